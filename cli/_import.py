@@ -1,0 +1,32 @@
+"""``flywheel import``."""
+
+from pathlib import Path
+
+import click
+
+from ..loop import summarize
+from ._common import make_wheel, recipe_options
+from ._tables import print_table
+
+
+@click.command("import")
+@click.argument("file", type=click.Path(path_type=Path))
+@recipe_options
+@click.option(
+    "--format", "fmt", type=click.Choice(["gsm8k-solutions"]), default="gsm8k-solutions", show_default=True,
+    help="gsm8k-solutions: problems with solutions of several models, as in GSM8K's example_model_solutions.jsonl.",
+)  # fmt: skip
+@click.pass_obj
+def import_command(root: Path, file: Path, recipe_path: Path | None, seed: int | None, fmt: str) -> None:
+    """Bring existing model solutions in as samples, verify them, and pair correct with incorrect ones.
+
+    Lines that cannot be read become drops with their number and text.
+    """
+    wheel = make_wheel(root, recipe_path, seed)
+    with wheel.store.run_lock("flywheel import"):
+        wheel.prepare()
+        wheel.import_solutions(file.absolute())
+        wheel.store.close()
+    rows = [f for f in summarize(wheel.store.project, wheel.run_id).funnel if f["iteration"] == 0]
+    columns = ["step", "entered", "kept", "dropped", "reason"]
+    print_table(columns, [[r[c] for c in columns] for r in rows])

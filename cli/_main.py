@@ -1,0 +1,84 @@
+"""The ``flywheel`` command: parse, call, show. Subcommands load only when they are used."""
+
+import importlib
+import logging
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from .. import __version__
+from ..errors import FlywheelError
+
+COMMANDS = {
+    "init": ("_init", "Write a commented recipe (and its data) into the project folder."),
+    "run": ("_run", "Turn the wheel: generate, judge, train, evaluate, decide, repeat."),
+    "generate": ("_stages", "Draw and verify completions: the first stage of an iteration."),
+    "train": ("_stages", "Train on what was generated: SFT, then DPO."),
+    "eval": ("_stages", "Score checkpoints on the recipe's suites."),
+    "import": ("_import", "Bring existing model solutions in as verified samples and pairs."),
+    "status": ("_status", "Show the run's funnel, iterations, champion and scores."),
+    "report": ("_status", "Write report.md and its plots again."),
+    "sql": ("_sql", "Query the store, read-only, also while a run is on."),
+    "doctor": ("_doctor", "Say what works on this machine, and what to install for the rest."),
+}
+
+
+class _LazyGroup(click.Group):
+    """Knows its commands by name; imports a command's module when it is called."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        module = importlib.import_module(f".{COMMANDS[cmd_name][0]}", __package__)
+        command: click.Command = getattr(module, f"{cmd_name}_command")
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except FlywheelError as error:
+            click.echo(f"error: {error}", err=True)
+            ctx.exit(error.exit_code)
+        except KeyboardInterrupt:
+            click.echo("\ninterrupted: everything answered is kept; the same command goes on from here", err=True)
+            ctx.exit(130)
+        except BrokenPipeError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            ctx.exit(0)
+
+
+@click.group(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.option(
+    "-C", "--project", "project", type=click.Path(file_okay=False, path_type=Path), default=Path(), metavar="DIR",
+    help="Project folder; default: the current one.",
+)  # fmt: skip
+@click.option("-v", "--verbose", count=True, help="Say more on standard error; twice for everything.")
+@click.version_option(__version__, prog_name="flywheel")
+@click.pass_context
+def cli(ctx: click.Context, project: Path, verbose: int) -> None:
+    """The data flywheel for language models: generate, judge, train, evaluate, and promote a new model only when it is
+    measurably better.
+    """
+    logging.basicConfig(
+        level=(logging.WARNING, logging.INFO, logging.DEBUG)[min(verbose, 2)],
+        format="%(levelname)s %(message)s",
+        stream=sys.stderr,
+    )
+    for noisy in ("httpx", "httpx2", "openai", "transformers"):
+        logging.getLogger(noisy).setLevel(logging.WARNING if verbose < 2 else logging.DEBUG)
+    ctx.obj = project.absolute()
+
+
+def main() -> None:
+    """Run the command line."""
+    cli(prog_name="flywheel")

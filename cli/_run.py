@@ -1,0 +1,30 @@
+"""``flywheel run``."""
+
+from pathlib import Path
+
+import click
+
+from ..loop import describe_outcome, summarize, write_report
+from ._common import make_wheel, recipe_options
+from ._tables import print_iterations
+
+
+@click.command("run")
+@recipe_options
+@click.option("--iterations", type=click.IntRange(min=1), default=None, help="Turns in all; default: the recipe's.")
+@click.pass_obj
+def run_command(root: Path, recipe_path: Path | None, seed: int | None, iterations: int | None) -> None:
+    """Turn the wheel until the recipe's iterations are complete.
+
+    Give the same command again after any interruption: nothing that was finished is done twice.
+    """
+    wheel = make_wheel(root, recipe_path, seed)
+    with wheel.store.run_lock("flywheel run"):
+        wheel.prepare()
+        wheel.run(iterations or wheel.recipe.iterations)
+        wheel.store.close()
+        summary = summarize(wheel.store.project, wheel.run_id)
+        path = write_report(root, summary)
+    print_iterations(summary)
+    click.echo(describe_outcome(summary))
+    click.echo(f"Report: {path}")

@@ -1,0 +1,101 @@
+"""``flywheel generate``, ``train`` and ``eval``: the stages of ``flywheel run``, one by one."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import click
+
+from ..errors import NotFoundError, RecipeError
+from ..loop import Wheel, summarize
+from ..train import Checkpoint
+from ._common import make_wheel, recipe_options
+from ._tables import print_table
+
+
+@contextmanager
+def _open_wheel(root: Path, recipe_path: Path | None, seed: int | None, what: str) -> Iterator[Wheel]:
+    wheel = make_wheel(root, recipe_path, seed)
+    with wheel.store.run_lock(what):
+        wheel.prepare()
+        yield wheel
+        wheel.store.close()
+
+
+@click.command("generate")
+@recipe_options
+@click.pass_obj
+def generate_command(root: Path, recipe_path: Path | None, seed: int | None) -> None:
+    """Draw completions of the iteration's problems, and verify them."""
+    with _open_wheel(root, recipe_path, seed, "flywheel generate") as wheel:
+        iteration = wheel.current_iteration()
+        wheel.begin_iteration(iteration)
+        wheel.generate(iteration)
+    rows = [f for f in summarize(wheel.store.project, wheel.run_id).funnel if f["iteration"] == iteration]
+    columns = ["iteration", "step", "entered", "kept", "dropped", "reason"]
+    print_table(columns, [[r[c] for c in columns] for r in rows])
+
+
+@click.command("train")
+@recipe_options
+@click.option("--method", type=click.Choice(["sft", "dpo"]), default="sft", show_default=True)
+@click.option(
+    "--imported",
+    is_flag=True,
+    help="With --method dpo: train the first champion on the pairs that flywheel import made.",
+)
+@click.pass_obj
+def train_command(root: Path, recipe_path: Path | None, seed: int | None, method: str, imported: bool) -> None:
+    """Train on what the iteration has: SFT on accepted samples, DPO on pairs drawn from the SFT checkpoint."""
+    with _open_wheel(root, recipe_path, seed, "flywheel train") as wheel:
+        made = _train(wheel, method, imported)
+    if made is None:
+        raise RecipeError(
+            f"flywheel train --method {method}",
+            expected=f"at least {wheel.recipe.train.min_rows} rows",
+            received="fewer, see flywheel status",
+            cure="generate or import more, or lower train.min_rows in the recipe",
+        )
+    click.echo(f"{made.checkpoint_id}\t{made.path}")
+
+
+def _train(wheel: Wheel, method: str, imported: bool) -> Checkpoint | None:
+    if imported:
+        return wheel.train_imported()
+    iteration = wheel.current_iteration()
+    if method == "sft":
+        return wheel.train_sft(iteration)
+    sft = wheel.latest_checkpoint(iteration, "sft")
+    if sft is None:
+        raise NotFoundError(
+            f"iteration {iteration}",
+            expected="an SFT checkpoint, where DPO starts",
+            received="none",
+            cure="flywheel train --method sft",
+        )
+    return wheel.train_dpo(iteration, sft)
+
+
+@click.command("eval")
+@recipe_options
+@click.option("--checkpoint", default=None, metavar="ID", help="Checkpoint to score; default: the champion.")
+@click.option("--suite", "suites", multiple=True, metavar="NAME", help="Only this suite; may be repeated.")
+@click.pass_obj
+def eval_command(
+    root: Path, recipe_path: Path | None, seed: int | None, checkpoint: str | None, suites: tuple[str, ...]
+) -> None:
+    """Score a checkpoint on the recipe's suites. What is in the store already is not scored again."""
+    with _open_wheel(root, recipe_path, seed, "flywheel eval") as wheel:
+        known = {s.suite.name for s in wheel.splits}
+        if unknown := [s for s in suites if s not in known]:
+            raise NotFoundError(
+                f"suite {unknown[0]!r}",
+                expected=f"one of {', '.join(sorted(known))}",
+                received="no such suite",
+                cure="check --suite",
+            )
+        found = wheel.find_checkpoint(checkpoint)
+        splits = [s for s in wheel.splits if not suites or s.suite.name in suites]
+        wheel.evaluate(found, wheel.current_iteration(), splits)
+        rows = wheel.scores_of(found, splits)
+    print_table(["suite", "split", "metric", "score", "stderr", "n"], rows, f"checkpoint {found.checkpoint_id}")

@@ -1,0 +1,37 @@
+"""Tables on standard output: drawn on a terminal, plain text elsewhere."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from ..loop import ITERATION_COLUMNS, Summary, iteration_cells
+from ._common import _escape
+
+WIDE = 200
+
+
+def print_table(columns: Sequence[str], rows: Sequence[Sequence[Any]], title: str | None = None) -> None:
+    """Print ``rows``; NULL is shown as an empty cell."""
+    console = Console()
+    if not console.is_terminal:
+        console = Console(width=WIDE)
+    table = Table(title=title, title_justify="left", header_style="bold")
+    for i, name in enumerate(columns):
+        numeric = bool(rows) and all(isinstance(r[i], int | float) or r[i] is None for r in rows)
+        table.add_column(name, justify="right" if numeric else "left", overflow="fold")
+    for row in rows:
+        table.add_row(*("" if v is None else _escape(_show(v)) for v in row))
+    console.print(table)
+
+
+def _show(value: Any) -> str:
+    return f"{value:.6g}" if isinstance(value, float) else str(value)
+
+
+def print_iterations(summary: Summary) -> None:
+    """Print the table of iterations, and what the scores are of."""
+    shown = summary.challengers
+    title = f"{shown[0]['suite']}/{shown[0]['split']}, {shown[0]['metric']}, % ± standard error" if shown else None
+    print_table(ITERATION_COLUMNS, iteration_cells(summary), title)

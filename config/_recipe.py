@@ -1,0 +1,223 @@
+"""The recipe: what a user may write, as frozen models. Configs never act: no I/O, no engine, no defaults that depend
+on the machine.
+
+Unknown keys are refused. Units are in the names; ``0 = disabled`` is said beside the default.
+"""
+
+import re
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator, model_validator
+
+SourceSpec = Annotated[str, StringConstraints(min_length=1)]
+"""Where rows come from: ``file.jsonl``, ``file.jsonl[0:500]``, or ``hub:owner/name/config/split[0:500]``."""
+
+Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_.-]*$")]
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class EngineConfig(_Strict):
+    """Which engine answers the prompts of ``generate``."""
+
+    kind: Literal["local", "openai"] = "local"
+    """``local``: the current champion, in process. ``openai``: any OpenAI-compatible endpoint, taken from ``base_url``
+    or OPENAI_BASE_URL, with the key in OPENAI_API_KEY."""
+    base_url: str | None = None
+    model: str | None = None
+    """Model name at the endpoint; default: the first that it lists."""
+    concurrency: int = Field(64, ge=1, le=4096)
+    """Most requests in flight at once (``openai``)."""
+    batch_size: int = Field(256, ge=1)
+    """Most sequences decoded together (``local``)."""
+    timeout_s: float = Field(600.0, gt=0)
+    max_attempts: int = Field(6, ge=1)
+    """Tries of one request before it becomes a drop; each fault class waits its own way between tries."""
+
+
+class SolveConfig(_Strict):
+    """How completions of problems are drawn."""
+
+    template: str = "solve"
+    draws: int = Field(4, ge=1, le=256)
+    problems: int = Field(1000, ge=1)
+    """Problems tried per iteration, taken without repetition until the set is used up, then from its start."""
+    temperature: float = Field(0.8, ge=0)
+    top_p: float = Field(1.0, gt=0, le=1)
+    max_tokens: int = Field(256, ge=1)
+    logprobs: bool = False
+
+
+class PairConfig(_Strict):
+    """How verified completions become preference pairs."""
+
+    per_problem: int = Field(2, ge=1)
+    """Most correct/incorrect pairs of one problem."""
+
+
+class SelectConfig(_Strict):
+    """Which verified completions become SFT rows."""
+
+    per_problem: int = Field(2, ge=1)
+    """Most different correct completions of one problem."""
+    replay: float = Field(1.0, ge=0)
+    """Rows of earlier iterations added, as a multiple of the new rows; 0 = disabled."""
+
+
+class DecontaminateConfig(_Strict):
+    """What counts as an evaluation item inside training data."""
+
+    ngram: int = Field(13, ge=1)
+    """Length, in words, of the n-grams compared (13 as in the GPT-3 paper)."""
+    overlap: float = Field(0.8, gt=0, le=1)
+    """Share of an evaluation item's n-grams found in one training row that makes the row contaminated."""
+
+
+class TrainConfig(_Strict):
+    """``sft`` and ``dpo`` hold the names of TRL's SFTConfig and DPOConfig, passed through and validated there."""
+
+    sft: dict[str, Any] = Field(default_factory=dict)
+    dpo: dict[str, Any] | None = Field(default_factory=dict)
+    """``null`` = disabled."""
+    sft_from: Literal["champion", "base"] = "champion"
+    """Which weights each SFT starts from: the current champion's, or the recipe's ``model``."""
+    min_rows: int = Field(8, ge=1)
+    """Fewer rows (or pairs) than this and the stage is left out, with the reason on record."""
+
+
+class SuiteConfig(_Strict):
+    """One evaluation suite: an lm-eval task, on its own data or on ours."""
+
+    name: Name
+    task: str
+    """An lm-eval task name (``gsm8k``) or the path of a task YAML."""
+    gate: SourceSpec
+    """Rows that decide on promotion."""
+    report: SourceSpec | None = None
+    """Rows that are only reported, never used to decide."""
+    fewshot: SourceSpec | None = None
+    num_fewshot: int | None = Field(None, ge=0)
+    """Default: the task's own."""
+    apply_chat_template: bool = True
+    doc_to_text: str | None = None
+    """Replaces the task's prompt (Jinja over the row); default: the task's own."""
+    max_gen_toks: int = Field(256, ge=1)
+    metric: str = "exact_match,strict-match"
+    """Metric and filter, in lm-eval's notation, by which the suite is judged. Must be 0 or 1 on each item."""
+
+
+class GuardConfig(_Strict):
+    """A suite that must not fall."""
+
+    suite: Name
+    tolerance: float = Field(0.0, ge=0, le=1)
+    """Loss (0 to 1) that is accepted even when it is significant."""
+
+
+class GateConfig(_Strict):
+    """When a challenger becomes champion."""
+
+    suite: Name | None = None
+    """Suite whose gate split decides; default: the first."""
+    level: float = Field(0.05, gt=0, lt=1)
+    """Two-sided level of the exact McNemar test on paired items."""
+    min_effect: float = Field(0.0, ge=0, le=1)
+    """Smallest gain (0 to 1) worth a promotion; 0 = any significant gain."""
+    guards: tuple[GuardConfig, ...] = ()
+
+
+class ProblemsConfig(_Strict):
+    """A set of problems with known answers."""
+
+    source: SourceSpec
+    format: Literal["gsm8k"] = "gsm8k"
+    """``gsm8k``: rows with ``question`` and ``answer``, the number behind ``####``."""
+
+
+class Recipe(_Strict):
+    """Everything that configures a run."""
+
+    name: Name
+    seed: int = 0
+    model: str = "seed"
+    """The first champion: ``seed`` (the embedded model), a folder, or a hub id."""
+    iterations: int = Field(3, ge=1)
+    problems: ProblemsConfig
+    engine: EngineConfig = EngineConfig()
+    solve: SolveConfig = SolveConfig()
+    on_policy: SolveConfig | None = None
+    """Draws from the fresh SFT checkpoint for DPO pairs; default: as ``solve``."""
+    verifier: Literal["math"] = "math"
+    select: SelectConfig = SelectConfig()
+    pairs: PairConfig = PairConfig()
+    decontaminate: DecontaminateConfig = DecontaminateConfig()
+    train: TrainConfig = TrainConfig()
+    suites: tuple[SuiteConfig, ...] = Field(min_length=1)
+    gate: GateConfig = GateConfig()
+
+    @field_validator("suites")
+    @classmethod
+    def _unique_names(cls, suites: tuple[SuiteConfig, ...]) -> tuple[SuiteConfig, ...]:
+        names = [s.name for s in suites]
+        if len(set(names)) != len(names):
+            raise ValueError(f"suite names must differ, got {names}")
+        return suites
+
+    @model_validator(mode="after")
+    def _known_suites(self) -> "Recipe":
+        known = {s.name for s in self.suites}
+        used = [self.gate.suite or self.suites[0].name, *(g.suite for g in self.gate.guards)]
+        unknown = [name for name in used if name not in known]
+        if unknown:
+            raise ValueError(f"gate names the unknown suite {unknown[0]!r}; the suites are {sorted(known)}")
+        return self
+
+    @property
+    def gate_suite(self) -> str:
+        """Name of the suite that decides."""
+        return self.gate.suite or self.suites[0].name
+
+    def suite(self, name: str) -> SuiteConfig:
+        """Return the suite called ``name``."""
+        return next(s for s in self.suites if s.name == name)
+
+    def identity(self) -> dict[str, Any]:
+        """Return what makes two runs the same run: everything but how long to go on and how fast to ask."""
+        content = self.model_dump(mode="json", exclude={"iterations"})
+        for key in ("concurrency", "timeout_s", "max_attempts", "base_url"):
+            content["engine"].pop(key)
+        return content
+
+
+_ROWS = re.compile(r"^(?P<where>.+?)(?:\[(?P<start>\d*):(?P<stop>\d*)\])?$")
+
+
+class Source(_Strict):
+    """A parsed :data:`SourceSpec`."""
+
+    where: str
+    """A path, or the hub's dataset id."""
+    is_hub: bool
+    config: str | None = None
+    split: str | None = None
+    start: int = 0
+    stop: int | None = None
+
+    @classmethod
+    def parse(cls, spec: str) -> "Source":
+        """Parse ``spec``.
+
+        Raises:
+            ValueError: a hub source that does not read ``hub:owner/name/config/split``.
+        """
+        match = _ROWS.match(spec)
+        assert match is not None, spec
+        where, start, stop = match["where"], int(match["start"] or 0), int(match["stop"]) if match["stop"] else None
+        if not where.startswith("hub:"):
+            return cls(where=where, is_hub=False, start=start, stop=stop)
+        parts = where[4:].split("/")
+        if len(parts) != 4:
+            raise ValueError(f"expected hub:owner/name/config/split, received {spec!r}")
+        return cls(where="/".join(parts[:2]), is_hub=True, config=parts[2], split=parts[3], start=start, stop=stop)

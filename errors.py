@@ -1,0 +1,121 @@
+"""The exception tree of flywheel: every error a user can meet, and its exit code.
+
+::
+
+    FlywheelError                 exit 1: the run is broken off; nothing that was finished is lost
+    ├── UserError                 exit 2: the user can mend it; printed without a traceback
+    │   ├── RecipeError           (ValueError)         a recipe, template or flag
+    │   ├── InputError            (ValueError)         a data file and the line in it
+    │   ├── NotFoundError         (FileNotFoundError)  a file, model, checkpoint or suite
+    │   ├── QueryError            (ValueError)         SQL that cannot be run
+    │   └── MissingExtraError     (ImportError)        an optional dependency
+    ├── StoreError
+    │   ├── StoreLockedError      (TimeoutError)       another program holds the file
+    │   ├── StoreVersionError                          made by a newer flywheel
+    │   └── RunInProgressError                         another run owns the project
+    ├── EndpointError             (ConnectionError)    an endpoint refuses or is gone
+    ├── StageError                (RuntimeError)       a child process failed
+    └── DiskFullError             (OSError)            no room for a checkpoint or the journal
+
+Every message has four parts: place, what was expected, what was received, and the cure.
+"""
+
+from __future__ import annotations
+
+
+class FlywheelError(Exception):
+    """Base of everything that flywheel raises on purpose.
+
+    Args:
+        place: where it happened: a file and line, a recipe key, a command.
+        expected: what would have been right.
+        received: what was there instead.
+        cure: what the user can do about it.
+    """
+
+    exit_code = 1
+
+    def __init__(self, place: str, *, expected: str = "", received: str = "", cure: str = "") -> None:
+        self.place = place
+        self.expected = expected
+        self.received = received
+        self.cure = cure
+        super().__init__(self.render())
+
+    def render(self) -> str:
+        """Return the message, one line a part, empty parts left out."""
+        parts = (("expected", self.expected), ("received", self.received), ("cure", self.cure))
+        return "\n".join([self.place, *(f"  {name}: {text}" for name, text in parts if text)])
+
+
+class UserError(FlywheelError):
+    """Something that the user wrote or named; exit code 2."""
+
+    exit_code = 2
+
+
+class RecipeError(UserError, ValueError):
+    """A recipe, template or flag is not valid."""
+
+
+class InputError(UserError, ValueError):
+    """A data file holds something that cannot be read."""
+
+
+class NotFoundError(UserError, FileNotFoundError):
+    """A named file, model, checkpoint or suite does not exist."""
+
+    def __str__(self) -> str:
+        return self.render()
+
+
+class QueryError(UserError, ValueError):
+    """SQL that DuckDB refuses, or that would write."""
+
+
+class MissingExtraError(UserError, ImportError):
+    """An optional dependency is not installed."""
+
+    def __str__(self) -> str:
+        return self.render()
+
+
+class StoreError(FlywheelError):
+    """The store cannot be used."""
+
+
+class StoreLockedError(StoreError, TimeoutError):
+    """Another program held the store's file lock for longer than the patience allowed."""
+
+    def __str__(self) -> str:
+        return self.render()
+
+
+class StoreVersionError(StoreError):
+    """The store was written by a newer flywheel or a newer DuckDB."""
+
+    exit_code = 2
+
+
+class RunInProgressError(StoreError):
+    """Another process runs the wheel in this project."""
+
+    exit_code = 2
+
+
+class EndpointError(FlywheelError, ConnectionError):
+    """An endpoint refuses, is unreachable, or answers with something else than its protocol."""
+
+    def __str__(self) -> str:
+        return self.render()
+
+
+class StageError(FlywheelError, RuntimeError):
+    """A child process (training, evaluation) ended without its result."""
+
+
+class DiskFullError(FlywheelError, OSError):
+    """There is no room left for a checkpoint, the journal or the store."""
+
+    def __str__(self) -> str:
+        return self.render()

@@ -1,0 +1,21 @@
+"""Making data: problems in, planned requests out, completions on record."""
+
+from ._driver import Tally, generate_samples, request_row, rows_of_reply
+from ._import import Imported, import_solutions
+from ._plan import Planned, Step, choose_problems, read_problem_plan, write_plan
+from ._problems import load_problems
+
+__all__ = [
+    "Imported",
+    "Planned",
+    "Step",
+    "Tally",
+    "choose_problems",
+    "generate_samples",
+    "import_solutions",
+    "load_problems",
+    "read_problem_plan",
+    "request_row",
+    "rows_of_reply",
+    "write_plan",
+]

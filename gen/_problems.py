@@ -1,0 +1,79 @@
+"""Problem sets: rows with a known answer, into the store."""
+
+import logging
+from pathlib import Path
+
+from ..config import ProblemsConfig
+from ..errors import InputError
+from ..schema import DropRow, ProblemRow, content_id
+from ..store import SourceRow, Store, read_source
+
+log = logging.getLogger(__name__)
+
+MARK = "####"
+BATCH = 5000
+
+
+def parse_gsm8k(row: SourceRow) -> tuple[str, str, str] | str:
+    """Return (question, answer, solution) of a GSM8K row, or why it has none."""
+    if row.fault:
+        return row.fault
+    question, solution = row.row.get("question"), row.row.get("answer")
+    if not isinstance(question, str) or not question.strip():
+        return "no text under 'question'"
+    if not isinstance(solution, str) or MARK not in solution:
+        return f"no {MARK!r} line under 'answer'"
+    return question, solution.rsplit(MARK, 1)[1].strip(), solution
+
+
+def load_problems(store: Store, config: ProblemsConfig, base: Path) -> list[str]:
+    """Bring the problems of a recipe into the store; return their ids in the file's order, each once.
+
+    Rows that cannot be used become drops with their line and text.
+
+    Raises:
+        InputError: no row can be used.
+        NotFoundError: there is no such file or data set.
+    """
+    known = {str(i) for (i,) in store.query("SELECT problem_id FROM problems")}
+    dropped = {str(i) for (i,) in store.query("SELECT drop_id FROM drops WHERE step = 'problems'")}
+    ids: dict[str, None] = {}
+    batch: list[ProblemRow | DropRow] = []
+    faults: list[str] = []
+    for row in read_source(config.source, base):
+        parsed = parse_gsm8k(row)
+        if isinstance(parsed, str):
+            faults.append(f"{config.source}:{row.ordinal + 1}: {parsed}")
+            drop = _drop(config.source, row, parsed)
+            if drop.drop_id not in dropped:
+                batch.append(drop)
+            continue
+        question, answer, solution = parsed
+        problem_id = content_id("prb", [question, answer])
+        if problem_id not in known and problem_id not in ids:
+            batch.append(ProblemRow(problem_id, config.source, row.ordinal, question, answer, solution))
+        ids[problem_id] = None
+        if len(batch) >= BATCH:
+            store.append(batch)
+            batch = []
+    store.append(batch)
+    store.fold()
+    _report(config.source, len(ids), faults)
+    return list(ids)
+
+
+def _drop(source: str, row: SourceRow, reason: str) -> DropRow:
+    place = f"{source}:{row.ordinal + 1}"
+    return DropRow(content_id("drop", [place, row.raw]), None, None, "problems", reason, place, None, row.raw)
+
+
+def _report(source: str, n: int, faults: list[str]) -> None:
+    if faults:
+        log.warning("%d rows of %s cannot be used and are kept as drops; the first: %s", len(faults), source, faults[0])
+    if n == 0:
+        raise InputError(
+            f"problems {source}",
+            expected="rows with 'question' and 'answer', the number behind ####",
+            received=faults[0] if faults else "no rows",
+            cure="check problems.source and problems.format in the recipe",
+        )

@@ -1,0 +1,134 @@
+"""One interface to every model: a request in, a reply out.
+
+An engine is given an ordered source of requests and yields replies in groups, in the order in which they finish. A
+group goes on record as a whole. Engines bound what they keep in flight; they read the source only as they go.
+"""
+
+from collections.abc import AsyncIterator, Callable, Container, Iterable
+from dataclasses import asdict, dataclass, field
+from functools import cached_property
+from typing import Any, Protocol
+
+from ..schema import Message, content_id
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """How completions are drawn.
+
+    Attributes:
+        n: completions per request.
+        temperature: 0 = greedy.
+        top_p: 1 = disabled.
+        max_tokens: most tokens of one completion.
+        seed: of the random generator; equal requests give equal draws.
+        stop: texts that end a completion, not included in it.
+        logprobs: also return the summed log-probability of each completion.
+    """
+
+    n: int = 1
+    temperature: float = 0.0
+    top_p: float = 1.0
+    max_tokens: int = 256
+    seed: int = 0
+    stop: tuple[str, ...] = ()
+    logprobs: bool = False
+
+
+@dataclass(frozen=True)
+class ModelIdentity:
+    """Which weights answer: part of every request's id."""
+
+    engine: str
+    model: str
+    revision: str
+    """Hash of the weights for a local model; the endpoint's address for a remote one."""
+    checkpoint_id: str | None = None
+
+
+@dataclass(frozen=True)
+class Request:
+    """A prompt on its way to a model. ``input_id`` and ``template_id`` say where it came from; they do not shape it."""
+
+    messages: tuple[Message, ...]
+    sampling: Sampling
+    model: ModelIdentity
+    input_id: str | None = None
+    template_id: str | None = None
+    raw_prompt: bool = False
+    """The single message's content is the finished prompt; no chat template is applied."""
+    scope: str = ""
+    """Keeps equal calls apart where each is wanted for itself: the iteration and step of a run."""
+
+    @cached_property
+    def request_id(self) -> str:
+        """Tagged hash of everything that shapes the call."""
+        return content_id(
+            "req",
+            {
+                "messages": list(self.messages),
+                "sampling": asdict(self.sampling),
+                "engine": self.model.engine,
+                "model": self.model.model,
+                "revision": self.model.revision,
+                "raw_prompt": self.raw_prompt,
+                "scope": self.scope,
+            },
+        )
+
+
+@dataclass(frozen=True)
+class Choice:
+    """One completion. ``logprob``: natural log, summed over tokens, at temperature 1."""
+
+    text: str
+    finish_reason: str
+    n_tokens: int
+    logprob: float | None = None
+
+
+@dataclass(frozen=True)
+class Reply:
+    """What became of a request: its choices, or the error that every attempt ended in."""
+
+    request: Request
+    choices: tuple[Choice, ...]
+    attempts: int
+    prompt_tokens: int
+    completion_tokens: int
+    latency_s: float
+    created_at: str
+    answered_at: str | None
+    error: str | None = None
+    raw: str | None = field(default=None, repr=False)
+    """The body that could not be used, when there is one."""
+
+
+Progress = Callable[[int, int], None]
+"""Called with (requests finished, completion tokens made) since the last call."""
+
+
+class Engine(Protocol):
+    """Answers requests. Closing it frees the model or the connections."""
+
+    identity: ModelIdentity
+
+    def stream(self, requests: Iterable[Request], answered: Container[str]) -> AsyncIterator[list[Reply]]:
+        """Yield groups of replies to the requests whose ids are not in ``answered``.
+
+        The source must hold the answered requests too, in the same order each time: an engine that decodes in
+        batches then forms the same batches after an interruption as without one.
+
+        Raises:
+            EndpointError: the endpoint refuses every request; unlike a fault of one request, which is a reply.
+        """
+        ...
+
+    async def close(self) -> None:
+        """Free what the engine holds."""
+        ...
+
+
+def as_messages(prompt: str) -> tuple[dict[str, Any], ...]:
+    """Wrap a finished prompt for a :class:`Request` with ``raw_prompt``."""
+    return ({"role": "user", "content": prompt},)

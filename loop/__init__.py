@@ -1,0 +1,24 @@
+"""The order of the stages, the gate, and what a run came to."""
+
+from ._gate import Paired, Ruling, pair_items, rule
+from ._report import ITERATION_COLUMNS, describe_outcome, iteration_cells, render_report, write_report
+from ._report_to import Reporter, SilentReporter
+from ._summary import Summary, summarize
+from ._wheel import Wheel
+
+__all__ = [
+    "ITERATION_COLUMNS",
+    "Paired",
+    "Reporter",
+    "Ruling",
+    "SilentReporter",
+    "Summary",
+    "Wheel",
+    "describe_outcome",
+    "iteration_cells",
+    "pair_items",
+    "render_report",
+    "rule",
+    "summarize",
+    "write_report",
+]

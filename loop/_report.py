@@ -1,0 +1,211 @@
+"""``report.md`` and its plots: what a run did, for a person, with every number's n and error bar."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from ._summary import Row, Summary
+
+PLOT_FOLDER = "report"
+TEXT_CHARS = 600
+
+
+def write_report(root: Path, summary: Summary) -> Path:
+    """Write ``report.md`` and ``report/*.png|svg`` into the project folder; return the report's path."""
+    folder = root / PLOT_FOLDER
+    folder.mkdir(parents=True, exist_ok=True)
+    _plot_scores(summary, folder / "scores")
+    if summary.log:
+        _plot_losses(summary, folder / "losses")
+    path = root / "report.md"
+    path.write_text(render_report(summary), encoding="utf-8")
+    return path
+
+
+def render_report(summary: Summary) -> str:
+    """Return the report as Markdown."""
+    run = summary.run
+    parts = [
+        f"# Run {run['name']}",
+        f"Model `{run['model']}`, seed {run['seed']}, run `{run['run_id']}`, started {run['started_at']:%Y-%m-%d %H:%M} UTC. "
+        f"Versions: {', '.join(f'{k} {v}' for k, v in json.loads(run['versions']).items())}.",
+        "## Iterations",
+        "Scores of the gate suite, in percent ± standard error. The difference and p (exact McNemar, paired by item) are "
+        "against the champion of the moment.",
+        render_iterations(summary),
+        "![Score by iteration](report/scores.png)",
+        *_overall_part(summary),
+        *_examples_part(summary),
+        "## Funnel",
+        _table(
+            ["iteration", "step", "entered", "kept", "dropped", "reasons"],
+            [
+                [f["iteration"], f["step"], f["entered"], f["kept"], f["dropped"], f["reason"] or ""]
+                for f in summary.funnel
+            ],
+        ),
+        "## All scores",
+        _table(
+            ["iteration", "stage", "suite", "split", "metric", "score", "n", "Δ", "p", "role"],
+            [_score_cells(s) for s in summary.scores],
+        ),
+        "## Cost",
+        _table(
+            ["iteration", "step", "engine", "requests", "attempts", "prompt tokens", "completion tokens"],
+            [
+                [
+                    c["iteration"],
+                    c["step"],
+                    c["engine"],
+                    c["requests"],
+                    c["attempts"],
+                    c["prompt_tokens"],
+                    c["completion_tokens"],
+                ]
+                for c in summary.cost
+            ],
+        ),
+        *(["## Training", "![Loss](report/losses.png)"] if summary.log else []),
+        "Every number here is a query on `flywheel.duckdb`: views `leaderboard`, `funnel`, `flips`, `lineage`, `cost`.",
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def render_iterations(summary: Summary) -> str:
+    """Return the table of iterations as Markdown."""
+    return _table(ITERATION_COLUMNS, iteration_cells(summary))
+
+
+ITERATION_COLUMNS = ["iteration", "stage", "score", "n", "Δ points", "p", "promoted", "why"]
+
+
+def iteration_cells(summary: Summary) -> list[list[str]]:
+    """Return the cells of the table of iterations."""
+    return [
+        [
+            str(c["iteration"]), c["stage"], _percent(c["score"], c["stderr"]), str(c["n"]),
+            "" if c["delta"] is None else f"{100 * c['delta']:+.1f}", "" if c["p_value"] is None else f"{c['p_value']:.2g}",
+            "baseline" if c["role"] == "baseline" else "yes" if c["promoted"] else "no", c["reason"],
+        ]
+        for c in summary.challengers
+    ]  # fmt: skip
+
+
+def describe_outcome(summary: Summary) -> str:
+    """Say in one sentence what the run achieved."""
+    if not summary.overall:
+        return "No challenger was promoted: the first champion stays."
+    rows = [r for r in summary.overall if r["metric"] == summary.challengers[0]["metric"]]
+    parts = [
+        f"{r['suite']}/{r['split']}: {_percent(r['before'], r['before_stderr'])} → {_percent(r['after'], r['after_stderr'])} % "
+        f"({100 * (r['after'] - r['before']):+.1f} points, p = {r['p_value']:.2g}, n = {r['n']})"
+        for r in rows
+    ]
+    return "Champion against the first model: " + "; ".join(parts) + "."
+
+
+def _overall_part(summary: Summary) -> list[str]:
+    return ["## Champion against the first model", describe_outcome(summary)]
+
+
+def _examples_part(summary: Summary) -> list[str]:
+    if not summary.examples:
+        return []
+    rows = [
+        [
+            "won" if e["won"] else "lost",
+            _cell(_prompt(e["prompt"])),
+            _cell(e["before"]),
+            _cell(e["after"]),
+            _cell(_final(e["target"])),
+        ]
+        for e in summary.examples
+    ]
+    return ["## Before and after", _table(["", "prompt", "first model", "champion", "answer"], rows)]
+
+
+def _prompt(messages: str) -> str:
+    return str(json.loads(messages)[-1]["content"])
+
+
+def _final(target: Any) -> str:
+    return str(target).rsplit("####", 1)[-1].strip()
+
+
+def _cell(text: Any) -> str:
+    cut = str(text)[:TEXT_CHARS] + ("…" if len(str(text)) > TEXT_CHARS else "")
+    return cut.replace("&", "&amp;").replace("<", "&lt;").replace("|", "\\|").strip().replace("\n", "<br>")
+
+
+def _score_cells(s: Row) -> list[Any]:
+    delta = "" if s["delta"] is None else f"{100 * s['delta']:+.1f}"
+    p = "" if s["p_value"] is None else f"{s['p_value']:.2g}"
+    score = _percent(s["score"], s["stderr"])
+    return [s["iteration"], s["stage"], s["suite"], s["split"], s["metric"], score, s["n"], delta, p, s["role"]]
+
+
+def _percent(score: float, stderr: float | None) -> str:
+    return f"{100 * score:.1f}" + (f" ± {100 * stderr:.1f}" if stderr is not None else "")
+
+
+def _table(columns: list[str], rows: list[list[Any]]) -> str:
+    lines = ["| " + " | ".join(columns) + " |", "|" + " --- |" * len(columns)]
+    return "\n".join(lines + ["| " + " | ".join(str(c) for c in row) + " |" for row in rows])
+
+
+def _figure(width: float = 7.5, height: float = 4.0) -> Any:
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib.figure import Figure
+
+    return Figure(figsize=(width, height), layout="constrained")
+
+
+def _save(figure: Any, stem: Path) -> None:
+    figure.savefig(stem.with_suffix(".png"), dpi=150)
+    figure.savefig(stem.with_suffix(".svg"))
+
+
+def _plot_scores(summary: Summary, stem: Path) -> None:
+    figure = _figure()
+    axes = figure.add_subplot()
+    rows = summary.challengers
+    x = list(range(len(rows)))
+    scores = [100 * r["score"] for r in rows]
+    errors = [100 * (r["stderr"] or 0) for r in rows]
+    axes.errorbar(x, scores, yerr=errors, fmt="o", color="0.6", ecolor="0.75", capsize=3, label="kept out")
+    kept = [i for i, r in enumerate(rows) if r["promoted"] or r["role"] == "baseline"]
+    axes.errorbar(
+        kept,
+        [scores[i] for i in kept],
+        yerr=[errors[i] for i in kept],
+        fmt="o-",
+        color="C0",
+        capsize=3,
+        label="champion",
+    )
+    axes.set_xticks(x, [f"{r['iteration']}\n{r['stage']}" for r in rows])
+    axes.set_xlabel("iteration, stage")
+    axes.set_ylabel("score, % (± standard error)")
+    if rows:
+        axes.set_title(f"{rows[0]['suite']}/{rows[0]['split']}, {rows[0]['metric']}, n = {rows[0]['n']}")
+    axes.grid(axis="y", alpha=0.3)
+    axes.legend()
+    _save(figure, stem)
+
+
+def _plot_losses(summary: Summary, stem: Path) -> None:
+    figure = _figure()
+    axes = figure.add_subplot()
+    curves: dict[tuple[int, str], list[Row]] = {}
+    for entry in summary.log:
+        curves.setdefault((entry["iteration"], entry["stage"]), []).append(entry)
+    for (iteration, stage), entries in curves.items():
+        axes.plot([e["step"] for e in entries], [e["loss"] for e in entries], marker=".", label=f"{iteration} {stage}")
+    axes.set_xlabel("step")
+    axes.set_ylabel("training loss (per method; not comparable between methods)")
+    axes.set_yscale("log")
+    axes.legend()
+    axes.grid(alpha=0.3)
+    _save(figure, stem)

@@ -1,0 +1,135 @@
+"""What a run came to, read from the store: iterations, funnel, champion, before and after."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from ..errors import NotFoundError
+from ..store import Project, run_query
+from ._gate import Paired
+
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Summary:
+    """One run, as a person wants to see it.
+
+    Attributes:
+        run: id, name, seed, model and when it started.
+        challengers: leaderboard rows of the gate suite's deciding metric, baseline first.
+        scores: all leaderboard rows.
+        funnel: rows of the view.
+        iterations: rows of the table.
+        overall: final champion against the first, per suite, split and metric; empty while nothing was promoted.
+        examples: items that the final champion gets right and the first did not, and the other way round.
+        log: training losses.
+    """
+
+    run: Row
+    challengers: list[Row]
+    scores: list[Row]
+    funnel: list[Row]
+    iterations: list[Row]
+    cost: list[Row]
+    overall: list[Row]
+    examples: list[Row]
+    log: list[Row]
+
+    @property
+    def promoted(self) -> list[Row]:
+        """Challengers that became champion, in order."""
+        return [c for c in self.challengers if c["promoted"]]
+
+
+def summarize(project: Project, run_id: str | None = None) -> Summary:
+    """Read a run's summary; the latest run for None.
+
+    Raises:
+        NotFoundError: nothing has been run here.
+    """
+    runs = _rows(project, "SELECT * FROM runs ORDER BY started_at DESC")
+    chosen = [r for r in runs if run_id in (None, r["run_id"])]
+    if not chosen:
+        raise NotFoundError(f"project {project.root}", expected="a run", received="none", cure="flywheel run")
+    run = chosen[0]
+    where = f"run_id = '{run['run_id']}'"
+    scores = _rows(project, f"SELECT * FROM leaderboard WHERE {where}")
+    overall, examples = _overall(project, run)
+    log = _rows(
+        project,
+        f"SELECT iteration, stage, step, loss FROM train_log JOIN checkpoints USING (checkpoint_id) WHERE {where} AND loss IS NOT NULL ORDER BY iteration, stage DESC, step",
+    )
+    return Summary(
+        run=run,
+        challengers=_challengers(scores),
+        scores=scores,
+        funnel=_rows(project, f"SELECT * FROM funnel WHERE {where} ORDER BY iteration, {_ORDER}"),
+        iterations=_rows(project, f"SELECT * FROM iterations WHERE {where} ORDER BY iteration"),
+        cost=_rows(project, f"SELECT * FROM cost WHERE {where} ORDER BY iteration, step"),
+        overall=overall,
+        examples=examples,
+        log=log,
+    )
+
+
+_ORDER = "list_position(['import', 'import/verify', 'solve', 'solve/verify', 'sft/snapshot', 'on-policy', 'on-policy/verify', 'pair', 'dpo/snapshot'], step)"
+
+
+def _rows(project: Project, sql: str) -> list[Row]:
+    rows: list[Row] = run_query(project, sql).table.to_pylist()
+    return rows
+
+
+def _challengers(scores: list[Row]) -> list[Row]:
+    """Keep one row a checkpoint: the deciding one, and of the baseline the one with the same suite and metric."""
+    gates = [s for s in scores if s["role"] == "gate"]
+    if not gates:
+        return [s for s in scores if s["role"] == "baseline" and s["split"] == "gate"][:1]
+    key = (gates[0]["suite"], gates[0]["metric"])
+    base = [s for s in scores if s["role"] == "baseline" and s["split"] == "gate" and (s["suite"], s["metric"]) == key]
+    return base + gates
+
+
+def _overall(project: Project, run: Row) -> tuple[list[Row], list[Row]]:
+    last = _rows(
+        project,
+        f"SELECT checkpoint_id FROM decisions WHERE run_id = '{run['run_id']}' AND promoted AND role = 'gate' "
+        "ORDER BY iteration DESC, stage = 'dpo' DESC LIMIT 1",
+    )
+    if not last:
+        return [], []
+    before, after = run["base_checkpoint_id"], last[0]["checkpoint_id"]
+    totals = _rows(
+        project,
+        f"""
+        SELECT sa.suite, sa.split, sa.metric, any_value(sb.score) AS before, any_value(sb.stderr) AS before_stderr,
+               any_value(sa.score) AS after, any_value(sa.stderr) AS after_stderr, count(*) AS n,
+               count(*) FILTER (a.value > b.value) AS won, count(*) FILTER (a.value < b.value) AS lost,
+               any_value(sa.score_id) AS after_id, any_value(sb.score_id) AS before_id
+        FROM scores sa
+        JOIN scores sb ON sb.checkpoint_id = '{before}' AND sb.suite_hash = sa.suite_hash AND sb.split = sa.split
+             AND sb.metric = sa.metric
+        JOIN score_items a ON a.score_id = sa.score_id
+        JOIN score_items b ON b.score_id = sb.score_id AND b.ordinal = a.ordinal
+        WHERE sa.checkpoint_id = '{after}'
+          AND sa.score_id IN (SELECT score_id FROM decisions WHERE run_id = '{run["run_id"]}')
+        GROUP BY sa.suite, sa.split, sa.metric ORDER BY sa.suite, sa.split, sa.metric DESC
+        """,
+    )
+    for row in totals:
+        row["p_value"] = Paired(row["n"], row["won"], row["lost"]).p_value
+    shown = next((t for t in totals if t["split"] == "report"), totals[0])
+    return totals, _rows(project, _EXAMPLES.format(after=shown["after_id"], before=shown["before_id"]))
+
+
+_EXAMPLES = """
+    SELECT a.ordinal, a.target, a.value > b.value AS won, qa.messages AS prompt,
+           qb.completions ->> 0 AS before, qa.completions ->> 0 AS after
+    FROM score_items a
+    JOIN score_items b ON b.score_id = '{before}' AND b.ordinal = a.ordinal
+    JOIN requests qa ON qa.request_id = a.request_id
+    JOIN requests qb ON qb.request_id = b.request_id
+    WHERE a.score_id = '{after}' AND a.value <> b.value
+    QUALIFY row_number() OVER (PARTITION BY a.value > b.value ORDER BY a.ordinal) <= 4
+    ORDER BY won DESC, a.ordinal
+"""

@@ -1,0 +1,124 @@
+"""What a row is: one frozen model per table that is filled through the journal.
+
+The field order is the column order of the table. Times are ISO 8601 in UTC. ``None`` is SQL's NULL.
+"""
+
+from dataclasses import asdict, dataclass, field, fields
+from datetime import UTC, datetime
+from typing import Any
+
+Message = dict[str, Any]
+"""One chat message, in OpenAI's and TRL's shape: at least ``role`` and ``content``."""
+
+
+def utc_now() -> str:
+    """Return the present moment as ISO 8601 in UTC, microseconds included."""
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%f")
+
+
+@dataclass(frozen=True, slots=True)
+class ProblemRow:
+    """A question with a known answer, from a problem set."""
+
+    problem_id: str
+    source: str
+    source_ordinal: int
+    question: str
+    answer: str
+    solution: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class RequestRow:
+    """One call to a model: everything that shaped it, and what came back."""
+
+    request_id: str
+    run_id: str | None
+    iteration: int | None
+    step: str
+    input_id: str | None
+    template_id: str | None
+    engine: str
+    model: str
+    checkpoint_id: str | None
+    messages: str
+    sampling: str
+    n_draws: int
+    completions: str
+    attempts: int
+    prompt_tokens: int
+    completion_tokens: int
+    latency_s: float | None
+    created_at: str
+    answered_at: str | None
+    error: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SampleRow:
+    """One completion of one prompt: a row of generated (or imported) data."""
+
+    sample_id: str
+    request_id: str | None
+    draw: int
+    run_id: str | None
+    iteration: int | None
+    step: str
+    problem_id: str | None
+    completion: str
+    finish_reason: str | None
+    logprob: float | None
+    source: str
+    created_at: str = field(default_factory=utc_now)
+
+
+@dataclass(frozen=True, slots=True)
+class VerdictRow:
+    """What a verifier or a judge says of one sample; ``passed`` is None when it abstains."""
+
+    verdict_id: str
+    sample_id: str
+    judge: str
+    passed: bool | None
+    score: float | None
+    reason: str
+    evidence: str | None
+    created_at: str = field(default_factory=utc_now)
+
+
+@dataclass(frozen=True, slots=True)
+class DropRow:
+    """An input of a step that went no further, and why."""
+
+    drop_id: str
+    run_id: str | None
+    iteration: int | None
+    step: str
+    reason: str
+    input_id: str
+    request_id: str | None
+    raw: str | None
+    n: int = 1
+    created_at: str = field(default_factory=utc_now)
+
+
+JournaledRow = ProblemRow | RequestRow | SampleRow | VerdictRow | DropRow
+
+TABLE_OF: dict[type, str] = {
+    ProblemRow: "problems",
+    RequestRow: "requests",
+    SampleRow: "samples",
+    VerdictRow: "verdicts",
+    DropRow: "drops",
+}
+"""The table that each row model belongs to."""
+
+
+def columns_of(row_type: type) -> list[str]:
+    """Return the column names of a row model, in table order."""
+    return [f.name for f in fields(row_type)]
+
+
+def to_dict(row: JournaledRow) -> dict[str, Any]:
+    """Return a row as a plain dict, keys in column order."""
+    return asdict(row)

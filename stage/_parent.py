@@ -1,0 +1,137 @@
+"""Child processes with a JSON contract: training and evaluation run beside the store, never inside its process.
+
+The contract: the parent writes ``job.json``; the child appends JSON lines to ``events.jsonl``, prints what it likes
+(kept in ``stage.log``), and leaves ``result.json``, or ``error.json`` and a non-zero exit code. A crash or an
+out-of-memory there ends the stage and nothing else.
+"""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from ..errors import DiskFullError, FlywheelError, InputError, NotFoundError, RecipeError, StageError
+
+JOB, EVENTS, LOG, RESULT, ERROR = "job.json", "events.jsonl", "stage.log", "result.json", "error.json"
+POLL_S = 0.1
+LOG_TAIL_LINES = 12
+
+Event = dict[str, Any]
+
+_ERRORS: dict[str, type[FlywheelError]] = {
+    kind.__name__: kind for kind in (DiskFullError, InputError, NotFoundError, RecipeError, StageError)
+}
+
+
+def run_stage(
+    module: str,
+    job: dict[str, Any],
+    folder: Path,
+    *,
+    on_event: Callable[[Event], None] = lambda event: None,
+    python: str = sys.executable,
+) -> dict[str, Any]:
+    """Run ``python -m module`` on ``job`` and return its result.
+
+    Args:
+        module: a module whose main is :func:`flywheel.stage.child_main`.
+        job: anything that JSON holds.
+        folder: the stage's own; a result that is already there is returned without running anything.
+        on_event: called with each event as it comes.
+        python: interpreter of the child.
+
+    Raises:
+        StageError: the child died without saying why; the message has the end of its log.
+        FlywheelError: the child's own error.
+    """
+    result = folder / RESULT
+    if result.is_file():
+        return _read_json(result)
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in (EVENTS, ERROR):
+        (folder / name).unlink(missing_ok=True)
+    (folder / JOB).write_text(json.dumps(job, indent=1), encoding="utf-8")
+    with (folder / LOG).open("ab") as log:
+        child = subprocess.Popen([python, "-m", module, str(folder)], stdout=log, stderr=log, stdin=subprocess.DEVNULL)
+        try:
+            _follow(child, folder / EVENTS, on_event)
+        except BaseException:
+            _stop(child)
+            raise
+    if child.returncode == 0 and result.is_file():
+        return _read_json(result)
+    raise _explain(module, folder, child.returncode)
+
+
+def clear_stage(folder: Path) -> None:
+    """Remove a stage's folder."""
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def _follow(child: subprocess.Popen[bytes], events: Path, on_event: Callable[[Event], None]) -> None:
+    offset = 0
+    while True:
+        running = child.poll() is None
+        offset = _read_events(events, offset, on_event)
+        if not running:
+            return
+        time.sleep(POLL_S)
+
+
+def _read_events(events: Path, offset: int, on_event: Callable[[Event], None]) -> int:
+    if not events.exists():
+        return offset
+    with events.open("rb") as stream:
+        stream.seek(offset)
+        for line in stream:
+            if not line.endswith(b"\n"):
+                break
+            offset += len(line)
+            on_event(json.loads(line))
+    return offset
+
+
+def _stop(child: subprocess.Popen[bytes]) -> None:
+    child.send_signal(signal.SIGTERM)
+    try:
+        child.wait(timeout=5)
+    except subprocess.TimeoutExpired:
+        child.kill()
+        child.wait()
+
+
+def _explain(module: str, folder: Path, code: int) -> FlywheelError:
+    error = folder / ERROR
+    if error.is_file():
+        told = _read_json(error)
+        return _ERRORS.get(told.pop("kind"), StageError)(**told)
+    log = (folder / LOG).read_text(encoding="utf-8", errors="replace").splitlines()[-LOG_TAIL_LINES:]
+    died = f"signal {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
+    hint = "it was probably out of memory: lower the batch size" if code == -signal.SIGKILL else "read the log"
+    return StageError(
+        f"stage {module.rsplit('.', 2)[1]} ({folder / LOG})",
+        expected="a result",
+        received=f"{died}; its last lines:\n    " + "\n    ".join(log),
+        cure=f"{hint}; then give the same command again: everything before this stage is kept",
+    )
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    data: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    return data
+
+
+def write_json(path: Path, data: Any) -> None:
+    """Write ``data`` so that the file is there whole or not at all."""
+    partial = path.with_name(path.name + ".part")
+    with partial.open("w", encoding="utf-8") as stream:
+        json.dump(data, stream)
+        stream.flush()
+        os.fsync(stream.fileno())
+    os.replace(partial, path)

@@ -1,0 +1,27 @@
+"""Rows in DuckDB: journal first, fold later, read always."""
+
+from ._journal import JournalWriter, list_segments, read_frames
+from ._migrate import latest_version, list_migrations
+from ._project import Project
+from ._query import FORMATS, Result, render, run_query, write_parquet
+from ._sources import SourceRow, read_source
+from ._store import Store, insert_new, insert_rows
+
+__all__ = [
+    "FORMATS",
+    "JournalWriter",
+    "Project",
+    "Result",
+    "SourceRow",
+    "Store",
+    "insert_new",
+    "insert_rows",
+    "latest_version",
+    "list_migrations",
+    "list_segments",
+    "read_frames",
+    "read_source",
+    "render",
+    "run_query",
+    "write_parquet",
+]

@@ -1,0 +1,149 @@
+"""Short leases on the DuckDB file: opened, used, closed, so that other programs can have it in between.
+
+DuckDB lets one process write, or many read, at a time. A lease that meets another program's lock waits for it, with a
+message after a second and an error after its patience; nothing is lost meanwhile, since rows are journaled first.
+"""
+
+import gc
+import logging
+import re
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import duckdb
+
+from ..errors import DiskFullError, StoreError, StoreLockedError, StoreVersionError
+
+log = logging.getLogger(__name__)
+
+DEFAULT_PATIENCE_S = 120.0
+FIRST_PAUSE_S = 0.01
+LONGEST_PAUSE_S = 0.1
+
+# What a connection opened for a user's own SQL may not do.
+SAFE_CONFIG: dict[str, str | bool | int | float | list[str]] = {
+    "enable_external_access": False,
+    "autoload_known_extensions": False,
+    "autoinstall_known_extensions": False,
+    "lock_configuration": True,
+}
+
+
+PLAIN_CONFIG: dict[str, str | bool | int | float | list[str]] = {"autoinstall_known_extensions": False}
+
+
+@contextmanager
+def lease(
+    path: Path, *, write: bool, patience_s: float = DEFAULT_PATIENCE_S, safe: bool = False
+) -> Iterator[duckdb.DuckDBPyConnection]:
+    """Open ``path``, hand out the connection, close it.
+
+    Args:
+        path: the store file; created when ``write``.
+        write: open for writing, in one transaction that is committed when the block ends and rolled back when it
+            raises.
+        patience_s: seconds to wait for other programs' locks.
+        safe: no file or network access and no settings from within SQL.
+
+    Raises:
+        StoreLockedError: the lock was not free within ``patience_s``.
+        StoreVersionError: the file was written by a newer DuckDB.
+        StoreError: the file is not a DuckDB database, or cannot be opened.
+        DiskFullError: the transaction found no room; it is rolled back.
+    """
+    connection = _wait_for(lambda: _open(path, write, safe), path, patience_s)
+    try:
+        if not write:
+            yield connection
+            return
+        connection.begin()
+        try:
+            yield connection
+            connection.commit()
+        except BaseException:
+            _roll_back(connection)
+            raise
+    except duckdb.Error as error:
+        raise _translate_use(path, error) from error
+    finally:
+        connection.close()
+
+
+def _roll_back(connection: duckdb.DuckDBPyConnection) -> None:
+    try:
+        connection.rollback()
+    except duckdb.Error as error:
+        log.debug("roll-back after a failed transaction: %s", error)
+
+
+def _open(path: Path, write: bool, safe: bool) -> duckdb.DuckDBPyConnection:
+    config = SAFE_CONFIG if safe else PLAIN_CONFIG
+    return duckdb.connect(str(path), read_only=not write, config=dict(config))
+
+
+def _wait_for(
+    connect: Callable[[], duckdb.DuckDBPyConnection], path: Path, patience_s: float
+) -> duckdb.DuckDBPyConnection:
+    started = time.monotonic()
+    pause, told = FIRST_PAUSE_S, False
+    while True:
+        try:
+            return connect()
+        except duckdb.Error as error:
+            if not _is_lock(error):
+                raise _translate_open(path, error) from error
+            gc.collect()  # a result that nobody holds any more may keep this process's own connection open
+            waited = time.monotonic() - started
+            if waited > patience_s:
+                raise StoreLockedError(
+                    f"store {path}",
+                    expected="its file lock within " + f"{patience_s:g} s",
+                    received=f"held by {_holder(error)}",
+                    cure="close that program (nothing is lost meanwhile), then give the same command again",
+                ) from None
+            if waited > 1 and not told:
+                log.warning("waiting for the store's file lock, held by %s", _holder(error))
+                told = True
+            time.sleep(pause)
+            pause = min(pause * 1.5, LONGEST_PAUSE_S)
+
+
+def _is_lock(error: duckdb.Error) -> bool:
+    text = str(error)
+    return (isinstance(error, duckdb.IOException) and "lock" in text.lower()) or "different configuration" in text
+
+
+def _holder(error: duckdb.Error) -> str:
+    match = re.search(r"held in (.+?) \(PID (\d+)\)", str(error))
+    return f"process {match[2]} ({match[1]})" if match else "another program"
+
+
+def _translate_open(path: Path, error: duckdb.Error) -> StoreError:
+    text = str(error).split("\n")[0]
+    if "newer" in text.lower() or "version" in text.lower():
+        return StoreVersionError(
+            f"store {path}",
+            expected=f"a file that DuckDB {duckdb.__version__} reads",
+            received=text,
+            cure="upgrade flywheel and duckdb to the versions that wrote it",
+        )
+    return StoreError(
+        f"store {path}",
+        expected="a DuckDB file that can be opened",
+        received=text,
+        cure="check the path, its rights and its disk",
+    )
+
+
+def _translate_use(path: Path, error: duckdb.Error) -> Exception:
+    text = str(error).split("\n")[0]
+    if "no space" in text.lower() or "out of disk" in text.lower():
+        return DiskFullError(
+            f"store {path}",
+            expected="room to write",
+            received=text,
+            cure="free some space, then give the same command again: the rows are kept in the journal",
+        )
+    return error

@@ -1,0 +1,54 @@
+"""Where things are in a project folder."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+STORE_FILE = "flywheel.duckdb"
+STATE_FOLDER = ".flywheel"
+
+
+@dataclass(frozen=True)
+class Project:
+    """A project folder: one store file, one recipe, and a hidden folder of journals, snapshots and checkpoints."""
+
+    root: Path
+
+    @property
+    def store_path(self) -> Path:
+        """The DuckDB file."""
+        return self.root / STORE_FILE
+
+    @property
+    def state(self) -> Path:
+        """The hidden folder."""
+        return self.root / STATE_FOLDER
+
+    @property
+    def journal(self) -> Path:
+        """Finished requests that are not in the store yet."""
+        return self.state / "journal"
+
+    @property
+    def checkpoints(self) -> Path:
+        """Model weights, a folder per checkpoint id."""
+        return self.state / "checkpoints"
+
+    @property
+    def snapshots(self) -> Path:
+        """Training sets as the trainers read them, a file per snapshot id."""
+        return self.state / "snapshots"
+
+    @property
+    def work(self) -> Path:
+        """Jobs, logs and answers of child processes."""
+        return self.state / "work"
+
+    @property
+    def run_lock(self) -> Path:
+        """Held by the one process that turns the wheel."""
+        return self.state / "run.lock"
+
+    def make_folders(self) -> None:
+        """Create the project's folders; existing ones stay as they are."""
+        for folder in (self.journal, self.checkpoints, self.snapshots, self.work):
+            folder.mkdir(parents=True, exist_ok=True)

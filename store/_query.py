@@ -1,0 +1,92 @@
+"""SQL from users: read-only, without file or network access, and written out as a table, CSV, JSON or Parquet."""
+
+import csv
+import io
+import json
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+
+from ..errors import NotFoundError, QueryError
+from ._lease import DEFAULT_PATIENCE_S, lease
+from ._migrate import check_version
+from ._project import Project
+
+FORMATS = ("table", "csv", "json", "parquet")
+
+
+@dataclass(frozen=True)
+class Result:
+    """Rows of a query; ``table`` is an Arrow table."""
+
+    table: Any
+    elapsed_s: float
+
+    @property
+    def columns(self) -> list[str]:
+        """Column names."""
+        return list(self.table.column_names)
+
+    @property
+    def rows(self) -> list[tuple[Any, ...]]:
+        """Rows as tuples of Python values."""
+        return list(zip(*(c.to_pylist() for c in self.table.columns), strict=True)) if self.table.num_columns else []
+
+
+def run_query(project: Project, sql: str, *, patience_s: float = DEFAULT_PATIENCE_S) -> Result:
+    """Run ``sql`` read-only.
+
+    Raises:
+        NotFoundError: the project has no store.
+        QueryError: DuckDB refuses it.
+        StoreLockedError: another program wrote for longer than ``patience_s``.
+    """
+    if not project.store_path.exists():
+        raise NotFoundError(
+            f"store {project.store_path}",
+            expected="a project folder with a store",
+            received="no such file",
+            cure="name the folder with flywheel -C DIR, or make one: flywheel init, then flywheel run",
+        )
+    started = time.monotonic()
+    with lease(project.store_path, write=False, patience_s=patience_s, safe=True) as connection:
+        check_version(connection, f"store {project.store_path}")
+        try:
+            relation = connection.sql(sql)
+            table = pa.table({}) if relation is None else relation.to_arrow_table()
+            del relation
+        except duckdb.Error as error:
+            raise _refused(error) from None
+    return Result(table, time.monotonic() - started)
+
+
+def _refused(error: duckdb.Error) -> QueryError:
+    lines = [line for line in str(error).splitlines() if line.strip()]
+    cure = 'flywheel sql "SHOW TABLES" lists tables and views; DESCRIBE name shows the columns'
+    if "read-only" in str(error) or "disabled" in str(error):
+        cure = "flywheel sql only reads; to change a store, open a copy of it with any DuckDB client"
+    return QueryError(
+        "sql", expected="a query that DuckDB can run on this store", received=" / ".join(lines), cure=cure
+    )
+
+
+def render(result: Result, fmt: str) -> str:
+    """Return ``result`` as CSV or JSON text (one array of objects)."""
+    if fmt == "csv":
+        out = io.StringIO()
+        writer = csv.writer(out, lineterminator="\n")
+        writer.writerow(result.columns)
+        writer.writerows(result.rows)
+        return out.getvalue()
+    return json.dumps(result.table.to_pylist(), default=str, ensure_ascii=False, indent=1) + "\n"
+
+
+def write_parquet(result: Result, target: Path | Any) -> None:
+    """Write ``result`` as Parquet to a path or a binary stream."""
+    import pyarrow.parquet as pq
+
+    pq.write_table(result.table, target)

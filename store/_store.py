@@ -1,0 +1,244 @@
+"""The store: rows in, rows out, one DuckDB file.
+
+Guarantees: appended rows are in the journal before ``append`` returns; a fold is exactly-once, because the journal's
+offset moves in the fold's own transaction; the file lock is held only inside a fold, a read or an insert.
+"""
+
+import fcntl
+import logging
+import os
+import time
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+
+from ..errors import RunInProgressError
+from ..schema import JournaledRow, content_id, utc_now
+from ._journal import JournalWriter, Rows, list_segments, read_frames
+from ._lease import DEFAULT_PATIENCE_S, lease
+from ._migrate import check_version, migrate
+from ._project import Project
+
+log = logging.getLogger(__name__)
+
+FOLD_INTERVAL_S = 2.0
+FOLD_BATCH_ROWS = 50_000
+
+
+class Store:
+    """Reads and writes one project's rows.
+
+    Args:
+        project: the project folder; :meth:`open` creates what is missing.
+        patience_s: seconds to wait for another program's lock on the file.
+    """
+
+    def __init__(self, project: Project, *, patience_s: float = DEFAULT_PATIENCE_S) -> None:
+        self.project = project
+        self.patience_s = patience_s
+        self._journal = JournalWriter(project.journal)
+        self._folded_at = time.monotonic()
+
+    def open(self) -> "Store":
+        """Create or migrate the file, and fold in what an earlier process left in the journal.
+
+        Raises:
+            StoreVersionError: written by a newer flywheel.
+            StoreLockedError: another program holds the file.
+        """
+        self.project.make_folders()
+        if self.project.store_path.exists():
+            with self.read() as connection:
+                current = check_version(connection, f"store {self.project.store_path}")
+        else:
+            current = 0
+        if current == 0 or self._is_old(current):
+            with self.write() as connection:
+                migrate(connection, f"store {self.project.store_path}")
+        self.fold()
+        return self
+
+    @staticmethod
+    def _is_old(version: int) -> bool:
+        from ._migrate import latest_version
+
+        return version < latest_version()
+
+    def close(self) -> None:
+        """Fold what is left and close the journal."""
+        self._journal.close()
+        self.fold()
+
+    @contextmanager
+    def write(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        """Lease the file for one transaction."""
+        with lease(self.project.store_path, write=True, patience_s=self.patience_s) as connection:
+            yield connection
+
+    @contextmanager
+    def read(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        """Lease the file for reading."""
+        with lease(self.project.store_path, write=False, patience_s=self.patience_s) as connection:
+            yield connection
+
+    def query(self, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+        """Return all rows of a query."""
+        with self.read() as connection:
+            return connection.execute(sql, list(parameters)).fetchall()
+
+    def append(self, rows: Sequence[JournaledRow]) -> None:
+        """Put ``rows`` on record in the journal as one group, and now and then fold the journal into the file.
+
+        A file that another program holds is not waited for here: the rows stay in the journal until a later fold.
+        """
+        if rows:
+            self._journal.append(rows)
+        if time.monotonic() - self._folded_at > FOLD_INTERVAL_S:
+            self.fold(patience_s=0.0)
+
+    def fold(self, patience_s: float | None = None) -> None:
+        """Move journaled rows into the file.
+
+        Args:
+            patience_s: seconds to wait for the file's lock; 0 = leave it for later when it is held.
+        """
+        from ..errors import StoreLockedError
+
+        patience = self.patience_s if patience_s is None else patience_s
+        self._folded_at = time.monotonic()
+        try:
+            for segment in list_segments(self.project.journal):
+                self._fold_segment(segment, patience)
+        except StoreLockedError:
+            if patience_s != 0.0:
+                raise
+            log.info("the store's file is in use; rows wait in the journal")
+
+    def _fold_segment(self, segment: Path, patience_s: float) -> None:
+        live = segment == self._journal.path
+        offset = self._folded_bytes(segment, patience_s) if segment.stat().st_size else 0
+        while True:
+            rows, end = _read_batch(segment, offset)
+            if end == offset:
+                break
+            with lease(self.project.store_path, write=True, patience_s=patience_s) as connection:
+                insert_rows(connection, rows)
+                connection.execute("INSERT OR REPLACE INTO journal_segments VALUES (?, ?)", [segment.name, end])
+            offset = end
+        if not live:
+            segment.unlink()
+
+    def _folded_bytes(self, segment: Path, patience_s: float) -> int:
+        with lease(self.project.store_path, write=False, patience_s=patience_s) as connection:
+            found = connection.execute(
+                "SELECT folded_bytes FROM journal_segments WHERE segment = ?", [segment.name]
+            ).fetchall()
+        return int(found[0][0]) if found else 0
+
+    def insert(self, table: str, rows: Sequence[Mapping[str, Any]], *, key: str) -> int:
+        """Insert the rows whose ``key`` is not in ``table`` yet; return how many.
+
+        For rows that need no model and are cheap to make again: plans, pairs, snapshots, scores, decisions.
+        """
+        if not rows:
+            return 0
+        with self.write() as connection:
+            return insert_new(connection, table, rows, key=key)
+
+    def insert_all(self, table: str, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Insert ``rows`` as they are."""
+        if rows:
+            with self.write() as connection:
+                insert_rows(connection, {table: [dict(r) for r in rows]})
+
+    @contextmanager
+    def run_lock(self, what: str) -> Iterator[None]:
+        """Own the project while the block runs.
+
+        Raises:
+            RunInProgressError: another live process owns it.
+        """
+        self.project.make_folders()
+        with self.project.run_lock.open("a+") as stream:
+            try:
+                fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                stream.seek(0)
+                raise RunInProgressError(
+                    f"project {self.project.root}",
+                    expected="no other run in this project",
+                    received=f"process {stream.read().strip() or 'unknown'}",
+                    cure="wait for it or stop it; reading is allowed meanwhile: flywheel status, flywheel sql",
+                ) from None
+            stream.truncate(0)
+            stream.write(f"{os.getpid()} ({what})")
+            stream.flush()
+            yield
+
+
+def insert_rows(connection: duckdb.DuckDBPyConnection, rows: Rows) -> None:
+    """Insert journaled rows, by table."""
+    for table, records in rows.items():
+        _insert_arrow(connection, table, records, where="")
+
+
+def insert_new(
+    connection: duckdb.DuckDBPyConnection, table: str, rows: Sequence[Mapping[str, Any]], *, key: str
+) -> int:
+    """Insert the rows whose ``key`` is new; return how many. Runs inside the caller's transaction."""
+    before = _count(connection, table)
+    condition = f"WHERE NOT EXISTS (SELECT 1 FROM {table} old WHERE old.{key} = batch.{key})"
+    _insert_arrow(connection, table, [dict(r) for r in rows], where=condition)
+    return _count(connection, table) - before
+
+
+def _count(connection: duckdb.DuckDBPyConnection, table: str) -> int:
+    ((n,),) = connection.execute(f"SELECT count(*) FROM {table}").fetchall()
+    return int(n)
+
+
+def _insert_arrow(
+    connection: duckdb.DuckDBPyConnection, table: str, records: list[dict[str, Any]], *, where: str
+) -> None:
+    columns = list(records[0])
+    batch = pa.table({c: _column([r[c] for r in records]) for c in columns})
+    connection.register("batch", batch)
+    connection.execute(f"INSERT INTO {table} ({', '.join(columns)}) SELECT * FROM batch {where}")
+    connection.unregister("batch")
+
+
+def _column(values: list[Any]) -> pa.Array:
+    if all(v is None for v in values):
+        return pa.array(values, pa.string())
+    return pa.array(values)
+
+
+def _read_batch(segment: Path, offset: int) -> tuple[Rows, int]:
+    """Return up to ``FOLD_BATCH_ROWS`` rows behind ``offset`` and the offset after them."""
+    rows: Rows = defaultdict(list)
+    n = 0
+    for frame in read_frames(segment, offset):
+        offset = frame.end
+        for table, records in (frame.rows or _void_line(segment, frame.end, frame.raw)).items():
+            rows[table].extend(records)
+            n += len(records)
+        if n >= FOLD_BATCH_ROWS:
+            break
+    return rows, offset
+
+
+def _void_line(segment: Path, end: int, raw: bytes) -> Rows:
+    """Make a drop of a line whose checksum fails: never silently, never fatally."""
+    place = f"{segment.name}:{end}"
+    log.error("journal line %s is damaged; it is kept as a drop", place)
+    row = {
+        "drop_id": content_id("drop", [place]), "run_id": None, "iteration": None, "step": "fold",
+        "reason": "damaged journal line", "input_id": place, "request_id": None,
+        "raw": raw.decode("utf-8", "replace"), "n": 1, "created_at": utc_now(),
+    }  # fmt: skip
+    return {"drops": [row]}

@@ -1,0 +1,107 @@
+-- Views for people. Rebuilt whenever a store is opened for writing by a newer flywheel.
+
+CREATE OR REPLACE VIEW sft AS
+SELECT s.run_id, s.iteration, s.sample_id, s.problem_id, s.request_id, v.judge, v.score,
+       r.messages AS prompt,
+       json_array(json_object('role', 'assistant', 'content', s.completion)) AS completion
+FROM samples s
+JOIN requests r USING (request_id)
+JOIN verdicts v USING (sample_id)
+WHERE v.passed AND NOT starts_with(v.judge, 'recorded@');
+COMMENT ON VIEW sft IS 'Accepted samples in TRL''s prompt/completion columns (conversational).';
+
+CREATE OR REPLACE VIEW dpo AS
+SELECT p.run_id, p.iteration, p.pair_id, p.problem_id, p.kind,
+       r.messages AS prompt,
+       json_array(json_object('role', 'assistant', 'content', c.completion)) AS chosen,
+       json_array(json_object('role', 'assistant', 'content', j.completion)) AS rejected,
+       p.chosen_sample_id, p.rejected_sample_id
+FROM pairs p
+JOIN samples c ON c.sample_id = p.chosen_sample_id
+JOIN samples j ON j.sample_id = p.rejected_sample_id
+JOIN requests r ON r.request_id = c.request_id;
+COMMENT ON VIEW dpo IS 'Preference pairs in TRL''s prompt/chosen/rejected columns (conversational).';
+
+CREATE OR REPLACE VIEW drop_reasons AS
+SELECT run_id, iteration, step, reason, sum(n)::BIGINT AS dropped FROM drops GROUP BY ALL;
+COMMENT ON VIEW drop_reasons IS 'How many inputs each step dropped, by reason.';
+
+CREATE OR REPLACE VIEW funnel AS
+WITH counted AS (
+    -- entered: the plan, fixed before the step ran. kept: rows that came out of it.
+    SELECT run_id, iteration, step, sum(n)::BIGINT AS entered, 0::BIGINT AS kept FROM plans GROUP BY ALL
+    UNION ALL
+    SELECT run_id, iteration, step, 0, count(*) FROM samples WHERE run_id IS NOT NULL GROUP BY ALL
+    UNION ALL
+    SELECT s.run_id, s.iteration, s.step || '/verify', count(*), count(*) FILTER (v.passed)
+    FROM samples s JOIN verdicts v USING (sample_id)
+    WHERE s.run_id IS NOT NULL AND NOT starts_with(v.judge, 'recorded@') GROUP BY ALL
+    UNION ALL
+    SELECT run_id, iteration, 'pair', 0, count(DISTINCT problem_id) FROM pairs WHERE run_id IS NOT NULL GROUP BY ALL
+    UNION ALL
+    SELECT n.run_id, n.iteration, n.stage || '/snapshot', 0, count(*)
+    FROM snapshots n JOIN snapshot_rows x USING (snapshot_id) WHERE n.run_id IS NOT NULL GROUP BY ALL
+),
+failed AS (
+    SELECT s.run_id, s.iteration, s.step || '/verify' AS step, v.reason, count(*)::BIGINT AS dropped
+    FROM samples s JOIN verdicts v USING (sample_id)
+    WHERE s.run_id IS NOT NULL AND v.passed IS NOT TRUE AND NOT starts_with(v.judge, 'recorded@') GROUP BY ALL
+    UNION ALL
+    SELECT run_id, iteration, step, reason, dropped FROM drop_reasons WHERE run_id IS NOT NULL
+),
+totals AS (
+    SELECT run_id, iteration, step, sum(entered)::BIGINT AS entered, sum(kept)::BIGINT AS kept FROM counted GROUP BY ALL
+),
+reasons AS (
+    SELECT run_id, iteration, step, sum(dropped)::BIGINT AS dropped,
+           string_agg(reason || ': ' || dropped, '; ' ORDER BY dropped DESC, reason) AS reason
+    FROM failed GROUP BY ALL
+)
+SELECT t.run_id, t.iteration, t.step, t.entered, t.kept, coalesce(r.dropped, 0)::BIGINT AS dropped, r.reason
+FROM totals t LEFT JOIN reasons r
+  ON r.run_id = t.run_id AND r.iteration = t.iteration AND r.step = t.step;
+COMMENT ON VIEW funnel IS 'What entered each step, what was kept, what was dropped and why; entered = kept + dropped once the step is done.';
+
+CREATE OR REPLACE VIEW lineage AS
+SELECT k.run_id, k.iteration, k.stage, k.checkpoint_id, k.parent_id, k.snapshot_id, x.ordinal, x.pair_id, t.role,
+       s.sample_id, v.verdict_id, v.judge, v.passed, s.request_id, q.template_id, q.engine, q.model,
+       q.checkpoint_id AS made_by_checkpoint_id, s.problem_id, p.source AS problem_source, p.question, p.answer,
+       s.completion
+FROM checkpoints k
+JOIN snapshot_rows x USING (snapshot_id)
+LEFT JOIN pairs d ON d.pair_id = x.pair_id
+CROSS JOIN (VALUES ('completion'), ('chosen'), ('rejected')) t(role)
+JOIN samples s ON s.sample_id = CASE t.role WHEN 'rejected' THEN d.rejected_sample_id ELSE x.sample_id END
+LEFT JOIN verdicts v ON v.sample_id = s.sample_id
+LEFT JOIN requests q ON q.request_id = s.request_id
+LEFT JOIN (SELECT DISTINCT ON (problem_id) * FROM problems) p ON p.problem_id = s.problem_id
+WHERE (x.pair_id IS NULL) = (t.role = 'completion');
+COMMENT ON VIEW lineage IS 'From a checkpoint back to each completion it was trained on: verdict, request, template, problem.';
+
+CREATE OR REPLACE VIEW cost AS
+SELECT run_id, iteration, step, engine, model, count(*) AS requests, sum(attempts)::BIGINT AS attempts,
+       count(*) FILTER (answered_at IS NULL) AS failed, sum(prompt_tokens)::BIGINT AS prompt_tokens,
+       sum(completion_tokens)::BIGINT AS completion_tokens, sum(latency_s) AS latency_s
+FROM requests GROUP BY ALL;
+COMMENT ON VIEW cost IS 'Requests and tokens by step and model.';
+
+CREATE OR REPLACE VIEW leaderboard AS
+SELECT d.iteration, d.stage, d.checkpoint_id, s.suite, s.split, s.metric, s.score, s.stderr, s.n, d.champion_id,
+       d.delta, d.p_value, d.promoted, d.created_at, d.role, d.won, d.lost, d.reason, d.run_id, d.score_id
+FROM decisions d JOIN scores s USING (score_id)
+ORDER BY d.run_id, d.iteration, d.created_at, s.suite, s.split, s.metric;
+COMMENT ON VIEW leaderboard IS 'Every score with its error bar, and how its checkpoint compared with the champion of the moment.';
+
+CREATE OR REPLACE VIEW flips AS
+SELECT d.run_id, d.iteration, d.stage, s.suite, s.split, s.metric, a.item_id, a.ordinal,
+       CASE WHEN a.value > b.value THEN 'won' ELSE 'lost' END AS flip,
+       qa.messages AS prompt, a.target, qb.completions ->> 0 AS champion_completion,
+       qa.completions ->> 0 AS challenger_completion, d.champion_id, d.checkpoint_id
+FROM decisions d
+JOIN scores s ON s.score_id = d.score_id
+JOIN score_items a ON a.score_id = d.score_id
+JOIN score_items b ON b.score_id = d.champion_score_id AND b.ordinal = a.ordinal
+JOIN requests qa ON qa.request_id = a.request_id
+JOIN requests qb ON qb.request_id = b.request_id
+WHERE a.value <> b.value;
+COMMENT ON VIEW flips IS 'Items that a challenger won or lost against the champion, with both completions.';

@@ -1,0 +1,81 @@
+import pytest
+import yaml
+from support import MINI
+
+from flywheel.config import Recipe, Source, load_recipe
+from flywheel.errors import NotFoundError, RecipeError
+
+
+def write(tmp_path, text):
+    path = tmp_path / "recipe.yaml"
+    path.write_text(text)
+    return path
+
+
+def test_a_misspelt_key_is_refused_with_its_line_and_the_nearest_valid_key(tmp_path):
+    text = "name: x\nproblems: {source: p.jsonl}\nsolve:\n  draws: 4\n  temprature: 0.8\nsuites:\n  - {name: s, task: t, gate: g.jsonl}\n"
+    with pytest.raises(RecipeError) as caught:
+        load_recipe(write(tmp_path, text))
+    assert caught.value.place.endswith("recipe.yaml:5: key solve.temprature")
+    assert caught.value.cure == "did you mean 'temperature'?"
+
+
+def test_a_misspelt_key_inside_a_list_is_found(tmp_path):
+    text = "name: x\nproblems: {source: p.jsonl}\nsuites:\n  - name: s\n    task: t\n    gates: g.jsonl\n"
+    with pytest.raises(RecipeError, match=r"did you mean 'gate'"):
+        load_recipe(write(tmp_path, text))
+
+
+@pytest.mark.parametrize(
+    ("text", "received"),
+    [("name: [unclosed", "expected"), ("", "nothing"), ("- a list", "a list"), ("name: x\nname2: : y", "mapping")],
+)
+def test_what_is_no_recipe_is_refused(tmp_path, text, received):
+    with pytest.raises(RecipeError) as caught:
+        load_recipe(write(tmp_path, text))
+    assert received in caught.value.received
+
+
+def test_a_missing_file_says_how_to_make_one(tmp_path):
+    with pytest.raises(NotFoundError, match="flywheel init"):
+        load_recipe(tmp_path / "recipe.yaml")
+
+
+def test_a_value_out_of_range_shows_what_was_given(tmp_path):
+    recipe = {**MINI, "solve": {"draws": 0}}
+    with pytest.raises(RecipeError) as caught:
+        load_recipe(write(tmp_path, yaml.safe_dump(recipe)))
+    assert "greater than or equal to 1" in caught.value.expected
+    assert caught.value.received == "0"
+
+
+def test_a_gate_on_an_unknown_suite_is_refused(tmp_path):
+    with pytest.raises(RecipeError, match="unknown suite 'nope'"):
+        load_recipe(write(tmp_path, yaml.safe_dump({**MINI, "gate": {"suite": "nope"}})))
+
+
+def test_identity_ignores_how_long_and_how_fast_but_nothing_else():
+    base = Recipe.model_validate(MINI)
+    longer = Recipe.model_validate({**MINI, "iterations": 9, "engine": {"batch_size": 64, "concurrency": 7}})
+    other = Recipe.model_validate({**MINI, "seed": 4})
+    assert base.identity() == longer.identity()
+    assert base.identity() != other.identity()
+
+
+@pytest.mark.parametrize(
+    ("spec", "expected"),
+    [
+        ("a/b.jsonl", ("a/b.jsonl", False, None, None, 0, None)),
+        ("b.jsonl[5:]", ("b.jsonl", False, None, None, 5, None)),
+        ("b.jsonl[:7]", ("b.jsonl", False, None, None, 0, 7)),
+        ("hub:openai/gsm8k/main/test[0:660]", ("openai/gsm8k", True, "main", "test", 0, 660)),
+    ],
+)
+def test_sources(spec, expected):
+    s = Source.parse(spec)
+    assert (s.where, s.is_hub, s.config, s.split, s.start, s.stop) == expected
+
+
+def test_a_hub_source_needs_all_its_parts():
+    with pytest.raises(ValueError, match="owner/name/config/split"):
+        Source.parse("hub:openai/gsm8k")

@@ -1,0 +1,62 @@
+import os
+
+import pytest
+from flywheel.store import Project, Store
+from support import SHARED, FakeEndpoint, make_mini_project, run_cli
+
+os.environ["HF_HUB_OFFLINE"] = "1"
+os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+for name in ("OPENAI_BASE_URL", "OPENAI_API_KEY"):
+    os.environ.pop(name, None)
+
+
+@pytest.fixture
+def shared_data():
+    """The folder of real public data; tests that need it skip without it."""
+    if not SHARED.is_dir():
+        pytest.skip("real data are not on this machine (shared/data beside the checkout)")
+    return SHARED
+
+
+@pytest.fixture
+def project(tmp_path):
+    return Project(tmp_path / "project")
+
+
+@pytest.fixture
+def store(project):
+    project.root.mkdir()
+    opened = Store(project, patience_s=5.0).open()
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def mini(tmp_path):
+    return make_mini_project(tmp_path / "mini")
+
+
+@pytest.fixture
+def endpoint(tmp_path):
+    """Start fake endpoints: ``endpoint(problems_file, latency=0.01, faults=…)``."""
+    started = []
+
+    def start(problems, **settings):
+        folder = tmp_path / f"endpoint{len(started)}"
+        folder.mkdir()
+        started.append(FakeEndpoint(folder, problems, **settings))
+        return started[-1]
+
+    yield start
+    for one in started:
+        one.stop()
+
+
+@pytest.fixture(scope="session")
+def finished_run(tmp_path_factory):
+    """A mini project with two whole iterations of the embedded model, shared by the tests that only read."""
+    folder = make_mini_project(tmp_path_factory.mktemp("finished") / "project")
+    done = run_cli(folder, "run", check=0, timeout=600)
+    (folder / "stdout.txt").write_text(done.stdout)
+    (folder / "stderr.txt").write_text(done.stderr)
+    return folder

@@ -1,0 +1,124 @@
+"""A scripted OpenAI-compatible endpoint on a real socket; its replies depend on the request alone.
+
+Run as ``python fake_endpoint.py PORT_FILE LOG PROBLEMS [key=value …]``. It knows the answers of a GSM8K-style file and
+gives the right one in about half of the draws, decided by a hash of prompt, seed and draw. Each request that was
+answered in full is one line in LOG: a hash of its body. Settings: ``latency`` in seconds, ``faults`` as
+``429=0.1,500=0.1,reset=0.1,malformed=0.1,empty=0.1`` (by hash of body and attempt), ``max_choices``.
+"""
+
+import asyncio
+import hashlib
+import json
+import sys
+from collections import Counter
+from pathlib import Path
+
+from aiohttp import web
+
+MODEL = "fake-teacher"
+
+
+def digest(*parts):
+    return hashlib.blake2b(json.dumps(parts, sort_keys=True).encode(), digest_size=8).hexdigest()
+
+
+def unit(*parts):
+    return int(digest(*parts), 16) / 2**64
+
+
+class Endpoint:
+    def __init__(self, log, problems, latency=0.0, faults="", max_choices=0):
+        self.log = Path(log)
+        self.latency = float(latency)
+        self.max_choices = int(max_choices)
+        self.faults = {k: float(v) for k, _, v in (f.partition("=") for f in faults.split(",") if f)}
+        self.answers = {}
+        for line in Path(problems).read_text().splitlines():
+            row = json.loads(line)
+            self.answers[row["question"]] = row["answer"]
+        self.attempts = Counter()
+
+    def fault_of(self, key):
+        self.attempts[key] += 1
+        draw, edge = unit(key, self.attempts[key], "fault"), 0.0
+        for name, share in self.faults.items():
+            edge += share
+            if draw < edge:
+                return name
+        return None
+
+    def complete(self, messages, seed, draw):
+        question = messages[-1]["content"]
+        gold = self.answers.get(question, "#### 0")
+        if unit(messages, seed, draw) < 0.5:
+            return gold
+        steps, _, final = gold.rpartition("#### ")
+        wrong = int(unit(messages, seed, draw, "wrong") * 1000) + 1000
+        return f"{steps}#### {wrong}" if final else "no idea"
+
+    async def chat(self, request):
+        body = await request.json()
+        key = digest(body)
+        if self.latency:
+            await asyncio.sleep(self.latency)
+        fault = self.fault_of(key)
+        if fault == "429":
+            return web.json_response({"error": {"message": "slow down"}}, status=429, headers={"retry-after": "0"})
+        if fault == "500":
+            return web.json_response({"error": {"message": "oops"}}, status=500)
+        if fault == "reset":
+            request.transport.abort()
+            return web.Response()
+        if fault == "400":
+            return web.json_response({"error": {"message": "bad request"}}, status=400)
+        n = body.get("n") or 1
+        n = min(n, self.max_choices) if self.max_choices else n
+        choices = [
+            {
+                "index": i,
+                "finish_reason": "stop",
+                "message": {"role": "assistant", "content": self.complete(body["messages"], body.get("seed"), i)},
+            }
+            for i in range(n)
+        ]
+        reply = {
+            "id": key,
+            "object": "chat.completion",
+            "created": 1,
+            "model": MODEL,
+            "choices": [] if fault == "empty" else choices,
+            "usage": {"prompt_tokens": 10, "completion_tokens": 20 * n, "total_tokens": 10 + 20 * n},
+        }
+        text = json.dumps(reply)
+        if fault == "malformed":
+            return web.Response(text=text[: len(text) // 2], content_type="application/json")
+        if fault is None:
+            with self.log.open("a") as log:
+                log.write(digest(body["messages"], body.get("seed")) + "\n")
+        return web.Response(text=text, content_type="application/json")
+
+    async def models(self, request):
+        return web.json_response(
+            {"object": "list", "data": [{"id": MODEL, "object": "model", "created": 1, "owned_by": "t"}]}
+        )
+
+
+async def main():
+    port_file, log, problems, *settings = sys.argv[1:]
+    endpoint = Endpoint(log, problems, **dict(s.split("=", 1) for s in settings))
+    app = web.Application()
+    app.router.add_post("/v1/chat/completions", endpoint.chat)
+    app.router.add_get("/v1/models", endpoint.models)
+    runner = web.AppRunner(app)
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", 0)
+    await site.start()
+    port = site._server.sockets[0].getsockname()[1]
+    partial = Path(port_file + ".part")
+    partial.write_text(str(port))
+    partial.rename(port_file)
+    await asyncio.Event().wait()
+
+
+if __name__ == "__main__":
+    asyncio.run(main())

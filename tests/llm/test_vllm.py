@@ -1,0 +1,97 @@
+"""The whole wheel with a real vLLM server on CPU that serves the seed model. ``make test-vllm`` sets its environment up."""
+
+import os
+import socket
+import subprocess
+import time
+import urllib.request
+
+import pytest
+from support import HERE, make_mini_project, run_cli, sql
+
+from flywheel.llm import seed_model_path
+
+pytestmark = pytest.mark.vllm
+
+PYTHON = HERE.parent / ".venv-vllm" / "bin" / "python"
+START_S = 300
+
+
+def free_port():
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory):
+    if not PYTHON.exists():
+        pytest.skip("no .venv-vllm: make test-vllm")
+    port = free_port()
+    log = (tmp_path_factory.mktemp("vllm") / "server.log").open("w+")
+    process = subprocess.Popen(
+        [
+            str(PYTHON), "-m", "vllm.entrypoints.openai.api_server", "--model", str(seed_model_path()),
+            "--served-model-name", "seed", "--port", str(port), "--host", "127.0.0.1", "--dtype", "float32",
+            "--max-model-len", "512",
+        ],
+        stdout=log, stderr=log, env={**os.environ, "VLLM_CPU_KVCACHE_SPACE": "1", "HF_HUB_OFFLINE": "1"}, start_new_session=True,
+    )  # fmt: skip
+    deadline = time.monotonic() + START_S
+    while True:
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}/health", timeout=2):
+                break
+        except OSError:
+            if process.poll() is not None or time.monotonic() > deadline:
+                log.seek(0)
+                pytest.fail("vLLM did not start:\n" + log.read()[-3000:])
+            time.sleep(1)
+    yield {"OPENAI_BASE_URL": f"http://127.0.0.1:{port}/v1", "OPENAI_API_KEY": "none"}
+    os.killpg(process.pid, 15)
+    process.wait(timeout=60)
+
+
+def test_the_wheel_turns_on_a_vllm_server(server, tmp_path):
+    folder = make_mini_project(
+        tmp_path / "vllm", engine={"kind": "openai", "concurrency": 32, "batch_size": 64}, iterations=1,
+        solve={"draws": 4, "problems": 100, "max_tokens": 96, "temperature": 0.8, "logprobs": True},
+    )  # fmt: skip
+    done = run_cli(folder, "run", env=server, check=0, timeout=600)
+    assert "[1] gate: sft" in done.stderr
+    (made,) = sql(folder, "select distinct engine, model, n_draws from requests where step = 'solve'")
+    assert made == {"engine": "openai", "model": "seed", "n_draws": 4}
+    (solved,) = sql(folder, "select * from funnel where step = 'solve'")
+    assert (solved["entered"], solved["kept"]) == (400, 400)
+    (verified,) = sql(folder, "select * from funnel where step = 'solve/verify'")
+    assert verified["kept"] > 40, "the seed model solves a good part of one- and two-step problems"
+    (tokens,) = sql(folder, "select min(completion_tokens) as least, sum(attempts) as attempts from requests where step = 'solve'")
+    assert tokens["least"] > 0
+    assert tokens["attempts"] == 100
+    (probable,) = sql(folder, "select count(logprob) as n, max(logprob) <= 0 as negative from samples where step = 'solve'")
+    assert probable == {"n": 400, "negative": True}
+
+
+def test_vllm_and_the_local_engine_agree_on_greedy_completions(server):
+    import asyncio
+
+    from flywheel.llm import LocalEngine, OpenAIEngine, Request, Sampling, resolve_model
+    from flywheel.seed import generate_distinct
+
+    problems = generate_distinct("loop", 123, {1: 0.5, 2: 0.5}, 60)
+
+    async def ask(engine):
+        wanted = [
+            Request(({"role": "user", "content": p.question},), Sampling(max_tokens=64), engine.identity) for p in problems
+        ]
+        got = {r.request.request_id: r async for group in engine.stream(wanted, set()) for r in group}
+        await engine.close()
+        return [got[r.request_id].choices[0].text for r in wanted]
+
+    async def both():
+        remote = OpenAIEngine(base_url=server["OPENAI_BASE_URL"], model=None, concurrency=8, timeout_s=60, max_attempts=3)
+        return await ask(await remote.connect()), await ask(LocalEngine(resolve_model("seed"), batch_size=32))
+
+    theirs, ours = asyncio.run(both())
+    same = sum(a == b for a, b in zip(theirs, ours, strict=True))
+    assert same >= 57, f"{same} of 60; a few may differ where two tokens are as good as equal"

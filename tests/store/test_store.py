@@ -1,0 +1,195 @@
+import subprocess
+import sys
+
+import pytest
+from support import run_cli
+
+from flywheel.errors import DiskFullError, RunInProgressError, StoreError, StoreLockedError, StoreVersionError
+from flywheel.schema import DropRow, ProblemRow
+from flywheel.store import JournalWriter, Store, latest_version, list_segments, read_frames
+
+HOLD = "import duckdb, sys, time; c = duckdb.connect(sys.argv[1]); print('held', flush=True); time.sleep(float(sys.argv[2]))"
+
+
+def problem(i):
+    return ProblemRow(f"prb_{i}", "test", i, f"question {i}", str(i), None)
+
+
+def count(store):
+    return store.query("SELECT count(*), count(DISTINCT problem_id) FROM problems")[0]
+
+
+def hold(path, seconds):
+    process = subprocess.Popen([sys.executable, "-c", HOLD, str(path), str(seconds)], stdout=subprocess.PIPE, text=True)
+    process.stdout.readline()
+    process.stdout.close()
+    return process
+
+
+def test_rows_are_in_the_journal_before_they_are_in_the_store(store):
+    store.append([problem(1)])
+    assert count(store) == (0, 0)
+    (segment,) = list_segments(store.project.journal)
+    assert [f.rows["problems"][0]["problem_id"] for f in read_frames(segment, 0)] == ["prb_1"]
+    store.fold()
+    assert count(store) == (1, 1)
+
+
+def test_folding_again_doubles_nothing(store):
+    for i in range(5):
+        store.append([problem(i)])
+        store.fold()
+        store.fold()
+    assert count(store) == (5, 5)
+
+
+def test_a_torn_last_line_is_void_and_everything_before_it_counts(store):
+    store.append([problem(1)])
+    store.append([problem(2)])
+    (segment,) = list_segments(store.project.journal)
+    whole = segment.read_bytes()
+    segment.write_bytes(whole[:-7])
+    assert len(list(read_frames(segment, 0))) == 1
+    again = Store(store.project).open()
+    assert count(again) == (1, 1)
+
+
+def test_a_group_is_on_record_whole_or_not_at_all(store):
+    store.append([problem(i) for i in range(10)])
+    (segment,) = list_segments(store.project.journal)
+    segment.write_bytes(segment.read_bytes()[:-1])
+    assert count(Store(store.project).open()) == (0, 0)
+
+
+def test_a_damaged_line_becomes_a_drop_and_costs_no_other(store):
+    store.append([problem(1)])
+    store.append([problem(2)])
+    (segment,) = list_segments(store.project.journal)
+    lines = segment.read_bytes().splitlines(keepends=True)
+    segment.write_bytes(lines[0].replace(b"question 1", b"question X") + lines[1])
+    again = Store(store.project).open()
+    assert count(again) == (1, 1)
+    ((reason, raw),) = again.query("SELECT reason, raw FROM drops")
+    assert reason == "damaged journal line"
+    assert "question X" in raw
+
+
+def test_a_fold_killed_between_commit_and_removal_doubles_nothing(store):
+    store.append([problem(1)])
+    (segment,) = list_segments(store.project.journal)
+    content = segment.read_bytes()
+    again = Store(store.project).open()
+    assert not segment.exists()
+    segment.write_bytes(content)
+    assert count(Store(store.project).open()) == (1, 1)
+    assert count(again) == (1, 1)
+
+
+def test_another_program_that_holds_the_file_delays_the_fold_but_not_the_rows(store):
+    holder = hold(store.project.store_path, 60)
+    try:
+        store._folded_at = 0.0
+        store.append([problem(1)])
+        assert len(list_segments(store.project.journal)) == 1
+    finally:
+        holder.kill()
+        holder.wait()
+    store.fold()
+    assert count(store) == (1, 1)
+
+
+def test_a_lock_that_does_not_end_is_an_error_that_names_the_process(project):
+    project.root.mkdir()
+    store = Store(project, patience_s=0.3).open()
+    holder = hold(project.store_path, 60)
+    try:
+        with pytest.raises(StoreLockedError, match=rf"process {holder.pid}\b"):
+            store.query("SELECT 1")
+    finally:
+        holder.kill()
+        holder.wait()
+
+
+def test_a_lock_that_ends_is_waited_for(store):
+    holder = hold(store.project.store_path, 0.5)
+    assert store.query("SELECT 41 + 1") == [(42,)]
+    holder.wait()
+
+
+def test_a_store_from_a_newer_flywheel_is_refused_and_left_alone(store):
+    with store.write() as connection:
+        connection.execute("INSERT INTO migrations VALUES (9999, '9999_future.sql', now())").fetchall()
+    with pytest.raises(StoreVersionError, match="schema version 9999"):
+        Store(store.project).open()
+    done = run_cli(store.project.root, "sql", "SELECT 1")
+    assert done.returncode == 2
+    assert "pip install --upgrade" in done.stderr
+
+
+def test_a_file_that_is_no_database_is_an_error_with_a_cure(project):
+    project.make_folders()
+    project.store_path.write_bytes(b"not a database at all" * 1000)
+    with pytest.raises((StoreError, StoreVersionError)):
+        Store(project).open()
+
+
+def test_migrations_are_recorded(store):
+    assert store.query("SELECT max(version) FROM migrations") == [(latest_version(),)]
+
+
+def test_a_failed_transaction_leaves_no_trace(store):
+    with pytest.raises(RuntimeError), store.write() as connection:
+        connection.execute("INSERT INTO plans VALUES ('r', 1, 's', 0, 'i', 1)").fetchall()
+        raise RuntimeError
+    assert store.query("SELECT count(*) FROM plans") == [(0,)]
+
+
+def test_a_full_disk_is_an_error_and_the_journal_stays_readable(tmp_path, monkeypatch):
+    journal = JournalWriter(tmp_path)
+    journal.append([problem(1)])
+    segment = journal.path
+    import os as real_os
+
+    write = real_os.write
+    monkeypatch.setattr("flywheel.store._journal.os.write", lambda fd, data: write(fd, data[: len(data) // 2]))
+    with pytest.raises(DiskFullError, match="free some space"):
+        journal.append([problem(2)])
+    monkeypatch.undo()
+    journal.append([problem(3)])
+    kept = [f.rows["problems"][0]["problem_id"] for s in list_segments(tmp_path) for f in read_frames(s, 0)]
+    assert kept == ["prb_1", "prb_3"]
+    assert segment != journal.path
+
+
+def test_one_run_at_a_time(project):
+    first, second = Store(project), Store(project)
+    with first.run_lock("first"), pytest.raises(RunInProgressError, match=r"\(first\)"), second.run_lock("second"):
+        pytest.fail("two owners")
+    with second.run_lock("second"):
+        pass
+
+
+def test_insert_keeps_what_is_there(store):
+    row = {"template_id": "t", "name": "a", "source": None, "text": "x"}
+    assert store.insert("templates", [row], key="template_id") == 1
+    assert store.insert("templates", [{**row, "text": "y"}], key="template_id") == 0
+    assert store.query("SELECT text FROM templates") == [("x",)]
+
+
+def test_reading_works_while_a_crashed_writers_wal_is_there(project, tmp_path):
+    project.root.mkdir()
+    Store(project).open()
+    script = (
+        "import duckdb, os, sys; c = duckdb.connect(sys.argv[1], config={'checkpoint_threshold': '1TB'});"
+        "c.execute(\"INSERT INTO plans VALUES ('r', 1, 's', 0, 'i', 1)\").fetchall(); os._exit(9)"
+    )
+    subprocess.run([sys.executable, "-c", script, str(project.store_path)], check=False)
+    assert Store(project).query("SELECT count(*) FROM plans") == [(1,)]
+
+
+def test_many_rows_fold_in_parts(store, monkeypatch):
+    monkeypatch.setattr("flywheel.store._store.FOLD_BATCH_ROWS", 7)
+    for i in range(50):
+        store.append([problem(i), DropRow(f"d{i}", None, None, "s", "r", "i", None, None)])
+    store.fold()
+    assert count(store) == (50, 50)

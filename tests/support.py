@@ -1,0 +1,101 @@
+"""Helpers that tests share: mini projects, the real command line, the fake endpoint."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import yaml
+from flywheel.config import Recipe
+from flywheel.seed import generate_distinct
+
+HERE = Path(__file__).parent
+SHARED = HERE.parent.parent / "shared" / "data"
+
+
+def write_jsonl(path, rows):
+    path.write_text("".join(json.dumps(r) + "\n" for r in rows), encoding="utf-8")
+
+
+def as_rows(problems):
+    return [{"question": p.question, "answer": p.answer} for p in problems]
+
+
+MINI = {
+    "name": "mini",
+    "seed": 3,
+    "iterations": 2,
+    "problems": {"source": "problems.jsonl"},
+    "engine": {"batch_size": 64},
+    "solve": {"draws": 4, "problems": 40, "max_tokens": 64},
+    "on_policy": {"draws": 4, "problems": 24, "max_tokens": 64},
+    "train": {
+        "sft": {"learning_rate": 5e-4, "num_train_epochs": 1, "per_device_train_batch_size": 16, "max_length": 256},
+        "dpo": {"learning_rate": 1e-5, "num_train_epochs": 1, "per_device_train_batch_size": 16, "max_length": 256},
+        "min_rows": 2,
+    },
+    "suites": [
+        {"name": "heldout", "task": "word-problems", "gate": "gate.jsonl", "report": "report.jsonl", "max_gen_toks": 64}
+    ],
+}
+
+
+def make_mini_project(folder, **changes):
+    """Write a small project with real problems: seconds an iteration."""
+    folder.mkdir(parents=True, exist_ok=True)
+    write_jsonl(folder / "problems.jsonl", as_rows(generate_distinct("loop", 5, {1: 0.5, 2: 0.5}, 200)))
+    write_jsonl(folder / "gate.jsonl", as_rows(generate_distinct("gate", 5, {1: 0.5, 2: 0.5}, 40)))
+    write_jsonl(folder / "report.jsonl", as_rows(generate_distinct("report", 5, {1: 0.5, 2: 0.5}, 20)))
+    recipe = {**MINI, **changes}
+    Recipe.model_validate(recipe)
+    (folder / "recipe.yaml").write_text(yaml.safe_dump(recipe, sort_keys=False))
+    return folder
+
+
+def run_cli(folder, *args, env=None, timeout=300, check=None, stdin=None):
+    """Run the real command in a process of its own."""
+    done = subprocess.run(
+        [sys.executable, "-m", "flywheel", "-C", str(folder), *args],
+        capture_output=True, text=True, timeout=timeout, env={**os.environ, **(env or {})}, input=stdin,
+    )  # fmt: skip
+    if check is not None:
+        assert done.returncode == check, f"exit {done.returncode}\n{done.stdout}\n{done.stderr}"
+    assert "Traceback" not in done.stderr, done.stderr
+    return done
+
+
+class FakeEndpoint:
+    def __init__(self, folder, problems, **settings):
+        self.log = folder / "endpoint.log"
+        port_file = folder / "endpoint.port"
+        port_file.unlink(missing_ok=True)
+        args = [f"{k}={v}" for k, v in settings.items()]
+        self.process = subprocess.Popen(
+            [sys.executable, str(HERE / "fake_endpoint.py"), str(port_file), str(self.log), str(problems), *args],
+            start_new_session=True,
+        )
+        while not port_file.exists():
+            assert self.process.poll() is None, "the fake endpoint did not start"
+            time.sleep(0.02)
+        self.url = f"http://127.0.0.1:{port_file.read_text()}/v1"
+        self.env = {"OPENAI_BASE_URL": self.url, "OPENAI_API_KEY": "secret-key-for-tests"}
+
+    def answered(self):
+        return self.log.read_text().splitlines() if self.log.exists() else []
+
+    def stop(self):
+        self.process.kill()
+        self.process.wait()
+
+
+def sql(folder, query):
+    """Return the rows of a query as dicts, through the real command."""
+    out = run_cli(folder, "sql", "--format", "json", query, check=0)
+    return json.loads(out.stdout)
+
+
+def kill_group(process):
+    os.killpg(process.pid, 9)
+    process.wait()

@@ -1,0 +1,69 @@
+"""What the wheel holds, and that it works away from the checkout."""
+
+import subprocess
+import sys
+import zipfile
+
+import pytest
+from support import HERE
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory):
+    out = tmp_path_factory.mktemp("wheel")
+    source = tmp_path_factory.mktemp("source") / "checkout"
+    files = subprocess.check_output(["git", "ls-files", "-co", "--exclude-standard"], cwd=HERE.parent, text=True).splitlines()
+    for name in files:
+        if (HERE.parent / name).is_file():
+            (source / name).parent.mkdir(parents=True, exist_ok=True)
+            (source / name).write_bytes((HERE.parent / name).read_bytes())
+    subprocess.run([sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", str(out), str(source)], check=True, capture_output=True)
+    return next(out.glob("llm_flywheel-*.whl"))
+
+
+def test_prompts_recipes_sql_and_the_seed_model_travel(wheel):
+    names = set(zipfile.ZipFile(wheel).namelist())
+    for needed in (
+        "flywheel/prompts/templates/solve.yaml", "flywheel/recipes/demo/recipe.yaml", "flywheel/recipes/demo/problems.jsonl",
+        "flywheel/recipes/gsm8k/recipe.yaml", "flywheel/store/views.sql", "flywheel/store/migrations/0001_first.sql",
+        "flywheel/seed/model/model.safetensors", "flywheel/seed/model/tokenizer.json", "flywheel/seed/MODEL_CARD.md",
+        "flywheel/eval/tasks/word-problems.yaml", "flywheel/judge/verifiers/_math.py", "flywheel/py.typed",
+    ):  # fmt: skip
+        assert needed in names
+    assert not [n for n in names if n.startswith(("tests/", "flywheel/tests", "flywheel/bench"))]
+
+
+def test_every_package_of_the_checkout_is_in_it(wheel):
+    names = set(zipfile.ZipFile(wheel).namelist())
+    root = HERE.parent
+    skipped = {"tests", "bench", "docs", "build", "demo"}
+    for file in root.rglob("*.py"):
+        relative = file.relative_to(root)
+        if relative.parts[0] in skipped or any(p.startswith(".") for p in relative.parts):
+            continue
+        assert f"flywheel/{relative}" in names, relative
+
+
+def test_it_works_from_outside_the_checkout(wheel, tmp_path):
+    target = tmp_path / "site"
+    subprocess.run([sys.executable, "-m", "pip", "install", "-q", "--no-deps", "--target", str(target), str(wheel)], check=True, capture_output=True)
+    # -S leaves the editable install's hook out; the dependencies come back by path.
+    dependencies = [p for p in sys.path if p.endswith("site-packages")]
+    code = (
+        f"import sys; sys.path[:0] = [{str(target)!r}]; sys.path += {dependencies!r}\n"
+        "import flywheel; assert flywheel.__file__.startswith(sys.path[0]), flywheel.__file__\n"
+        "from flywheel.cli import cli; cli(sys.argv[1:])"
+    )
+
+    def run(*args):
+        return subprocess.run([sys.executable, "-S", "-c", code, *args], capture_output=True, text=True, cwd=tmp_path)
+
+    made = run("-C", "demo", "init")
+    assert made.returncode == 0, made.stderr
+    assert (tmp_path / "demo" / "problems.jsonl").stat().st_size > 100_000
+    refused = run("-C", "demo", "eval", "--suite", "nope")
+    assert "suite 'nope'" in refused.stderr, refused.stderr
+    asked = run("-C", "demo", "sql", "--format", "csv", "select stage from checkpoints")
+    assert asked.stdout == "stage\nseed\n"
