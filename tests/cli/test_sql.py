@@ -94,3 +94,37 @@ def test_it_answers_while_a_run_is_writing(tmp_path):
     assert run.returncode == 0, err
     assert "error" not in err.lower()
     assert counts == sorted(counts), "rows never disappear"
+
+
+@pytest.mark.slow
+def test_the_prompt_answers_shows_errors_and_goes_on(finished_run):
+    """A real terminal: a wrong query, a right one over two lines, and the way out."""
+    import os
+    import pty
+    import select
+
+    parent, child = pty.openpty()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "flywheel", "-C", str(finished_run), "sql"], stdin=child, stdout=child, stderr=child, close_fds=True
+    )
+    os.close(child)
+    seen = b""
+
+    def wait_for(text):
+        nonlocal seen
+        deadline = time.monotonic() + 60
+        while text not in seen:
+            assert time.monotonic() < deadline, seen.decode(errors="replace")
+            if select.select([parent], [], [], 0.2)[0]:
+                seen += os.read(parent, 65536)
+
+    wait_for(b"flywheel>")
+    os.write(parent, b"selec 1;\r")
+    wait_for(b"cure:")
+    os.write(parent, b"select 40 +\r")
+    os.write(parent, b"2 as fortytwo;\r")
+    wait_for(b"1 rows")
+    assert b"42" in seen
+    os.write(parent, b".quit\r")
+    assert process.wait(timeout=30) == 0
+    os.close(parent)
