@@ -9,10 +9,9 @@ import statistics
 import sys
 import time
 
-from transformers import AutoModelForCausalLM, AutoTokenizer
-
 from flywheel.llm import LocalEngine, Request, Sampling, resolve_model
 from flywheel.seed import generate_distinct
+from transformers import AutoModelForCausalLM, AutoTokenizer
 
 N, DRAWS, MAX_TOKENS, BATCH = 256, 4, 96, 256
 QUESTIONS = [p.question for p in generate_distinct("loop", 1, {2: 0.5, 3: 0.5}, N)]
@@ -39,7 +38,13 @@ def measure_generate(model, tokenizer):
     prompts.sort(key=len)
     per_batch, made, started = BATCH // DRAWS, 0, time.perf_counter()
     for i in range(0, N, per_batch):
-        batch = tokenizer(prompts[i : i + per_batch], return_tensors="pt", padding=True, add_special_tokens=False, return_token_type_ids=False)
+        batch = tokenizer(
+            prompts[i : i + per_batch],
+            return_tensors="pt",
+            padding=True,
+            add_special_tokens=False,
+            return_token_type_ids=False,
+        )
         out = model.generate(
             **batch, do_sample=True, temperature=0.8, num_return_sequences=DRAWS, max_new_tokens=MAX_TOKENS
         )
@@ -60,7 +65,9 @@ def main():
     for i in range(rounds):
         theirs, ours = measure_generate(model, tokenizer), measure_ours(engine)
         ratios.append(ours / theirs)
-        print(f"round {i + 1}: generate {theirs:,.0f} tokens/s, local engine {ours:,.0f} tokens/s, ratio {ratios[-1]:.2f}")
+        print(
+            f"round {i + 1}: generate {theirs:,.0f} tokens/s, local engine {ours:,.0f} tokens/s, ratio {ratios[-1]:.2f}"
+        )
     print(f"median ratio {statistics.median(ratios):.2f} (n = {rounds}, {N} prompts × {DRAWS} draws, batch {BATCH})")
 
 

@@ -53,7 +53,9 @@ def _parse(path: Path, text: str) -> tuple[yaml.Node | None, dict[str, Any]]:
 
 def _explain(path: Path, node: yaml.Node | None, error: ValidationError) -> RecipeError:
     """Turn pydantic's first fault into a message with place and cure; the others are listed after it."""
-    faults = sorted(error.errors(), key=lambda fault: fault["type"] != "extra_forbidden")  # a misspelt key explains a missing one
+    faults = sorted(
+        error.errors(), key=lambda fault: fault["type"] != "extra_forbidden"
+    )  # a misspelt key explains a missing one
     messages = [_explain_one(path, node, fault) for fault in faults]
     first = messages[0]
     more = [f"{m.place}: {m.received}" for m in messages[1:4]]

@@ -4,7 +4,9 @@ import csv
 import io
 import json
 import time
+from collections import Counter
 from dataclasses import dataclass
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -61,7 +63,17 @@ def run_query(project: Project, sql: str, *, patience_s: float = DEFAULT_PATIENC
             del relation
         except duckdb.Error as error:
             raise _refused(error) from None
-    return Result(table, time.monotonic() - started)
+    return Result(table.rename_columns(_distinct(table.column_names)), time.monotonic() - started)
+
+
+def _distinct(names: list[str]) -> list[str]:
+    """Number the columns of equal name, so that none is lost where names are keys."""
+    seen: Counter[str] = Counter()
+    out = []
+    for name in names:
+        out.append(f"{name}_{seen[name]}" if seen[name] else name)
+        seen[name] += 1
+    return out
 
 
 def _refused(error: duckdb.Error) -> QueryError:
@@ -82,7 +94,14 @@ def render(result: Result, fmt: str) -> str:
         writer.writerow(result.columns)
         writer.writerows(result.rows)
         return out.getvalue()
-    return json.dumps(result.table.to_pylist(), default=str, ensure_ascii=False, indent=1) + "\n"
+    return json.dumps(result.table.to_pylist(), default=_plain, ensure_ascii=False, indent=1) + "\n"
+
+
+def _plain(value: Any) -> Any:
+    """Give JSON a number where SQL has a decimal (sums are), and text for anything else it does not know."""
+    if isinstance(value, Decimal):
+        return int(value) if value == value.to_integral_value() else float(value)
+    return str(value)
 
 
 def write_parquet(result: Result, target: Path | Any) -> None:

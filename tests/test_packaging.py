@@ -14,12 +14,18 @@ pytestmark = pytest.mark.slow
 def wheel(tmp_path_factory):
     out = tmp_path_factory.mktemp("wheel")
     source = tmp_path_factory.mktemp("source") / "checkout"
-    files = subprocess.check_output(["git", "ls-files", "-co", "--exclude-standard"], cwd=HERE.parent, text=True).splitlines()
+    files = subprocess.check_output(
+        ["git", "ls-files", "-co", "--exclude-standard"], cwd=HERE.parent, text=True
+    ).splitlines()
     for name in files:
         if (HERE.parent / name).is_file():
             (source / name).parent.mkdir(parents=True, exist_ok=True)
             (source / name).write_bytes((HERE.parent / name).read_bytes())
-    subprocess.run([sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", str(out), str(source)], check=True, capture_output=True)
+    subprocess.run(
+        [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", str(out), str(source)],
+        check=True,
+        capture_output=True,
+    )
     return next(out.glob("llm_flywheel-*.whl"))
 
 
@@ -48,7 +54,11 @@ def test_every_package_of_the_checkout_is_in_it(wheel):
 
 def test_it_works_from_outside_the_checkout(wheel, tmp_path):
     target = tmp_path / "site"
-    subprocess.run([sys.executable, "-m", "pip", "install", "-q", "--no-deps", "--target", str(target), str(wheel)], check=True, capture_output=True)
+    subprocess.run(
+        [sys.executable, "-m", "pip", "install", "-q", "--no-deps", "--target", str(target), str(wheel)],
+        check=True,
+        capture_output=True,
+    )
     # -S leaves the editable install's hook out; the dependencies come back by path.
     dependencies = [p for p in sys.path if p.endswith("site-packages")]
     code = (

@@ -54,7 +54,7 @@ def _defaults(folder: Path, seed: int) -> dict[str, Any]:
     return {
         "output_dir": str(folder / "trainer"), "seed": seed, "data_seed": seed, "report_to": "none",
         "save_strategy": "no", "disable_tqdm": True, "bf16": on_gpu, "gradient_checkpointing": on_gpu,
-        "logging_steps": 10, "dataloader_pin_memory": on_gpu,
+        "logging_steps": 5, "logging_first_step": True, "dataloader_pin_memory": on_gpu,
     }  # fmt: skip
 
 

@@ -119,7 +119,11 @@ def test_a_store_that_another_program_holds(mini, endpoint):
     server = endpoint(mini / "problems.jsonl")
     run_cli(mini, "generate", env=server.env, check=0)
     holder = subprocess.Popen(
-        [sys.executable, "-c", f"import duckdb, time; c = duckdb.connect({str(mini / 'flywheel.duckdb')!r}); print(1, flush=True); time.sleep(4)"],
+        [
+            sys.executable,
+            "-c",
+            f"import duckdb, time; c = duckdb.connect({str(mini / 'flywheel.duckdb')!r}); print(1, flush=True); time.sleep(4)",
+        ],
         stdout=subprocess.PIPE,
     )
     holder.stdout.readline()
@@ -137,7 +141,10 @@ def test_no_room_for_a_checkpoint_and_then_room_again(tmp_path):
         resource.setrlimit(resource.RLIMIT_FSIZE, (2_000_000, resource.RLIM_INFINITY))
 
     done = subprocess.run(
-        [sys.executable, "-m", "flywheel", "-C", str(folder), "run"], capture_output=True, text=True, preexec_fn=no_large_files
+        [sys.executable, "-m", "flywheel", "-C", str(folder), "run"],
+        capture_output=True,
+        text=True,
+        preexec_fn=no_large_files,
     )
     assert done.returncode == 1
     assert "Traceback" not in done.stderr

@@ -3,10 +3,9 @@ import sys
 
 import pytest
 import yaml
-from support import HERE, make_mini_project, run_cli, sql
-
 from flywheel.cli import COMMANDS, cli
 from flywheel.config import load_recipe
+from support import HERE, make_mini_project, run_cli, sql
 
 HEAVY = ("torch", "transformers", "trl", "lm_eval", "datasets", "openai", "matplotlib", "duckdb", "pyarrow", "rich")
 
@@ -78,7 +77,13 @@ def test_an_endpoint_is_a_teacher_with_the_same_recipe(tmp_path, endpoint):
     folder = make_mini_project(tmp_path / "taught", engine={"kind": "openai"}, solve={"draws": 4, "problems": 25})
     run_cli(folder, "generate", env=endpoint(folder / "problems.jsonl").env, check=0)
     (request,) = sql(folder, "select distinct engine, model, n_draws, prompt_tokens, completion_tokens from requests")
-    assert request == {"engine": "openai", "model": "fake-teacher", "n_draws": 4, "prompt_tokens": 10, "completion_tokens": 80}
+    assert request == {
+        "engine": "openai",
+        "model": "fake-teacher",
+        "n_draws": 4,
+        "prompt_tokens": 10,
+        "completion_tokens": 80,
+    }
     (share,) = sql(folder, "select count(*) as n, avg(passed::int) as share from verdicts")
     assert share["n"] == 100
     assert 0.3 < share["share"] < 0.7

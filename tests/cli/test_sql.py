@@ -30,10 +30,21 @@ def test_formats_go_to_standard_output_and_everything_else_to_standard_error(fin
 
 
 @pytest.mark.slow
+def test_json_has_numbers_for_sums_and_keeps_columns_of_equal_name(finished_run):
+    (row,) = sql(
+        finished_run,
+        "select sum(n_draws) as n, 1 as x, 2 as x, 1.5::decimal(4,2) as d from requests where step = 'solve'",
+    )
+    assert row == {"n": 320, "x": 1, "x_1": 2, "d": 1.5}
+
+
+@pytest.mark.slow
 def test_parquet_can_be_piped(finished_run, tmp_path):
     with (tmp_path / "piped.parquet").open("wb") as out:
         subprocess.run(
-            [sys.executable, "-m", "flywheel", "-C", str(finished_run), "sql", "--format", "parquet", QUERY], stdout=out, check=True
+            [sys.executable, "-m", "flywheel", "-C", str(finished_run), "sql", "--format", "parquet", QUERY],
+            stdout=out,
+            check=True,
         )
     assert pq.read_table(tmp_path / "piped.parquet").num_rows == 2
 
@@ -80,7 +91,10 @@ def test_a_folder_without_a_store_says_what_to_do(tmp_path):
 def test_it_answers_while_a_run_is_writing(tmp_path):
     folder = make_mini_project(tmp_path / "busy", iterations=1)
     run = subprocess.Popen(
-        [sys.executable, "-m", "flywheel", "-C", str(folder), "run"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        [sys.executable, "-m", "flywheel", "-C", str(folder), "run"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
     )
     while not (folder / "flywheel.duckdb").exists():
         assert run.poll() is None
@@ -90,7 +104,7 @@ def test_it_answers_while_a_run_is_writing(tmp_path):
     for _ in range(50):
         done = run_cli(folder, "sql", "select count(*) from samples", check=0)
         counts.append(int(done.stdout.splitlines()[1]))
-    out, err = run.communicate(timeout=300)
+    _, err = run.communicate(timeout=300)
     assert run.returncode == 0, err
     assert "error" not in err.lower()
     assert counts == sorted(counts), "rows never disappear"
@@ -105,7 +119,11 @@ def test_the_prompt_answers_shows_errors_and_goes_on(finished_run):
 
     parent, child = pty.openpty()
     process = subprocess.Popen(
-        [sys.executable, "-m", "flywheel", "-C", str(finished_run), "sql"], stdin=child, stdout=child, stderr=child, close_fds=True
+        [sys.executable, "-m", "flywheel", "-C", str(finished_run), "sql"],
+        stdin=child,
+        stdout=child,
+        stderr=child,
+        close_fds=True,
     )
     os.close(child)
     seen = b""

@@ -1,9 +1,8 @@
 import pytest
 import yaml
-from support import MINI
-
 from flywheel.config import Recipe, Source, load_recipe
 from flywheel.errors import NotFoundError, RecipeError
+from support import MINI
 
 
 def write(tmp_path, text):

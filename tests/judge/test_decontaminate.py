@@ -1,5 +1,4 @@
 import pytest
-
 from flywheel.config import DecontaminateConfig
 from flywheel.judge import Decontaminator, EvalText
 

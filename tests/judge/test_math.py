@@ -1,7 +1,6 @@
 import json
 
 import pytest
-
 from flywheel.judge import verify_math
 from flywheel.judge.verifiers import MARKERS, extract_answer, parse_number
 
@@ -53,7 +52,9 @@ def test_the_evidence_is_what_was_read():
     assert extract_answer("A: 5 dollars", ("A:",)) == "5 dollars"
 
 
-@pytest.mark.parametrize(("text", "value"), [("$1,000.50", "1000.50"), ("12 12", None), ("x", None), ("", None), ("7%", "7")])
+@pytest.mark.parametrize(
+    ("text", "value"), [("$1,000.50", "1000.50"), ("12 12", None), ("x", None), ("", None), ("7%", "7")]
+)
 def test_plain_numbers(text, value):
     found = parse_number(text)
     assert found is None if value is None else str(found) == value

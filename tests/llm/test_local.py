@@ -2,12 +2,11 @@ import asyncio
 
 import pytest
 import torch
-from transformers import AutoModelForCausalLM, AutoTokenizer, GPT2Config, GPT2LMHeadModel
-
 from flywheel.errors import NotFoundError
 from flywheel.llm import LocalEngine, Request, Sampling, resolve_model, seed_model_path
 from flywheel.llm._decode import pick_tokens
 from flywheel.seed import generate_distinct
+from transformers import AutoModelForCausalLM, AutoTokenizer, GPT2Config, GPT2LMHeadModel
 
 QUESTIONS = [p.question for p in generate_distinct("loop", 77, {1: 0.3, 2: 0.3, 3: 0.4}, 24)]
 
@@ -66,6 +65,7 @@ def test_an_interrupted_stream_goes_on_with_the_same_completions(seed):
     async def first_group():
         async for group in engine.stream(wanted, set()):
             return group
+        return []
 
     before = asyncio.run(first_group())
     rest = answer(engine, wanted, {r.request.request_id for r in before})
@@ -86,7 +86,7 @@ def test_logprobs_are_those_of_the_model(seed):
             if choice.finish_reason != "stop":
                 continue
             head = tokenizer.encode(prompt, add_special_tokens=False)
-            tail = tokenizer.encode(choice.text, add_special_tokens=False) + [tokenizer.eos_token_id]
+            tail = [*tokenizer.encode(choice.text, add_special_tokens=False), tokenizer.eos_token_id]
             if len(tail) != choice.n_tokens:
                 continue  # sampled pieces that the tokenizer itself would merge
             with torch.no_grad():

@@ -2,11 +2,10 @@ import asyncio
 from dataclasses import replace
 
 import pytest
-from support import as_rows, write_jsonl
-
 from flywheel.errors import EndpointError
 from flywheel.llm import OpenAIEngine, Request, Sampling, endpoint_revision
 from flywheel.seed import generate_distinct
+from support import as_rows, write_jsonl
 
 PROBLEMS = generate_distinct("loop", 9, {1: 0.5, 2: 0.5}, 30)
 
@@ -24,7 +23,9 @@ def ask(url, n=3, problems=PROBLEMS, answered=(), **options):
         try:
             await engine.connect()
             wanted = [
-                Request(({"role": "user", "content": p.question},), Sampling(n=n, temperature=1.0, seed=i), engine.identity)
+                Request(
+                    ({"role": "user", "content": p.question},), Sampling(n=n, temperature=1.0, seed=i), engine.identity
+                )
                 for i, p in enumerate(problems)
             ]
             done = [reply async for group in engine.stream(wanted, set(answered)) for reply in group]
@@ -122,7 +123,9 @@ def test_an_endpoint_that_dies_stops_the_stream(endpoint, problems):
 
 
 def test_identity_names_the_host_but_no_local_port_and_no_secret():
-    assert endpoint_revision("http://127.0.0.1:8123/v1/") == endpoint_revision("http://localhost:9/v1") == "localhost/v1"
+    assert (
+        endpoint_revision("http://127.0.0.1:8123/v1/") == endpoint_revision("http://localhost:9/v1") == "localhost/v1"
+    )
     assert endpoint_revision("https://user:secret@api.example.com/v1") == "api.example.com/v1"
 
 

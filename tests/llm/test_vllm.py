@@ -7,9 +7,8 @@ import time
 import urllib.request
 
 import pytest
-from support import HERE, make_mini_project, run_cli, sql
-
 from flywheel.llm import seed_model_path
+from support import HERE, make_mini_project, run_cli, sql
 
 pytestmark = pytest.mark.vllm
 
@@ -65,10 +64,14 @@ def test_the_wheel_turns_on_a_vllm_server(server, tmp_path):
     assert (solved["entered"], solved["kept"]) == (400, 400)
     (verified,) = sql(folder, "select * from funnel where step = 'solve/verify'")
     assert verified["kept"] > 40, "the seed model solves a good part of one- and two-step problems"
-    (tokens,) = sql(folder, "select min(completion_tokens) as least, sum(attempts) as attempts from requests where step = 'solve'")
+    (tokens,) = sql(
+        folder, "select min(completion_tokens) as least, sum(attempts) as attempts from requests where step = 'solve'"
+    )
     assert tokens["least"] > 0
     assert tokens["attempts"] == 100
-    (probable,) = sql(folder, "select count(logprob) as n, max(logprob) <= 0 as negative from samples where step = 'solve'")
+    (probable,) = sql(
+        folder, "select count(logprob) as n, max(logprob) <= 0 as negative from samples where step = 'solve'"
+    )
     assert probable == {"n": 400, "negative": True}
 
 
@@ -82,14 +85,17 @@ def test_vllm_and_the_local_engine_agree_on_greedy_completions(server):
 
     async def ask(engine):
         wanted = [
-            Request(({"role": "user", "content": p.question},), Sampling(max_tokens=64), engine.identity) for p in problems
+            Request(({"role": "user", "content": p.question},), Sampling(max_tokens=64), engine.identity)
+            for p in problems
         ]
         got = {r.request.request_id: r async for group in engine.stream(wanted, set()) for r in group}
         await engine.close()
         return [got[r.request_id].choices[0].text for r in wanted]
 
     async def both():
-        remote = OpenAIEngine(base_url=server["OPENAI_BASE_URL"], model=None, concurrency=8, timeout_s=60, max_attempts=3)
+        remote = OpenAIEngine(
+            base_url=server["OPENAI_BASE_URL"], model=None, concurrency=8, timeout_s=60, max_attempts=3
+        )
         return await ask(await remote.connect()), await ask(LocalEngine(resolve_model("seed"), batch_size=32))
 
     theirs, ours = asyncio.run(both())

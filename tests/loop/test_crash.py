@@ -7,9 +7,8 @@ import sys
 import time
 
 import pytest
-from support import kill_group, make_mini_project, run_cli, sql
-
 from flywheel.store import Project, Store
+from support import kill_group, make_mini_project, run_cli, sql
 
 pytestmark = pytest.mark.slow
 
@@ -103,7 +102,10 @@ def test_with_an_endpoint_the_killed_run_equals_the_whole_one(tmp_path, endpoint
 def test_no_request_on_record_is_sent_again(tmp_path, endpoint):
     """Exact, not up to the requests in flight: what is in journal or store at the kill is never sent after it."""
     folder = make_mini_project(
-        tmp_path / "killed", engine={"kind": "openai", "concurrency": 4}, iterations=1, solve={"draws": 2, "problems": 60}
+        tmp_path / "killed",
+        engine={"kind": "openai", "concurrency": 4},
+        iterations=1,
+        solve={"draws": 2, "problems": 60},
     )
     server = endpoint(folder / "problems.jsonl", latency=0.1)
     for _ in range(3):

@@ -1,7 +1,6 @@
 import random
 
 import pytest
-
 from flywheel.config import GateConfig, GuardConfig
 from flywheel.loop import Paired, pair_items, rule
 

@@ -59,7 +59,8 @@ def test_recorded_solutions_are_verified_paired_and_trained_on(gsm8k, shared_dat
     )
     assert disagree == [{"n": 660 * 4, "disagree": 0}]
     by_model = sql(
-        folder, "select r.model, count(*) filter (v.passed) as n from verdicts v join samples using (sample_id) join requests r using (request_id) where v.judge = 'math@1' group by 1"
+        folder,
+        "select r.model, count(*) filter (v.passed) as n from verdicts v join samples using (sample_id) join requests r using (request_id) where v.judge = 'math@1' group by 1",
     )
     recorded = expected["gsm8k/example_model_solutions.jsonl"]
     assert {r["model"]: r["n"] for r in by_model} == {m: e["is_correct_recorded"] for m, e in recorded.items()}
@@ -73,7 +74,9 @@ def test_recorded_solutions_are_verified_paired_and_trained_on(gsm8k, shared_dat
     assert sql(folder, "select count(*) as n from samples") == [{"n": 2640}], "importing again doubles nothing"
 
     trained = run_cli(folder, "train", "--method", "dpo", "--imported", check=0).stdout.split("\t")[0]
-    (row,) = sql(folder, f"select n_rows from snapshots join checkpoints using (snapshot_id) where checkpoint_id = '{trained}'")
+    (row,) = sql(
+        folder, f"select n_rows from snapshots join checkpoints using (snapshot_id) where checkpoint_id = '{trained}'"
+    )
     assert row["n_rows"] >= both
 
 
@@ -105,10 +108,9 @@ def test_the_scores_are_plain_lm_evals_item_by_item(gsm8k):
     """The same rows through lm-eval's own Hugging Face model and its own gsm8k task, called by hand."""
     import datasets
     import lm_eval
+    from flywheel.llm import seed_model_path
     from lm_eval.models.huggingface import HFLM
     from lm_eval.tasks import TaskManager
-
-    from flywheel.llm import seed_model_path
 
     folder, data = gsm8k
     run_cli(folder, "eval", check=0)
@@ -131,7 +133,8 @@ def test_the_scores_are_plain_lm_evals_item_by_item(gsm8k):
         task_manager=TaskManager(include_defaults=False),
     )  # fmt: skip
     theirs = sorted(
-        (f"exact_match,{s['filter']}", s["doc_id"], s["filtered_resps"][0], s["exact_match"]) for s in out["samples"]["gsm8k"]
+        (f"exact_match,{s['filter']}", s["doc_id"], s["filtered_resps"][0], s["exact_match"])
+        for s in out["samples"]["gsm8k"]
     )
     assert [(m["metric"], m["ordinal"], m["value"]) for m in mine] == [(k, i, v) for k, i, _, v in theirs]
     assert [m["filtered"] or "[invalid]" for m in mine] == [f for _, _, f, _ in theirs]

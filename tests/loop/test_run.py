@@ -3,10 +3,9 @@
 import json
 
 import pytest
-from support import make_mini_project, run_cli, sql
-
 from flywheel.loop import summarize
 from flywheel.store import Project
+from support import make_mini_project, run_cli, sql
 
 pytestmark = pytest.mark.slow
 
@@ -47,13 +46,21 @@ def test_the_funnel_adds_up_and_names_every_reason(finished_run):
 
 def test_drop_reasons_is_the_funnels_breakdown(finished_run):
     broken_down = dict(rows(finished_run, "select step || iteration, sum(dropped) from drop_reasons group by 1"))
-    for step in sql(finished_run, "select step || iteration as step, dropped from funnel where step in ('pair', 'sft/snapshot')"):
+    for step in sql(
+        finished_run, "select step || iteration as step, dropped from funnel where step in ('pair', 'sft/snapshot')"
+    ):
         assert broken_down.get(step["step"], 0) == step["dropped"]
 
 
 def test_leaderboard_has_every_checkpoint_with_its_error_bar(finished_run):
     board = sql(finished_run, "select * from leaderboard where metric = 'exact_match,strict-match' and split = 'gate'")
-    assert [(b["iteration"], b["stage"]) for b in board] == [(0, "seed"), (1, "sft"), (1, "dpo"), (2, "sft"), (2, "dpo")]
+    assert [(b["iteration"], b["stage"]) for b in board] == [
+        (0, "seed"),
+        (1, "sft"),
+        (1, "dpo"),
+        (2, "sft"),
+        (2, "dpo"),
+    ]
     for b in board:
         assert 0 <= b["score"] <= 1
         assert b["n"] == 40
@@ -62,7 +69,22 @@ def test_leaderboard_has_every_checkpoint_with_its_error_bar(finished_run):
     assert first["champion_id"] is None
     assert not first["promoted"]
     assert all(b["p_value"] is not None and b["champion_id"] for b in others)
-    expected = ["iteration", "stage", "checkpoint_id", "suite", "split", "metric", "score", "stderr", "n", "champion_id", "delta", "p_value", "promoted", "created_at"]
+    expected = [
+        "iteration",
+        "stage",
+        "checkpoint_id",
+        "suite",
+        "split",
+        "metric",
+        "score",
+        "stderr",
+        "n",
+        "champion_id",
+        "delta",
+        "p_value",
+        "promoted",
+        "created_at",
+    ]
     assert list(board[0])[: len(expected)] == expected
 
 
@@ -119,7 +141,10 @@ def test_flips_are_the_items_behind_each_delta(finished_run):
 
 
 def test_cost_counts_requests_and_tokens(finished_run):
-    cost = sql(finished_run, "select step, sum(requests) as requests, min(prompt_tokens) as p, min(completion_tokens) as c from cost group by step")
+    cost = sql(
+        finished_run,
+        "select step, sum(requests) as requests, min(prompt_tokens) as p, min(completion_tokens) as c from cost group by step",
+    )
     by_step = {c["step"]: c for c in cost}
     assert by_step["solve"]["requests"] == 80
     assert by_step["on-policy"]["requests"] == 48
@@ -129,19 +154,30 @@ def test_cost_counts_requests_and_tokens(finished_run):
 
 def test_every_row_that_a_model_made_has_its_request(finished_run):
     for table in ("samples", "score_items"):
-        assert rows(finished_run, f"select count(*) from {table} t left join requests r using (request_id) where r.request_id is null") == [(0,)]
+        assert rows(
+            finished_run,
+            f"select count(*) from {table} t left join requests r using (request_id) where r.request_id is null",
+        ) == [(0,)]
     assert rows(finished_run, "select count(*) from requests where answered_at is null or attempts < 1") == [(0,)]
 
 
 def test_rows_are_not_doubled_and_files_are_folded(finished_run):
-    for table, key in (("requests", "request_id"), ("samples", "sample_id"), ("verdicts", "verdict_id"), ("drops", "drop_id"), ("pairs", "pair_id")):
+    for table, key in (
+        ("requests", "request_id"),
+        ("samples", "sample_id"),
+        ("verdicts", "verdict_id"),
+        ("drops", "drop_id"),
+        ("pairs", "pair_id"),
+    ):
         assert rows(finished_run, f"select count(*) = count(distinct {key}) from {table}") == [(True,)], table
     assert list((finished_run / ".flywheel" / "journal").iterdir()) == []
     assert [p for p in (finished_run / ".flywheel" / "work").iterdir() if p.name != "suites"] == []
 
 
 def test_no_evaluation_question_is_in_any_snapshot(finished_run):
-    held_out = {json.loads(line)["question"] for name in ("gate.jsonl", "report.jsonl") for line in (finished_run / name).open()}
+    held_out = {
+        json.loads(line)["question"] for name in ("gate.jsonl", "report.jsonl") for line in (finished_run / name).open()
+    }
     n = 0
     for file in (finished_run / ".flywheel" / "snapshots").glob("*.jsonl"):
         for line in file.open():
@@ -151,10 +187,16 @@ def test_no_evaluation_question_is_in_any_snapshot(finished_run):
 
 
 def test_the_same_command_again_does_nothing_new(finished_run):
-    before = rows(finished_run, "select (select count(*) from requests), (select count(*) from checkpoints), (select count(*) from decisions)")
+    before = rows(
+        finished_run,
+        "select (select count(*) from requests), (select count(*) from checkpoints), (select count(*) from decisions)",
+    )
     done = run_cli(finished_run, "run", check=0)
     assert "train" not in done.stderr.replace("eval", "")
-    after = rows(finished_run, "select (select count(*) from requests), (select count(*) from checkpoints), (select count(*) from decisions)")
+    after = rows(
+        finished_run,
+        "select (select count(*) from requests), (select count(*) from checkpoints), (select count(*) from decisions)",
+    )
     assert before == after
 
 
@@ -178,12 +220,17 @@ def test_checkpoints_load_in_plain_transformers(finished_run):
     for (path,) in rows(finished_run, "select path from checkpoints where stage <> 'seed'"):
         tokenizer = AutoTokenizer.from_pretrained(finished_run / path)
         model = AutoModelForCausalLM.from_pretrained(finished_run / path)
-        ids = tokenizer.apply_chat_template([{"role": "user", "content": "x"}], add_generation_prompt=True, return_tensors="pt", return_dict=True)
+        ids = tokenizer.apply_chat_template(
+            [{"role": "user", "content": "x"}], add_generation_prompt=True, return_tensors="pt", return_dict=True
+        )
         assert model(**ids).logits.shape[-1] == len(tokenizer)
 
 
 def test_train_log_has_the_losses(finished_run):
-    logged = rows(finished_run, "select stage, count(*), min(loss) > 0 from train_log join checkpoints using (checkpoint_id) group by all order by 1")
+    logged = rows(
+        finished_run,
+        "select stage, count(*), min(loss) > 0 from train_log join checkpoints using (checkpoint_id) group by all order by 1",
+    )
     assert [(s, ok) for s, n, ok in logged if n] == [("dpo", True), ("sft", True)]
 
 

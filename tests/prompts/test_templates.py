@@ -1,5 +1,4 @@
 import pytest
-
 from flywheel.errors import NotFoundError, RecipeError
 from flywheel.prompts import list_templates, load_template, parse_template
 
@@ -40,7 +39,14 @@ def test_missing_and_undeclared_values_raise(values):
 
 @pytest.mark.parametrize(
     "text",
-    ["user: '{{a}}'", "name: x\nuser: '{{a}}'", "name: x\nvariables: [a, b]\nuser: '{{a}}'", "name: x\nuser: y\nextra: 1", "[", "3"],
+    [
+        "user: '{{a}}'",
+        "name: x\nuser: '{{a}}'",
+        "name: x\nvariables: [a, b]\nuser: '{{a}}'",
+        "name: x\nuser: y\nextra: 1",
+        "[",
+        "3",
+    ],
 )
 def test_files_that_are_no_template_are_refused(text):
     with pytest.raises(RecipeError):

@@ -5,7 +5,6 @@ from importlib import resources
 from pathlib import Path
 
 import pytest
-
 from flywheel.seed import SPLITS, generate, generate_distinct, split_of
 from flywheel.seed.build import CORPUS_SEED, CORPUS_SIZE, CORPUS_STEPS
 

@@ -2,11 +2,10 @@ import subprocess
 import sys
 
 import pytest
-from support import run_cli
-
 from flywheel.errors import DiskFullError, RunInProgressError, StoreError, StoreLockedError, StoreVersionError
 from flywheel.schema import DropRow, ProblemRow
 from flywheel.store import JournalWriter, Store, latest_version, list_segments, read_frames
+from support import run_cli
 
 HOLD = "import duckdb, sys, time; c = duckdb.connect(sys.argv[1]); print('held', flush=True); time.sleep(float(sys.argv[2]))"
 

@@ -1,5 +1,4 @@
 import pytest
-
 from flywheel.errors import RecipeError
 from flywheel.train import check_keys, valid_keys
 
