@@ -3,7 +3,8 @@
 import os
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -53,6 +54,19 @@ def make_wheel(root: Path, recipe_path: Path | None, seed: int | None) -> Wheel:
     return Wheel(open_project(root), recipe, base, make_reporter())
 
 
+@contextmanager
+def open_wheel(root: Path, recipe_path: Path | None, seed: int | None, what: str) -> Iterator[Wheel]:
+    """Own the project, with its recipe checked and its store open, while the block runs."""
+    wheel = make_wheel(root, recipe_path, seed)
+    try:
+        with wheel.store.run_lock(what):
+            wheel.prepare()
+            yield wheel
+            wheel.store.close()
+    finally:
+        wheel.reporter.close()
+
+
 def make_reporter() -> Reporter:
     """Return bars for a terminal, and plain lines for anything else."""
     console = Console(stderr=True)
@@ -96,6 +110,9 @@ class PlainReporter:
     def say(self, line: str) -> None:
         """See :class:`~flywheel.loop.Reporter`."""
         self._print(line)
+
+    def close(self) -> None:
+        """See :class:`~flywheel.loop.Reporter`."""
 
     def _print(self, line: str) -> None:
         print(line, file=sys.stderr, flush=True)
@@ -156,6 +173,10 @@ class RichReporter:
         """See :class:`~flywheel.loop.Reporter`."""
         self._stop()
         self._console.print(_escape(line), style="bold")
+
+    def close(self) -> None:
+        """See :class:`~flywheel.loop.Reporter`."""
+        self._stop()
 
     def _stop(self) -> None:
         if self._progress is not None:

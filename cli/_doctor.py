@@ -75,9 +75,16 @@ def _endpoint() -> list[Check]:
     key = "with a key" if os.environ.get("OPENAI_API_KEY") else "no key"
     if not url:
         return [("endpoint", False, "OPENAI_BASE_URL is not set", "only needed for engine.kind: openai")]
+    from ..llm import without_userinfo
+
     answered, told = _ask(url)
     return [
-        ("endpoint", answered, f"{url} ({key}): {told}", "" if answered else "start the server or mend the address")
+        (
+            "endpoint",
+            answered,
+            f"{without_userinfo(url)} ({key}): {told}",
+            "" if answered else "start the server or mend the address",
+        )
     ]
 
 

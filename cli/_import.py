@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from ..loop import summarize
-from ._common import make_wheel, recipe_options
+from ._common import open_wheel, recipe_options
 from ._tables import print_table
 
 
@@ -22,11 +22,8 @@ def import_command(root: Path, file: Path, recipe_path: Path | None, seed: int |
 
     Lines that cannot be read become drops with their number and text.
     """
-    wheel = make_wheel(root, recipe_path, seed)
-    with wheel.store.run_lock("flywheel import"):
-        wheel.prepare()
+    with open_wheel(root, recipe_path, seed, "flywheel import") as wheel:
         wheel.import_solutions(file.absolute())
-        wheel.store.close()
     rows = [f for f in summarize(wheel.store.project, wheel.run_id).funnel if f["iteration"] == 0]
     columns = ["step", "entered", "kept", "dropped", "reason"]
     print_table(columns, [[r[c] for c in columns] for r in rows])

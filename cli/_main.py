@@ -55,6 +55,12 @@ class _LazyGroup(click.Group):
         except BrokenPipeError:
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             ctx.exit(0)
+        except OSError as error:
+            click.echo(f"error: {error.filename or 'the system refused'}: {error.strerror or error}", err=True)
+            click.echo(
+                "  cure: check the path, its rights and the room on the disk; then the same command again", err=True
+            )
+            ctx.exit(1)
 
 
 @click.group(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})

@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from ..loop import describe_outcome, summarize, write_report
-from ._common import make_wheel, recipe_options
+from ._common import open_wheel, recipe_options
 from ._tables import print_iterations
 
 
@@ -18,11 +18,8 @@ def run_command(root: Path, recipe_path: Path | None, seed: int | None, iteratio
 
     Give the same command again after any interruption: nothing that was finished is done twice.
     """
-    wheel = make_wheel(root, recipe_path, seed)
-    with wheel.store.run_lock("flywheel run"):
-        wheel.prepare()
+    with open_wheel(root, recipe_path, seed, "flywheel run") as wheel:
         wheel.run(iterations or wheel.recipe.iterations)
-        wheel.store.close()
         summary = summarize(wheel.store.project, wheel.run_id)
         path = write_report(root, summary)
     print_iterations(summary)

@@ -108,6 +108,7 @@ def _session(project: Project) -> Callable[[str], str]:
         "SELECT table_name FROM information_schema.tables UNION SELECT column_name FROM information_schema.columns",
     )
     words = ["select", "from", "where", "group by", "order by", "limit", *sorted(r[0] for r in names.rows)]
+    project.state.mkdir(exist_ok=True)
     history = project.state / "sql_history"
     session: PromptSession[str] = PromptSession(
         completer=WordCompleter(words, ignore_case=True), history=FileHistory(str(history))

@@ -1,7 +1,5 @@
 """``flywheel generate``, ``train`` and ``eval``: the stages of ``flywheel run``, one by one."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import click
@@ -9,17 +7,8 @@ import click
 from ..errors import NotFoundError, RecipeError
 from ..loop import Wheel, summarize
 from ..train import Checkpoint
-from ._common import make_wheel, recipe_options
+from ._common import open_wheel, recipe_options
 from ._tables import print_table
-
-
-@contextmanager
-def _open_wheel(root: Path, recipe_path: Path | None, seed: int | None, what: str) -> Iterator[Wheel]:
-    wheel = make_wheel(root, recipe_path, seed)
-    with wheel.store.run_lock(what):
-        wheel.prepare()
-        yield wheel
-        wheel.store.close()
 
 
 @click.command("generate")
@@ -27,7 +16,7 @@ def _open_wheel(root: Path, recipe_path: Path | None, seed: int | None, what: st
 @click.pass_obj
 def generate_command(root: Path, recipe_path: Path | None, seed: int | None) -> None:
     """Draw completions of the iteration's problems, and verify them."""
-    with _open_wheel(root, recipe_path, seed, "flywheel generate") as wheel:
+    with open_wheel(root, recipe_path, seed, "flywheel generate") as wheel:
         iteration = wheel.current_iteration()
         wheel.begin_iteration(iteration)
         wheel.generate(iteration)
@@ -47,7 +36,7 @@ def generate_command(root: Path, recipe_path: Path | None, seed: int | None) -> 
 @click.pass_obj
 def train_command(root: Path, recipe_path: Path | None, seed: int | None, method: str, imported: bool) -> None:
     """Train on what the iteration has: SFT on accepted samples, DPO on pairs drawn from the SFT checkpoint."""
-    with _open_wheel(root, recipe_path, seed, "flywheel train") as wheel:
+    with open_wheel(root, recipe_path, seed, "flywheel train") as wheel:
         made = _train(wheel, method, imported)
     if made is None:
         raise RecipeError(
@@ -85,7 +74,7 @@ def eval_command(
     root: Path, recipe_path: Path | None, seed: int | None, checkpoint: str | None, suites: tuple[str, ...]
 ) -> None:
     """Score a checkpoint on the recipe's suites. What is in the store already is not scored again."""
-    with _open_wheel(root, recipe_path, seed, "flywheel eval") as wheel:
+    with open_wheel(root, recipe_path, seed, "flywheel eval") as wheel:
         known = {s.suite.name for s in wheel.splits}
         if unknown := [s for s in suites if s not in known]:
             raise NotFoundError(

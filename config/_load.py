@@ -24,7 +24,12 @@ def load_recipe(path: Path, overrides: dict[str, Any] | None = None) -> Recipe:
         raise NotFoundError(
             f"recipe {path}", expected="a recipe file", received="no such file", cure="write one with: flywheel init"
         )
-    text = path.read_text(encoding="utf-8-sig")
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise RecipeError(
+            str(path), expected="text in UTF-8", received=str(error), cure="save the file as UTF-8"
+        ) from None
     node, data = _parse(path, text)
     data.update(overrides or {})
     try:

@@ -6,13 +6,23 @@ Unknown keys are refused. Units are in the names; ``0 = disabled`` is said besid
 
 import re
 from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, field_validator, model_validator
 
-SourceSpec = Annotated[str, StringConstraints(min_length=1)]
+SourceSpec = Annotated[str, StringConstraints(min_length=1), AfterValidator(lambda spec: _check_source(spec))]
 """Where rows come from: ``file.jsonl``, ``file.jsonl[0:500]``, or ``hub:owner/name/config/split[0:500]``."""
 
+
+def _check_source(spec: str) -> str:
+    Source.parse(spec)
+    return spec
+
+
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_.-]*$")]
+
+
+_EXPONENT = re.compile(r"^[-+]?\d+(\.\d*)?[eE][-+]?\d+$")
 
 
 class _Strict(BaseModel):
@@ -35,6 +45,13 @@ class EngineConfig(_Strict):
     timeout_s: float = Field(600.0, gt=0)
     max_attempts: int = Field(6, ge=1)
     """Tries of one request before it becomes a drop; each fault class waits its own way between tries."""
+
+    @field_validator("base_url")
+    @classmethod
+    def _no_secret(cls, url: str | None) -> str | None:
+        if url and "@" in urlsplit(url).netloc:
+            raise ValueError("an address without a name or password in it; secrets come from the environment")
+        return url
 
 
 class SolveConfig(_Strict):
@@ -85,6 +102,12 @@ class TrainConfig(_Strict):
     """Which weights each SFT starts from: the current champion's, or the recipe's ``model``."""
     min_rows: int = Field(8, ge=1)
     """Fewer rows (or pairs) than this and the stage is left out, with the reason on record."""
+
+    @field_validator("sft", "dpo")
+    @classmethod
+    def _read_numbers(cls, keys: dict[str, Any] | None) -> dict[str, Any] | None:
+        """YAML reads 1e-5 (no dot) as text."""
+        return keys and {k: float(v) if isinstance(v, str) and _EXPONENT.match(v) else v for k, v in keys.items()}
 
 
 class SuiteConfig(_Strict):
@@ -156,6 +179,11 @@ class Recipe(_Strict):
     train: TrainConfig = TrainConfig()
     suites: tuple[SuiteConfig, ...] = Field(min_length=1)
     gate: GateConfig = GateConfig()
+
+    @field_validator("engine", mode="before")
+    @classmethod
+    def _engine_by_name(cls, engine: Any) -> Any:
+        return {"kind": engine} if isinstance(engine, str) else engine
 
     @field_validator("suites")
     @classmethod

@@ -121,5 +121,5 @@ def _read_answers(path: Path) -> Answers:
     whole = data[: data.rfind(b"\n") + 1]
     if len(whole) < len(data):
         path.write_bytes(whole)
-    lines = [json.loads(line) for line in whole.decode().splitlines()]
+    lines = [json.loads(line) for line in whole.split(b"\n") if line]
     return {line["request_id"]: line for line in lines}

@@ -38,10 +38,10 @@ def evaluate_checkpoint(
     if not missing:
         return
     contract = _contract(model, missing, batch_size)
-    work = store.project.work / content_id("eval", contract)
+    work = store.project.work / content_id("eval", _contract(model, splits, batch_size))
     result = run_stage(CHILD, contract, work, on_event=on_event)
     for scored in result["results"]:
-        split = next(s for s in missing if s.suite_hash == scored["suite_hash"] and s.name == scored["split"])
+        split = next(s for s in missing if (s.suite.name, s.name) == (scored["suite"], scored["split"]))
         _record(store, model, split, scored, run_id, iteration)
     clear_stage(work)
 

@@ -3,6 +3,7 @@
 import importlib.util
 import json
 from dataclasses import dataclass
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -71,7 +72,7 @@ def _prepare(store: Store, suite: SuiteConfig, name: str, spec: str, base: Path)
     fewshot = _read_rows(suite.fewshot, base, f"suite {suite.name}, fewshot") if suite.fewshot else []
     task_file = find_task_file(suite.task, base)
     settings = suite.model_dump(mode="json", exclude={"name", "gate", "report", "fewshot", "metric"})
-    identity = {"rows": rows, "fewshot": fewshot, "task": task_file.read_text(encoding="utf-8"), "settings": settings}
+    identity = {"rows": rows, "fewshot": fewshot, "task": read_definition(task_file), "settings": settings}
     suite_hash = content_id("suite", json.loads(json.dumps(identity, default=str)))
     folder = store.project.work / "suites"
     folder.mkdir(parents=True, exist_ok=True)
@@ -133,12 +134,37 @@ def find_task_file(task: str, base: Path) -> Path:
     )
 
 
-def task_version(task_file: Path) -> str:
-    """Return the version that a task file gives itself, or ``?``."""
+def read_definition(task_file: Path) -> dict[str, str]:
+    """Return everything that defines a task, by file name.
 
+    That is its YAML, what the YAML includes, the functions beside it, and the version of lm-eval that runs it.
+    """
+    found = {"lm_eval": metadata.version("lm_eval")}
+    pending = [task_file]
+    while pending:
+        file = pending.pop()
+        text = file.read_text(encoding="utf-8")
+        found[file.name] = text
+        included = _parse_task(text).get("include")
+        pending += [file.parent / name for name in ([included] if isinstance(included, str) else included or [])]
+        if "!function" in text:
+            found |= {p.name: p.read_text(encoding="utf-8") for p in sorted(file.parent.glob("*.py"))}
+    return found
+
+
+def task_version(task_file: Path) -> str:
+    """Return the version that a task, or the file that it includes, gives itself; ``?`` without one."""
+    data = _parse_task(task_file.read_text(encoding="utf-8"))
+    version = (data.get("metadata") or {}).get("version")
+    if version is None and isinstance(data.get("include"), str):
+        return task_version(task_file.parent / data["include"])
+    return "?" if version is None else str(version)
+
+
+def _parse_task(text: str) -> dict[str, Any]:
     class Loader(yaml.SafeLoader):
         """Reads task files without running the functions that they name."""
 
     Loader.add_constructor("!function", lambda loader, node: None)
-    data = yaml.load(task_file.read_text(encoding="utf-8"), Loader=Loader)
-    return str((data.get("metadata") or {}).get("version", "?"))
+    data: dict[str, Any] = yaml.load(text, Loader=Loader)
+    return data

@@ -38,6 +38,7 @@ _Group = tuple[str, list[JournaledRow]]
 class Imported:
     """Counts of an import."""
 
+    inputs: int = 0
     problems: int = 0
     samples: int = 0
     faults: list[str] = field(default_factory=list)
@@ -59,9 +60,12 @@ def import_solutions(store: Store, path: Path, step: Step, template: Template) -
         if isinstance(parsed, str):
             counts.faults.append(f"{place}: {parsed}")
             groups: list[_Group] = [_drop(step, place, row, parsed)]
+            counts.inputs += 1
         else:
             groups = list(_groups(parsed, path.name, row.ordinal, step, template))
+            groups += [_drop(step, f"{place}:{model}", row, "no text under 'solution'") for model in parsed.unusable]
             counts.problems += 1
+            counts.inputs += len(groups) - 1
         new = {key: rows for key, rows in groups if key not in known}
         known |= new.keys()
         counts.samples += sum(isinstance(r, SampleRow) for rows in new.values() for r in rows)
@@ -81,6 +85,7 @@ class _Solved:
     answer: str
     reference: str
     solutions: dict[str, dict[str, Any]]
+    unusable: tuple[str, ...]
 
 
 def _parse(row: SourceRow) -> _Solved | str:
@@ -92,7 +97,8 @@ def _parse(row: SourceRow) -> _Solved | str:
     solutions = {k: v for k, v in row.row.items() if isinstance(v, dict) and isinstance(v.get("solution"), str)}
     if not solutions:
         return "no model with a 'solution'"
-    return _Solved(question, truth.rsplit(MARK, 1)[1].strip(), truth, solutions)
+    unusable = tuple(k for k, v in row.row.items() if isinstance(v, dict) and k not in solutions)
+    return _Solved(question, truth.rsplit(MARK, 1)[1].strip(), truth, solutions, unusable)
 
 
 def _known_keys(store: Store, step: Step) -> set[str]:

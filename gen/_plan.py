@@ -62,6 +62,24 @@ def write_plan(store: Store, step: Step, input_ids: Sequence[str], n: int) -> No
         store.insert_all("plans", rows)
 
 
+def add_plan(store: Store, step: Step, input_id: str, n: int) -> None:
+    """Add one input, standing for ``n``, to a plan that may grow; an input that is planned already is left alone."""
+    found = store.query(
+        "SELECT 1 FROM plans WHERE run_id = ? AND iteration = ? AND step = ? AND input_id = ?",
+        [step.run_id, step.iteration, step.name, input_id],
+    )
+    if not found:
+        row = {
+            "run_id": step.run_id,
+            "iteration": step.iteration,
+            "step": step.name,
+            "ordinal": 0,
+            "input_id": input_id,
+            "n": n,
+        }
+        store.insert_all("plans", [row])
+
+
 def read_problem_plan(store: Store, step: Step) -> list[Planned]:
     """Return the plan of a step over problems, in its order."""
     rows = store.query(

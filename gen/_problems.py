@@ -7,6 +7,7 @@ from ..config import ProblemsConfig
 from ..errors import InputError
 from ..schema import DropRow, ProblemRow, content_id
 from ..store import SourceRow, Store, read_source
+from ._plan import Step, write_plan
 
 log = logging.getLogger(__name__)
 
@@ -26,31 +27,36 @@ def parse_gsm8k(row: SourceRow) -> tuple[str, str, str] | str:
     return question, solution.rsplit(MARK, 1)[1].strip(), solution
 
 
-def load_problems(store: Store, config: ProblemsConfig, base: Path) -> list[str]:
+def load_problems(store: Store, config: ProblemsConfig, base: Path, step: Step) -> list[str]:
     """Bring the problems of a recipe into the store; return their ids in the file's order, each once.
 
-    Rows that cannot be used become drops with their line and text.
+    Rows that cannot be used, and rows that are there twice, become drops with their line and text.
 
     Raises:
         InputError: no row can be used.
         NotFoundError: there is no such file or data set.
     """
-    known = {str(i) for (i,) in store.query("SELECT problem_id FROM problems")}
-    dropped = {str(i) for (i,) in store.query("SELECT drop_id FROM drops WHERE step = 'problems'")}
+    known = {str(i) for (i,) in store.query("SELECT problem_id FROM problems WHERE source = ?", [config.source])}
+    dropped = {
+        str(i)
+        for (i,) in store.query("SELECT drop_id FROM drops WHERE run_id = ? AND step = ?", [step.run_id, step.name])
+    }
     ids: dict[str, None] = {}
     batch: list[ProblemRow | DropRow] = []
     faults: list[str] = []
+    n_rows = 0
     for row in read_source(config.source, base):
+        n_rows += 1
         parsed = parse_gsm8k(row)
-        if isinstance(parsed, str):
-            faults.append(f"{config.source}:{row.ordinal + 1}: {parsed}")
-            drop = _drop(config.source, row, parsed)
-            if drop.drop_id not in dropped:
-                batch.append(drop)
-            continue
-        question, answer, solution = parsed
+        question, answer, solution = parsed if isinstance(parsed, tuple) else ("", "", "")
         problem_id = content_id("prb", [question, answer])
-        if problem_id not in known and problem_id not in ids:
+        fault = parsed if isinstance(parsed, str) else "duplicate" if problem_id in ids else None
+        if fault:
+            faults += [f"{config.source}:{row.ordinal + 1}: {fault}"]
+            drop = _drop(config.source, row, fault, step)
+            batch += [drop] if drop.drop_id not in dropped else []
+            continue
+        if problem_id not in known:
             batch.append(ProblemRow(problem_id, config.source, row.ordinal, question, answer, solution))
         ids[problem_id] = None
         if len(batch) >= BATCH:
@@ -58,13 +64,15 @@ def load_problems(store: Store, config: ProblemsConfig, base: Path) -> list[str]
             batch = []
     store.append(batch)
     store.fold()
+    write_plan(store, step, [config.source], n_rows)
     _report(config.source, len(ids), faults)
     return list(ids)
 
 
-def _drop(source: str, row: SourceRow, reason: str) -> DropRow:
+def _drop(source: str, row: SourceRow, reason: str, step: Step) -> DropRow:
     place = f"{source}:{row.ordinal + 1}"
-    return DropRow(content_id("drop", [place, row.raw]), None, None, "problems", reason, place, None, row.raw)
+    drop_id = content_id("drop", [step.scope, place, row.raw])
+    return DropRow(drop_id, step.run_id, step.iteration, step.name, reason, place, None, row.raw)
 
 
 def _report(source: str, n: int, faults: list[str]) -> None:

@@ -2,7 +2,7 @@
 
 from ._decontaminate import Decontaminator, EvalText
 from ._pairs import make_pairs
-from ._rows import fix_plan
+from ._rows import drop_rows, fix_plan
 from ._snapshot import Snapshot, snapshot_dpo, snapshot_sft
 from ._verdict import Verdict
 from ._verify import MATH_JUDGE, verdict_row, verify_samples
@@ -14,6 +14,7 @@ __all__ = [
     "EvalText",
     "Snapshot",
     "Verdict",
+    "drop_rows",
     "fix_plan",
     "make_pairs",
     "snapshot_dpo",

@@ -45,10 +45,21 @@ def make_pairs(store: Store, run_id: str, iteration: int, step: str, config: Pai
             reason = "all correct" if all(j.passed for j in judged) else "none correct"
             drop_id = content_id("drop", [run_id, iteration, STEP, problem_id])
             drops.append(DropRow(drop_id, run_id, iteration, STEP, reason, problem_id, None, None))
+    _forget(store, run_id, iteration, len(by_problem))
     fix_plan(store, run_id, iteration, STEP, {"problems": len(by_problem)})
     store.insert("pairs", pairs, key="pair_id")
     insert_drops(store, drops)
     return len(pairs)
+
+
+def _forget(store: Store, run_id: str, iteration: int, n: int) -> None:
+    """Take back plan and drops of an earlier pairing over fewer problems, as a second import makes necessary."""
+    where = "run_id = ? AND iteration = ? AND step = ?"
+    key = [run_id, iteration, STEP]
+    if store.query(f"SELECT n FROM plans WHERE {where}", key) not in ([], [(n,)]):
+        with store.write() as connection:
+            connection.execute(f"DELETE FROM plans WHERE {where}", key).fetchall()
+            connection.execute(f"DELETE FROM drops WHERE {where}", key).fetchall()
 
 
 def _pair_row(run_id: str, iteration: int, chosen: Judged, rejected: Judged) -> dict[str, Any]:

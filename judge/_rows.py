@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 
-from ..schema import DropRow
+from ..schema import DropRow, content_id
 from ..store import Store
 
 
@@ -18,6 +18,14 @@ def fix_plan(store: Store, run_id: str, iteration: int, step: str, inputs: Mappi
             for i, (kind, n) in enumerate(inputs.items())
         ]
         store.insert_all("plans", rows)
+
+
+def drop_rows(store: Store, run_id: str, iteration: int, step: str, reason: str, input_id: str, n: int) -> None:
+    """Record that a whole step was left out: its ``n`` inputs entered, and went no further."""
+    if n:
+        fix_plan(store, run_id, iteration, step, {input_id: n})
+        drop_id = content_id("drop", [run_id, iteration, step, input_id])
+        insert_drops(store, [DropRow(drop_id, run_id, iteration, step, reason, input_id, None, None, n)])
 
 
 def insert_drops(store: Store, drops: Sequence[DropRow]) -> None:

@@ -62,11 +62,11 @@ def snapshot_sft(
     kept: list[_Row] = []
     texts: set[tuple[str, str]] = set()
     per_problem: Counter[str] = Counter()
-    for row, problem_id in fresh:
+    for i, (row, problem_id) in enumerate([*fresh, *replayed]):
         reason = None
         if (problem_id, row.texts["completion"]) in texts:
             reason = "duplicate"
-        elif per_problem[problem_id] >= select.per_problem:
+        elif i < len(fresh) and per_problem[problem_id] >= select.per_problem:
             reason = "more than select.per_problem"
         elif found := decontaminator.find(row.full_text):
             reason = f"contaminated: {found.suite}/{found.split}"
@@ -77,7 +77,7 @@ def snapshot_sft(
         per_problem[problem_id] += 1
         kept.append(row)
     insert_drops(store, drops)
-    return _freeze(store, run_id, iteration, "sft", SFT_FORMAT, [*kept, *replayed])
+    return _freeze(store, run_id, iteration, "sft", SFT_FORMAT, kept)
 
 
 def snapshot_dpo(store: Store, run_id: str, iteration: int, *, decontaminator: Decontaminator) -> Snapshot:
@@ -133,10 +133,10 @@ def _read_accepted(store: Store, run_id: str, iteration: int) -> list[tuple[_Row
     return [(_Row(s, s, None, json.loads(m), {"completion": c}), p) for s, m, c, p in rows]
 
 
-def _choose_replay(store: Store, run_id: str, iteration: int, n: int, seed: int) -> list[_Row]:
+def _choose_replay(store: Store, run_id: str, iteration: int, n: int, seed: int) -> list[tuple[_Row, str]]:
     rows = store.query(_EARLIER, [run_id, iteration]) if n and iteration > 1 else []
     chosen = random.Random(f"{seed}/replay/{iteration}").sample(rows, min(n, len(rows)))
-    return [_Row(s, s, None, json.loads(m), {"completion": c}) for s, m, c, _ in chosen]
+    return [(_Row(s, s, None, json.loads(m), {"completion": c}), p) for s, m, c, p in chosen]
 
 
 def _read_pairs(store: Store, run_id: str, iteration: int) -> list[_Row]:
@@ -145,7 +145,9 @@ def _read_pairs(store: Store, run_id: str, iteration: int) -> list[_Row]:
 
 
 def _freeze(store: Store, run_id: str, iteration: int, stage: str, fmt: str, rows: list[_Row]) -> Snapshot:
-    snapshot_id = content_id("snap", [run_id, iteration, stage, fmt, [[r.sample_id, r.pair_id] for r in rows]])
+    snapshot_id = content_id(
+        "snap", [run_id, iteration, stage, fmt, [[r.sample_id, r.pair_id, r.as_trl()] for r in rows]]
+    )
     path = store.project.snapshots / f"{snapshot_id}.jsonl"
     if not path.exists():
         partial = path.with_suffix(".part")

@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING, Any
 
 from ._models import SEED_MODEL, ResolvedModel, hash_model, resolve_model, seed_model_path
-from ._openai import OpenAIEngine, endpoint_revision
+from ._openai import OpenAIEngine, endpoint_revision, without_userinfo
 from ._types import Choice, Engine, ModelIdentity, Reply, Request, Sampling, as_messages
 
 if TYPE_CHECKING:
@@ -34,4 +34,5 @@ __all__ = [
     "hash_model",
     "resolve_model",
     "seed_model_path",
+    "without_userinfo",
 ]

@@ -12,7 +12,7 @@ import random
 import time
 from collections.abc import AsyncIterator, Container, Iterable, Iterator
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import urlsplit, urlunsplit
 
 from ..errors import EndpointError
 from ..schema import utc_now
@@ -22,6 +22,14 @@ BASE_PAUSE_S = 0.5
 LONGEST_PAUSE_S = 30.0
 RAW_KEPT_CHARS = 4000
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
+OUTAGE_AFTER = 10
+"""So many requests in a row that fail for no fault of their own are an outage of the endpoint, not bad luck."""
+
+
+def without_userinfo(url: str) -> str:
+    """Return ``url`` without a name and password in it, for messages."""
+    parts = urlsplit(url)
+    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
 
 
 def endpoint_revision(base_url: str) -> str:
@@ -51,6 +59,7 @@ class OpenAIEngine:
         self._timeout_s = timeout_s
         self._max_attempts = max_attempts
         self._client: Any = None
+        self._transient: set[str] = set()
         self.identity = ModelIdentity("openai", model or "", endpoint_revision(self._base_url))
 
     async def connect(self) -> "OpenAIEngine":
@@ -75,7 +84,7 @@ class OpenAIEngine:
         name = self._model or (served[0] if served else None)
         if name is None or (served and name not in served):
             raise EndpointError(
-                f"endpoint {self._base_url}",
+                f"endpoint {without_userinfo(self._base_url)}",
                 expected=f"the model {self._model!r}" if self._model else "at least one model",
                 received=f"it lists {', '.join(served[:10]) or 'none'}",
                 cure="set engine.model in the recipe to one of these",
@@ -90,6 +99,7 @@ class OpenAIEngine:
         replies: asyncio.Queue[Reply | BaseException | None] = asyncio.Queue(maxsize=self._concurrency)
         workers = [asyncio.create_task(self._work(source, replies)) for _ in range(self._concurrency)]
         running = len(workers)
+        failed: list[Reply] = []  # not on record until another request succeeds: they may be an outage
         try:
             while running:
                 item = await replies.get()
@@ -97,8 +107,15 @@ class OpenAIEngine:
                     running -= 1
                 elif isinstance(item, BaseException):
                     raise item
+                elif item.error is not None and item.error in self._transient:
+                    failed.append(item)
+                    if len(failed) >= OUTAGE_AFTER:
+                        raise self._refused(RuntimeError(f"{len(failed)} requests in a row ended with {item.error}"))
                 else:
-                    yield [item]
+                    yield [*failed, item]
+                    failed = []
+            if failed:
+                yield failed
         finally:
             for worker in workers:
                 worker.cancel()
@@ -141,6 +158,8 @@ class OpenAIEngine:
         complete = len(choices) >= request.sampling.n
         if fault is not None and fault.is_endpoint:
             raise self._refused(fault.error)
+        if fault is not None and fault.is_transient:
+            self._transient.add(fault.text)
         return Reply(
             request=request, choices=tuple(choices), attempts=attempts, prompt_tokens=prompt_tokens,
             completion_tokens=completion_tokens, latency_s=time.monotonic() - started, created_at=created_at,
@@ -175,7 +194,7 @@ class OpenAIEngine:
             cure = "check the path of OPENAI_BASE_URL (it usually ends in /v1) and engine.model"
         received = f"HTTP {status}" if status else f"{type(error).__name__}: {error}".strip(": ")
         return EndpointError(
-            f"endpoint {self._base_url}",
+            f"endpoint {without_userinfo(self._base_url)}",
             expected="an OpenAI-compatible server that answers",
             received=received,
             cure=cure,
@@ -184,7 +203,7 @@ class OpenAIEngine:
 
 def _has_aiohttp() -> bool:
     try:
-        import httpx_aiohttp  # noqa: F401
+        import aiohttp  # noqa: F401
     except ImportError:
         return False
     return True
@@ -229,6 +248,7 @@ def _parse_choice(choice: dict[str, Any]) -> Choice:
     content = choice["message"]["content"]
     if not isinstance(content, str):
         raise ValueError(f"content is {type(content).__name__}, not text")
+    content = content.encode("utf-8", "replace").decode()  # half a surrogate pair cannot be stored
     return Choice(content, str(choice.get("finish_reason") or "stop"), 0, total)
 
 
@@ -244,6 +264,7 @@ class _Fault:
         unreachable = isinstance(error, openai.APIConnectionError) and not isinstance(error, openai.APITimeoutError)
         self.is_endpoint = unreachable or self.status in (401, 403, 404)
         self.is_final = self.status is not None and self.status not in (408, 409, 425, 429) and self.status < 500
+        self.is_transient = not self.is_final and raw is None
         self.text = f"HTTP {self.status}" if self.status else f"{type(error).__name__}: {error}"[:300]
 
     def pause_s(self, attempt: int) -> float:

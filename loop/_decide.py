@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..config import Recipe
+from ..errors import RecipeError
 from ..eval import Split
 from ..schema import content_id, utc_now
 from ..store import Store
@@ -54,6 +55,29 @@ def decide(
         )
     store.insert("decisions", rows, key="decision_id")
     return ruling
+
+
+def check_metrics(store: Store, splits: list[Split], checkpoint_id: str) -> None:
+    """Check, as soon as the first scores are there, that each suite's metric is measured and is 0 or 1 on each item.
+
+    Raises:
+        RecipeError: it is not; the message lists what is.
+    """
+    measured = _measured(store, checkpoint_id, splits)
+    for split in splits:
+        metrics = {
+            metric: m
+            for (suite, name, metric), m in measured.items()
+            if (suite, name) == (split.suite.name, split.name)
+        }
+        found = metrics.get(split.suite.metric)
+        if found is None or not set(_items(store, found.score_id).values()) <= {0.0, 1.0}:
+            raise RecipeError(
+                f"recipe: metric of suite {split.suite.name}",
+                expected="a metric that the task measures and that is 0 or 1 on each item",
+                received=repr(split.suite.metric),
+                cure=f"choose one of: {'; '.join(sorted(metrics))}",
+            )
 
 
 def record_baseline(store: Store, splits: list[Split], *, run_id: str, checkpoint_id: str) -> None:

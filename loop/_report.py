@@ -80,8 +80,8 @@ ITERATION_COLUMNS = ["iteration", "stage", "score", "n", "Δ points", "p", "prom
 
 
 def iteration_cells(summary: Summary) -> list[list[str]]:
-    """Return the cells of the table of iterations."""
-    return [
+    """Return the cells of the table of iterations; stages that were left out have no score but a reason."""
+    rows = [
         [
             str(c["iteration"]), c["stage"], _percent(c["score"], c["stderr"]), str(c["n"]),
             "" if c["delta"] is None else f"{100 * c['delta']:+.1f}", "" if c["p_value"] is None else f"{c['p_value']:.2g}",
@@ -89,6 +89,11 @@ def iteration_cells(summary: Summary) -> list[list[str]]:
         ]
         for c in summary.challengers
     ]  # fmt: skip
+    rows += [
+        [str(r["iteration"]), r["step"].split("/")[0], "", "", "", "", "left out", r["reason"]]
+        for r in summary.left_out
+    ]
+    return sorted(rows, key=lambda row: int(row[0]))
 
 
 def describe_outcome(summary: Summary) -> str:

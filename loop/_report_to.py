@@ -22,6 +22,10 @@ class Reporter(Protocol):
         """Something worth a line of its own."""
         ...
 
+    def close(self) -> None:
+        """Nothing more will come; also after an error."""
+        ...
+
 
 class SilentReporter:
     """Says nothing."""
@@ -36,4 +40,7 @@ class SilentReporter:
         """Ignore."""
 
     def say(self, line: str) -> None:
+        """Ignore."""
+
+    def close(self) -> None:
         """Ignore."""

@@ -1,5 +1,6 @@
 """What a run came to, read from the store: iterations, funnel, champion, before and after."""
 
+import json
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,6 +24,7 @@ class Summary:
         overall: final champion against the first, per suite, split and metric; empty while nothing was promoted.
         examples: items that the final champion gets right and the first did not, and the other way round.
         log: training losses.
+        left_out: training stages that had too few rows: iteration, step, reason.
     """
 
     run: Row
@@ -34,6 +36,7 @@ class Summary:
     overall: list[Row]
     examples: list[Row]
     log: list[Row]
+    left_out: list[Row]
 
     @property
     def promoted(self) -> list[Row]:
@@ -61,7 +64,7 @@ def summarize(project: Project, run_id: str | None = None) -> Summary:
     )
     return Summary(
         run=run,
-        challengers=_challengers(scores),
+        challengers=_challengers(scores, json.loads(run["recipe"])),
         scores=scores,
         funnel=_rows(project, f"SELECT * FROM funnel WHERE {where} ORDER BY iteration, {_ORDER}"),
         iterations=_rows(project, f"SELECT * FROM iterations WHERE {where} ORDER BY iteration"),
@@ -69,10 +72,13 @@ def summarize(project: Project, run_id: str | None = None) -> Summary:
         overall=overall,
         examples=examples,
         log=log,
+        left_out=_rows(
+            project, f"SELECT iteration, step, reason FROM drops WHERE {where} AND step LIKE '%/train' ORDER BY ALL"
+        ),
     )
 
 
-_ORDER = "list_position(['import', 'import/verify', 'solve', 'solve/verify', 'sft/snapshot', 'on-policy', 'on-policy/verify', 'pair', 'dpo/snapshot'], step)"
+_ORDER = "list_position(['problems', 'import', 'import/verify', 'solve', 'solve/verify', 'sft/snapshot', 'on-policy', 'on-policy/verify', 'pair', 'dpo/snapshot', 'sft/train', 'dpo/train'], step)"
 
 
 def _rows(project: Project, sql: str) -> list[Row]:
@@ -80,12 +86,11 @@ def _rows(project: Project, sql: str) -> list[Row]:
     return rows
 
 
-def _challengers(scores: list[Row]) -> list[Row]:
+def _challengers(scores: list[Row], recipe: Row) -> list[Row]:
     """Keep one row a checkpoint: the deciding one, and of the baseline the one with the same suite and metric."""
     gates = [s for s in scores if s["role"] == "gate"]
-    if not gates:
-        return [s for s in scores if s["role"] == "baseline" and s["split"] == "gate"][:1]
-    key = (gates[0]["suite"], gates[0]["metric"])
+    name = recipe["gate"]["suite"] or recipe["suites"][0]["name"]
+    key = (name, next(s["metric"] for s in recipe["suites"] if s["name"] == name))
     base = [s for s in scores if s["role"] == "baseline" and s["split"] == "gate" and (s["suite"], s["metric"]) == key]
     return base + gates
 

@@ -19,6 +19,7 @@ from ..eval import Split, evaluate_checkpoint, prepare_suites
 from ..gen import (
     Step,
     Tally,
+    add_plan,
     choose_problems,
     generate_samples,
     import_solutions,
@@ -30,7 +31,7 @@ from ..judge import (
     Decontaminator,
     EvalText,
     Snapshot,
-    fix_plan,
+    drop_rows,
     make_pairs,
     snapshot_dpo,
     snapshot_sft,
@@ -38,11 +39,11 @@ from ..judge import (
 )
 from ..llm import Engine, LocalEngine, OpenAIEngine, ResolvedModel, Sampling, hash_model, resolve_model
 from ..prompts import load_template
-from ..schema import content_id, seed_from, utc_now
+from ..schema import content_id, hash_files, seed_from, utc_now
 from ..stage import Event
 from ..store import Project, Store
 from ..train import Checkpoint, TrainJob, check_keys, train_checkpoint
-from ._decide import decide, record_baseline
+from ._decide import check_metrics, decide, record_baseline
 from ._gate import Ruling
 from ._report_to import Reporter
 
@@ -99,7 +100,7 @@ class Wheel:
         base_id = content_id("ckpt", base.revision)
         self.run_id = content_id("run", [self.recipe.identity(), base.revision])
         self.splits = prepare_suites(self.store, self.recipe.suites, self.base)
-        self._problem_ids = load_problems(self.store, self.recipe.problems, self.base)
+        self._problem_ids = load_problems(self.store, self.recipe.problems, self.base, self._step(0, "problems"))
         self._record_run(base, base_id)
 
     def run(self, iterations: int) -> None:
@@ -127,6 +128,7 @@ class Wheel:
         """Score the first champion."""
         base = self._base_checkpoint()
         self.evaluate(base, 0)
+        check_metrics(self.store, self.splits, base.checkpoint_id)
         record_baseline(self.store, self.splits, run_id=self.run_id, checkpoint_id=base.checkpoint_id)
 
     def begin_iteration(self, iteration: int) -> None:
@@ -139,14 +141,7 @@ class Wheel:
             "SELECT 1 FROM iterations WHERE run_id = ? AND iteration = ?", [self.run_id, iteration]
         ):
             self.store.insert_all("iterations", [started])
-        fresh, follow = self.recipe.solve, self._on_policy_config()
-        per_turn = fresh.problems + follow.problems
-        offset = (iteration - 1) * per_turn
-        for name, config, at in ((SOLVE, fresh, offset), (ON_POLICY, follow, offset + fresh.problems)):
-            if name == ON_POLICY and self.recipe.train.dpo is None:
-                continue
-            chosen = choose_problems(self._problem_ids, self.recipe.seed, at, config.problems)
-            write_plan(self.store, self._step(iteration, name), chosen, config.draws)
+        self._plan(iteration, SOLVE, self.recipe.solve, 0)
 
     def generate(self, iteration: int) -> None:
         """Draw and verify completions of the iteration's problems by the champion or the endpoint."""
@@ -158,6 +153,7 @@ class Wheel:
 
     def train_sft(self, iteration: int) -> Checkpoint | None:
         """Freeze the accepted completions and train on them; None when there are too few."""
+        self._require_complete(iteration, SOLVE)
         seed = self._seed(iteration, "sft")
         snapshot = snapshot_sft(
             self.store,
@@ -175,6 +171,7 @@ class Wheel:
         """Draw from the SFT checkpoint, pair, and train on the pairs; None when disabled or too few."""
         if self.recipe.train.dpo is None:
             return None
+        self._plan(iteration, ON_POLICY, self._on_policy_config(), self.recipe.solve.problems)
         self._solve(iteration, ON_POLICY, self._on_policy_config(), sft)
         make_pairs(self.store, self.run_id, iteration, ON_POLICY, self.recipe.pairs, self._seed(iteration, "pair"))
         return self.train_on_pairs(iteration, sft)
@@ -192,7 +189,7 @@ class Wheel:
             self.store, path, step, load_template(self.recipe.solve.template, self.store.project.root)
         )
         verify_samples(self.store, self.run_id, 0, IMPORT, markers=IMPORT_MARKERS)
-        fix_plan(self.store, self.run_id, 0, IMPORT, {"solutions": counts.samples + len(counts.faults)})
+        add_plan(self.store, step, hash_files([path]), counts.inputs)
         n_pairs = make_pairs(self.store, self.run_id, 0, IMPORT, self.recipe.pairs, self._seed(0, "pair"))
         self.reporter.end(
             f"{counts.problems} problems, {counts.samples} new samples, {n_pairs} pairs, {len(counts.faults)} bad lines"
@@ -235,9 +232,11 @@ class Wheel:
     def judge_challenger(self, iteration: int, challenger: Checkpoint) -> Ruling:
         """Score a challenger and let the gate decide between it and the champion of the moment."""
         self.evaluate(challenger, iteration)
+        champion = self._champion_for(iteration, challenger)
+        self.evaluate(self._checkpoint(champion), iteration)  # does nothing unless a suite has changed since
         ruling = decide(
             self.store, self.recipe, self.splits, run_id=self.run_id, iteration=iteration, stage=challenger.stage,
-            challenger=challenger.checkpoint_id, champion=self._champion_for(iteration, challenger),
+            challenger=challenger.checkpoint_id, champion=champion,
         )  # fmt: skip
         verdict = "promoted" if ruling.promoted else "kept the champion"
         self.reporter.say(f"[{iteration}] gate: {challenger.stage} {verdict}: {ruling.reason}")
@@ -308,6 +307,34 @@ class Wheel:
     def _step(self, iteration: int, name: str) -> Step:
         return Step(self.run_id, iteration, name)
 
+    def _plan(self, iteration: int, name: str, config: SolveConfig, skip: int) -> None:
+        """Fix the problems of a step: each iteration takes the next of one seeded order, first to solve, then on policy."""
+        per_turn = self.recipe.solve.problems + self._on_policy_config().problems
+        offset = (iteration - 1) * per_turn + skip
+        chosen = choose_problems(self._problem_ids, self.recipe.seed, offset, config.problems)
+        write_plan(self.store, self._step(iteration, name), chosen, config.draws)
+
+    def _require_complete(self, iteration: int, name: str) -> None:
+        """Refuse to go on from a step that was interrupted."""
+        ((planned, left),) = self.store.query(
+            """
+            SELECT count(*), count(*) FILTER (
+                q.request_id IS NULL OR EXISTS (
+                    SELECT 1 FROM samples s LEFT JOIN verdicts v USING (sample_id)
+                    WHERE s.request_id = q.request_id AND v.sample_id IS NULL))
+            FROM plans p LEFT JOIN requests q
+              ON q.run_id = p.run_id AND q.iteration = p.iteration AND q.step = p.step AND q.input_id = p.input_id
+            WHERE p.run_id = ? AND p.iteration = ? AND p.step = ?
+            """,
+            [self.run_id, iteration, name],
+        )
+        if planned == 0 or left:
+            raise RecipeError(
+                f"iteration {iteration}", expected="every planned completion on record and verified",
+                received=f"{left} of {planned} inputs of step {name!r} are not" if planned else "none were generated",
+                cure="give flywheel generate first (it goes on where it stopped), or flywheel run for the whole turn",
+            )  # fmt: skip
+
     def _seed(self, *parts: object) -> int:
         return seed_from(self.recipe.seed, *parts) % (1 << 31)
 
@@ -373,9 +400,11 @@ class Wheel:
         self, iteration: int, method: str, parent: Checkpoint, snapshot: Snapshot, args: dict[str, Any]
     ) -> Checkpoint | None:
         if snapshot.n_rows < self.recipe.train.min_rows:
-            self.reporter.say(
-                f"[{iteration}] {method} left out: {snapshot.n_rows} rows, train.min_rows is {self.recipe.train.min_rows}"
+            reason = f"{snapshot.n_rows} rows are fewer than train.min_rows = {self.recipe.train.min_rows}"
+            drop_rows(
+                self.store, self.run_id, iteration, f"{method}/train", reason, snapshot.snapshot_id, snapshot.n_rows
             )
+            self.reporter.say(f"[{iteration}] {method} left out: {reason}")
             return None
         job = TrainJob(
             self.run_id, iteration, method, parent, hash_model(parent.path), snapshot.snapshot_id, snapshot.path,

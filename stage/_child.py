@@ -23,7 +23,7 @@ NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 def child_main(work: Work) -> None:
     """Run ``work`` on the job in the folder that the command line names; leave its result or its error."""
     folder = Path(sys.argv[1])
-    _die_with_parent()
+    _die_with_parent(int(sys.argv[2]))
     job = json.loads((folder / JOB).read_text(encoding="utf-8"))
     with (folder / EVENTS).open("a", encoding="utf-8") as events:
 
@@ -58,9 +58,7 @@ def _leave_error(folder: Path, error: FlywheelError) -> None:
     sys.exit(error.exit_code)
 
 
-def _die_with_parent() -> None:
-    parent = os.getppid()
-
+def _die_with_parent(parent: int) -> None:
     def watch() -> None:
         while os.getppid() == parent:
             time.sleep(0.5)

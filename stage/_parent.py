@@ -58,7 +58,12 @@ def run_stage(
         (folder / name).unlink(missing_ok=True)
     (folder / JOB).write_text(json.dumps(job, indent=1), encoding="utf-8")
     with (folder / LOG).open("ab") as log:
-        child = subprocess.Popen([python, "-m", module, str(folder)], stdout=log, stderr=log, stdin=subprocess.DEVNULL)
+        child = subprocess.Popen(
+            [python, "-P", "-m", module, str(folder), str(os.getpid())],
+            stdout=log,
+            stderr=log,
+            stdin=subprocess.DEVNULL,
+        )
         try:
             _follow(child, folder / EVENTS, on_event)
         except BaseException:

@@ -112,7 +112,7 @@ def _wait_for(
 
 def _is_lock(error: duckdb.Error) -> bool:
     text = str(error)
-    return (isinstance(error, duckdb.IOException) and "lock" in text.lower()) or "different configuration" in text
+    return any(phrase in text for phrase in ("Could not set lock", "Conflicting lock", "different configuration"))
 
 
 def _holder(error: duckdb.Error) -> str:
@@ -122,7 +122,7 @@ def _holder(error: duckdb.Error) -> str:
 
 def _translate_open(path: Path, error: duckdb.Error) -> StoreError:
     text = str(error).split("\n")[0]
-    if "newer" in text.lower() or "version" in text.lower():
+    if "version" in text.replace(str(path), "").lower():
         return StoreVersionError(
             f"store {path}",
             expected=f"a file that DuckDB {duckdb.__version__} reads",
@@ -139,7 +139,7 @@ def _translate_open(path: Path, error: duckdb.Error) -> StoreError:
 
 def _translate_use(path: Path, error: duckdb.Error) -> Exception:
     text = str(error).split("\n")[0]
-    if "no space" in text.lower() or "out of disk" in text.lower():
+    if any(sign in text.lower() for sign in ("no space", "out of disk", "file too large", "quota exceeded")):
         return DiskFullError(
             f"store {path}",
             expected="room to write",

@@ -69,7 +69,18 @@ def _parse_line(ordinal: int, line: str) -> SourceRow:
         return SourceRow(ordinal, {}, line.rstrip("\n"), f"not JSON: {error}")
     if not isinstance(row, dict):
         return SourceRow(ordinal, {}, line.rstrip("\n"), f"not a JSON object but a {type(row).__name__}")
+    if "\\ud" in line.lower():
+        row = _without_halves(row)
     return SourceRow(ordinal, row, line.rstrip("\n"))
+
+
+def _without_halves(value: Any) -> Any:
+    """Replace halves of surrogate pairs, which JSON can spell and nothing can store, by question marks."""
+    if isinstance(value, str):
+        return value.encode("utf-8", "replace").decode()
+    if isinstance(value, dict):
+        return {_without_halves(k): _without_halves(v) for k, v in value.items()}
+    return [_without_halves(v) for v in value] if isinstance(value, list) else value
 
 
 def _read_hub(source: Source) -> Iterator[SourceRow]:

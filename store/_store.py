@@ -17,11 +17,11 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 
-from ..errors import RunInProgressError
+from ..errors import RunInProgressError, StoreLockedError
 from ..schema import JournaledRow, content_id, utc_now
 from ._journal import JournalWriter, Rows, list_segments, read_frames
 from ._lease import DEFAULT_PATIENCE_S, lease
-from ._migrate import check_version, migrate
+from ._migrate import check_version, latest_version, migrate
 from ._project import Project
 
 log = logging.getLogger(__name__)
@@ -52,22 +52,25 @@ class Store:
             StoreLockedError: another program holds the file.
         """
         self.project.make_folders()
-        if self.project.store_path.exists():
-            with self.read() as connection:
-                current = check_version(connection, f"store {self.project.store_path}")
-        else:
-            current = 0
-        if current == 0 or self._is_old(current):
+        path, place = self.project.store_path, f"store {self.project.store_path}"
+        if not path.exists():
+            self._create()
+        with self.read() as connection:
+            current = check_version(connection, place)
+        if current < latest_version():
             with self.write() as connection:
-                migrate(connection, f"store {self.project.store_path}")
+                migrate(connection, place)
         self.fold()
         return self
 
-    @staticmethod
-    def _is_old(version: int) -> bool:
-        from ._migrate import latest_version
-
-        return version < latest_version()
+    def _create(self) -> None:
+        """Make the file under another name first, so that it is there whole or not at all."""
+        fresh = self.project.state / "fresh.duckdb"
+        for leftover in (fresh, fresh.with_name(fresh.name + ".wal")):
+            leftover.unlink(missing_ok=True)
+        with lease(fresh, write=True) as connection:
+            migrate(connection, f"store {fresh}")
+        fresh.replace(self.project.store_path)
 
     def close(self) -> None:
         """Fold what is left and close the journal."""
@@ -107,8 +110,6 @@ class Store:
         Args:
             patience_s: seconds to wait for the file's lock; 0 = leave it for later when it is held.
         """
-        from ..errors import StoreLockedError
-
         patience = self.patience_s if patience_s is None else patience_s
         self._folded_at = time.monotonic()
         try:

@@ -37,6 +37,9 @@ WITH counted AS (
     FROM samples s JOIN verdicts v USING (sample_id)
     WHERE s.run_id IS NOT NULL AND NOT starts_with(v.judge, 'recorded@') GROUP BY ALL
     UNION ALL
+    SELECT r.run_id, 0, 'problems', 0, count(DISTINCT p.problem_id)
+    FROM runs r JOIN problems p ON p.source = r.recipe ->> '$.problems.source' GROUP BY ALL
+    UNION ALL
     SELECT run_id, iteration, 'pair', 0, count(DISTINCT problem_id) FROM pairs WHERE run_id IS NOT NULL GROUP BY ALL
     UNION ALL
     SELECT n.run_id, n.iteration, n.stage || '/snapshot', 0, count(*)
@@ -72,7 +75,8 @@ JOIN snapshot_rows x USING (snapshot_id)
 LEFT JOIN pairs d ON d.pair_id = x.pair_id
 CROSS JOIN (VALUES ('completion'), ('chosen'), ('rejected')) t(role)
 JOIN samples s ON s.sample_id = CASE t.role WHEN 'rejected' THEN d.rejected_sample_id ELSE x.sample_id END
-LEFT JOIN verdicts v ON v.sample_id = s.sample_id
+LEFT JOIN (SELECT DISTINCT ON (sample_id) * FROM verdicts WHERE NOT starts_with(judge, 'recorded@') ORDER BY sample_id, judge DESC) v
+  ON v.sample_id = s.sample_id
 LEFT JOIN requests q ON q.request_id = s.request_id
 LEFT JOIN (SELECT DISTINCT ON (problem_id) * FROM problems) p ON p.problem_id = s.problem_id
 WHERE (x.pair_id IS NULL) = (t.role = 'completion');

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import RecipeError, StageError
-from ..stage import Emit, child_main
+from ..stage import NO_ROOM, Emit, child_main, no_room
 
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
@@ -111,13 +111,25 @@ def _publish(trainer: Any, tokenizer: Any, out: Path) -> None:
     """Save model and tokenizer under a temporary name, then give the folder its own."""
     partial = out.with_name(out.name + ".part")
     shutil.rmtree(partial, ignore_errors=True)
-    trainer.model.save_pretrained(partial)
+    _save(trainer.model, partial)
     tokenizer.save_pretrained(partial)
     for file in partial.iterdir():
         with file.open("rb") as stream:
             os.fsync(stream.fileno())
     shutil.rmtree(out, ignore_errors=True)
     os.replace(partial, out)
+
+
+def _save(model: Any, folder: Path) -> None:
+    """Write the weights; safetensors hides a full disk in an error of its own."""
+    from safetensors import SafetensorError
+
+    try:
+        model.save_pretrained(folder)
+    except SafetensorError as error:
+        if not any(f"os error {number}" in str(error) for number in NO_ROOM):
+            raise
+        raise no_room(str(folder), str(error)) from error
 
 
 if __name__ == "__main__":

@@ -57,8 +57,19 @@ def test_transient_faults_cost_attempts_and_no_rows(endpoint, problems):
 
 
 def test_a_request_that_always_fails_is_a_reply_with_its_error(endpoint, problems):
-    _, replies = ask(endpoint(problems, faults="500=1").url, max_attempts=2)
+    _, replies = ask(endpoint(problems, faults="500=1").url, max_attempts=2, problems=PROBLEMS[:9])
     assert {(r.error, r.attempts, r.answered_at) for r in replies.values()} == {("HTTP 500", 2, None)}
+
+
+def test_an_endpoint_that_fails_everything_stops_the_stream_and_nothing_is_given_up(endpoint, problems):
+    with pytest.raises(EndpointError, match="10 requests in a row ended with HTTP 500"):
+        ask(endpoint(problems, faults="500=1").url, max_attempts=2)
+
+
+def test_an_address_with_a_password_is_not_shown(endpoint, problems):
+    with pytest.raises(EndpointError) as caught:
+        ask("http://user:hunter2@127.0.0.1:9/v1")
+    assert "hunter2" not in str(caught.value)
 
 
 def test_a_malformed_body_is_kept(endpoint, problems):

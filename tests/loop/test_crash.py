@@ -1,9 +1,11 @@
 """kill -9 of the whole process group, at moments across all stages; the same command again each time."""
 
 import os
+import queue
 import random
 import subprocess
 import sys
+import threading
 import time
 
 import pytest
@@ -49,25 +51,44 @@ def requests_on_record(folder):
     return {request_id for (request_id,) in found}
 
 
-def interrupt_until_done(folder, env, seconds, seed):
-    """Kill the run ``KILLS`` times, each after a random part of an undisturbed run's time; return the stages hit."""
+STAGES = [
+    "[0] eval seed",
+    "[1] solve",
+    "[1] train sft",
+    "[1] eval sft",
+    "[1] on-policy",
+    "[1] train dpo",
+    "[1] eval dpo",
+]
+TARGETS = [0, 1, 1, 1, 2, 2, 3, 4, 5, 6]
+"""Each life of the run is killed in this stage (or a later one), up to ``LONGEST_DELAY_S`` after it has begun."""
+
+LONGEST_DELAY_S = 5.0
+
+
+def interrupt(folder, env, seed):
+    """Kill the run ``KILLS`` times across all stages, at random moments; return the stage of each kill."""
     rng = random.Random(seed)
     hit = []
-    for _ in range(KILLS):
+    assert len(TARGETS) == KILLS
+    for target in TARGETS:
         run = start(folder, env)
-        deadline = time.monotonic() + rng.uniform(0.1, 1.0) * seconds
-        stage = "start"
-        os.set_blocking(run.stderr.fileno(), False)
-        while time.monotonic() < deadline and run.poll() is None:
-            for line in iter(run.stderr.readline, ""):
-                stage = line.split(":")[0]
-            time.sleep(0.02)
-        if run.poll() is not None:
-            assert run.returncode == 0
-            break
+        lines = queue.Queue()
+        threading.Thread(target=lambda r=run, q=lines: [q.put(line) for line in r.stderr], daemon=True).start()
+        stage, deadline = -1, None
+        while deadline is None or time.monotonic() < deadline:
+            try:
+                line = lines.get(timeout=0.05)
+            except queue.Empty:
+                assert run.poll() is None, "the run ended before its kill"
+                continue
+            if ": started" in line:
+                stage = max(stage, STAGES.index(line.split(":")[0]))
+            if stage >= target and deadline is None:
+                deadline = time.monotonic() + rng.uniform(0, LONGEST_DELAY_S if target < 6 else 1.0)
         kill_group(run)
-        run.stderr.close()
-        hit.append(stage)
+        hit.append(STAGES[stage])
+    assert set(hit) >= {"[1] solve", "[1] train sft", "[1] train dpo", "[1] eval dpo"}, hit
     return hit
 
 
@@ -80,15 +101,12 @@ def test_with_an_endpoint_the_killed_run_equals_the_whole_one(tmp_path, endpoint
     }
     whole = make_mini_project(tmp_path / "whole", **changes)
     server = endpoint(whole / "problems.jsonl", latency=0.15)
-    started = time.monotonic()
     run_cli(whole, "run", env=server.env, check=0)
-    seconds = time.monotonic() - started
     asked_whole = len(server.answered())
 
     killed = make_mini_project(tmp_path / "killed", **changes)
     server = endpoint(killed / "problems.jsonl", latency=0.15)
-    hit = interrupt_until_done(killed, server.env, seconds / 3, seed=1)
-    assert len(set(hit)) >= 3, f"kills hit {hit}"
+    hit = interrupt(killed, server.env, seed=1)
     run_cli(killed, "run", env=server.env, check=0)
     answered = server.answered()
     in_flight = 4 * len(hit)
@@ -127,12 +145,25 @@ def test_no_request_on_record_is_sent_again(tmp_path, endpoint):
 
 
 @pytest.mark.timeout(900)
-def test_with_the_embedded_model_the_killed_run_equals_the_whole_one(tmp_path, finished_run):
+def test_with_the_embedded_model_the_killed_run_equals_the_whole_one(tmp_path):
     """Batches are fixed by the plan, draws by request and seed, training by its seed: nothing is left to differ."""
-    folder = make_mini_project(tmp_path / "killed")
-    hit = interrupt_until_done(folder, {}, 12, seed=2)
-    assert len(set(hit)) >= 3, f"kills hit {hit}"
-    run_cli(folder, "run", check=0, timeout=600)
-    mine, theirs = final_state(folder), final_state(finished_run)
+    whole = make_mini_project(tmp_path / "whole", iterations=1)
+    run_cli(whole, "run", check=0)
+    killed = make_mini_project(tmp_path / "killed", iterations=1)
+    interrupt(killed, {}, seed=2)
+    run_cli(killed, "run", check=0)
+    mine, theirs = final_state(killed), final_state(whole)
     for name in FINAL:
         assert mine[name] == theirs[name], name
+
+
+def test_a_kill_while_the_file_is_made_leaves_no_broken_store(tmp_path):
+    folder = make_mini_project(tmp_path / "young")
+    for delay_s in (0.55, 0.6, 0.65, 0.7, 0.75, 0.8, 0.9):
+        run = start(folder, {})
+        time.sleep(delay_s)
+        kill_group(run)
+        run.stderr.close()
+        store = folder / "flywheel.duckdb"
+        assert not store.exists() or sql(folder, "select count(*) as n from migrations") == [{"n": 1}]
+        store.unlink(missing_ok=True)

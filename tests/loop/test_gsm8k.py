@@ -20,10 +20,11 @@ def gsm8k(shared_data, tmp_path):
         "iterations": 1,
         "problems": {"source": f"{data}/train.jsonl[0:3000]"},
         "engine": {"batch_size": 64},
+        "pairs": {"per_problem": 1},
         "solve": {"draws": 2, "problems": 24, "max_tokens": 48},
         "train": {
             "sft": {"per_device_train_batch_size": 8, "max_length": 512},
-            "dpo": {"learning_rate": 1e-6, "num_train_epochs": 1, "per_device_train_batch_size": 16, "max_length": 512},
+            "dpo": {"learning_rate": 1e-6, "num_train_epochs": 1, "per_device_train_batch_size": 16, "max_length": 128},
         },
         "suites": [
             {
@@ -129,7 +130,7 @@ def test_the_scores_are_plain_lm_evals_item_by_item(gsm8k):
     task["custom_dataset"] = lambda **kw: {"test": datasets.Dataset.from_list(rows)}
     task |= {"num_fewshot": 0, "generation_kwargs": {**task["generation_kwargs"], "max_gen_toks": 48}}
     out = lm_eval.simple_evaluate(
-        HFLM(pretrained=str(seed_model_path()), batch_size=8), tasks=[task], apply_chat_template=True, bootstrap_iters=0,
+        HFLM(pretrained=str(seed_model_path()), batch_size=8, device="cpu"), tasks=[task], apply_chat_template=True, bootstrap_iters=0,
         task_manager=TaskManager(include_defaults=False),
     )  # fmt: skip
     theirs = sorted(

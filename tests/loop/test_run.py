@@ -180,7 +180,7 @@ def test_no_evaluation_question_is_in_any_snapshot(finished_run):
     }
     n = 0
     for file in (finished_run / ".flywheel" / "snapshots").glob("*.jsonl"):
-        for line in file.open():
+        for line in file.read_text().splitlines():
             n += 1
             assert json.loads(line)["prompt"][-1]["content"] not in held_out
     assert n > 20
