@@ -34,7 +34,7 @@ def evaluate_checkpoint(
         RecipeError: a suite's task cannot be served.
     """
     assert model.checkpoint_id is not None
-    missing = [s for s in splits if not _has_scores(store, model.checkpoint_id, s)]
+    missing = unscored(store, model.checkpoint_id, splits)
     if not missing:
         return
     contract = _contract(model, missing, batch_size)
@@ -44,6 +44,11 @@ def evaluate_checkpoint(
         split = next(s for s in missing if (s.suite.name, s.name) == (scored["suite"], scored["split"]))
         _record(store, model, split, scored, run_id, iteration)
     clear_stage(work)
+
+
+def unscored(store: Store, checkpoint_id: str, splits: Sequence[Split]) -> list[Split]:
+    """Return the splits that the store has no scores of, for this checkpoint."""
+    return [s for s in splits if not _has_scores(store, checkpoint_id, s)]
 
 
 def _has_scores(store: Store, checkpoint_id: str, split: Split) -> bool:

@@ -15,7 +15,7 @@ from typing import Any
 from .. import __version__
 from ..config import Recipe, SolveConfig
 from ..errors import NotFoundError, RecipeError
-from ..eval import Split, evaluate_checkpoint, prepare_suites
+from ..eval import Split, evaluate_checkpoint, prepare_suites, unscored
 from ..gen import (
     Step,
     Tally,
@@ -209,7 +209,9 @@ class Wheel:
 
     def evaluate(self, checkpoint: Checkpoint, iteration: int, splits: Sequence[Split] | None = None) -> None:
         """Score a checkpoint on the suites."""
-        wanted = self.splits if splits is None else list(splits)
+        wanted = unscored(self.store, checkpoint.checkpoint_id, self.splits if splits is None else splits)
+        if not wanted:
+            return
         n = sum(len(s.rows) for s in wanted)
         what = f"[{iteration}] eval {checkpoint.stage}"
         self.reporter.begin(what, unit="items", total=n)
@@ -233,7 +235,7 @@ class Wheel:
         """Score a challenger and let the gate decide between it and the champion of the moment."""
         self.evaluate(challenger, iteration)
         champion = self._champion_for(iteration, challenger)
-        self.evaluate(self._checkpoint(champion), iteration)  # does nothing unless a suite has changed since
+        self.evaluate(self._checkpoint(champion), iteration)  # needed only when a suite has changed since
         ruling = decide(
             self.store, self.recipe, self.splits, run_id=self.run_id, iteration=iteration, stage=challenger.stage,
             challenger=challenger.checkpoint_id, champion=champion,

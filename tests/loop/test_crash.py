@@ -14,7 +14,9 @@ from support import kill_group, make_mini_project, run_cli, sql
 
 pytestmark = pytest.mark.slow
 
-KILLS = 10
+EMBEDDED_TARGETS = [int(t) for t in os.environ.get("FLYWHEEL_TEST_KILLS", "1,2,4,6").split(",")]
+"""Stages of the kills with the embedded model; the full ten are FLYWHEEL_TEST_KILLS=0,1,1,1,2,2,3,4,5,6."""
+
 FINAL = {
     "requests": "select request_id, step, iteration, attempts, completions from requests order by all",
     "samples": "select sample_id, request_id, iteration, step, completion from samples order by all",
@@ -66,12 +68,11 @@ TARGETS = [0, 1, 1, 1, 2, 2, 3, 4, 5, 6]
 LONGEST_DELAY_S = 5.0
 
 
-def interrupt(folder, env, seed):
-    """Kill the run ``KILLS`` times across all stages, at random moments; return the stage of each kill."""
+def interrupt(folder, env, targets, seed):
+    """Kill the run once for each of ``targets``, at a random moment in that stage; return the stage of each kill."""
     rng = random.Random(seed)
     hit = []
-    assert len(TARGETS) == KILLS
-    for target in TARGETS:
+    for target in targets:
         run = start(folder, env)
         lines = queue.Queue()
         threading.Thread(target=lambda r=run, q=lines: [q.put(line) for line in r.stderr], daemon=True).start()
@@ -82,13 +83,13 @@ def interrupt(folder, env, seed):
             except queue.Empty:
                 assert run.poll() is None, "the run ended before its kill"
                 continue
-            if ": started" in line:
+            if ": started" in line and line.split(":")[0] in STAGES:
                 stage = max(stage, STAGES.index(line.split(":")[0]))
             if stage >= target and deadline is None:
                 deadline = time.monotonic() + rng.uniform(0, LONGEST_DELAY_S if target < 6 else 1.0)
         kill_group(run)
         hit.append(STAGES[stage])
-    assert set(hit) >= {"[1] solve", "[1] train sft", "[1] train dpo", "[1] eval dpo"}, hit
+    assert len(set(hit)) >= 4, hit
     return hit
 
 
@@ -106,7 +107,7 @@ def test_with_an_endpoint_the_killed_run_equals_the_whole_one(tmp_path, endpoint
 
     killed = make_mini_project(tmp_path / "killed", **changes)
     server = endpoint(killed / "problems.jsonl", latency=0.15)
-    hit = interrupt(killed, server.env, seed=1)
+    hit = interrupt(killed, server.env, TARGETS, seed=1)
     run_cli(killed, "run", env=server.env, check=0)
     answered = server.answered()
     in_flight = 4 * len(hit)
@@ -140,7 +141,9 @@ def test_no_request_on_record_is_sent_again(tmp_path, endpoint):
     before = len(server.answered())
     run_cli(folder, "generate", env=server.env, check=0)
     assert len(server.answered()) - before == remaining
-    assert sql(folder, "select count(*) as n, count(distinct request_id) as d from requests") == [{"n": 60, "d": 60}]
+    assert sql(folder, "select count(*) as n, count(distinct request_id) as d from requests where step = 'solve'") == [
+        {"n": 60, "d": 60}
+    ]
     assert sql(folder, "select count(*) as n from samples") == [{"n": 120}]
 
 
@@ -150,7 +153,7 @@ def test_with_the_embedded_model_the_killed_run_equals_the_whole_one(tmp_path):
     whole = make_mini_project(tmp_path / "whole", iterations=1)
     run_cli(whole, "run", check=0)
     killed = make_mini_project(tmp_path / "killed", iterations=1)
-    interrupt(killed, {}, seed=2)
+    interrupt(killed, {}, EMBEDDED_TARGETS, seed=2)
     run_cli(killed, "run", check=0)
     mine, theirs = final_state(killed), final_state(whole)
     for name in FINAL:
