@@ -1,6 +1,7 @@
 """``report.md`` and its plots: what a run did, for a person, with every number's n and error bar."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +9,7 @@ from ._summary import Row, Summary
 
 PLOT_FOLDER = "report"
 TEXT_CHARS = 600
+_CHAT_MARK = re.compile(r"<\|[^|<>]*\|>")
 
 
 def write_report(root: Path, summary: Summary) -> Path:
@@ -130,7 +132,8 @@ def _examples_part(summary: Summary) -> list[str]:
 
 
 def _prompt(messages: str) -> str:
-    return str(json.loads(messages)[-1]["content"])
+    """Return the text of a prompt, without a chat template's own marks."""
+    return _CHAT_MARK.sub("", str(json.loads(messages)[-1]["content"]))
 
 
 def _final(target: Any) -> str:

@@ -75,7 +75,8 @@ def interrupt(folder, env, targets, seed):
     for target in targets:
         run = start(folder, env)
         lines = queue.Queue()
-        threading.Thread(target=lambda r=run, q=lines: [q.put(line) for line in r.stderr], daemon=True).start()
+        reader = threading.Thread(target=lambda r=run, q=lines: [q.put(line) for line in r.stderr], daemon=True)
+        reader.start()
         stage, deadline = -1, None
         while deadline is None or time.monotonic() < deadline:
             try:
@@ -88,6 +89,8 @@ def interrupt(folder, env, targets, seed):
             if stage >= target and deadline is None:
                 deadline = time.monotonic() + rng.uniform(0, LONGEST_DELAY_S if target < 6 else 1.0)
         kill_group(run)
+        reader.join()
+        run.stderr.close()
         hit.append(STAGES[stage])
     assert len(set(hit)) >= 4, hit
     return hit

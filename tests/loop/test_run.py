@@ -35,7 +35,7 @@ def test_standard_error_is_plain_lines_when_nobody_watches(finished_run):
 def test_the_funnel_adds_up_and_names_every_reason(finished_run):
     steps = sql(finished_run, "select * from funnel order by iteration, step")
     assert {s["step"] for s in steps} == {
-        "solve", "solve/verify", "sft/snapshot", "on-policy", "on-policy/verify", "pair", "dpo/snapshot",
+        "problems", "solve", "solve/verify", "sft/snapshot", "on-policy", "on-policy/verify", "pair", "dpo/snapshot",
     }  # fmt: skip
     for step in steps:
         assert step["entered"] == step["kept"] + step["dropped"], step
@@ -176,7 +176,9 @@ def test_rows_are_not_doubled_and_files_are_folded(finished_run):
 
 def test_no_evaluation_question_is_in_any_snapshot(finished_run):
     held_out = {
-        json.loads(line)["question"] for name in ("gate.jsonl", "report.jsonl") for line in (finished_run / name).open()
+        json.loads(line)["question"]
+        for name in ("gate.jsonl", "report.jsonl")
+        for line in (finished_run / name).read_text().splitlines()
     }
     n = 0
     for file in (finished_run / ".flywheel" / "snapshots").glob("*.jsonl"):
