@@ -40,6 +40,9 @@ class EngineConfig(_Strict):
     """Model name at the endpoint; default: the first that it lists."""
     concurrency: int = Field(64, ge=1, le=4096)
     """Most requests in flight at once (``openai``)."""
+    send_seed: bool = False
+    """Send a seed with each request (``openai``). Off by default: servers promise little for it, and some fail on it
+    (vLLM 0.32 on CPU ends with "CPU Generator does not use offset")."""
     batch_size: int = Field(256, ge=1)
     """Most sequences decoded together (``local``)."""
     timeout_s: float = Field(600.0, gt=0)

@@ -48,16 +48,25 @@ class OpenAIEngine:
         concurrency: most requests in flight.
         timeout_s: of one attempt.
         max_attempts: tries of one request.
+        send_seed: send each request's seed along.
     """
 
     def __init__(
-        self, *, base_url: str | None, model: str | None, concurrency: int, timeout_s: float, max_attempts: int
+        self,
+        *,
+        base_url: str | None,
+        model: str | None,
+        concurrency: int,
+        timeout_s: float,
+        max_attempts: int,
+        send_seed: bool = False,
     ) -> None:
         self._base_url = base_url or os.environ.get("OPENAI_BASE_URL") or "https://api.openai.com/v1"
         self._model = model
         self._concurrency = concurrency
         self._timeout_s = timeout_s
         self._max_attempts = max_attempts
+        self._send_seed = send_seed
         self._client: Any = None
         self._transient: set[str] = set()
         self.identity = ModelIdentity("openai", model or "", endpoint_revision(self._base_url))
@@ -174,10 +183,12 @@ class OpenAIEngine:
         extra: dict[str, Any] = {"stop": list(s.stop)} if s.stop else {}
         if s.logprobs:
             extra["logprobs"] = True
+        if self._send_seed:
+            extra["seed"] = (s.seed + offset) & 0x7FFFFFFF
         try:
             answer = await self._client.chat.completions.with_raw_response.create(
                 model=self._model, messages=list(request.messages), n=n, temperature=s.temperature, top_p=s.top_p,
-                max_tokens=s.max_tokens, seed=(s.seed + offset) & 0x7FFFFFFF, **extra,
+                max_tokens=s.max_tokens, **extra,
             )  # fmt: skip
             return _parse_body(answer.text), None
         except openai.OpenAIError as error:
@@ -261,7 +272,8 @@ class _Fault:
         self.error = error
         self.raw = raw
         self.status = getattr(error, "status_code", None)
-        unreachable = isinstance(error, openai.APIConnectionError) and not isinstance(error, openai.APITimeoutError)
+        is_timeout = isinstance(error, openai.APITimeoutError) and "Connect" not in type(error.__cause__).__name__
+        unreachable = isinstance(error, openai.APIConnectionError) and not is_timeout
         self.is_endpoint = unreachable or self.status in (401, 403, 404)
         self.is_final = self.status is not None and self.status not in (408, 409, 425, 429) and self.status < 500
         self.is_transient = not self.is_final and raw is None

@@ -394,7 +394,7 @@ class Wheel:
             return LocalEngine(self._resolved(checkpoint), batch_size=config.batch_size, on_tokens=on_tokens)
         engine = OpenAIEngine(
             base_url=config.base_url, model=config.model, concurrency=config.concurrency, timeout_s=config.timeout_s,
-            max_attempts=config.max_attempts,
+            max_attempts=config.max_attempts, send_seed=config.send_seed,
         )  # fmt: skip
         return await engine.connect()
 
