@@ -27,22 +27,20 @@ def evaluate_checkpoint(
     batch_size: int,
     on_event: Callable[[Event], None] = lambda event: None,
 ) -> None:
-    """Score ``model`` on every split that the store has no scores of.
+    """Score ``model`` on ``splits``, which the store has no scores of (see :func:`unscored`).
 
     Raises:
         StageError: the evaluation process failed.
         RecipeError: a suite's task cannot be served.
     """
     assert model.checkpoint_id is not None
-    missing = unscored(store, model.checkpoint_id, splits)
-    if not missing:
-        return
-    contract = _contract(model, missing, batch_size)
-    work = store.project.work / content_id("eval", _contract(model, splits, batch_size))
+    contract = _contract(model, splits, batch_size)
+    work = store.project.work / content_id("eval", contract)
     result = run_stage(CHILD, contract, work, on_event=on_event)
-    for scored in result["results"]:
-        split = next(s for s in missing if (s.suite.name, s.name) == (scored["suite"], scored["split"]))
-        _record(store, model, split, scored, run_id, iteration)
+    with store.write() as connection:
+        for scored in result["results"]:
+            split = next(s for s in splits if (s.suite.name, s.name) == (scored["suite"], scored["split"]))
+            _record(connection, model, split, scored, run_id, iteration)
     clear_stage(work)
 
 
@@ -77,9 +75,14 @@ def _contract(model: ResolvedModel, splits: Sequence[Split], batch_size: int) ->
 
 
 def _record(
-    store: Store, model: ResolvedModel, split: Split, scored: dict[str, Any], run_id: str | None, iteration: int | None
+    connection: Any,
+    model: ResolvedModel,
+    split: Split,
+    scored: dict[str, Any],
+    run_id: str | None,
+    iteration: int | None,
 ) -> None:
-    """Write requests, scores and items in one transaction: a score is in the store with all its items or not at all."""
+    """Write requests, scores and items inside the caller's transaction: a score comes with all its items or not at all."""
     requests = [_request_row(a, model, run_id, iteration) for a in scored["answers"]]
     scores, items = [], []
     for score in scored["scores"]:
@@ -98,11 +101,10 @@ def _record(
         )  # fmt: skip
         items += [{"score_id": score_id, **item} for item in score["items"]]
     columns = ("score_id", "item_id", "ordinal", "request_id", "target", "filtered", "value")
-    with store.write() as connection:
-        if requests:
-            insert_new(connection, "requests", [asdict(r) for r in requests], key="request_id")
-        insert_new(connection, "score_items", [{c: i[c] for c in columns} for i in items], key="score_id")
-        insert_new(connection, "scores", scores, key="score_id")
+    if requests:
+        insert_new(connection, "requests", [asdict(r) for r in requests], key="request_id")
+    insert_new(connection, "score_items", [{c: i[c] for c in columns} for i in items], key="score_id")
+    insert_new(connection, "scores", scores, key="score_id")
 
 
 def _request_row(answer: dict[str, Any], model: ResolvedModel, run_id: str | None, iteration: int | None) -> RequestRow:

@@ -2,7 +2,7 @@
 
 from ._driver import Tally, generate_samples, request_row, rows_of_reply
 from ._import import Imported, import_solutions
-from ._plan import Planned, Step, add_plan, choose_problems, read_problem_plan, write_plan
+from ._plan import Planned, Step, choose_problems, read_problem_plan
 from ._problems import load_problems
 
 __all__ = [
@@ -10,7 +10,6 @@ __all__ = [
     "Planned",
     "Step",
     "Tally",
-    "add_plan",
     "choose_problems",
     "generate_samples",
     "import_solutions",
@@ -18,5 +17,4 @@ __all__ = [
     "read_problem_plan",
     "request_row",
     "rows_of_reply",
-    "write_plan",
 ]

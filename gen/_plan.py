@@ -48,38 +48,6 @@ def choose_problems(problem_ids: Sequence[str], seed: int, offset: int, n: int) 
     return chosen
 
 
-def write_plan(store: Store, step: Step, input_ids: Sequence[str], n: int) -> None:
-    """Fix the inputs of ``step``; a step that has a plan keeps it."""
-    rows = [
-        {"run_id": step.run_id, "iteration": step.iteration, "step": step.name, "ordinal": i, "input_id": p, "n": n}
-        for i, p in enumerate(input_ids)
-    ]
-    found = store.query(
-        "SELECT count(*) FROM plans WHERE run_id = ? AND iteration = ? AND step = ?",
-        [step.run_id, step.iteration, step.name],
-    )
-    if found == [(0,)]:
-        store.insert_all("plans", rows)
-
-
-def add_plan(store: Store, step: Step, input_id: str, n: int) -> None:
-    """Add one input, standing for ``n``, to a plan that may grow; an input that is planned already is left alone."""
-    found = store.query(
-        "SELECT 1 FROM plans WHERE run_id = ? AND iteration = ? AND step = ? AND input_id = ?",
-        [step.run_id, step.iteration, step.name, input_id],
-    )
-    if not found:
-        row = {
-            "run_id": step.run_id,
-            "iteration": step.iteration,
-            "step": step.name,
-            "ordinal": 0,
-            "input_id": input_id,
-            "n": n,
-        }
-        store.insert_all("plans", [row])
-
-
 def read_problem_plan(store: Store, step: Step) -> list[Planned]:
     """Return the plan of a step over problems, in its order."""
     rows = store.query(

@@ -7,7 +7,7 @@ from ..config import ProblemsConfig
 from ..errors import InputError
 from ..schema import DropRow, ProblemRow, content_id
 from ..store import SourceRow, Store, read_source
-from ._plan import Step, write_plan
+from ._plan import Step
 
 log = logging.getLogger(__name__)
 
@@ -64,7 +64,7 @@ def load_problems(store: Store, config: ProblemsConfig, base: Path, step: Step) 
             batch = []
     store.append(batch)
     store.fold()
-    write_plan(store, step, [config.source], n_rows)
+    store.fix_plan(step.run_id, step.iteration, step.name, [(config.source, n_rows)])
     _report(config.source, len(ids), faults)
     return list(ids)
 

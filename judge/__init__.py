@@ -2,7 +2,7 @@
 
 from ._decontaminate import Decontaminator, EvalText
 from ._pairs import make_pairs
-from ._rows import drop_rows, fix_plan
+from ._rows import drop_rows
 from ._snapshot import Snapshot, snapshot_dpo, snapshot_sft
 from ._verdict import Verdict
 from ._verify import MATH_JUDGE, verdict_row, verify_samples
@@ -15,7 +15,6 @@ __all__ = [
     "Snapshot",
     "Verdict",
     "drop_rows",
-    "fix_plan",
     "make_pairs",
     "snapshot_dpo",
     "snapshot_sft",

@@ -9,7 +9,7 @@ from typing import Any
 from ..config import PairConfig
 from ..schema import DropRow, content_id, utc_now
 from ..store import Store
-from ._rows import fix_plan, insert_drops
+from ._rows import insert_drops
 from ._verify import MATH_JUDGE
 
 KIND = "correct/incorrect"
@@ -46,7 +46,7 @@ def make_pairs(store: Store, run_id: str, iteration: int, step: str, config: Pai
             drop_id = content_id("drop", [run_id, iteration, STEP, problem_id])
             drops.append(DropRow(drop_id, run_id, iteration, STEP, reason, problem_id, None, None))
     _forget(store, run_id, iteration, len(by_problem))
-    fix_plan(store, run_id, iteration, STEP, {"problems": len(by_problem)})
+    store.fix_plan(run_id, iteration, STEP, [("problems", len(by_problem))])
     store.insert("pairs", pairs, key="pair_id")
     insert_drops(store, drops)
     return len(pairs)

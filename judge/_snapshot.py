@@ -16,7 +16,7 @@ from ..config import SelectConfig
 from ..schema import DropRow, Message, content_id, utc_now
 from ..store import Store
 from ._decontaminate import Decontaminator
-from ._rows import fix_plan, insert_drops
+from ._rows import insert_drops
 from ._verify import MATH_JUDGE
 
 SFT_FORMAT = "trl/prompt-completion"
@@ -57,7 +57,8 @@ def snapshot_sft(
     step = "sft/snapshot"
     fresh = _read_accepted(store, run_id, iteration)
     replayed = _choose_replay(store, run_id, iteration, round(select.replay * len(fresh)), seed)
-    fix_plan(store, run_id, iteration, step, {"accepted samples": len(fresh), "replayed samples": len(replayed)})
+    inputs = [("accepted samples", len(fresh)), ("replayed samples", len(replayed))]
+    store.fix_plan(run_id, iteration, step, inputs)
     drops: list[DropRow] = []
     kept: list[_Row] = []
     texts: set[tuple[str, str]] = set()
@@ -84,7 +85,7 @@ def snapshot_dpo(store: Store, run_id: str, iteration: int, *, decontaminator: D
     """Freeze the pairs of an iteration for DPO."""
     step = "dpo/snapshot"
     pairs = _read_pairs(store, run_id, iteration)
-    fix_plan(store, run_id, iteration, step, {"pairs": len(pairs)})
+    store.fix_plan(run_id, iteration, step, [("pairs", len(pairs))])
     drops: list[DropRow] = []
     kept: list[_Row] = []
     for row in pairs:

@@ -68,7 +68,6 @@ class OpenAIEngine:
         self._max_attempts = max_attempts
         self._send_seed = send_seed
         self._client: Any = None
-        self._transient: set[str] = set()
         self.identity = ModelIdentity("openai", model or "", endpoint_revision(self._base_url))
 
     async def connect(self) -> "OpenAIEngine":
@@ -116,7 +115,7 @@ class OpenAIEngine:
                     running -= 1
                 elif isinstance(item, BaseException):
                     raise item
-                elif item.error is not None and item.error in self._transient:
+                elif item.is_transient:
                     failed.append(item)
                     if len(failed) >= OUTAGE_AFTER:
                         raise self._refused(RuntimeError(f"{len(failed)} requests in a row ended with {item.error}"))
@@ -167,13 +166,11 @@ class OpenAIEngine:
         complete = len(choices) >= request.sampling.n
         if fault is not None and fault.is_endpoint:
             raise self._refused(fault.error)
-        if fault is not None and fault.is_transient:
-            self._transient.add(fault.text)
         return Reply(
             request=request, choices=tuple(choices), attempts=attempts, prompt_tokens=prompt_tokens,
             completion_tokens=completion_tokens, latency_s=time.monotonic() - started, created_at=created_at,
             answered_at=utc_now() if complete else None, error=None if fault is None else fault.text,
-            raw=None if fault is None else fault.raw,
+            raw=None if fault is None else fault.raw, is_transient=fault is not None and fault.is_transient,
         )  # fmt: skip
 
     async def _attempt(self, request: Request, n: int, offset: int) -> tuple["_Body | None", "_Fault | None"]:

@@ -102,6 +102,8 @@ class Reply:
     error: str | None = None
     raw: str | None = field(default=None, repr=False)
     """The body that could not be used, when there is one."""
+    is_transient: bool = False
+    """The error may be an outage of the endpoint: the request itself gave no cause for it."""
 
 
 Progress = Callable[[int, int], None]

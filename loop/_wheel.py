@@ -19,13 +19,11 @@ from ..eval import Split, evaluate_checkpoint, prepare_suites, unscored
 from ..gen import (
     Step,
     Tally,
-    add_plan,
     choose_problems,
     generate_samples,
     import_solutions,
     load_problems,
     read_problem_plan,
-    write_plan,
 )
 from ..judge import (
     Decontaminator,
@@ -189,7 +187,7 @@ class Wheel:
             self.store, path, step, load_template(self.recipe.solve.template, self.store.project.root)
         )
         verify_samples(self.store, self.run_id, 0, IMPORT, markers=IMPORT_MARKERS)
-        add_plan(self.store, step, hash_files([path]), counts.inputs)
+        self.store.fix_plan(self.run_id, 0, IMPORT, [(hash_files([path]), counts.inputs)], grow=True)
         n_pairs = make_pairs(self.store, self.run_id, 0, IMPORT, self.recipe.pairs, self._seed(0, "pair"))
         self.reporter.end(
             f"{counts.problems} problems, {counts.samples} new samples, {n_pairs} pairs, {len(counts.faults)} bad lines"
@@ -314,7 +312,7 @@ class Wheel:
         per_turn = self.recipe.solve.problems + self._on_policy_config().problems
         offset = (iteration - 1) * per_turn + skip
         chosen = choose_problems(self._problem_ids, self.recipe.seed, offset, config.problems)
-        write_plan(self.store, self._step(iteration, name), chosen, config.draws)
+        self.store.fix_plan(self.run_id, iteration, name, [(p, config.draws) for p in chosen])
 
     def _require_complete(self, iteration: int, name: str) -> None:
         """Refuse to go on from a step that was interrupted."""

@@ -6,6 +6,7 @@ A line is ``<crc32 as 8 hex digits> <JSON>\n``, the JSON mapping a table to its 
 power cut (not a kill) may cost that much.
 """
 
+import errno
 import json
 import os
 import time
@@ -16,12 +17,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..errors import DiskFullError
+from ..errors import DiskFullError, FlywheelError, StoreError
 from ..schema import TABLE_OF, JournaledRow, to_dict
 
 FSYNC_INTERVAL_S = 1.0
 SEGMENT_BYTES = 32 << 20
 SUFFIX = ".jsonl"
+FREE_SPACE = "free some space, then give the same command again: everything before this is kept"
 
 Rows = dict[str, list[dict[str, Any]]]
 """Rows by table."""
@@ -71,7 +73,7 @@ class JournalWriter:
         try:
             written = os.write(fd, line)
             if written < len(line):
-                raise OSError(28, "no space left on device")
+                raise OSError(errno.ENOSPC, "no space left on device")
         except OSError as error:
             place = f"journal {self.path}"
             self._start_line_over()
@@ -79,7 +81,7 @@ class JournalWriter:
                 place,
                 expected=f"room for {len(line)} bytes",
                 received=error.strerror or str(error),
-                cure="free some space, then give the same command again: everything before this is kept",
+                cure=FREE_SPACE,
             ) from error
         self._size += len(line)
         now = time.monotonic()
@@ -97,11 +99,26 @@ class JournalWriter:
         if self._fd is not None and self._size > SEGMENT_BYTES:
             self.close()
         if self._fd is None:
-            self._folder.mkdir(parents=True, exist_ok=True)
             self.path = self._folder / f"{time.time_ns():020d}-{os.getpid()}{SUFFIX}"
-            self._fd = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+            try:
+                self._folder.mkdir(parents=True, exist_ok=True)
+                self._fd = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+            except OSError as error:
+                raise _cannot_open(self._folder, error) from error
             self._size = 0
         return self._fd
+
+
+def _cannot_open(folder: Path, error: OSError) -> FlywheelError:
+    place, received = f"journal {folder}", error.strerror or str(error)
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return DiskFullError(place, expected="room for a file", received=received, cure=FREE_SPACE)
+    return StoreError(
+        place,
+        expected="a folder that this user may write to",
+        received=received,
+        cure="make it writable, or copy the project to a place that is; everything on record is kept",
+    )
 
 
 def list_segments(folder: Path) -> list[Path]:

@@ -4,7 +4,6 @@ import csv
 import io
 import json
 import time
-from collections import Counter
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
@@ -68,11 +67,15 @@ def run_query(project: Project, sql: str, *, patience_s: float = DEFAULT_PATIENC
 
 def _distinct(names: list[str]) -> list[str]:
     """Number the columns of equal name, so that none is lost where names are keys."""
-    seen: Counter[str] = Counter()
-    out = []
+    taken = set(names)
+    out: list[str] = []
     for name in names:
-        out.append(f"{name}_{seen[name]}" if seen[name] else name)
-        seen[name] += 1
+        numbered = name
+        i = 0
+        while numbered in out or (i and numbered in taken):
+            i += 1
+            numbered = f"{name}_{i}"
+        out.append(numbered)
     return out
 
 

@@ -9,7 +9,7 @@ import logging
 import os
 import time
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -150,6 +150,28 @@ class Store:
             return 0
         with self.write() as connection:
             return insert_new(connection, table, rows, key=key)
+
+    def fix_plan(
+        self, run_id: str, iteration: int, step: str, inputs: Iterable[tuple[str, int]], *, grow: bool = False
+    ) -> None:
+        """Write down the inputs of a step as (input id, completions due); a step that has a plan keeps it.
+
+        Args:
+            grow: the plan has no fixed end: an input that is not in it yet is added.
+        """
+        rows = [
+            {"run_id": run_id, "iteration": iteration, "step": step, "ordinal": i, "input_id": input_id, "n": n}
+            for i, (input_id, n) in enumerate(inputs)
+        ]
+        planned = self.query(
+            "SELECT DISTINCT input_id FROM plans WHERE run_id = ? AND iteration = ? AND step = ?",
+            [run_id, iteration, step],
+        )
+        if grow:
+            known = {i for (i,) in planned}
+            self.insert_all("plans", [r for r in rows if r["input_id"] not in known])
+        elif not planned:
+            self.insert_all("plans", rows)
 
     def insert_all(self, table: str, rows: Sequence[Mapping[str, Any]]) -> None:
         """Insert ``rows`` as they are."""

@@ -1,9 +1,9 @@
 """A scripted OpenAI-compatible endpoint on a real socket; its replies depend on the request alone.
 
 Run as ``python fake_endpoint.py PORT_FILE LOG PROBLEMS [key=value …]``. It knows the answers of a GSM8K-style file and
-gives the right one in about half of the draws, decided by a hash of prompt, seed and draw. Each request that was
+gives the right one in a share of the draws, decided by a hash of prompt, seed and draw. Each request that was
 answered in full is one line in LOG: a hash of its body. Settings: ``latency`` in seconds, ``faults`` as
-``429=0.1,500=0.1,reset=0.1,malformed=0.1,empty=0.1`` (by hash of body and attempt), ``max_choices``.
+``429=0.1,500=0.1,reset=0.1,malformed=0.1,empty=0.1`` (by hash of body and attempt), ``max_choices``, ``right``: the share of right answers.
 """
 
 import asyncio
@@ -27,10 +27,11 @@ def unit(*parts):
 
 
 class Endpoint:
-    def __init__(self, log, problems, latency=0.0, faults="", max_choices=0):
+    def __init__(self, log, problems, latency=0.0, faults="", max_choices=0, right=0.5):
         self.log = Path(log)
         self.latency = float(latency)
         self.max_choices = int(max_choices)
+        self.right = float(right)
         self.faults = {k: float(v) for k, _, v in (f.partition("=") for f in faults.split(",") if f)}
         self.answers = {}
         for line in Path(problems).read_text().splitlines():
@@ -50,7 +51,7 @@ class Endpoint:
     def complete(self, messages, seed, draw):
         question = messages[-1]["content"]
         gold = self.answers.get(question, "#### 0")
-        if unit(messages, seed, draw) < 0.5:
+        if unit(messages, seed, draw) < self.right:
             return gold
         steps, _, final = gold.rpartition("#### ")
         wrong = int(unit(messages, seed, draw, "wrong") * 1000) + 1000

@@ -33,9 +33,9 @@ def test_formats_go_to_standard_output_and_everything_else_to_standard_error(fin
 def test_json_has_numbers_for_sums_and_keeps_columns_of_equal_name(finished_run):
     (row,) = sql(
         finished_run,
-        "select sum(n_draws) as n, 1 as x, 2 as x, 1.5::decimal(4,2) as d from requests where step = 'solve'",
+        "select sum(n_draws) as n, 1 as x, 2 as x_1, 3 as x, 1.5::decimal(4,2) as d from requests where step = 'solve'",
     )
-    assert row == {"n": 320, "x": 1, "x_1": 2, "d": 1.5}
+    assert row == {"n": 320, "x": 1, "x_1": 2, "x_2": 3, "d": 1.5}
 
 
 @pytest.mark.slow

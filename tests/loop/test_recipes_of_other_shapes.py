@@ -59,7 +59,8 @@ def test_evaluation_items_among_the_problems_never_reach_sft(tmp_path, endpoint)
             assert json.loads(line)["prompt"][-1]["content"] not in questions
 
 
-def test_too_few_rows_leave_the_stage_out_with_the_reason_on_record(tmp_path, endpoint):
+@pytest.mark.parametrize("right", [0.0, 1.0])
+def test_too_few_rows_leave_the_stage_out_with_the_reason_on_record(tmp_path, endpoint, right):
     folder = make_mini_project(
         tmp_path / "few",
         engine="openai",
@@ -67,7 +68,7 @@ def test_too_few_rows_leave_the_stage_out_with_the_reason_on_record(tmp_path, en
         solve={"draws": 1, "problems": 5},
         train={**MINI["train"], "min_rows": 50},
     )
-    done = run_cli(folder, "run", env=endpoint(folder / "problems.jsonl").env, check=0)
+    done = run_cli(folder, "run", env=endpoint(folder / "problems.jsonl", right=right).env, check=0)
     assert "left out" in done.stdout
     assert "train.min_rows = 50" in (folder / "report.md").read_text()
     steps = sql(folder, "select * from funnel")

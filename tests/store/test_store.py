@@ -160,6 +160,24 @@ def test_a_full_disk_is_an_error_and_the_journal_stays_readable(tmp_path, monkey
     assert segment != journal.path
 
 
+def test_a_journal_that_cannot_be_opened_is_an_error_with_a_cure(tmp_path):
+    (tmp_path / "journal").write_text("in the way")
+    with pytest.raises(StoreError, match="make it writable"):
+        JournalWriter(tmp_path / "journal").append([problem(1)])
+
+
+def test_a_plan_is_kept_and_one_that_may_grow_takes_each_input_once(store):
+    def planned(step):
+        return store.query("SELECT input_id, n FROM plans WHERE step = ? ORDER BY ALL", [step])
+
+    store.fix_plan("run-1", 1, "solve", [("a", 2), ("b", 2)])
+    store.fix_plan("run-1", 1, "solve", [("c", 1)])
+    assert planned("solve") == [("a", 2), ("b", 2)]
+    store.fix_plan("run-1", 1, "import", [("a", 2)], grow=True)
+    store.fix_plan("run-1", 1, "import", [("a", 5), ("b", 1)], grow=True)
+    assert planned("import") == [("a", 2), ("b", 1)]
+
+
 def test_one_run_at_a_time(project):
     first, second = Store(project), Store(project)
     with first.run_lock("first"), pytest.raises(RunInProgressError, match=r"\(first\)"), second.run_lock("second"):
