@@ -2,10 +2,16 @@
 
 from ._ids import canonical_json, content_id, hash_files, seed_from
 from ._rows import (
+    PROJECT_RUN,
     TABLE_OF,
+    ChunkRow,
+    DocumentChunkRow,
+    DocumentRow,
     DropRow,
     JournaledRow,
     Message,
+    PairRow,
+    PlanRow,
     ProblemRow,
     RequestRow,
     SampleRow,
@@ -16,10 +22,16 @@ from ._rows import (
 )
 
 __all__ = [
+    "PROJECT_RUN",
     "TABLE_OF",
+    "ChunkRow",
+    "DocumentChunkRow",
+    "DocumentRow",
     "DropRow",
     "JournaledRow",
     "Message",
+    "PairRow",
+    "PlanRow",
     "ProblemRow",
     "RequestRow",
     "SampleRow",

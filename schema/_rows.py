@@ -70,6 +70,11 @@ class SampleRow:
     logprob: float | None
     source: str
     created_at: str = field(default_factory=utc_now)
+    input_id: str | None = None
+    item: int = 0
+    prompt: str | None = None
+    fields: str | None = None
+    parser: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +107,92 @@ class DropRow:
     created_at: str = field(default_factory=utc_now)
 
 
-JournaledRow = ProblemRow | RequestRow | SampleRow | VerdictRow | DropRow
+@dataclass(frozen=True, slots=True)
+class DocumentRow:
+    """One version of one document."""
+
+    document_id: str
+    source: str
+    version: int
+    format: str
+    title: str | None
+    licence: str | None
+    content_hash: str
+    n_chars: int
+    n_chunks: int
+    metadata: str
+    created_at: str = field(default_factory=utc_now)
+
+
+@dataclass(frozen=True, slots=True)
+class ChunkRow:
+    """A piece of a document: its text, or an image."""
+
+    chunk_id: str
+    source: str
+    text: str
+    headings: str
+    n_tokens: int
+    media: str | None = None
+    created_at: str = field(default_factory=utc_now)
+
+
+@dataclass(frozen=True, slots=True)
+class DocumentChunkRow:
+    """Where a chunk stands in a version of a document. ``char_end`` is exclusive; lines and pages count from 1."""
+
+    document_id: str
+    ordinal: int
+    chunk_id: str
+    char_start: int
+    char_end: int
+    line_start: int | None
+    line_end: int | None
+    page_start: int | None
+    page_end: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class PlanRow:
+    """One input of a step: ``n`` outcomes are due for it."""
+
+    run_id: str
+    iteration: int
+    step: str
+    ordinal: int
+    input_id: str
+    n: int
+
+
+@dataclass(frozen=True, slots=True)
+class PairRow:
+    """Two completions of one prompt, chosen over rejected."""
+
+    pair_id: str
+    run_id: str | None
+    iteration: int | None
+    problem_id: str | None
+    chosen_sample_id: str
+    rejected_sample_id: str
+    kind: str
+    created_at: str = field(default_factory=utc_now)
+
+
+PROJECT_RUN = "project"
+"""The run id of what belongs to the project itself and to no recipe: ingested documents, imported data sets."""
+
+JournaledRow = (
+    ProblemRow
+    | RequestRow
+    | SampleRow
+    | VerdictRow
+    | DropRow
+    | DocumentRow
+    | ChunkRow
+    | DocumentChunkRow
+    | PlanRow
+    | PairRow
+)
 
 TABLE_OF: dict[type, str] = {
     ProblemRow: "problems",
@@ -110,6 +200,11 @@ TABLE_OF: dict[type, str] = {
     SampleRow: "samples",
     VerdictRow: "verdicts",
     DropRow: "drops",
+    DocumentRow: "documents",
+    ChunkRow: "chunks",
+    DocumentChunkRow: "document_chunks",
+    PlanRow: "plans",
+    PairRow: "pairs",
 }
 """The table that each row model belongs to."""
 

@@ -1,0 +1,188 @@
+"""What a generator is: an asynchronous function from one input row to new rows, asking a model as it goes.
+
+A generator is given an :class:`Item` and an :class:`Ask`, and yields :class:`Made` rows and :class:`Fault` s. It may ask
+as often as it likes, one question after another or several at once: every answer is on record before it gets it, so
+that a generator that is started again after a crash is given the same answers at no cost. It must therefore ask the
+same when it is told the same: no clock, no random numbers but ``ask.random``.
+
+A generator of a user's own is one small file::
+
+    from flywheel.gen import Made, generator
+
+    @generator("haiku", version="1", consumes=("text",))
+    async def haiku(item, ask):
+        for completion in await ask("haiku", text=item.text("text")):
+            yield completion.made(prompt="Write a haiku.", completion=completion.text.strip())
+
+named in the recipe as ``generator: haiku.py``, and its template in the project's ``prompts/haiku.yaml``.
+"""
+
+import random
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from ..schema import Message
+
+
+@dataclass(frozen=True)
+class Item:
+    """One input row of a step.
+
+    Attributes:
+        input_id: id of the chunk, problem or sample.
+        values: its columns by name. A chunk has ``text, headings, title, source, media``; a problem ``question, answer,
+            solution``; a sample its ``fields`` and ``prompt`` (messages) and ``completion``, and whatever its own input
+            had that its fields do not name: a critique's item still has the question, the answer and the chunk's
+            ``text`` of the steps before it.
+    """
+
+    input_id: str
+    values: Mapping[str, Any]
+
+    def text(self, name: str, default: str = "") -> str:
+        """Return a value as text; ``default`` where it is absent or NULL."""
+        value = self.values.get(name)
+        return default if value is None else value if isinstance(value, str) else str(value)
+
+    def get(self, name: str, default: Any = None) -> Any:
+        """Return a value as it is."""
+        return self.values.get(name, default)
+
+
+@dataclass(frozen=True)
+class Completion:
+    """One completion that came back. ``value`` is the parsed JSON of an :meth:`Ask.json`."""
+
+    text: str
+    finish_reason: str
+    request_id: str
+    draw: int
+    value: Any = None
+    logprob: float | None = None
+    tool_calls: Sequence[Mapping[str, Any]] = ()
+    fault: str | None = None
+    """Of an :meth:`Ask.json`: why the text could not be parsed, also after repair; ``value`` is then None."""
+
+    def made(
+        self, completion: str | None = None, *, prompt: str | Sequence[Message] | None = None, **fields: Any
+    ) -> "Made":
+        """Return a row made from this completion.
+
+        Args:
+            completion: what a model should learn to say; default: the text as it came.
+            prompt: what it should learn to say it to; text stands for one user message; None: the request's own.
+            fields: parsed values, kept in ``samples.fields``; anything that JSON can hold.
+        """
+        messages = [{"role": "user", "content": prompt}] if isinstance(prompt, str) else prompt
+        return Made(
+            self.request_id, self.draw, self.text if completion is None else completion, messages, fields,
+            self.finish_reason, self.logprob,
+        )  # fmt: skip
+
+    def fail(self, reason: str) -> "Fault":
+        """Return the drop of this completion (or of one item in it), with its text."""
+        return Fault(reason, self.text, self.request_id)
+
+
+@dataclass(frozen=True)
+class Made:
+    """One new row: see :meth:`Completion.made`."""
+
+    request_id: str
+    draw: int
+    completion: str
+    prompt: Sequence[Message] | None = None
+    fields: Mapping[str, Any] = field(default_factory=dict)
+    finish_reason: str | None = None
+    logprob: float | None = None
+    rejected: "Made | None" = None
+    """A worse completion of the same prompt: the two become a pair."""
+    kind: str = ""
+    """What makes the pair: ``revised/original``, ``solved/failed branch``, …"""
+
+
+@dataclass(frozen=True)
+class Fault:
+    """One item of a completion that is not kept: a drop with its reason and raw text."""
+
+    reason: str
+    raw: str | None = None
+    request_id: str | None = None
+
+
+class Ask(Protocol):
+    """How a generator reaches the model. Calls raise :class:`AskError` when a request failed for good; a generator lets
+    that pass, and its input becomes a drop with the reason.
+    """
+
+    random: random.Random
+    """Seeded by recipe, step and input."""
+    options: Mapping[str, Any]
+    """The step's ``options`` from the recipe, the generator's defaults filled in."""
+
+    async def __call__(
+        self, template: str, /, *, n: int | None = None, temperature: float | None = None, draw: int = 0,
+        max_tokens: int | None = None, messages: Sequence[Message] = (), tools: Sequence[Mapping[str, Any]] = (),
+        **values: Any,
+    ) -> list[Completion]:  # fmt: skip
+        """Render ``template`` with ``values`` and return its completions, in draw order.
+
+        Args:
+            template: name of a template file.
+            n: completions; default: the step's ``draws``.
+            temperature: default: the step's.
+            draw: number that tells repeated equal questions apart (their seed differs).
+            max_tokens: default: the step's.
+            messages: turns that follow the rendered prompt, for dialogues that go on.
+            tools: JSON-schema tool definitions, passed to the endpoint.
+            values: the template's variables, all of them.
+        """
+        ...
+
+    async def json(
+        self, template: str, /, *, schema: Mapping[str, Any], n: int | None = None, temperature: float | None = None,
+        draw: int = 0, max_tokens: int | None = None, messages: Sequence[Message] = (), **values: Any,
+    ) -> list[Completion]:  # fmt: skip
+        """Ask for JSON of ``schema``: by the endpoint's JSON-schema mode where it has one, else by the template's words,
+        read by one tolerant parser; what does not fit is asked again at most ``repairs`` times (the step's setting),
+        with the parser's complaint. Each completion has ``value``, or ``fault`` with the reason.
+        """
+        ...
+
+
+Generate = Callable[[Item, Ask], AsyncIterator[Made | Fault]]
+
+
+@dataclass(frozen=True)
+class Generator:
+    """A named generator.
+
+    Attributes:
+        name: as recipes name it.
+        version: of its parser; a column of each sample.
+        run: the function.
+        consumes: names that an item must have values for; an item that lacks one is a drop that says so.
+        options: the options it knows, with their defaults; a recipe may set these and no others.
+        templates: names of the template files that it uses.
+    """
+
+    name: str
+    version: str
+    run: Generate
+    consumes: tuple[str, ...] = ()
+    options: Mapping[str, Any] = field(default_factory=dict)
+    templates: tuple[str, ...] = ()
+
+    @property
+    def parser(self) -> str:
+        """Name and version as one word."""
+        return f"{self.name}@{self.version}"
+
+
+def generator(
+    name: str, *, version: str = "1", consumes: Sequence[str] = (), options: Mapping[str, Any] | None = None,
+    templates: Sequence[str] = (),
+) -> Callable[[Generate], Generator]:  # fmt: skip
+    """Make a :class:`Generator` of an asynchronous generator function (see the module's example)."""
+    return lambda run: Generator(name, version, run, tuple(consumes), dict(options or {}), tuple(templates))
