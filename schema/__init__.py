@@ -1,6 +1,6 @@
 """What a row is, and how it gets its id."""
 
-from ._ids import canonical_json, content_id, hash_files, seed_from
+from ._ids import canonical_json, content_id, hash_files, hash_id, seed_from
 from ._rows import (
     PROJECT_RUN,
     TABLE_OF,
@@ -18,6 +18,7 @@ from ._rows import (
     VerdictRow,
     columns_of,
     to_dict,
+    types_of,
     utc_now,
 )
 
@@ -40,7 +41,9 @@ __all__ = [
     "columns_of",
     "content_id",
     "hash_files",
+    "hash_id",
     "seed_from",
     "to_dict",
+    "types_of",
     "utc_now",
 ]

@@ -6,21 +6,27 @@ kind of row it names, so that an id in a query or a log explains itself.
 
 import base64
 import hashlib
-import json
 from pathlib import Path
 from typing import Any
+
+import orjson
 
 DIGEST_BYTES = 15
 
 
 def canonical_json(value: Any) -> str:
-    """Serialise ``value`` so that equal content gives equal text: sorted keys, no spaces, no NaN."""
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    """Serialise ``value`` so that equal content gives equal text: sorted keys, no spaces; NaN becomes null."""
+    return orjson.dumps(value, option=orjson.OPT_SORT_KEYS).decode()
 
 
 def content_id(tag: str, content: Any) -> str:
     """Return the tagged id of ``content``, anything that JSON can hold."""
-    digest = hashlib.blake2b(canonical_json(content).encode(), digest_size=DIGEST_BYTES, person=tag.encode()[:16])
+    return hash_id(tag, orjson.dumps(content, option=orjson.OPT_SORT_KEYS))
+
+
+def hash_id(tag: str, content: bytes) -> str:
+    """Return the tagged id of ``content`` that is bytes already."""
+    digest = hashlib.blake2b(content, digest_size=DIGEST_BYTES, person=tag.encode()[:16])
     return f"{tag}_{base64.b32encode(digest.digest()).decode().lower()}"
 
 

@@ -5,7 +5,9 @@ The field order is the column order of the table. Times are ISO 8601 in UTC. ``N
 
 from dataclasses import asdict, dataclass, field, fields
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, get_args, get_type_hints
+
+_PLAIN = (str, int, float, bool)
 
 Message = dict[str, Any]
 """One chat message, in OpenAI's and TRL's shape: at least ``role`` and ``content``."""
@@ -212,6 +214,12 @@ TABLE_OF: dict[type, str] = {
 def columns_of(row_type: type) -> list[str]:
     """Return the column names of a row model, in table order."""
     return [f.name for f in fields(row_type)]
+
+
+def types_of(row_type: type) -> dict[str, type]:
+    """Return the type of each column of a row model, NULL left aside, in table order."""
+    hints = get_type_hints(row_type)
+    return {name: next(k for k in (*get_args(hints[name]), hints[name]) if k in _PLAIN) for name in columns_of(row_type)}
 
 
 def to_dict(row: JournaledRow) -> dict[str, Any]:

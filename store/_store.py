@@ -15,10 +15,12 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
+import orjson
 import pyarrow as pa
+from pyarrow import json as arrow_json
 
 from ..errors import RunInProgressError, StoreLockedError
-from ..schema import JournaledRow, content_id, utc_now
+from ..schema import TABLE_OF, DropRow, JournaledRow, content_id, types_of
 from ._journal import JournalWriter, Rows, list_segments, read_frames
 from ._lease import DEFAULT_PATIENCE_S, lease
 from ._migrate import check_version, latest_version, migrate
@@ -28,6 +30,13 @@ log = logging.getLogger(__name__)
 
 FOLD_INTERVAL_S = 2.0
 FOLD_BATCH_ROWS = 50_000
+FOLD_BATCH_BYTES = 32 << 20
+
+_ARROW_TYPES = {str: pa.string(), int: pa.int64(), float: pa.float64(), bool: pa.bool_()}
+_ARROW = {
+    table: pa.schema([(name, _ARROW_TYPES[kind]) for name, kind in types_of(row_type).items()])
+    for row_type, table in TABLE_OF.items()
+}
 
 
 class Store:
@@ -94,13 +103,16 @@ class Store:
         with self.read() as connection:
             return connection.execute(sql, list(parameters)).fetchall()
 
-    def append(self, rows: Sequence[JournaledRow]) -> None:
-        """Put ``rows`` on record in the journal as one group, and now and then fold the journal into the file.
+    def journal(self, *groups: Sequence[JournaledRow]) -> None:
+        """Put each group of rows on record in the journal, whole or not at all, and leave the fold to the caller."""
+        self._journal.append(*groups)
+
+    def append(self, *groups: Sequence[JournaledRow]) -> None:
+        """Put each group of rows on record in the journal, and now and then fold the journal into the file.
 
         A file that another program holds is not waited for here: the rows stay in the journal until a later fold.
         """
-        if rows:
-            self._journal.append(rows)
+        self.journal(*groups)
         if time.monotonic() - self._folded_at > FOLD_INTERVAL_S:
             self.fold(patience_s=0.0)
 
@@ -128,7 +140,7 @@ class Store:
             if end == offset:
                 break
             with lease(self.project.store_path, write=True, patience_s=patience_s) as connection:
-                insert_rows(connection, rows)
+                fold_rows(connection, rows)
                 connection.execute("INSERT OR REPLACE INTO journal_segments VALUES (?, ?)", [segment.name, end])
             offset = end
         if not live:
@@ -204,8 +216,20 @@ class Store:
             yield
 
 
-def insert_rows(connection: duckdb.DuckDBPyConnection, rows: Rows) -> None:
-    """Insert journaled rows, by table."""
+def fold_rows(connection: duckdb.DuckDBPyConnection, rows: Rows) -> None:
+    """Insert journaled rows, by table; their JSON is read by Arrow, without Python's lock."""
+    for table, lines in rows.items():
+        body = b"\n".join(lines)
+        batch = arrow_json.read_json(
+            pa.BufferReader(body),
+            read_options=arrow_json.ReadOptions(block_size=len(body) + 1),
+            parse_options=arrow_json.ParseOptions(explicit_schema=_ARROW[table], unexpected_field_behavior="error"),
+        )
+        _insert_batch(connection, table, batch, where="")
+
+
+def insert_rows(connection: duckdb.DuckDBPyConnection, rows: Mapping[str, list[dict[str, Any]]]) -> None:
+    """Insert rows that are Python dicts, by table."""
     for table, records in rows.items():
         _insert_arrow(connection, table, records, where="")
 
@@ -230,8 +254,12 @@ def _insert_arrow(
 ) -> None:
     columns = list(records[0])
     batch = pa.table({c: _column([r[c] for r in records]) for c in columns})
+    _insert_batch(connection, table, batch, where=where)
+
+
+def _insert_batch(connection: duckdb.DuckDBPyConnection, table: str, batch: pa.Table, *, where: str) -> None:
     connection.register("batch", batch)
-    connection.execute(f"INSERT INTO {table} ({', '.join(columns)}) SELECT * FROM batch {where}")
+    connection.execute(f"INSERT INTO {table} ({', '.join(batch.column_names)}) SELECT * FROM batch {where}").fetchall()
     connection.unregister("batch")
 
 
@@ -244,13 +272,13 @@ def _column(values: list[Any]) -> pa.Array:
 def _read_batch(segment: Path, offset: int) -> tuple[Rows, int]:
     """Return up to ``FOLD_BATCH_ROWS`` rows behind ``offset`` and the offset after them."""
     rows: Rows = defaultdict(list)
-    n = 0
+    n, start = 0, offset
     for frame in read_frames(segment, offset):
         offset = frame.end
         for table, records in (frame.rows or _void_line(segment, frame.end, frame.raw)).items():
             rows[table].extend(records)
             n += len(records)
-        if n >= FOLD_BATCH_ROWS:
+        if n >= FOLD_BATCH_ROWS or offset - start >= FOLD_BATCH_BYTES:
             break
     return rows, offset
 
@@ -259,9 +287,8 @@ def _void_line(segment: Path, end: int, raw: bytes) -> Rows:
     """Make a drop of a line whose checksum fails: never silently, never fatally."""
     place = f"{segment.name}:{end}"
     log.error("journal line %s is damaged; it is kept as a drop", place)
-    row = {
-        "drop_id": content_id("drop", [place]), "run_id": None, "iteration": None, "step": "fold",
-        "reason": "damaged journal line", "input_id": place, "request_id": None,
-        "raw": raw.decode("utf-8", "replace"), "n": 1, "created_at": utc_now(),
-    }  # fmt: skip
-    return {"drops": [row]}
+    drop_id = content_id("drop", [place])
+    row = DropRow(
+        drop_id, None, None, "fold", "damaged journal line", place, None, raw.decode("utf-8", "replace").rstrip("\n")
+    )
+    return {"drops": [orjson.dumps(row)]}

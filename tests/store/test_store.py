@@ -1,3 +1,4 @@
+import json
 import subprocess
 import sys
 
@@ -29,7 +30,7 @@ def test_rows_are_in_the_journal_before_they_are_in_the_store(store):
     store.append([problem(1)])
     assert count(store) == (0, 0)
     (segment,) = list_segments(store.project.journal)
-    assert [f.rows["problems"][0]["problem_id"] for f in read_frames(segment, 0)] == ["prb_1"]
+    assert [json.loads(f.rows["problems"][0])["problem_id"] for f in read_frames(segment, 0)] == ["prb_1"]
     store.fold()
     assert count(store) == (1, 1)
 
@@ -155,7 +156,7 @@ def test_a_full_disk_is_an_error_and_the_journal_stays_readable(tmp_path, monkey
         journal.append([problem(2)])
     monkeypatch.undo()
     journal.append([problem(3)])
-    kept = [f.rows["problems"][0]["problem_id"] for s in list_segments(tmp_path) for f in read_frames(s, 0)]
+    kept = [json.loads(f.rows["problems"][0])["problem_id"] for s in list_segments(tmp_path) for f in read_frames(s, 0)]
     assert kept == ["prb_1", "prb_3"]
     assert segment != journal.path
 
