@@ -4,12 +4,14 @@ An engine is given an ordered source of requests and yields replies in groups, i
 group goes on record as a whole. Engines bound what they keep in flight; they read the source only as they go.
 """
 
-from collections.abc import AsyncIterator, Callable, Container, Iterable
-from dataclasses import asdict, dataclass, field
+from collections.abc import AsyncIterator, Callable, Container, Iterable, Mapping
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Protocol
 
-from ..schema import Message, content_id
+import orjson
+
+from ..schema import Message, hash_id
 
 
 @dataclass(frozen=True)
@@ -59,22 +61,20 @@ class Request:
     """The single message's content is the finished prompt; no chat template is applied."""
     scope: str = ""
     """Keeps equal calls apart where each is wanted for itself: the iteration and step of a run."""
+    response_schema: Mapping[str, Any] | None = None
+    """JSON schema that the answer must have, for endpoints that can hold a model to one."""
+    tools: tuple[Mapping[str, Any], ...] = ()
+    """Tool definitions, in OpenAI's shape."""
 
     @cached_property
     def request_id(self) -> str:
         """Tagged hash of everything that shapes the call."""
-        return content_id(
-            "req",
-            {
-                "messages": list(self.messages),
-                "sampling": asdict(self.sampling),
-                "engine": self.model.engine,
-                "model": self.model.model,
-                "revision": self.model.revision,
-                "raw_prompt": self.raw_prompt,
-                "scope": self.scope,
-            },
-        )
+        model = self.model
+        shape = (
+            self.messages, self.sampling, model.engine, model.model, model.revision, self.raw_prompt, self.scope,
+            self.response_schema, self.tools,
+        )  # fmt: skip
+        return hash_id("req", orjson.dumps(shape, option=orjson.OPT_SORT_KEYS))
 
 
 @dataclass(frozen=True)
@@ -85,6 +85,7 @@ class Choice:
     finish_reason: str
     n_tokens: int
     logprob: float | None = None
+    tool_calls: tuple[Mapping[str, Any], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -108,6 +109,23 @@ class Reply:
 
 Progress = Callable[[int, int], None]
 """Called with (requests finished, completion tokens made) since the last call."""
+
+
+class Source(Protocol):
+    """Requests that come up as replies come in, for engines that answer them one by one."""
+
+    def attach(self, wake: Callable[[int], None]) -> None:
+        """Call ``wake(n)`` whenever n more requests have come up, and ``wake(0)`` when none will come any more."""
+        ...
+
+    def take(self) -> Request | None:
+        """Return the next request; None while there is none."""
+        ...
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether none will come any more."""
+        ...
 
 
 class Engine(Protocol):

@@ -38,7 +38,7 @@ def ask(url, n=3, problems=PROBLEMS, answered=(), **options):
 
 @pytest.fixture(autouse=True)
 def no_pauses(monkeypatch):
-    monkeypatch.setattr("flywheel.llm._openai.BASE_PAUSE_S", 0.001)
+    monkeypatch.setattr("flywheel.llm._faults.BASE_PAUSE_S", 0.001)
 
 
 def test_every_request_gets_its_draws_and_tokens(endpoint, problems):

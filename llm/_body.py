@@ -1,0 +1,80 @@
+"""A chat completion as it stands on the wire: the body that is sent, and the part of the reply that is kept."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+
+from ._types import Choice, Request
+
+
+class BadBodyError(ValueError):
+    """A reply with status 200 that is not a chat completion."""
+
+
+@dataclass(frozen=True, slots=True)
+class Body:
+    """The part of a chat completion that is kept."""
+
+    choices: tuple[Choice, ...]
+    prompt_tokens: int
+    completion_tokens: int
+
+
+def encode_request(
+    request: Request, model: str, n: int, offset: int, *, send_seed: bool, use_schema: bool, extra: dict[str, Any]
+) -> bytes:
+    """Return the body that asks for ``n`` more choices of ``request``, ``offset`` being there already."""
+    s = request.sampling
+    body: dict[str, Any] = {
+        "model": model, "messages": request.messages, "temperature": s.temperature, "max_tokens": s.max_tokens,
+    }  # fmt: skip
+    if n > 1:
+        body["n"] = n
+    if s.top_p != 1.0:
+        body["top_p"] = s.top_p
+    if s.stop:
+        body["stop"] = s.stop
+    if s.logprobs:
+        body["logprobs"] = True
+    if send_seed:
+        body["seed"] = (s.seed + offset) & 0x7FFFFFFF
+    if request.response_schema is not None and use_schema:
+        schema = {"name": "answer", "schema": request.response_schema}
+        body["response_format"] = {"type": "json_schema", "json_schema": schema}
+    if request.tools:
+        body["tools"] = request.tools
+    body.update(extra)
+    return orjson.dumps({k: v for k, v in body.items() if v is not None} if extra else body)
+
+
+def decode_reply(raw: bytes) -> Body:
+    """Read a reply.
+
+    Raises:
+        BadBodyError: it is no chat completion.
+    """
+    try:
+        body = orjson.loads(raw)
+        usage = body.get("usage") or {}
+        found = body["choices"]
+        if not found:
+            raise ValueError("no choices")
+        tokens = int(usage.get("completion_tokens") or 0)
+        choices = tuple([_read_choice(c, tokens if len(found) == 1 else 0) for c in found])
+        return Body(choices, int(usage.get("prompt_tokens") or 0), tokens)
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise BadBodyError(f"{type(error).__name__}: {error}") from None
+
+
+def _read_choice(choice: dict[str, Any], n_tokens: int) -> Choice:
+    message = choice["message"]
+    content = message.get("content")
+    calls = tuple(message.get("tool_calls") or ())
+    if content is None and calls:
+        content = ""
+    if not isinstance(content, str):
+        raise ValueError(f"content is {type(content).__name__}, not text")
+    logprobs = choice.get("logprobs")
+    total = sum(float(t["logprob"]) for t in logprobs["content"]) if logprobs and logprobs.get("content") else None
+    return Choice(content, choice.get("finish_reason") or "stop", n_tokens, total, calls)
