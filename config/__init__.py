@@ -2,32 +2,38 @@
 
 from ._load import RECIPE_FILE, load_recipe
 from ._recipe import (
+    BudgetConfig,
     DecontaminateConfig,
     EngineConfig,
     GateConfig,
     GuardConfig,
     PairConfig,
+    PricesConfig,
     ProblemsConfig,
     Recipe,
     SelectConfig,
     SolveConfig,
     Source,
+    StepConfig,
     SuiteConfig,
     TrainConfig,
 )
 
 __all__ = [
     "RECIPE_FILE",
+    "BudgetConfig",
     "DecontaminateConfig",
     "EngineConfig",
     "GateConfig",
     "GuardConfig",
     "PairConfig",
+    "PricesConfig",
     "ProblemsConfig",
     "Recipe",
     "SelectConfig",
     "SolveConfig",
     "Source",
+    "StepConfig",
     "SuiteConfig",
     "TrainConfig",
     "load_recipe",

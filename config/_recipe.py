@@ -35,11 +35,18 @@ class EngineConfig(_Strict):
     kind: Literal["local", "openai"] = "local"
     """``local``: the current champion, in process. ``openai``: any OpenAI-compatible endpoint, taken from ``base_url``
     or OPENAI_BASE_URL, with the key in OPENAI_API_KEY."""
-    base_url: str | None = None
+    base_url: str | tuple[str, ...] | None = None
+    """One address, or several that serve the same model: requests are balanced over them."""
     model: str | None = None
     """Model name at the endpoint; default: the first that it lists."""
-    concurrency: int = Field(64, ge=1, le=4096)
-    """Most requests in flight at once (``openai``)."""
+    concurrency: int = Field(256, ge=1, le=4096)
+    """Most requests in flight at once at each address (``openai``). How many it gets is found out: fewer when it
+    refuses (429) or queues."""
+    patience_s: float = Field(600.0, ge=0)
+    """How long an endpoint that stopped answering is waited for; 0 = not at all."""
+    extra_body: dict[str, Any] = Field(default_factory=dict)
+    """Keys added to each request's body (``openai``), for example ``{reasoning_effort: low}``; null removes one that is
+    sent otherwise."""
     send_seed: bool = False
     """Send a seed with each request (``openai``). Off by default: servers promise little for it, and some fail on it
     (vLLM 0.32 on CPU ends with "CPU Generator does not use offset")."""
@@ -51,10 +58,11 @@ class EngineConfig(_Strict):
 
     @field_validator("base_url")
     @classmethod
-    def _no_secret(cls, url: str | None) -> str | None:
-        if url and "@" in urlsplit(url).netloc:
-            raise ValueError("an address without a name or password in it; secrets come from the environment")
-        return url
+    def _no_secret(cls, given: str | tuple[str, ...] | None) -> str | tuple[str, ...] | None:
+        for url in (given,) if isinstance(given, str) else given or ():
+            if "@" in urlsplit(url).netloc:
+                raise ValueError("an address without a name or password in it; secrets come from the environment")
+        return given
 
 
 class SolveConfig(_Strict):
@@ -154,6 +162,52 @@ class GateConfig(_Strict):
     guards: tuple[GuardConfig, ...] = ()
 
 
+class StepConfig(_Strict):
+    """One step of ``generate``: which rows it consumes, and what a generator makes of them."""
+
+    step: Name
+    generator: str = Field(min_length=1)
+    """A generator's name (``backtranslate``), ``file.py`` or ``file.py:name`` beside the recipe, or ``module:name``."""
+    source: str = Field("chunks", min_length=1)
+    """``chunks`` (of ingested documents), ``problems``, ``imported`` (samples of imported data sets), or the name of an
+    earlier step, whose samples are consumed as they come."""
+    where: str | None = None
+    """SQL condition on the rows consumed, over the columns of ``source``; default: all. For example
+    ``source like 'handbook/%'``."""
+    limit: int = Field(0, ge=0)
+    """Most rows consumed; 0 = all."""
+    template: str | None = None
+    """Replaces the generator's first template."""
+    options: dict[str, Any] = Field(default_factory=dict)
+    """The generator's own; see docs/generators.md."""
+    draws: int = Field(1, ge=1, le=256)
+    """Completions of each question, where the generator does not say itself."""
+    temperature: float = Field(0.7, ge=0)
+    top_p: float = Field(1.0, gt=0, le=1)
+    max_tokens: int = Field(1024, ge=1)
+    repairs: int = Field(1, ge=0)
+    """How often an answer that is no valid JSON is asked again; 0 = disabled."""
+
+
+class BudgetConfig(_Strict):
+    """What a run may spend on an endpoint. A run that meets a limit finishes what is in flight and stops; the same command
+    with a higher limit goes on."""
+
+    requests: int = Field(0, ge=0)
+    """0 = no limit."""
+    tokens: int = Field(0, ge=0)
+    """Prompt and completion tokens together; 0 = no limit."""
+    usd: float = Field(0.0, ge=0)
+    """Needs ``prices``; 0 = no limit."""
+
+
+class PricesConfig(_Strict):
+    """What the endpoint charges, in US dollars for a million tokens."""
+
+    prompt: float = Field(0.0, ge=0)
+    completion: float = Field(0.0, ge=0)
+
+
 class ProblemsConfig(_Strict):
     """A set of problems with known answers."""
 
@@ -172,6 +226,10 @@ class Recipe(_Strict):
     iterations: int = Field(3, ge=1)
     problems: ProblemsConfig
     engine: EngineConfig = EngineConfig()
+    generate: tuple[StepConfig, ...] = ()
+    """Steps from documents, problems or imported rows to samples; rows flow through all of them with no barrier."""
+    budget: BudgetConfig = BudgetConfig()
+    prices: PricesConfig = PricesConfig()
     solve: SolveConfig = SolveConfig()
     on_policy: SolveConfig | None = None
     """Draws from the fresh SFT checkpoint for DPO pairs; default: as ``solve``."""
@@ -217,8 +275,10 @@ class Recipe(_Strict):
     def identity(self) -> dict[str, Any]:
         """Return what makes two runs the same run: everything but how long to go on and how fast to ask."""
         content = self.model_dump(mode="json", exclude={"iterations"})
-        for key in ("concurrency", "timeout_s", "max_attempts", "base_url"):
+        for key in ("concurrency", "timeout_s", "max_attempts", "base_url", "patience_s"):
             content["engine"].pop(key)
+        for key in ("budget", "prices"):
+            content.pop(key)
         return content
 
 

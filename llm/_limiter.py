@@ -76,7 +76,7 @@ class Limiter:
         self.refused += 1
         self._recent.append(True)
         seen = len(self._recent)
-        congested = self.in_flight == 0 or (seen >= MIN_SEEN and sum(self._recent) > CONGESTED * seen)
+        congested = seen >= MIN_SEEN and sum(self._recent) > CONGESTED * seen
         if congested:
             self.limit = max(1, min(self.limit, self.in_flight))
             if self._is_rising or self._since_raise > 0:

@@ -30,6 +30,8 @@ class LocalEngine:
             refusing it.
     """
 
+    is_batched = True
+
     def __init__(
         self,
         model: ResolvedModel,

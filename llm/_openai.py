@@ -50,6 +50,8 @@ class OpenAIEngine:
         extra_body: keys added to each request's body; null removes one.
     """
 
+    is_batched = False
+
     def __init__(
         self,
         *,

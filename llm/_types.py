@@ -63,6 +63,8 @@ class Request:
     """Keeps equal calls apart where each is wanted for itself: the iteration and step of a run."""
     response_schema: Mapping[str, Any] | None = None
     """JSON schema that the answer must have, for endpoints that can hold a model to one."""
+    step: str | None = None
+    """The step that asks; does not shape the call."""
     tools: tuple[Mapping[str, Any], ...] = ()
     """Tool definitions, in OpenAI's shape."""
 
@@ -132,8 +134,10 @@ class Engine(Protocol):
     """Answers requests. Closing it frees the model or the connections."""
 
     identity: ModelIdentity
+    is_batched: bool
+    """Whether requests are decoded together: then the order and number of those given matters to the last bit."""
 
-    def stream(self, requests: Iterable[Request], answered: Container[str]) -> AsyncIterator[list[Reply]]:
+    def stream(self, requests: Iterable[Request] | Source, answered: Container[str]) -> AsyncIterator[list[Reply]]:
         """Yield groups of replies to the requests whose ids are not in ``answered``.
 
         The source must hold the answered requests too, in the same order each time: an engine that decodes in

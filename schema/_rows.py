@@ -54,6 +54,7 @@ class RequestRow:
     created_at: str
     answered_at: str | None
     error: str | None = None
+    details: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

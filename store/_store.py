@@ -185,6 +185,12 @@ class Store:
         elif not planned:
             self.insert_all("plans", rows)
 
+    def insert_table(self, table: str, batch: Any, *, unless: str = "FALSE") -> None:
+        """Insert the rows of an Arrow table, called ``batch`` in the SQL condition ``unless``, where it does not hold."""
+        if batch.num_rows:
+            with self.write() as connection:
+                _insert_batch(connection, table, batch, where=f"WHERE NOT ({unless})")
+
     def insert_all(self, table: str, rows: Sequence[Mapping[str, Any]]) -> None:
         """Insert ``rows`` as they are."""
         if rows:

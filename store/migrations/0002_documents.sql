@@ -33,3 +33,6 @@ COMMENT ON COLUMN samples.item IS 'Number of the sample among those of its input
 COMMENT ON COLUMN samples.prompt IS 'The prompt (messages) that a model trained on this sample sees; NULL when it is the request''s own.';
 COMMENT ON COLUMN samples.fields IS 'What the parser read: question, answer, quote, … by generator.';
 COMMENT ON COLUMN samples.parser IS 'Generator and its version, for samples made by the steps of generate; NULL for draws of problems.';
+
+ALTER TABLE requests ADD COLUMN details JSON;
+COMMENT ON COLUMN requests.details IS 'Of completions that did not plainly stop: finish_reasons, tool_calls and logprobs, one per draw; NULL otherwise.';

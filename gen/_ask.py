@@ -1,0 +1,103 @@
+"""How a generator reaches the model: see :class:`~flywheel.gen.Ask`."""
+
+import random
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any
+
+from ..llm import ModelIdentity, Reply, Request, Sampling
+from ..schema import Message, seed_from
+from ._generator import AskError, Completion, Item
+from ._parse import parse_json
+from ._steps import Stage
+
+REPAIR = "{complaint}. Answer again, with the JSON alone."
+
+Send = Callable[[Request], Awaitable[Reply]]
+
+
+class StageAsk:
+    """Asks for one item of one step."""
+
+    __slots__ = ("_item", "_model", "_random", "_seed", "_send", "_stage", "options")
+
+    def __init__(self, stage: Stage, item: Item, model: ModelIdentity, seed: int, send: Send) -> None:
+        self._stage = stage
+        self._item = item
+        self._model = model
+        self._seed = seed
+        self._send = send
+        self._random: random.Random | None = None
+        self.options: Mapping[str, Any] = stage.options
+
+    @property
+    def random(self) -> random.Random:
+        """Seeded by recipe, step and input."""
+        if self._random is None:
+            self._random = random.Random(seed_from(self._seed, self._stage.name, self._item.input_id))
+        return self._random
+
+    async def __call__(
+        self, template: str, /, *, n: int | None = None, temperature: float | None = None, draw: int = 0,
+        max_tokens: int | None = None, messages: Sequence[Message] = (), tools: Sequence[Mapping[str, Any]] = (),
+        **values: Any,
+    ) -> list[Completion]:  # fmt: skip
+        """See :class:`~flywheel.gen.Ask`."""
+        return await self._ask(template, None, n, temperature, draw, max_tokens, messages, tools, values)
+
+    async def json(
+        self, template: str, /, *, schema: Mapping[str, Any], n: int | None = None, temperature: float | None = None,
+        draw: int = 0, max_tokens: int | None = None, messages: Sequence[Message] = (), **values: Any,
+    ) -> list[Completion]:  # fmt: skip
+        """See :class:`~flywheel.gen.Ask`."""
+        found = await self._ask(template, schema, n, temperature, draw, max_tokens, messages, (), values)
+        read = [_read(c, schema) for c in found]
+        for i, completion in enumerate(read):
+            attempt = 0
+            while completion.fault is not None and attempt < self._stage.config.repairs:
+                attempt += 1
+                turns = (
+                    *messages,
+                    {"role": "assistant", "content": completion.text},
+                    {"role": "user", "content": REPAIR.format(complaint=completion.fault)},
+                )
+                again = await self._ask(
+                    template, schema, 1, temperature, draw + 1000 * attempt, max_tokens, turns, (), values
+                )
+                completion = _read(again[0], schema)
+            read[i] = completion
+        return read
+
+    async def _ask(
+        self, template: str, schema: Mapping[str, Any] | None, n: int | None, temperature: float | None, draw: int,
+        max_tokens: int | None, messages: Sequence[Message], tools: Sequence[Mapping[str, Any]],
+        values: Mapping[str, Any],
+    ) -> list[Completion]:  # fmt: skip
+        stage, s = self._stage, self._stage.sampling
+        found = stage.template(template)
+        rendered = found.render(values)
+        request = Request(
+            messages=(*rendered, *messages) if messages else rendered,
+            sampling=Sampling(
+                s.n if n is None else n, s.temperature if temperature is None else temperature, s.top_p,
+                s.max_tokens if max_tokens is None else max_tokens,
+                seed_from(self._seed, stage.name, self._item.input_id, draw) & 0x7FFFFFFF, s.stop, s.logprobs,
+            ),
+            model=self._model, input_id=self._item.input_id, template_id=found.template_id, response_schema=schema,
+            step=stage.name, tools=tuple(tools),
+        )  # fmt: skip
+        reply = await self._send(request)
+        if not reply.choices:
+            raise AskError(reply.error or "no completion", reply.raw, request.request_id)
+        return [
+            Completion(c.text, c.finish_reason, request.request_id, i, None, c.logprob, c.tool_calls)
+            for i, c in enumerate(reply.choices[: request.sampling.n])
+        ]
+
+
+def _read(completion: Completion, schema: Mapping[str, Any]) -> Completion:
+    """Return the completion with its JSON value, or the fault."""
+    parsed = parse_json(completion.text, schema)
+    return Completion(
+        completion.text, completion.finish_reason, completion.request_id, completion.draw, parsed.value,
+        completion.logprob, completion.tool_calls, parsed.complaint,
+    )  # fmt: skip

@@ -1,0 +1,518 @@
+"""The flow: items stream through all steps with no barrier, each answer on record before it is used.
+
+Guarantees: rows that are further on go first, so that what is open stays a small multiple of the concurrency at any
+size of the job; an item's samples, its drops and the plan of what follows are one group in the journal, so that an item
+is done whole or not at all; an answered request is never sent again. An engine that decodes in batches goes step by step
+over fixed windows instead: its batches are then the same after an interruption as without one.
+"""
+
+import asyncio
+import logging
+import signal
+import threading
+from collections import deque
+from collections.abc import Callable, Coroutine, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import orjson
+
+from ..errors import FlywheelError
+from ..llm import Engine, Reply, Request
+from ..schema import DropRow, JournaledRow, PairRow, PlanRow, SampleRow, canonical_json, content_id, utc_now
+from ..store import Store
+from ._ask import StageAsk
+from ._budget import Meter
+from ._driver import request_row, save_template
+from ._generator import AskError, Fault, Item, Made
+from ._inputs import find_done, plan_roots, read_inputs, sample_values
+from ._known import KeySet, fetch_replies
+from ._plan import Step
+from ._steps import Stage
+
+log = logging.getLogger(__name__)
+
+LOW_WATER = 64
+"""Ready questions below which more items are begun."""
+OPEN_ITEMS = 4
+"""Items begun and not done, as a multiple of the concurrency."""
+FOLD_EVERY_S = 2.0
+WINDOW_ITEMS = 2048
+"""Items of a step that an engine of batches is given together."""
+
+ITEMS = "/items"
+"""Suffix of the funnel's line for the single items that a step's completions held."""
+
+
+@dataclass
+class Progress:
+    """What a flow has done so far.
+
+    Attributes:
+        done: inputs with an outcome, by step; planned: inputs that are known, by step.
+    """
+
+    planned: dict[str, int] = field(default_factory=dict)
+    done: dict[str, int] = field(default_factory=dict)
+    samples: int = 0
+    drops: int = 0
+    requests: int = 0
+    reused: int = 0
+    completion_tokens: int = 0
+    stopped: str | None = None
+    """Why it ended early."""
+
+
+OnProgress = Callable[[Progress], None]
+
+
+class Flow:
+    """Runs the steps of ``generate``.
+
+    Args:
+        engine: connected.
+        stages: from :func:`make_stages`.
+        seed: the recipe's.
+        concurrency: most requests in flight.
+        on_progress: called after each group of replies.
+    """
+
+    def __init__(
+        self, store: Store, engine: Engine, stages: Sequence[Stage], *, run_id: str, iteration: int, seed: int,
+        concurrency: int, meter: Meter, on_progress: OnProgress = lambda progress: None,
+    ) -> None:  # fmt: skip
+        self._store = store
+        self._engine = engine
+        self._stages = list(stages)
+        self._run_id = run_id
+        self._iteration = iteration
+        self._seed = seed
+        self._concurrency = concurrency
+        self._meter = meter
+        self._on_progress = on_progress
+        self.progress = Progress()
+        self._ready: list[deque[Request]] = [deque() for _ in range(1 + max(s.depth for s in stages))]
+        self._n_ready = 0
+        self._n_sent = 0
+        self._asked: dict[str, list[asyncio.Future[Reply]]] = {}
+        self._lookups: dict[str, Request] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._groups: list[list[JournaledRow]] = []
+        self._after_flush: list[Callable[[], None]] = []
+        self._queues: dict[str, deque[Item]] = {s.name: deque() for s in stages}
+        self._wake: Callable[[int], None] = lambda n: None
+        self._error: BaseException | None = None
+        self._is_fed = False
+        self._is_stopping = False
+        self._is_flushing = False
+        self._loading: asyncio.Task[None] | None = None
+
+    def plan(self) -> None:
+        """Fix the inputs of the steps over the store's rows, and see what is done.
+
+        Raises:
+            RecipeError: a step's ``where`` is no condition.
+        """
+        self._done: dict[str, KeySet] = {}
+        for stage in self._stages:
+            step = self._step(stage)
+            if stage.is_root:
+                self.progress.planned[stage.name] = plan_roots(self._store, stage, step)
+            self._done[stage.name] = find_done(self._store, step)
+            self.progress.done[stage.name] = len(self._done[stage.name])
+        self._known = KeySet(self._store, "SELECT request_id FROM requests WHERE answered_at IS NOT NULL")
+
+    async def run(self) -> Progress:
+        """Bring every planned input to its outcome, or stop cleanly: at a budget, or when asked to.
+
+        Raises:
+            EndpointError: the endpoint is gone; everything answered is on record.
+        """
+        self._loop = asyncio.get_running_loop()
+        for stage in self._stages:
+            for name in stage.generator.templates:
+                save_template(self._store, stage.template(name))
+        folder = self._loop.create_task(self._fold())
+        try:
+            with self._signals():
+                if self._engine.is_batched:
+                    await self._run_by_step()
+                else:
+                    await self._run_freely()
+        finally:
+            folder.cancel()
+            for task in self._tasks:
+                task.cancel()
+            await asyncio.gather(folder, *self._tasks, return_exceptions=True)
+            self._flush()
+        await asyncio.to_thread(self._store.fold)
+        return self.progress
+
+    def stop(self, reason: str) -> None:
+        """Send nothing more; what is in flight is waited for and kept."""
+        if not self._is_stopping:
+            self._is_stopping = True
+            self.progress.stopped = reason
+            self._wake(0)
+
+    # --- the two ways of asking --------------------------------------------------------------------------------
+
+    async def _run_freely(self) -> None:
+        self._pages = self._all_pages()
+        await self._load()
+        async for replies in self._engine.stream(self, ()):
+            self._on_replies(replies)
+            self._on_progress(self.progress)
+            if self._error is not None:
+                raise self._error
+        await self._settle()
+        if self._error is not None:
+            raise self._error
+
+    async def _run_by_step(self) -> None:
+        for stage in self._stages:
+            step, done = self._step(stage), self._done[stage.name]
+            nothing = KeySet(self._store, "SELECT NULL WHERE FALSE")
+            for page in read_inputs(self._store, stage, step, nothing):
+                if self._is_stopping:
+                    return
+                if all(item.input_id in done for item in page):
+                    continue
+                await self._run_window(stage, page, done)
+            self._flush()
+            await asyncio.to_thread(self._store.fold)
+
+    async def _run_window(self, stage: Stage, items: Sequence[Item], done: KeySet) -> None:
+        """Ask round after round until each item of the window has its outcome.
+
+        Items that are done take part without being recorded again: the batches must not depend on them.
+        """
+        for item in items:
+            self._begin(stage, item, is_recorded=item.input_id not in done)
+        while self._tasks:
+            await self._settle()
+            asked = [q.popleft() for q in self._ready for _ in range(len(q))]
+            self._n_ready = 0
+            if not asked:
+                continue
+            asked.sort(key=lambda r: r.request_id)
+            answered = {r.request_id for r in asked if r.request_id in self._known}
+            async for replies in self._engine.stream(asked, answered):
+                self._on_replies(replies)
+                self._on_progress(self.progress)
+            await self._look_up({r.request_id: r for r in asked if r.request_id in answered})
+            if self._error is not None:
+                raise self._error
+
+    async def _settle(self) -> None:
+        """Wait until every task is done or waits for an answer."""
+        while True:
+            waiting = sum(len(f) for f in self._asked.values())
+            if not self._tasks or waiting >= len(self._tasks):
+                return
+            await asyncio.sleep(0)
+
+    # --- a source for the engine (see flywheel.llm.Source) ----------------------------------------------------
+
+    def attach(self, wake: Callable[[int], None]) -> None:
+        """Remember how to say that there is more."""
+        self._wake = wake
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether no request will come up any more."""
+        if self._error is not None:
+            return True
+        if self._is_stopping:
+            return True
+        return self._is_fed and not self._tasks and not self._n_ready and not self._groups and not any(self._queues.values())
+
+    def take(self) -> Request | None:
+        """Return the next request: of the items that are furthest on."""
+        if self._is_stopping:
+            return None
+        if self._n_ready < LOW_WATER:
+            self._admit()
+        for queue in reversed(self._ready):
+            if queue:
+                if reason := self._meter.spent(self._n_sent):
+                    self.stop(reason)
+                    return None
+                self._n_ready -= 1
+                self._n_sent += 1
+                return queue.popleft()
+        return None
+
+    # --- items -------------------------------------------------------------------------------------------------
+
+    def _admit(self) -> None:
+        """Begin more items, those of the last steps first."""
+        room = min(OPEN_ITEMS * self._concurrency + LOW_WATER - len(self._tasks), 2 * LOW_WATER)
+        for stage in reversed(self._stages):
+            queue = self._queues[stage.name]
+            while queue and room > 0:
+                self._begin(stage, queue.popleft())
+                room -= 1
+        if room > 0 and not self._is_fed and self._loading is None:
+            self._loading = self._loop.create_task(self._load())
+
+    def _begin(self, stage: Stage, item: Item, *, is_recorded: bool = True) -> None:
+        self._spawn(self._work(stage, item, is_recorded))
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        task = self._loop.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._on_done)
+
+    def _on_done(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and task.exception() is not None:
+            self._fail(task.exception())
+        if not self._tasks:
+            self._wake(0)
+
+    async def _work(self, stage: Stage, item: Item, is_recorded: bool) -> None:
+        """Run a generator over one item, and put what it made on record."""
+        made: list[Made] = []
+        faults: list[Fault] = []
+        missing = [name for name in stage.generator.consumes if item.get(name) is None]
+        try:
+            if missing:
+                faults.append(Fault(f"the input has no {', '.join(missing)}"))
+            else:
+                ask = StageAsk(stage, item, self._engine.identity, self._seed, self._ask_of(stage.depth))
+                async for outcome in stage.generator.run(item, ask):
+                    (made if isinstance(outcome, Made) else faults).append(outcome)  # type: ignore[arg-type]
+        except AskError as error:
+            faults.append(Fault(error.reason, error.raw, error.request_id))
+        except asyncio.CancelledError:
+            raise
+        except FlywheelError as error:
+            self._fail(error)
+            return
+        except Exception as error:  # noqa: BLE001 - a generator's bug costs the item, with its reason, not the run
+            log.debug("generator %s failed on %s", stage.generator.name, item.input_id, exc_info=True)
+            faults.append(Fault(f"{type(error).__name__} in generator {stage.generator.name}: {error}"[:500]))
+        if is_recorded:
+            self._record(stage, item, made, faults)
+
+    def _record(self, stage: Stage, item: Item, made: list[Made], faults: list[Fault]) -> None:
+        """Put an item's outcome on record as one group, then hand its samples on."""
+        rows, handed = self._rows_of(stage, item, made, faults)
+        progress = self.progress
+        progress.done[stage.name] = progress.done.get(stage.name, 0) + 1
+        progress.samples += len(made)
+        progress.drops += len(faults)
+        self._groups.append(rows)
+        if stage.followers:
+            self._after_flush.append(lambda: self._hand_on(stage, handed))
+        if not self._is_flushing:
+            self._is_flushing = True
+            self._loop.call_soon(self._flush)
+
+    def _hand_on(self, stage: Stage, items: list[Item]) -> None:
+        if self._engine.is_batched:
+            return
+        for follower in stage.followers:
+            self._queues[follower.name].extend(items)
+            self.progress.planned[follower.name] = self.progress.planned.get(follower.name, 0) + len(items)
+        self._wake(len(items))
+
+    def _rows_of(
+        self, stage: Stage, item: Item, made: list[Made], faults: list[Fault]
+    ) -> tuple[list[JournaledRow], list[Item]]:
+        run_id, iteration, name = self._run_id, self._iteration, stage.name
+        rows: list[JournaledRow] = []
+        handed: list[Item] = []
+        now = utc_now()
+        for i, one in enumerate(made):
+            sample = self._sample(stage, item, one, i, now)
+            rows.append(sample)
+            if one.rejected is not None:
+                worse = self._sample(stage, item, one.rejected, i, now, is_rejected=True)
+                pair_id = content_id("pair", [run_id, iteration, sample.sample_id, worse.sample_id])
+                rows += [
+                    worse,
+                    PairRow(
+                        pair_id, run_id, iteration, sample.problem_id, sample.sample_id, worse.sample_id, one.kind, now
+                    ),
+                ]
+            for follower in stage.followers:
+                rows.append(PlanRow(run_id, iteration, follower.name, 0, sample.sample_id, 1))
+            if stage.followers:
+                prompt = one.prompt if one.prompt is not None else ()
+                handed.append(
+                    Item(sample.sample_id, sample_values(dict(item.values), dict(one.fields), prompt, one.completion))
+                )
+        rows += [self._drop(name + ITEMS, item, f, i, now) for i, f in enumerate(faults) if made]
+        if made:
+            rows.append(PlanRow(run_id, iteration, name + ITEMS, 0, item.input_id, len(made) + len(faults)))
+        else:
+            rows.append(self._drop(name, item, faults[0] if faults else Fault("the generator made nothing of it"), 0, now))
+        return rows, handed
+
+    def _sample(
+        self, stage: Stage, item: Item, one: Made, i: int, now: str, *, is_rejected: bool = False
+    ) -> SampleRow:
+        fields = {**one.fields, "rejected": True} if is_rejected else one.fields
+        key = [self._run_id, self._iteration, stage.name, item.input_id, one.request_id, one.draw, i, is_rejected]
+        problem_id = item.input_id if item.input_id.startswith("prb_") else item.get("problem_id")
+        return SampleRow(
+            content_id("smp", key), one.request_id, one.draw, self._run_id, self._iteration, stage.name, problem_id,
+            one.completion, one.finish_reason, one.logprob, self._engine.identity.engine, now, item.input_id, i,
+            None if one.prompt is None else canonical_json(list(one.prompt)),
+            orjson.dumps(fields, default=str).decode() if fields else None, stage.generator.parser,
+        )  # fmt: skip
+
+    def _drop(self, step: str, item: Item, fault: Fault, i: int, now: str) -> DropRow:
+        drop_id = content_id("drop", [self._run_id, self._iteration, step, item.input_id, i])
+        return DropRow(
+            drop_id, self._run_id, self._iteration, step, fault.reason, item.input_id, fault.request_id, fault.raw, 1, now
+        )
+
+    # --- requests ----------------------------------------------------------------------------------------------
+
+    def _ask_of(self, depth: int) -> Callable[[Request], asyncio.Future[Reply]]:
+        def send(request: Request) -> asyncio.Future[Reply]:
+            future: asyncio.Future[Reply] = self._loop.create_future()
+            key = request.request_id
+            waiting = self._asked.get(key)
+            if waiting is not None:
+                waiting.append(future)
+                return future
+            self._asked[key] = [future]
+            if key in self._known and not self._engine.is_batched:
+                if not self._lookups:
+                    self._loop.call_soon(self._begin_look_up)
+                self._lookups[key] = request
+            else:
+                self._ready[depth].append(request)
+                self._n_ready += 1
+                self._wake(1)
+            return future
+
+        return send
+
+    def _begin_look_up(self) -> None:
+        wanted, self._lookups = self._lookups, {}
+        self._spawn(self._look_up(wanted))
+
+    async def _look_up(self, wanted: dict[str, Request]) -> None:
+        """Answer from the store what is on record there."""
+        if not wanted:
+            return
+        found = await asyncio.to_thread(fetch_replies, self._store, list(wanted.values()))
+        self.progress.reused += len(found)
+        for key, request in wanted.items():
+            if key in found:
+                self._resolve(key, found[key])
+            else:
+                self._ready[0].append(request)
+                self._n_ready += 1
+        self._wake(len(wanted) - len(found))
+
+    def _on_replies(self, replies: Sequence[Reply]) -> None:
+        """Put replies on record, then hand them to those who asked."""
+        self._store.journal(
+            *[[request_row(r, self._run_id, self._iteration, self._step_of(r))] for r in replies]
+        )
+        for reply in replies:
+            self._meter.add(reply)
+            self._n_sent -= 1
+            self.progress.requests += 1
+            self.progress.completion_tokens += reply.completion_tokens
+            self._resolve(reply.request.request_id, reply)
+
+    def _resolve(self, key: str, reply: Reply) -> None:
+        for future in self._asked.pop(key, ()):
+            if not future.done():
+                future.set_result(reply)
+
+    def _step_of(self, reply: Reply) -> str:
+        return reply.request.step or self._stages[0].name
+
+    # --- record and feed ---------------------------------------------------------------------------------------
+
+    def _flush(self) -> None:
+        self._is_flushing = False
+        groups, self._groups = self._groups, []
+        after, self._after_flush = self._after_flush, []
+        try:
+            if groups:
+                self._store.journal(*groups)
+        except FlywheelError as error:
+            self._fail(error)
+            return
+        for act in after:
+            act()
+        if self.is_finished:
+            self._loop.call_soon(self._wake, 0)
+
+    async def _fold(self) -> None:
+        while True:
+            await asyncio.sleep(FOLD_EVERY_S)
+            try:
+                await asyncio.to_thread(self._store.fold, 0.0)
+            except FlywheelError as error:
+                self._fail(error)
+                return
+
+    def _all_pages(self) -> Iterator[tuple[Stage, list[Item]]]:
+        """Yield waiting inputs, those of the last steps first."""
+        for stage in reversed(self._stages):
+            for page in read_inputs(self._store, stage, self._step(stage), self._done[stage.name]):
+                yield stage, page
+
+    async def _load(self) -> None:
+        try:
+            found = await asyncio.to_thread(next, self._pages, None)
+        except FlywheelError as error:
+            self._fail(error)
+            return
+        finally:
+            self._loading = None
+        if found is None:
+            self._is_fed = True
+            self._wake(0)
+            return
+        stage, items = found
+        self._queues[stage.name].extend(items)
+        self._wake(len(items))
+
+    def _step(self, stage: Stage) -> Step:
+        return Step(self._run_id, self._iteration, stage.name)
+
+    def _fail(self, error: BaseException | None) -> None:
+        self._error = self._error or error
+        self._wake(0)
+
+    def _signals(self) -> "_Signals":
+        return _Signals(self)
+
+
+class _Signals:
+    """Ctrl-C or SIGTERM once: finish what is in flight, save, end. Twice: now."""
+
+    def __init__(self, flow: Flow) -> None:
+        self._flow = flow
+        self._count = 0
+
+    def __enter__(self) -> None:
+        self._is_main = threading.current_thread() is threading.main_thread()
+        if self._is_main:
+            self._task = asyncio.current_task()
+            for number in (signal.SIGINT, signal.SIGTERM):
+                self._flow._loop.add_signal_handler(number, self._on_signal, number)
+
+    def __exit__(self, *exc: object) -> None:
+        if self._is_main:
+            for number in (signal.SIGINT, signal.SIGTERM):
+                self._flow._loop.remove_signal_handler(number)
+
+    def _on_signal(self, number: int) -> None:
+        self._count += 1
+        if self._count == 1:
+            log.warning("stopping: what is in flight is finished and kept; once more to stop now")
+            self._flow.stop(f"stopped by {signal.Signals(number).name}")
+        elif self._task is not None:
+            self._task.cancel()

@@ -1,0 +1,191 @@
+"""The inputs of steps, page by page from the store: planned rows, and samples that an interrupted run left waiting.
+
+The inputs of a step over the store's rows are fixed in ``plans`` before it starts; those of a step over another step's
+samples join the plan as they come up. An input is done when it has a sample or a drop; these are written in one group,
+so that it is done whole or not at all.
+"""
+
+import json
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from ..errors import QueryError, RecipeError
+from ..store import Store, run_query
+from ._generator import Item
+from ._known import KeySet
+from ._plan import Step
+from ._steps import Stage
+
+FIRST_PAGE, PAGE = 256, 2000
+
+_IDS = {"chunks": "chunk_id", "problems": "problem_id", "imported": "sample_id"}
+_ROWS = {
+    "chunks": """
+        SELECT c.rowid AS place, c.* FROM chunks c WHERE c.chunk_id IN (
+            SELECT chunk_id FROM document_chunks WHERE document_id IN (
+                SELECT arg_max(document_id, version) FROM documents GROUP BY source))""",
+    "problems": "SELECT rowid AS place, * FROM problems",
+    "imported": "SELECT rowid AS place, * FROM samples WHERE step = 'import'",
+}
+_VALUES = {
+    "chunks": "SELECT rowid, chunk_id, text, headings, source, media, n_tokens FROM chunks",
+    "problems": "SELECT rowid, problem_id, question, answer, solution, source FROM problems",
+}
+
+
+def plan_roots(store: Store, stage: Stage, step: Step) -> int:
+    """Fix the inputs of a step over the store's rows; rows that came since are added. Return how many it has.
+
+    Raises:
+        RecipeError: ``where`` is not a condition on those rows.
+    """
+    import pyarrow as pa
+
+    config, key = stage.config, _IDS[stage.config.source]
+    condition = f"WHERE ({config.where}\n)" if config.where else ""
+    limit = f"LIMIT {config.limit}" if config.limit else ""
+    chosen = f"SELECT min(place)::BIGINT AS ordinal, {key} AS input_id FROM ({_ROWS[config.source]}) AS r {condition} GROUP BY {key} ORDER BY ordinal {limit}"
+    try:
+        found = run_query(store.project, chosen).table
+    except QueryError as error:
+        raise RecipeError(
+            f"step {step.name!r}, where: {config.where}", expected=f"an SQL condition on rows of {config.source}",
+            received=error.received, cure='try it first: flywheel sql "select … where …"',
+        ) from None  # fmt: skip
+    n = found.num_rows
+    constants = {
+        "run_id": (step.run_id, pa.string()), "iteration": (step.iteration, pa.int64()), "step": (step.name, pa.string()),
+        "n": (1, pa.int64()),
+    }  # fmt: skip
+    for name, (value, kind) in constants.items():
+        found = found.append_column(name, pa.repeat(pa.scalar(value, kind), n))
+    store.insert_table("plans", found, unless=_PLANNED)
+    return _count_planned(store, step)
+
+
+_PLANNED = """EXISTS (SELECT 1 FROM plans p WHERE p.run_id = batch.run_id AND p.iteration = batch.iteration
+    AND p.step = batch.step AND p.input_id = batch.input_id)"""
+
+
+def _count_planned(store: Store, step: Step) -> int:
+    sql = "SELECT count(*) FROM plans WHERE run_id = ? AND iteration = ? AND step = ?"
+    ((n,),) = store.query(sql, [step.run_id, step.iteration, step.name])
+    return int(n)
+
+
+def find_done(store: Store, step: Step) -> KeySet:
+    """Return the inputs of a step that have an outcome."""
+    return KeySet(
+        store,
+        """
+        SELECT input_id FROM samples WHERE run_id = $1 AND iteration = $2 AND step = $3
+        UNION ALL SELECT input_id FROM drops WHERE run_id = $1 AND iteration = $2 AND step = $3
+        """,
+        [step.run_id, step.iteration, step.name],
+    )
+
+
+def read_inputs(store: Store, stage: Stage, step: Step, done: KeySet) -> Iterator[list[Item]]:
+    """Yield the inputs of ``step`` that are on record and not done, page by page; each page is one or two queries.
+
+    For a step over another step's samples these are the samples that an earlier process made.
+    """
+    pages = _planned_pages(store, step) if stage.is_root else _sample_pages(store, stage, step)
+    for page in pages:
+        wanted = [key for _, key in page if key not in done]
+        if not wanted:
+            continue
+        if stage.config.source in _VALUES:
+            yield _load_rows(store, stage.config.source, page, set(wanted))
+        else:
+            yield load_samples(store, wanted)
+
+
+def _planned_pages(store: Store, step: Step) -> Iterator[list[tuple[int, str]]]:
+    last, size = -1, FIRST_PAGE
+    while True:
+        page = store.query(
+            """
+            SELECT ordinal, input_id FROM plans WHERE run_id = ? AND iteration = ? AND step = ? AND ordinal > ?
+            ORDER BY ordinal LIMIT ?
+            """,
+            [step.run_id, step.iteration, step.name, last, size],
+        )
+        if not page:
+            return
+        yield [(int(o), str(i)) for o, i in page]
+        last, size = page[-1][0], PAGE
+
+
+def _sample_pages(store: Store, stage: Stage, step: Step) -> Iterator[list[tuple[int, str]]]:
+    """Yield the samples of the step before, as they are now, in an order that does not depend on when they came."""
+    ids = store.query(
+        """
+        SELECT sample_id FROM samples
+        WHERE run_id = ? AND iteration = ? AND step = ? AND NOT coalesce((fields ->> 'rejected')::BOOLEAN, FALSE)
+        ORDER BY sample_id
+        """,
+        [step.run_id, step.iteration, stage.config.source],
+    )
+    for start in range(0, len(ids), PAGE):
+        yield [(start + i, str(k)) for i, (k,) in enumerate(ids[start : start + PAGE])]
+
+
+def _load_rows(store: Store, table: str, page: Sequence[tuple[int, str]], wanted: set[str]) -> list[Item]:
+    """Read rows by their place, which the store finds at once in a table of any size; by id where the place has moved."""
+    key = _IDS[table]
+    select = _VALUES[table]
+    by_id: dict[str, dict[str, Any]] = {}
+    low, high = page[0][0], page[-1][0]
+    if high - low <= 4 * PAGE:
+        by_id = _by_id(store, select, f"rowid BETWEEN {low} AND {high}", [], key)
+    missing = [k for k in wanted if k not in by_id]
+    if missing:
+        by_id |= _by_id(store, select, f"{key} IN (SELECT unnest(?::VARCHAR[]))", [missing], key)
+    return [Item(k, by_id[k]) for _, k in page if k in wanted]
+
+
+def _by_id(store: Store, select: str, condition: str, parameters: list[Any], key: str) -> dict[str, dict[str, Any]]:
+    with store.read() as connection:
+        found = connection.execute(f"{select} WHERE {condition}", parameters)
+        names = [d[0] for d in found.description]
+        rows = [dict(zip(names, row, strict=True)) for row in found.fetchall()]
+    return {str(r[key]): r for r in rows}
+
+
+def load_samples(store: Store, sample_ids: Sequence[str]) -> list[Item]:
+    """Return samples as items: their fields, prompt and completion, and what the rows that they come from add."""
+    found = _with_ancestors(store, list(sample_ids), {})
+    return [Item(k, found[k]) for k in sample_ids if k in found]
+
+
+_SAMPLES = """
+    SELECT s.sample_id, s.input_id, s.problem_id, s.completion, s.fields,
+           coalesce(s.prompt, (SELECT any_value(r.messages) FROM requests r WHERE r.request_id = s.request_id)) AS prompt
+    FROM samples s WHERE s.sample_id IN (SELECT unnest(?::VARCHAR[]))
+"""
+
+
+def _with_ancestors(store: Store, ids: list[str], known: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    values: dict[str, dict[str, Any]] = {}
+    rows = store.query(_SAMPLES, [ids]) if ids else []
+    parents = sorted({str(i or p) for _, i, p, *_ in rows if i or p})
+    above: dict[str, dict[str, Any]] = {}
+    if parents:
+        above = _with_ancestors(store, [p for p in parents if p.startswith("smp_")], known)
+        for table, key in (("chunks", "chunk_id"), ("problems", "problem_id")):
+            wanted = [p for p in parents if p.startswith({"chunks": "chk_", "problems": "prb_"}[table])]
+            if wanted:
+                above |= _by_id(store, _VALUES[table], f"{key} IN (SELECT unnest(?::VARCHAR[]))", [wanted], key)
+    for sample_id, input_id, problem_id, completion, fields, prompt in rows:
+        values[str(sample_id)] = sample_values(
+            above.get(str(input_id or problem_id), {}), json.loads(fields or "{}"), json.loads(prompt or "[]"), completion
+        )
+    return values
+
+
+def sample_values(
+    parent: dict[str, Any], fields: dict[str, Any], prompt: Sequence[dict[str, Any]], completion: str
+) -> dict[str, Any]:
+    """Return what a generator sees of a sample: its own columns over those of the row that it was made from."""
+    return {**parent, **fields, "prompt": list(prompt), "completion": completion}
