@@ -29,10 +29,9 @@ class KeySet:
         import numpy as np
 
         with store.read() as connection:
-            found = connection.execute(
-                f"SELECT DISTINCT md5_number_upper(k) AS n FROM ({sql}) t(k) ORDER BY n", list(parameters)
-            ).fetchnumpy()["n"]
-        self._numbers = np.asarray(found, dtype=np.uint64)
+            query = f"SELECT DISTINCT md5_number_upper(k) AS n FROM ({sql}) t(k) ORDER BY n"
+            found = connection.sql(query, params=list(parameters)).to_arrow_table()
+        self._numbers = found.column("n").to_numpy() if found.num_rows else np.empty(0, np.uint64)
         self._search = np.searchsorted
 
     def __len__(self) -> int:

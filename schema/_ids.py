@@ -4,7 +4,6 @@ An id is ``<tag>_<24 base32 letters>``: 120 bits of BLAKE2b over the canonical J
 kind of row it names, so that an id in a query or a log explains itself.
 """
 
-import base64
 import hashlib
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,9 @@ from typing import Any
 import orjson
 
 DIGEST_BYTES = 15
+_BASE32 = "abcdefghijklmnopqrstuvwxyz234567"
+_LETTERS = [a + b for a in _BASE32 for b in _BASE32]
+_SHIFTS = range(8 * DIGEST_BYTES - 10, -1, -10)
 
 
 def canonical_json(value: Any) -> str:
@@ -26,8 +28,8 @@ def content_id(tag: str, content: Any) -> str:
 
 def hash_id(tag: str, content: bytes) -> str:
     """Return the tagged id of ``content`` that is bytes already."""
-    digest = hashlib.blake2b(content, digest_size=DIGEST_BYTES, person=tag.encode()[:16])
-    return f"{tag}_{base64.b32encode(digest.digest()).decode().lower()}"
+    number = int.from_bytes(hashlib.blake2b(content, digest_size=DIGEST_BYTES, person=tag.encode()[:16]).digest(), "big")
+    return f"{tag}_" + "".join([_LETTERS[number >> shift & 1023] for shift in _SHIFTS])
 
 
 def hash_files(paths: list[Path]) -> str:

@@ -15,7 +15,7 @@ Message = dict[str, Any]
 
 def utc_now() -> str:
     """Return the present moment as ISO 8601 in UTC, microseconds included."""
-    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%f")
+    return datetime.now(UTC).replace(tzinfo=None).isoformat("T", "microseconds")
 
 
 @dataclass(frozen=True, slots=True)

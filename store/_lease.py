@@ -7,6 +7,7 @@ message after a second and an error after its patience; nothing is lost meanwhil
 import gc
 import logging
 import re
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -31,6 +32,9 @@ SAFE_CONFIG: dict[str, str | bool | int | float | list[str]] = {
 }
 
 
+_IN_PROCESS = threading.RLock()
+"""One lease at a time in this process: DuckDB refuses a second one of another kind, whatever the thread."""
+
 PLAIN_CONFIG: dict[str, str | bool | int | float | list[str]] = {"autoinstall_known_extensions": False}
 
 
@@ -53,6 +57,11 @@ def lease(
         StoreError: the file is not a DuckDB database, or cannot be opened.
         DiskFullError: the transaction found no room; it is rolled back.
     """
+    with _IN_PROCESS:
+        yield from _lease(path, write, patience_s, safe)
+
+
+def _lease(path: Path, write: bool, patience_s: float, safe: bool) -> Iterator[duckdb.DuckDBPyConnection]:
     connection = _wait_for(lambda: _open(path, write, safe), path, patience_s)
     try:
         if not write:

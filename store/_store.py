@@ -7,6 +7,7 @@ offset moves in the fold's own transaction; the file lock is held only inside a 
 import fcntl
 import logging
 import os
+import threading
 import time
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -30,7 +31,7 @@ log = logging.getLogger(__name__)
 
 FOLD_INTERVAL_S = 2.0
 FOLD_BATCH_ROWS = 50_000
-FOLD_BATCH_BYTES = 32 << 20
+FOLD_BATCH_BYTES = 8 << 20
 
 _ARROW_TYPES = {str: pa.string(), int: pa.int64(), float: pa.float64(), bool: pa.bool_()}
 _ARROW = {
@@ -52,6 +53,7 @@ class Store:
         self.patience_s = patience_s
         self._journal = JournalWriter(project.journal)
         self._folded_at = time.monotonic()
+        self._folding = threading.Lock()
 
     def open(self) -> "Store":
         """Create or migrate the file, and fold in what an earlier process left in the journal.
@@ -125,8 +127,9 @@ class Store:
         patience = self.patience_s if patience_s is None else patience_s
         self._folded_at = time.monotonic()
         try:
-            for segment in list_segments(self.project.journal):
-                self._fold_segment(segment, patience)
+            with self._folding:  # one fold at a time, whichever thread asks: the offset is read before it is written
+                for segment in list_segments(self.project.journal):
+                    self._fold_segment(segment, patience)
         except StoreLockedError:
             if patience_s != 0.0:
                 raise

@@ -211,3 +211,40 @@ def test_many_rows_fold_in_parts(store, monkeypatch):
         store.append([problem(i), DropRow(f"d{i}", None, None, "s", "r", "i", None, None)])
     store.fold()
     assert count(store) == (50, 50)
+
+
+def test_folds_of_several_threads_double_nothing(store):
+    import threading
+
+    for i in range(30):
+        store.journal(*[[problem(100 * i + k)] for k in range(100)])
+        threads = [threading.Thread(target=store.fold) for _ in range(3)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    assert count(store) == (3000, 3000)
+
+
+def test_threads_of_one_process_take_turns_at_the_file(store):
+    import threading
+
+    failed = []
+
+    def work(act):
+        try:
+            for _ in range(40):
+                act()
+        except Exception as error:
+            failed.append(error)
+
+    store.append([problem(i) for i in range(100)])
+    acts = [store.fold, lambda: store.query("SELECT count(*) FROM problems"), lambda: store.insert_all("plans", [])]
+    threads = [threading.Thread(target=work, args=(act,)) for act in acts]
+    for thread in threads:
+        thread.start()
+    for i in range(40):
+        store.journal([problem(1000 + i)])
+    for thread in threads:
+        thread.join()
+    assert failed == []
