@@ -17,12 +17,26 @@ A generator of a user's own is one small file::
 named in the recipe as ``generator: haiku.py``, and its template in the project's ``prompts/haiku.yaml``.
 """
 
+import json
 import random
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Protocol
+from dataclasses import dataclass, field, replace
+from inspect import cleandoc
+from pathlib import Path
+from typing import Any, Final, Protocol
 
 from ..schema import Message
+
+
+class _Required:
+    """The default of an option that has none."""
+
+    def __repr__(self) -> str:
+        return "required"
+
+
+REQUIRED: Final = _Required()
+"""Stands as the default of an option that a recipe must set."""
 
 
 @dataclass(frozen=True)
@@ -63,6 +77,9 @@ class Completion:
     tool_calls: Sequence[Mapping[str, Any]] = ()
     fault: str | None = None
     """Of an :meth:`Ask.json`: why the text could not be parsed, also after repair; ``value`` is then None."""
+    lost: Sequence[str] = ()
+    """Of an :meth:`Ask.json`: elements of lists that did not fit the schema or were cut off, each with its reason; the
+    others are in ``value``. See :meth:`losses`."""
 
     def made(
         self, completion: str | None = None, *, prompt: str | Sequence[Message] | None = None, **fields: Any
@@ -80,9 +97,16 @@ class Completion:
             self.finish_reason, self.logprob,
         )  # fmt: skip
 
-    def fail(self, reason: str) -> "Fault":
-        """Return the drop of this completion (or of one item in it), with its text."""
-        return Fault(reason, self.text, self.request_id)
+    def fail(self, reason: str, raw: Any = None) -> "Fault":
+        """Return the drop of this completion, with its text; or of one item in it, with ``raw``, that item."""
+        if raw is not None and not isinstance(raw, str):
+            raw = json.dumps(raw, ensure_ascii=False)
+        return Fault(reason, self.text if raw is None else raw, self.request_id)
+
+    def losses(self) -> list["Fault"]:
+        """Return the drops that parsing made: of the whole text, or of what of it is lost."""
+        reasons = [f"not parsed: {self.fault}"] if self.fault is not None else [f"not parsed: {r}" for r in self.lost]
+        return [self.fail(reason) for reason in reasons]
 
 
 @dataclass(frozen=True)
@@ -100,6 +124,10 @@ class Made:
     """A worse completion of the same prompt: the two become a pair."""
     kind: str = ""
     """What makes the pair: ``revised/original``, ``solved/failed branch``, …"""
+
+    def against(self, rejected: "Made", kind: str) -> "Made":
+        """Return this row as the better one of a pair."""
+        return replace(self, rejected=rejected, kind=kind)
 
 
 @dataclass(frozen=True)
@@ -120,6 +148,8 @@ class Ask(Protocol):
     """Seeded by recipe, step and input."""
     options: Mapping[str, Any]
     """The step's ``options`` from the recipe, the generator's defaults filled in."""
+    folder: Path
+    """The project's folder: relative paths in options, and a chunk's ``media``, are under it."""
 
     async def __call__(
         self, template: str, /, *, n: int | None = None, temperature: float | None = None, draw: int = 0,
@@ -150,6 +180,10 @@ class Ask(Protocol):
         """
         ...
 
+    def render(self, template: str, /, **values: Any) -> tuple[Message, ...]:
+        """Render ``template`` without asking: the prompt that a model trained on the row shall see."""
+        ...
+
 
 class AskError(Exception):
     """A request failed for good: the reason, and the body that came back if there was one."""
@@ -175,6 +209,9 @@ class Generator:
         consumes: names that an item must have values for; an item that lacks one is a drop that says so.
         options: the options it knows, with their defaults; a recipe may set these and no others.
         templates: names of the template files that it uses.
+        yields: names of the fields that its rows have.
+        choices: for an option that takes one of a few values, these.
+        source: the paper it follows.
     """
 
     name: str
@@ -183,6 +220,14 @@ class Generator:
     consumes: tuple[str, ...] = ()
     options: Mapping[str, Any] = field(default_factory=dict)
     templates: tuple[str, ...] = ()
+    yields: tuple[str, ...] = ()
+    choices: Mapping[str, Sequence[Any]] = field(default_factory=dict)
+    source: str = ""
+
+    @property
+    def summary(self) -> str:
+        """The first paragraph of the function's docstring, as one line."""
+        return " ".join(cleandoc(self.run.__doc__ or "").split("\n\n")[0].split())
 
     @property
     def parser(self) -> str:
@@ -192,7 +237,15 @@ class Generator:
 
 def generator(
     name: str, *, version: str = "1", consumes: Sequence[str] = (), options: Mapping[str, Any] | None = None,
-    templates: Sequence[str] = (),
+    templates: Sequence[str] = (), yields: Sequence[str] = (), choices: Mapping[str, Sequence[Any]] | None = None,
+    source: str = "",
 ) -> Callable[[Generate], Generator]:  # fmt: skip
     """Make a :class:`Generator` of an asynchronous generator function (see the module's example)."""
-    return lambda run: Generator(name, version, run, tuple(consumes), dict(options or {}), tuple(templates))
+
+    def make(run: Generate) -> Generator:
+        return Generator(
+            name, version, run, tuple(consumes), dict(options or {}), tuple(templates), tuple(yields), dict(choices or {}),
+            source,
+        )  # fmt: skip
+
+    return make

@@ -1,5 +1,7 @@
 """Prompt templates: data, not code."""
 
-from ._templates import Template, list_templates, load_template, parse_template
+from ._files import list_templates, load_template, parse_template
+from ._images import encode_image
+from ._templates import Template
 
-__all__ = ["Template", "list_templates", "load_template", "parse_template"]
+__all__ = ["Template", "encode_image", "list_templates", "load_template", "parse_template"]

@@ -1,118 +1,166 @@
-"""Templates as files: name, variables, source, and what each role says.
+"""A template: name, variables, source, and what each role says.
 
-Substitution is a single pass over ``{{name}}``: whatever a value contains, braces included, stays text. A variable
-that is missing, or that the file does not declare, raises. A project overrides a template with a file of the same
-name in its own ``prompts/`` folder.
+Substitution is a single pass over ``{{name}}``: whatever a value contains, braces included, stays text. ``engine: jinja``
+gives loops and conditions, in a sandbox, with the same promise. A variable that is missing, or that the file does not
+declare, raises.
 """
 
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
-from importlib import resources
-from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
-import yaml
-
-from ..errors import NotFoundError, RecipeError
+from ..errors import RecipeError
 from ..schema import Message, content_id
+from ._jinja import JinjaFault, JinjaText
 
-_VARIABLE = re.compile(r"\{\{\s*([A-Za-z_][A-Za-z0-9_]*)\s*\}\}")
-_KEYS = {"name", "source", "variables", "system", "user"}
-PROJECT_FOLDER = "prompts"
+VARIABLE = re.compile(r"\{\{\s*([A-Za-z_][A-Za-z0-9_]*)\s*\}\}")
+Engine = Literal["plain", "jinja"]
 
 
 @dataclass(frozen=True)
 class Template:
-    """One version of a prompt template."""
+    """One version of a prompt template.
+
+    Attributes:
+        variables: names that ``render`` must be given, sorted.
+        turns: (role, text) of the messages between system and user: examples of what is wanted.
+        optional: names that may be left out, with what stands in for them.
+        images: name of the variable that holds image URLs (``data:`` ones too); with some, the user message's content
+            is a list of parts.
+        place: the file, for messages.
+        lines: line of the file on which the text of each part begins.
+    """
 
     name: str
     source: str
     variables: tuple[str, ...]
     system: str | None
     user: str
+    turns: tuple[tuple[str, str], ...] = ()
+    engine: Engine = "plain"
+    optional: Mapping[str, Any] = field(default_factory=dict)
+    images: str | None = None
+    place: str = field(default="", compare=False)
+    lines: Mapping[str, int] = field(default_factory=dict, compare=False)
 
     @cached_property
     def template_id(self) -> str:
         """Tagged hash of everything that shapes the prompt."""
-        return content_id("tpl", {"name": self.name, "system": self.system, "user": self.user})
+        shape: dict[str, Any] = {"name": self.name, "system": self.system, "user": self.user}
+        more = {"turns": [list(t) for t in self.turns], "optional": dict(self.optional), "images": self.images}
+        shape |= {key: value for key, value in more.items() if value}
+        if self.engine != "plain":
+            shape["engine"] = self.engine
+        return content_id("tpl", shape)
+
+    @property
+    def parts(self) -> list[tuple[str, str, str]]:
+        """Each message as (key in the file, role, text), in order."""
+        system = [] if self.system is None else [("system", "system", self.system)]
+        turns = [(f"turns.{i}", role, text) for i, (role, text) in enumerate(self.turns)]
+        return [*system, *turns, ("user", "user", self.user)]
 
     @property
     def text(self) -> str:
-        """Both parts as one text, as it is stored."""
-        return self.user if self.system is None else f"[system]\n{self.system}\n[user]\n{self.user}"
+        """All parts as one text, as it is stored."""
+        parts = self.parts
+        return self.user if len(parts) == 1 else "\n".join(f"[{role}]\n{text}" for _, role, text in parts)
 
-    def render(self, values: Mapping[str, str]) -> tuple[Message, ...]:
+    def render(self, values: Mapping[str, Any]) -> tuple[Message, ...]:
         """Return the messages of a prompt.
 
+        Args:
+            values: text (or a number) for each variable; Jinja templates take lists and dicts too.
+
         Raises:
-            RecipeError: ``values`` lacks a variable, or has one that is not declared.
+            RecipeError: ``values`` lacks a variable, has one that is not declared, or one of a kind that cannot be
+                text; a Jinja expression fails.
         """
-        if set(values) != set(self.variables):
+        if values.keys() != self._names:
+            values = self._complete(values)
+        messages: list[Message] = [{"role": role, "content": fill(values)} for role, fill in self._fillers]
+        if self.images is not None and (urls := values[self.images]):
+            messages[-1]["content"] = _with_images(messages[-1]["content"], urls)
+        return tuple(messages)
+
+    @cached_property
+    def _names(self) -> frozenset[str]:
+        return frozenset((*self.variables, *self.optional))
+
+    def _complete(self, values: Mapping[str, Any]) -> dict[str, Any]:
+        """Add what was left out of the optional values."""
+        if not set(self.variables) <= values.keys() <= self._names:
             raise RecipeError(
                 f"template {self.name}",
-                expected=f"values for {', '.join(self.variables)}",
+                expected=f"values for {', '.join(self.variables) or 'nothing'}"
+                + (f" and perhaps {', '.join(self.optional)}" if self.optional else ""),
                 received=", ".join(sorted(values)) or "none",
                 cure="give each variable exactly once",
             )
-        messages = [] if self.system is None else [{"role": "system", "content": _fill(self.system, values)}]
-        return (*messages, {"role": "user", "content": _fill(self.user, values)})
+        return {**self.optional, **values}
 
+    @cached_property
+    def _fillers(self) -> list[tuple[str, Callable[[Mapping[str, Any]], str]]]:
+        make = self._jinja_filler if self.engine == "jinja" else self._plain_filler
+        return [(role, make(key, text)) for key, role, text in self.parts]
 
-def _fill(text: str, values: Mapping[str, str]) -> str:
-    return _VARIABLE.sub(lambda match: values[match[1]], text)
+    def _plain_filler(self, key: str, text: str) -> Callable[[Mapping[str, Any]], str]:
+        """Compile once: Python's own ``%`` fills the pieces in, in one pass and in C."""
+        used = tuple(dict.fromkeys(VARIABLE.findall(text)))
+        if not used:
+            return lambda values: text
+        form = VARIABLE.sub(r"%(\1)s", text.replace("%", "%%"))
 
+        def fill(values: Mapping[str, Any]) -> str:
+            for name in used:
+                if values[name].__class__ is not str:
+                    self._refuse_kind(name, values[name])
+            return form % values
 
-def load_template(name: str, project_root: Path | None = None) -> Template:
-    """Find a template: the project's own file first, then the package's.
+        return fill
 
-    Raises:
-        NotFoundError: neither has it.
-        RecipeError: the file is not a template.
-    """
-    own = (project_root or Path()) / PROJECT_FOLDER / f"{name}.yaml"
-    if project_root is not None and own.is_file():
-        return parse_template(own.read_text(encoding="utf-8"), str(own))
-    packaged = resources.files(__package__) / "templates" / f"{name}.yaml"
-    if not packaged.is_file():
-        raise NotFoundError(
-            f"template {name!r}",
-            expected=f"one of {', '.join(list_templates())}, or a file {own}",
-            received="no such template",
-            cure="check solve.template in the recipe",
+    def _refuse_kind(self, name: str, value: Any) -> None:
+        if not isinstance(value, str | int | float) or isinstance(value, bool):
+            raise RecipeError(
+                f"template {self.name}, variable {name}",
+                expected="text or a number",
+                received=type(value).__name__,
+                cure="give text, or write 'engine: jinja' into the template to use lists and mappings",
+            )
+
+    def _jinja_filler(self, key: str, text: str) -> Callable[[Mapping[str, Any]], str]:
+        compiled = self.compile_jinja(key, text)
+
+        def fill(values: Mapping[str, Any]) -> str:
+            try:
+                return compiled.render(values)
+            except JinjaFault as fault:
+                raise self._explain(key, fault) from None
+
+        return fill
+
+    def compile_jinja(self, key: str, text: str) -> JinjaText:
+        """Compile one part.
+
+        Raises:
+            RecipeError: with the file's line.
+        """
+        try:
+            return JinjaText(text)
+        except JinjaFault as fault:
+            raise self._explain(key, fault) from None
+
+    def _explain(self, key: str, fault: JinjaFault) -> RecipeError:
+        line = self.lines.get(key, 1) + fault.line - 1
+        place = f"{self.place or f'template {self.name}'}:{line}"
+        return RecipeError(
+            place, expected="Jinja that renders", received=str(fault), cure=f"mend the line ({key.split('.')[0]})"
         )
-    return parse_template(packaged.read_text(encoding="utf-8"), f"{name}.yaml")
 
 
-def list_templates() -> list[str]:
-    """Return the names of the package's templates."""
-    folder = resources.files(__package__) / "templates"
-    return sorted(f.name.removesuffix(".yaml") for f in folder.iterdir() if f.name.endswith(".yaml"))
-
-
-def parse_template(text: str, place: str) -> Template:
-    """Read one template file.
-
-    Raises:
-        RecipeError: not YAML, an unknown key, or declared and used variables differ.
-    """
-    try:
-        data: Any = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise RecipeError(place, expected="YAML", received=str(error).split("\n")[0], cure="mend the line") from None
-    if not isinstance(data, dict) or not {"name", "user"} <= set(data) or not set(data) <= _KEYS:
-        keys = sorted(data) if isinstance(data, dict) else type(data).__name__
-        raise RecipeError(
-            place, expected=f"keys {', '.join(sorted(_KEYS))}", received=str(keys), cure="name and user are required"
-        )
-    system, user = data.get("system"), str(data["user"])
-    declared, used = set(data.get("variables") or ()), set(_VARIABLE.findall(f"{system or ''}{user}"))
-    if declared != used:
-        raise RecipeError(
-            place,
-            expected=f"the declared variables {sorted(declared)} to be the used ones",
-            received=f"used {sorted(used)}",
-            cure="make 'variables' list exactly what the texts use",
-        )
-    return Template(data["name"], data.get("source") or "", tuple(sorted(declared)), system, user)
+def _with_images(text: str, urls: Sequence[str]) -> list[dict[str, Any]]:
+    """Return message content with images, in OpenAI's shape; images first, as vision models were trained."""
+    images = [{"type": "image_url", "image_url": {"url": url}} for url in urls]
+    return [*images, {"type": "text", "text": text}]

@@ -1,0 +1,61 @@
+"""What several generators share: JSON schemas in short, where a chunk stands, what a chunk's images are."""
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from typing import Any
+
+from ...prompts import encode_image
+from .._generator import Ask, Completion, Fault, Item
+from .._text import is_refusal, nearest
+
+Outcome = AsyncIterator[Any]
+"""What a generator yields: Made and Fault."""
+
+TEXT: dict[str, Any] = {"type": "string"}
+SAID: dict[str, Any] = {"type": "string", "minLength": 1}
+
+
+def record(**members: Any) -> dict[str, Any]:
+    """Return the JSON schema of a mapping with exactly these members."""
+    return {"type": "object", "properties": members, "required": list(members), "additionalProperties": False}
+
+
+def list_of(shape: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the JSON schema of a list of at least one element."""
+    return {"type": "array", "items": dict(shape), "minItems": 1}
+
+
+def one_of(*words: str | None) -> dict[str, Any]:
+    """Return the JSON schema of one word of a few."""
+    return {"type": "string", "enum": list(words)}
+
+
+def where_of(item: Item) -> str:
+    """Return the title and headings that a chunk stands under, as one line; a dash without any."""
+    parts = [item.text("title"), item.text("headings")]
+    return " > ".join(p for p in parts if p) or "-"
+
+
+def images_of(item: Item, ask: Ask) -> dict[str, Any]:
+    """Return the ``images`` value of a template for a chunk that is an image; nothing for one that is not."""
+    media = item.text("media")
+    if not media:
+        return {}
+    return {"images": [media if media.startswith(("data:", "http:", "https:")) else encode_image(ask.folder / media)]}
+
+
+def is_near_any(text: str, others: Sequence[str], limit: float) -> bool:
+    """Say whether ``text`` repeats one of ``others``: ROUGE-L of ``limit`` or more; 0 = disabled."""
+    return bool(limit) and nearest(text, others) >= limit
+
+
+def why_unfit(text: str) -> str | None:
+    """Return why a completion cannot be used as it is; None when it can."""
+    if not text.strip():
+        return "empty"
+    return "refusal" if is_refusal(text) else None
+
+
+def sort_out(completions: Sequence[Completion]) -> tuple[list[Completion], list[Fault]]:
+    """Part completions that say something from those that are empty or decline."""
+    reasons = [(c, why_unfit(c.text)) for c in completions]
+    return [c for c, why in reasons if why is None], [c.fail(why) for c, why in reasons if why is not None]

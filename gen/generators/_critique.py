@@ -1,0 +1,163 @@
+"""Critiques of completions, and completions that heed them."""
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from .._answers import final_answer, same_answer
+from .._generator import Ask, Completion, Fault, Item, Made, generator
+from .._text import words_of
+from ._common import SAID, Outcome, one_of, record, why_unfit
+
+_NUMBERED = re.compile(r"^\s*(?:step\s*)?\d+\s*[.:)]\s*", re.IGNORECASE)
+VERDICTS = ("correct", "wrong", "weak")
+CRITIQUE = record(critique=SAID, first_wrong_step={"type": ["integer", "null"]}, verdict=one_of(*VERDICTS))
+_SOURCE = "MR-GSM8K (Zeng et al. 2023, arXiv 2312.17080) for the first wrong step; Self-Refine (arXiv 2303.17651)"
+
+
+def split_steps(solution: str) -> list[str]:
+    """Return the steps of a solution: its lines, without their own numbers. A text of one line is one step."""
+    lines = [_NUMBERED.sub("", line).strip() for line in solution.strip().splitlines()]
+    return [line for line in lines if line]
+
+
+def number_steps(steps: list[str]) -> str:
+    """Return steps one a line, numbered from 1."""
+    return "\n".join(f"{i}. {step}" for i, step in enumerate(steps, 1))
+
+
+def find_contradiction(value: Mapping[str, Any], n_steps: int) -> str | None:
+    """Return what in a critique does not go together: step and verdict, or a step that is not there."""
+    step = value["first_wrong_step"]
+    if value["verdict"] == "wrong" and step is None:
+        return "wrong, but no step named"
+    if value["verdict"] == "correct" and step is not None:
+        return "correct, but a wrong step named"
+    return "no such step" if step is not None and not 1 <= step <= n_steps else None
+
+
+def _original(item: Item) -> str:
+    """Return the completion in question: a critique's item has it as ``original``."""
+    return item.text("original") or item.text("completion") or item.text("solution")
+
+
+async def _criticise(item: Item, ask: Ask) -> list[tuple[Completion, Mapping[str, Any] | None, list[Fault]]]:
+    """Ask for critiques; each with its value, or with the faults that stand for it."""
+    steps = split_steps(_original(item))
+    answer = item.text("answer") if ask.options["show_answer"] else ""
+    known = f"\n\nThe final answer is known to be: {answer}" if answer else ""
+    completions = await ask.json(
+        "critique", schema=CRITIQUE, question=item.text("question"), steps=number_steps(steps), known=known
+    )
+    judged: list[tuple[Completion, Mapping[str, Any] | None, list[Fault]]] = []
+    for completion in completions:
+        faults, value = completion.losses(), completion.value
+        if value is not None and (why := why_unfit(value["critique"]) or find_contradiction(value, len(steps))):
+            faults, value = [completion.fail(why)], None
+        judged.append((completion, value, faults))
+    return judged
+
+
+@generator(
+    "critique", consumes=("question",), options={"show_answer": False}, templates=("critique",),
+    yields=("question", "answer", "original", "original_prompt", "critique", "first_wrong_step", "verdict", "n_steps"),
+    source=_SOURCE,
+)  # fmt: skip
+async def critique(item: Item, ask: Ask) -> Outcome:
+    """Criticise a completion: name the first wrong step (from 1) or the main weakness, and a verdict.
+
+    The completion's lines are its steps. ``verdict`` is ``correct``, ``wrong`` (then a step is named) or ``weak``
+    (nothing false, something to better). ``show_answer`` lets the critic see a known answer. The criticised completion
+    is handed on as ``fields.original``.
+    """
+    if not _original(item).strip():
+        yield Fault("nothing to criticise")
+        return
+    for completion, value, faults in await _criticise(item, ask):
+        for fault in faults:
+            yield fault
+        if value is not None:
+            yield completion.made(
+                question=item.text("question"), answer=item.get("answer"), original=_original(item),
+                original_prompt=item.get("original_prompt") or item.get("prompt"), n_steps=len(split_steps(_original(item))),
+                **value,
+            )  # fmt: skip
+
+
+_REVISE_OPTIONS = {"skip_correct": True, "overlap": 0.6}
+
+
+@generator(
+    "revise", consumes=("question", "critique"), options=_REVISE_OPTIONS, templates=("revise",),
+    yields=("question", "answer", "critique", "found"), source="Self-Refine (Madaan et al. 2023, arXiv 2303.17651)",
+)  # fmt: skip
+async def revise(item: Item, ask: Ask) -> Outcome:
+    """Write an improved completion that heeds a critique; with the original it makes a ``revised/original`` pair.
+
+    Where an answer is known, the revision must reach it and the original must not have. Originals that the critique
+    finds correct are left alone (``skip_correct``).
+    """
+    if ask.options["skip_correct"] and item.text("verdict") == "correct":
+        yield Fault("nothing to revise", item.text("critique"))
+        return
+    async for outcome in _revise(item, ask, item.text("critique"), n=None):
+        yield outcome
+
+
+async def _revise(item: Item, ask: Ask, words: str, n: int | None, draw: int = 0) -> Outcome:
+    original, question = _original(item), item.text("question")
+    if not original.strip():
+        yield Fault("nothing to revise")
+        return
+    for completion in await ask("revise", n=n, draw=draw, question=question, completion=original, critique=words):
+        reason = _why_no_better(completion.text, original, item, ask)
+        yield completion.fail(reason) if reason else _make_revision(completion, item, words)
+
+
+def _why_no_better(revised: str, original: str, item: Item, ask: Ask) -> str | None:
+    if reason := why_unfit(revised):
+        return reason
+    if words_of(revised) == words_of(original):
+        return "unchanged"
+    known, overlap = item.text("answer"), ask.options["overlap"]
+    if not known or (found := final_answer(revised)) is None:
+        return None
+    if not same_answer(found, known, overlap=overlap):
+        return "still wrong"
+    before = final_answer(original)
+    return "original was right" if before is not None and same_answer(before, known, overlap=overlap) else None
+
+
+def _make_revision(completion: Completion, item: Item, words: str) -> Made:
+    question = item.text("question")
+    prompt = item.get("original_prompt") or (None if item.get("critique") else item.get("prompt")) or question
+    fields = {
+        "question": question,
+        "answer": item.get("answer"),
+        "critique": words,
+        "found": final_answer(completion.text),
+    }
+    made = completion.made(completion.text.strip(), prompt=prompt, **fields)
+    original = completion.made(_original(item), prompt=prompt, question=question, answer=item.get("answer"))
+    return made.against(original, "revised/original")
+
+
+@generator(
+    "critique_revise", consumes=("question",), options={"show_answer": False, **_REVISE_OPTIONS},
+    templates=("critique", "revise"), yields=("question", "answer", "critique", "found"), source=_SOURCE,
+)  # fmt: skip
+async def critique_revise(item: Item, ask: Ask) -> Outcome:
+    """Criticise a completion and revise it, as one step: the critiques themselves are not kept as rows."""
+    if not _original(item).strip():
+        yield Fault("nothing to criticise")
+        return
+    for i, (completion, value, faults) in enumerate(await _criticise(item, ask)):
+        for fault in faults:
+            yield fault
+        if value is None:
+            continue
+        if ask.options["skip_correct"] and value["verdict"] == "correct":
+            yield completion.fail("nothing to revise")
+            continue
+        async for outcome in _revise(item, ask, value["critique"], n=1, draw=i):
+            yield outcome

@@ -1,0 +1,25 @@
+"""Completions of problems."""
+
+from .._answers import final_answer
+from .._generator import Ask, Item, generator
+from ._common import Outcome, sort_out
+
+
+@generator(
+    "solve", consumes=("question",), options={"template": "solve-cot"}, templates=("solve-cot", "solve"),
+    yields=("question", "answer", "found"),
+    source="sampling for verification, as in Cobbe et al. 2021 (arXiv 2110.14168)",
+)  # fmt: skip
+async def solve(item: Item, ask: Ask) -> Outcome:
+    """Draw k completions of a problem (the step's ``draws``); a verifier judges them later.
+
+    ``fields.found`` is the final answer that the completion names, or null. ``template`` may be any that has the one
+    variable ``question``.
+    """
+    completions, faults = sort_out(await ask(ask.options["template"], question=item.text("question")))
+    for fault in faults:
+        yield fault
+    for completion in completions:
+        yield completion.made(
+            question=item.text("question"), answer=item.get("answer"), found=final_answer(completion.text)
+        )
