@@ -1,7 +1,8 @@
-"""How a generator reaches the model: see :class:`~flywheel.gen.Ask`."""
+"""How a generator reaches the model: see :class:`~flywheel.gen.Ask`. ``messages`` has the prompts of what it asked."""
 
 import random
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from ..llm import ModelIdentity, Reply, Request, Sampling
@@ -18,7 +19,7 @@ Send = Callable[[Request], Awaitable[Reply]]
 class StageAsk:
     """Asks for one item of one step."""
 
-    __slots__ = ("_item", "_model", "_random", "_seed", "_send", "_stage", "options")
+    __slots__ = ("_item", "_model", "_random", "_seed", "_send", "_stage", "folder", "messages", "options")
 
     def __init__(self, stage: Stage, item: Item, model: ModelIdentity, seed: int, send: Send) -> None:
         self._stage = stage
@@ -28,6 +29,12 @@ class StageAsk:
         self._send = send
         self._random: random.Random | None = None
         self.options: Mapping[str, Any] = stage.options
+        self.folder: Path = stage.project_root
+        self.messages: dict[str, tuple[Message, ...]] = {}
+
+    def render(self, template: str, /, **values: Any) -> tuple[Message, ...]:
+        """See :class:`~flywheel.gen.Ask`."""
+        return self._stage.template(template).render(values)
 
     @property
     def random(self) -> random.Random:
@@ -85,6 +92,7 @@ class StageAsk:
             model=self._model, input_id=self._item.input_id, template_id=found.template_id, response_schema=schema,
             step=stage.name, tools=tuple(tools),
         )  # fmt: skip
+        self.messages[request.request_id] = request.messages
         reply = await self._send(request)
         if not reply.choices:
             raise AskError(reply.error or "no completion", reply.raw, request.request_id)
@@ -99,5 +107,5 @@ def _read(completion: Completion, schema: Mapping[str, Any]) -> Completion:
     parsed = parse_json(completion.text, schema)
     return Completion(
         completion.text, completion.finish_reason, completion.request_id, completion.draw, parsed.value,
-        completion.logprob, completion.tool_calls, parsed.complaint,
+        completion.logprob, completion.tool_calls, parsed.complaint, parsed.lost,
     )  # fmt: skip

@@ -275,12 +275,12 @@ class Flow:
         """Run a generator over one item, and put what it made on record."""
         made: list[Made] = []
         faults: list[Fault] = []
+        ask = StageAsk(stage, item, self._engine.identity, self._seed, self._ask_of(stage.depth))
         missing = [name for name in stage.generator.consumes if item.get(name) is None]
         try:
             if missing:
                 faults.append(Fault(f"the input has no {', '.join(missing)}"))
             else:
-                ask = StageAsk(stage, item, self._engine.identity, self._seed, self._ask_of(stage.depth))
                 async for outcome in stage.generator.run(item, ask):
                     (made if isinstance(outcome, Made) else faults).append(outcome)  # type: ignore[arg-type]
         except AskError as error:
@@ -294,11 +294,11 @@ class Flow:
             log.debug("generator %s failed on %s", stage.generator.name, item.input_id, exc_info=True)
             faults.append(Fault(f"{type(error).__name__} in generator {stage.generator.name}: {error}"[:500]))
         if is_recorded:
-            self._record(stage, item, made, faults)
+            self._record(stage, item, ask, made, faults)
 
-    def _record(self, stage: Stage, item: Item, made: list[Made], faults: list[Fault]) -> None:
+    def _record(self, stage: Stage, item: Item, ask: StageAsk, made: list[Made], faults: list[Fault]) -> None:
         """Put an item's outcome on record as one group, then hand its samples on."""
-        rows, handed = self._rows_of(stage, item, made, faults)
+        rows, handed = self._rows_of(stage, item, ask, made, faults)
         progress = self.progress
         progress.done[stage.name] = progress.done.get(stage.name, 0) + 1
         progress.samples += len(made)
@@ -319,7 +319,7 @@ class Flow:
         self._wake(len(items))
 
     def _rows_of(
-        self, stage: Stage, item: Item, made: list[Made], faults: list[Fault]
+        self, stage: Stage, item: Item, ask: StageAsk, made: list[Made], faults: list[Fault]
     ) -> tuple[list[JournaledRow], list[Item]]:
         run_id, iteration, name = self._run_id, self._iteration, stage.name
         rows: list[JournaledRow] = []
@@ -340,7 +340,7 @@ class Flow:
             for follower in stage.followers:
                 rows.append(PlanRow(run_id, iteration, follower.name, 0, sample.sample_id, 1))
             if stage.followers:
-                prompt = one.prompt if one.prompt is not None else ()
+                prompt = one.prompt if one.prompt is not None else ask.messages.get(one.request_id, ())
                 handed.append(
                     Item(sample.sample_id, sample_values(dict(item.values), dict(one.fields), prompt, one.completion))
                 )

@@ -10,7 +10,7 @@ from ..errors import RecipeError
 from ..llm import Sampling
 from ..prompts import Template, load_template
 from ._generator import Generator
-from ._registry import find_generator
+from ._registry import complete_options, find_generator
 
 ROOTS = ("chunks", "problems", "imported")
 
@@ -80,7 +80,9 @@ def make_stages(steps: Sequence[StepConfig], project_root: Path, base: Path) -> 
                 f"step {config.step!r}", expected=f"where and limit only on steps over {', '.join(ROOTS)}",
                 received=f"source: {config.source}", cure=f"give them to step {config.source!r}",
             )  # fmt: skip
-        generator, options = find_generator(config.generator, config.options, base, place=f"step {config.step!r}")
+        place = f"step {config.step!r}"
+        generator = find_generator(config.generator, base, f"{place}, generator")
+        options = complete_options(generator, config.options, f"{place}, options")
         before = stages.get(config.source)
         sampling = Sampling(
             n=config.draws, temperature=config.temperature, top_p=config.top_p, max_tokens=config.max_tokens
