@@ -15,6 +15,7 @@
     │   └── RunInProgressError                         another run owns the project
     ├── EndpointError             (ConnectionError)    an endpoint refuses or is gone
     ├── StageError                (RuntimeError)       a child process failed
+    ├── StoppedError                                   asked to stop, or a budget is spent
     └── DiskFullError             (OSError)            no room for a checkpoint or the journal
 
 Every message has four parts: place, what was expected, what was received, and the cure.
@@ -112,6 +113,10 @@ class EndpointError(FlywheelError, ConnectionError):
 
 class StageError(FlywheelError, RuntimeError):
     """A child process (training, evaluation) ended without its result."""
+
+
+class StoppedError(FlywheelError):
+    """A run was stopped before its end: by a person, or by a budget that is spent."""
 
 
 class DiskFullError(FlywheelError, OSError):

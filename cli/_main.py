@@ -15,7 +15,7 @@ from ..errors import FlywheelError
 COMMANDS = {
     "init": ("_init", "Write a commented recipe (and its data) into the project folder."),
     "run": ("_run", "Turn the wheel: generate, judge, train, evaluate, decide, repeat."),
-    "generate": ("_stages", "Draw and verify completions: the first stage of an iteration."),
+    "generate": ("_generate", "Make data: documents to QA, reasoning, critiques; completions of problems, verified."),
     "train": ("_stages", "Train on what was generated: SFT, then DPO."),
     "eval": ("_stages", "Score checkpoints on the recipe's suites."),
     "import": ("_import", "Bring existing model solutions in as verified samples and pairs."),

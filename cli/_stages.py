@@ -1,28 +1,14 @@
-"""``flywheel generate``, ``train`` and ``eval``: the stages of ``flywheel run``, one by one."""
+"""``flywheel train`` and ``eval``: stages of ``flywheel run``, one by one."""
 
 from pathlib import Path
 
 import click
 
 from ..errors import NotFoundError, RecipeError
-from ..loop import Wheel, summarize
+from ..loop import Wheel
 from ..train import Checkpoint
 from ._common import open_wheel, recipe_options
 from ._tables import print_table
-
-
-@click.command("generate")
-@recipe_options
-@click.pass_obj
-def generate_command(root: Path, recipe_path: Path | None, seed: int | None) -> None:
-    """Draw completions of the iteration's problems, and verify them."""
-    with open_wheel(root, recipe_path, seed, "flywheel generate") as wheel:
-        iteration = wheel.current_iteration()
-        wheel.begin_iteration(iteration)
-        wheel.generate(iteration)
-    rows = [f for f in summarize(wheel.store.project, wheel.run_id).funnel if f["iteration"] == iteration]
-    columns = ["iteration", "step", "entered", "kept", "dropped", "reason"]
-    print_table(columns, [[r[c] for c in columns] for r in rows])
 
 
 @click.command("train")

@@ -224,7 +224,7 @@ class Recipe(_Strict):
     model: str = "seed"
     """The first champion: ``seed`` (the embedded model), a folder, or a hub id."""
     iterations: int = Field(3, ge=1)
-    problems: ProblemsConfig
+    problems: ProblemsConfig | None = None
     engine: EngineConfig = EngineConfig()
     generate: tuple[StepConfig, ...] = ()
     """Steps from documents, problems or imported rows to samples; rows flow through all of them with no barrier."""
@@ -238,7 +238,7 @@ class Recipe(_Strict):
     pairs: PairConfig = PairConfig()
     decontaminate: DecontaminateConfig = DecontaminateConfig()
     train: TrainConfig = TrainConfig()
-    suites: tuple[SuiteConfig, ...] = Field(min_length=1)
+    suites: tuple[SuiteConfig, ...] = ()
     gate: GateConfig = GateConfig()
 
     @field_validator("engine", mode="before")
@@ -256,6 +256,11 @@ class Recipe(_Strict):
 
     @model_validator(mode="after")
     def _known_suites(self) -> "Recipe":
+        if not self.generate and not (self.problems and self.suites):
+            missing = "problems" if self.problems is None else "suites"
+            raise ValueError(f"the key {missing!r}: a recipe has problems and suites, or generate, or all three")
+        if not self.suites:
+            return self
         known = {s.name for s in self.suites}
         used = [self.gate.suite or self.suites[0].name, *(g.suite for g in self.gate.guards)]
         unknown = [name for name in used if name not in known]

@@ -1,38 +1,53 @@
 """Making data: problems in, planned requests out, completions on record."""
 
+from ._budget import Meter
 from ._driver import Tally, generate_samples, request_row, rows_of_reply
-from ._generator import REQUIRED, Ask, Completion, Fault, Generator, Item, Made, generator
+from ._dry_run import Estimate, estimate_steps
+from ._flow import Flow, Progress
+from ._generator import REQUIRED, Ask, AskError, Completion, Fault, Generator, Item, Made, generator
 from ._import import Imported, import_solutions
 from ._parse import Parsed, parse_json
 from ._plan import Planned, Step, choose_problems, read_problem_plan
 from ._problems import load_problems
 from ._registry import built_in, complete_options, find_generator
+from ._retry import KINDS, retire
 from ._schema import check_schema
+from ._steps import Stage, make_stages
 
 __all__ = [
+    "KINDS",
     "REQUIRED",
     "Ask",
+    "AskError",
     "Completion",
+    "Estimate",
     "Fault",
+    "Flow",
     "Generator",
     "Imported",
     "Item",
     "Made",
+    "Meter",
     "Parsed",
     "Planned",
+    "Progress",
+    "Stage",
     "Step",
     "Tally",
     "built_in",
     "check_schema",
     "choose_problems",
     "complete_options",
+    "estimate_steps",
     "find_generator",
     "generate_samples",
     "generator",
     "import_solutions",
     "load_problems",
+    "make_stages",
     "parse_json",
     "read_problem_plan",
     "request_row",
+    "retire",
     "rows_of_reply",
 ]

@@ -11,7 +11,7 @@ import logging
 import signal
 import threading
 from collections import deque
-from collections.abc import Callable, Coroutine, Iterator, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -61,6 +61,13 @@ class Progress:
     completion_tokens: int = 0
     stopped: str | None = None
     """Why it ended early."""
+    told_tokens: int = 0
+
+    def take_tokens(self) -> int:
+        """Return the completion tokens since the last call."""
+        new = self.completion_tokens - self.told_tokens
+        self.told_tokens = self.completion_tokens
+        return new
 
 
 OnProgress = Callable[[Progress], None]
@@ -107,8 +114,11 @@ class Flow:
         self._is_flushing = False
         self._loading: asyncio.Task[None] | None = None
 
-    def plan(self) -> None:
+    def plan(self, only: Mapping[str, Sequence[str]] | None = None) -> None:
         """Fix the inputs of the steps over the store's rows, and see what is done.
+
+        Args:
+            only: inputs by step: nothing else is done, but what follows from them is.
 
         Raises:
             RecipeError: a step's ``where`` is no condition.
@@ -120,6 +130,7 @@ class Flow:
                 self.progress.planned[stage.name] = plan_roots(self._store, stage, step)
             self._done[stage.name] = find_done(self._store, step)
             self.progress.done[stage.name] = len(self._done[stage.name])
+        self._only = None if only is None else {name: set(ids) for name, ids in only.items()}
         self._known = KeySet(self._store, "SELECT request_id FROM requests WHERE answered_at IS NOT NULL")
 
     async def run(self) -> Progress:
@@ -344,10 +355,10 @@ class Flow:
                 handed.append(
                     Item(sample.sample_id, sample_values(dict(item.values), dict(one.fields), prompt, one.completion))
                 )
-        rows += [self._drop(name + ITEMS, item, f, i, now) for i, f in enumerate(faults) if made]
-        if made:
+        if made or len(faults) > 1:
+            rows += [self._drop(name + ITEMS, item, f, i, now) for i, f in enumerate(faults)]
             rows.append(PlanRow(run_id, iteration, name + ITEMS, 0, item.input_id, len(made) + len(faults)))
-        else:
+        if not made:
             rows.append(self._drop(name, item, faults[0] if faults else Fault("the generator made nothing of it"), 0, now))
         return rows, handed
 
@@ -461,6 +472,8 @@ class Flow:
         """Yield waiting inputs, those of the last steps first."""
         for stage in reversed(self._stages):
             for page in read_inputs(self._store, stage, self._step(stage), self._done[stage.name]):
+                if self._only is not None:
+                    page = [item for item in page if item.input_id in self._only.get(stage.name, ())]
                 yield stage, page
 
     async def _load(self) -> None:

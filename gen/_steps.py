@@ -1,7 +1,7 @@
 """The steps of ``generate``, made ready: each with its generator, its options, and the steps that follow it."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +32,10 @@ class Stage:
     project_root: Path
     followers: list["Stage"] = field(default_factory=list)
     _templates: dict[str, Template] = field(default_factory=dict)
+
+    def with_max_tokens(self, max_tokens: int) -> "Stage":
+        """Return the step with another limit of completion tokens."""
+        return replace(self, sampling=replace(self.sampling, max_tokens=max_tokens), followers=[])
 
     @property
     def name(self) -> str:

@@ -1,5 +1,6 @@
 """The order of the stages, the gate, and what a run came to."""
 
+from ..gen import Estimate, Progress
 from ._gate import Paired, Ruling, pair_items, rule
 from ._report import ITERATION_COLUMNS, describe_outcome, iteration_cells, render_report, write_report
 from ._report_to import Reporter, SilentReporter
@@ -8,7 +9,9 @@ from ._wheel import Wheel
 
 __all__ = [
     "ITERATION_COLUMNS",
+    "Estimate",
     "Paired",
+    "Progress",
     "Reporter",
     "Ruling",
     "SilentReporter",

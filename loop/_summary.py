@@ -89,6 +89,8 @@ def _rows(project: Project, sql: str) -> list[Row]:
 def _challengers(scores: list[Row], recipe: Row) -> list[Row]:
     """Keep one row a checkpoint: the deciding one, and of the baseline the one with the same suite and metric."""
     gates = [s for s in scores if s["role"] == "gate"]
+    if not recipe["suites"]:
+        return []
     name = recipe["gate"]["suite"] or recipe["suites"][0]["name"]
     key = (name, next(s["metric"] for s in recipe["suites"] if s["name"] == name))
     base = [s for s in scores if s["role"] == "baseline" and s["split"] == "gate" and (s["suite"], s["metric"]) == key]

@@ -4,7 +4,6 @@ Every stage is known by what it is made of, and does nothing when its outcome is
 killed and started again therefore walks the same path, finds what is done, and goes on from there.
 """
 
-import asyncio
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,7 +13,7 @@ from typing import Any
 
 from .. import __version__
 from ..config import Recipe, SolveConfig
-from ..errors import NotFoundError, RecipeError
+from ..errors import NotFoundError, RecipeError, StoppedError
 from ..eval import Split, evaluate_checkpoint, prepare_suites, unscored
 from ..gen import (
     Step,
@@ -23,6 +22,7 @@ from ..gen import (
     generate_samples,
     import_solutions,
     load_problems,
+    make_stages,
     read_problem_plan,
 )
 from ..judge import (
@@ -35,7 +35,7 @@ from ..judge import (
     snapshot_sft,
     verify_samples,
 )
-from ..llm import Engine, LocalEngine, OpenAIEngine, ResolvedModel, Sampling, hash_model, resolve_model
+from ..llm import Engine, LocalEngine, ModelIdentity, OpenAIEngine, ResolvedModel, Sampling, hash_model, resolve_model
 from ..prompts import load_template
 from ..schema import content_id, hash_files, seed_from, utc_now
 from ..stage import Event
@@ -43,6 +43,7 @@ from ..store import Project, Store
 from ..train import Checkpoint, TrainJob, check_keys, train_checkpoint
 from ._decide import check_metrics, decide, record_baseline
 from ._gate import Ruling
+from ._generate import Generation, run_loop
 from ._report_to import Reporter
 
 SOLVE, ON_POLICY, IMPORT = "solve", "on-policy", "import"
@@ -92,17 +93,24 @@ class Wheel:
         check_keys("dpo", self.recipe.train.dpo or {})
         for solve in (self.recipe.solve, self._on_policy_config()):
             load_template(solve.template, self.store.project.root)
+        make_stages(self.recipe.generate, self.store.project.root, self.base)
         base = resolve_model(self.recipe.model, self.base)
         self.store.open()
         self._base_model = base
         base_id = content_id("ckpt", base.revision)
         self.run_id = content_id("run", [self.recipe.identity(), base.revision])
         self.splits = prepare_suites(self.store, self.recipe.suites, self.base)
-        self._problem_ids = load_problems(self.store, self.recipe.problems, self.base, self._step(0, "problems"))
+        if self.recipe.problems is not None:
+            self._problem_ids = load_problems(self.store, self.recipe.problems, self.base, self._step(0, "problems"))
         self._record_run(base, base_id)
 
     def run(self, iterations: int) -> None:
         """Turn the wheel until ``iterations`` turns are complete."""
+        if self.recipe.problems is None or not self.recipe.suites:
+            raise RecipeError(
+                f"recipe {self.recipe.name}", expected="problems to solve and suites to score, for flywheel run",
+                received="steps of generate only", cure="flywheel generate, or add problems and suites to the recipe",
+            )  # fmt: skip
         self.evaluate_baseline()
         for iteration in range(1, iterations + 1):
             if not self.is_finished(iteration):
@@ -111,7 +119,11 @@ class Wheel:
     def turn(self, iteration: int) -> None:
         """Make one whole iteration."""
         self.begin_iteration(iteration)
-        self.generate(iteration)
+        if stopped := self.generate(iteration):
+            raise StoppedError(
+                f"iteration {iteration}, generate", expected="every input done", received=f"stopped: {stopped}",
+                cure="raise the budget if it is spent; the same command goes on from here",
+            )  # fmt: skip
         sft = self.train_sft(iteration)
         if sft is not None:
             self.judge_challenger(iteration, sft)
@@ -139,15 +151,37 @@ class Wheel:
             "SELECT 1 FROM iterations WHERE run_id = ? AND iteration = ?", [self.run_id, iteration]
         ):
             self.store.insert_all("iterations", [started])
-        self._plan(iteration, SOLVE, self.recipe.solve, 0)
+        if self.recipe.problems is not None:
+            self._plan(iteration, SOLVE, self.recipe.solve, 0)
 
-    def generate(self, iteration: int) -> None:
-        """Draw and verify completions of the iteration's problems by the champion or the endpoint."""
-        if self.recipe.engine.kind == "local":
-            champion = self._checkpoint(self._champion_before(iteration))
+    def generate(self, iteration: int) -> str | None:
+        """Run the recipe's steps, then draw and verify completions of the iteration's problems; by the champion or the
+        endpoint. Return why it ended early, if it did.
+        """
+        champion = self._teacher(iteration)
+        if self.recipe.generate and (stopped := self.generation(iteration).run().stopped):
+            return stopped
+        if self.recipe.problems is not None:
             self._solve(iteration, SOLVE, self.recipe.solve, champion)
-        else:
-            self._solve(iteration, SOLVE, self.recipe.solve, None)
+        return None
+
+    def generation(self, iteration: int) -> Generation:
+        """Return the recipe's steps, made ready."""
+        champion = self._teacher(iteration)
+
+        async def connect() -> Engine:
+            return await self._engine(champion, lambda n: None)
+
+        return Generation(
+            self.store, self.recipe, self.base, self.reporter, connect, run_id=self.run_id, iteration=iteration
+        )
+
+    def identity(self, iteration: int) -> ModelIdentity:
+        """Return which model ``generate`` asks, as far as is known without asking it."""
+        champion = self._teacher(iteration)
+        if champion is not None:
+            return LocalEngine(self._resolved(champion)).identity
+        return self._make_endpoint_engine().identity
 
     def train_sft(self, iteration: int) -> Checkpoint | None:
         """Freeze the accepted completions and train on them; None when there are too few."""
@@ -379,7 +413,7 @@ class Wheel:
             finally:
                 await engine.close()
 
-        asyncio.run(work())
+        run_loop(work())
         verify_samples(self.store, self.run_id, iteration, name)
         self.reporter.end(self._describe_step(step))
 
@@ -390,11 +424,15 @@ class Wheel:
         config = self.recipe.engine
         if checkpoint is not None:
             return LocalEngine(self._resolved(checkpoint), batch_size=config.batch_size, on_tokens=on_tokens)
-        engine = OpenAIEngine(
+        return await self._make_endpoint_engine().connect()
+
+    def _make_endpoint_engine(self) -> OpenAIEngine:
+        config = self.recipe.engine
+        return OpenAIEngine(
             base_url=config.base_url, model=config.model, concurrency=config.concurrency, timeout_s=config.timeout_s,
-            max_attempts=config.max_attempts, send_seed=config.send_seed,
+            max_attempts=config.max_attempts, send_seed=config.send_seed, patience_s=config.patience_s,
+            extra_body=config.extra_body,
         )  # fmt: skip
-        return await engine.connect()
 
     def _train(
         self, iteration: int, method: str, parent: Checkpoint, snapshot: Snapshot, args: dict[str, Any]
@@ -478,6 +516,10 @@ class Wheel:
             [self.run_id, iteration, challenger.stage],
         )
         return str(found[0][0]) if found else self._champion_id()
+
+    def _teacher(self, iteration: int) -> Checkpoint | None:
+        """Return the checkpoint that generates; None for an endpoint."""
+        return self._checkpoint(self._champion_before(iteration)) if self.recipe.engine.kind == "local" else None
 
     def _describe_step(self, step: Step) -> str:
         rows = self.store.query(

@@ -31,7 +31,14 @@ WITH counted AS (
     -- entered: the plan, fixed before the step ran. kept: rows that came out of it.
     SELECT run_id, iteration, step, sum(n)::BIGINT AS entered, 0::BIGINT AS kept FROM plans GROUP BY ALL
     UNION ALL
-    SELECT run_id, iteration, step, 0, count(*) FROM samples WHERE run_id IS NOT NULL GROUP BY ALL
+    SELECT run_id, iteration, step, 0, count(*) FROM samples WHERE run_id IS NOT NULL AND parser IS NULL GROUP BY ALL
+    UNION ALL
+    -- a step of generate: an input is kept when it gave any row; its single items have a line of their own.
+    SELECT run_id, iteration, step, 0, count(DISTINCT input_id) FROM samples
+    WHERE run_id IS NOT NULL AND parser IS NOT NULL GROUP BY ALL
+    UNION ALL
+    SELECT run_id, iteration, step || '/items', 0, count(*) FILTER (NOT coalesce((fields ->> 'rejected')::BOOLEAN, FALSE))
+    FROM samples WHERE run_id IS NOT NULL AND parser IS NOT NULL GROUP BY ALL
     UNION ALL
     SELECT s.run_id, s.iteration, s.step || '/verify', count(*), count(*) FILTER (v.passed)
     FROM samples s JOIN verdicts v USING (sample_id)

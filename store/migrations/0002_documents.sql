@@ -36,3 +36,6 @@ COMMENT ON COLUMN samples.parser IS 'Generator and its version, for samples made
 
 ALTER TABLE requests ADD COLUMN details JSON;
 COMMENT ON COLUMN requests.details IS 'Of completions that did not plainly stop: finish_reasons, tool_calls and logprobs, one per draw; NULL otherwise.';
+
+CREATE TABLE retired (tbl VARCHAR NOT NULL, row JSON NOT NULL, retired_at TIMESTAMP NOT NULL);
+COMMENT ON TABLE retired IS 'Rows that flywheel generate --retry did over: what they were, and when they left their table.';

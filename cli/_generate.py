@@ -1,0 +1,102 @@
+"""``flywheel generate``: the first stage of ``flywheel run``."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+
+from ..errors import RecipeError
+from ..loop import Estimate, Wheel, summarize
+from ._common import open_wheel, recipe_options
+from ._tables import print_table
+
+KINDS = ("failed", "truncated")
+SHOWN_PROMPTS = 2
+
+
+@click.command("generate")
+@recipe_options
+@click.option("--dry-run", is_flag=True, help="Show prompts, and what the steps would ask and cost; ask nothing.")
+@click.option(
+    "--retry", "retry", default=None, metavar="KINDS",
+    help="Do only these over: failed (every try of a request failed), truncated (met the limit of tokens), or both: "
+    "failed,truncated.",
+)  # fmt: skip
+@click.option("--max-tokens", type=click.IntRange(min=1), default=None, help="With --retry: another limit of tokens.")
+@click.pass_obj
+def generate_command(
+    root: Path, recipe_path: Path | None, seed: int | None, dry_run: bool, retry: str | None, max_tokens: int | None
+) -> None:
+    """Run the recipe's steps (generate:) and draw and verify completions of its problems.
+
+    Ctrl-C once finishes what is in flight and saves it, twice stops at once; the same command goes on from there.
+    """
+    kinds = _check_kinds(retry, max_tokens, dry_run)
+    with open_wheel(root, recipe_path, seed, "flywheel generate") as wheel:
+        iteration = wheel.current_iteration()
+        wheel.begin_iteration(iteration)
+        if dry_run:
+            _print_estimates(wheel, iteration)
+            return
+        stopped = wheel.generation(iteration).retry(kinds, max_tokens).stopped if kinds else wheel.generate(iteration)
+    rows = [f for f in summarize(wheel.store.project, wheel.run_id).funnel if f["iteration"] == iteration]
+    columns = ["iteration", "step", "entered", "kept", "dropped", "reason"]
+    print_table(columns, [[r[c] for c in columns] for r in rows])
+    if stopped:
+        click.echo(f"Stopped early: {stopped}. The same command goes on from here.")
+
+
+def _check_kinds(retry: str | None, max_tokens: int | None, dry_run: bool) -> list[str]:
+    kinds = [k.strip() for k in (retry or "").split(",") if k.strip()]
+    if wrong := [k for k in kinds if k not in KINDS]:
+        raise RecipeError(
+            "flywheel generate --retry", expected=f"one or both of {', '.join(KINDS)}", received=wrong[0],
+            cure="for example --retry failed,truncated",
+        )  # fmt: skip
+    if (max_tokens is not None and not kinds) or (dry_run and kinds):
+        raise RecipeError(
+            "flywheel generate", expected="--max-tokens only with --retry, and --retry not with --dry-run",
+            received="another combination", cure="set a step's max_tokens in the recipe, or add --retry truncated",
+        )  # fmt: skip
+    if "truncated" in kinds and max_tokens is None:
+        raise RecipeError(
+            "flywheel generate --retry truncated", expected="--max-tokens, higher than the step's",
+            received="the same limit, which would cut the same answers", cure="for example --max-tokens 2048",
+        )  # fmt: skip
+    return kinds
+
+
+def _print_estimates(wheel: Wheel, iteration: int) -> None:
+    estimates = wheel.generation(iteration).estimate(wheel.identity(iteration))
+    for estimate in estimates:
+        for request in estimate.prompts[:SHOWN_PROMPTS]:
+            click.secho(f"── {estimate.step}: {request.input_id}", bold=True)
+            for message in request.messages:
+                click.echo(f"[{message['role']}]\n{message['content']}\n")
+    columns = ["step", "inputs", "requests", "prompt tokens", "completion tokens", "US$", "time", "based on"]
+    print_table(columns, [*_rows(estimates), _total(estimates)])
+
+
+def _rows(estimates: Sequence[Estimate]) -> list[list[object]]:
+    return [
+        [
+            e.step, e.inputs, e.requests, e.prompt_tokens, e.completion_tokens, f"{e.usd:.2f}", _minutes(e.time_s),
+            "requests on record" if e.is_measured else "max_tokens, 1 row an input: at most",
+        ]
+        for e in estimates
+    ]  # fmt: skip
+
+
+def _total(estimates: Sequence[Estimate]) -> list[object]:
+    times = [e.time_s for e in estimates]
+    total_s = sum(t for t in times if t is not None) if None not in times else None
+    return [
+        "total", "", sum(e.requests for e in estimates), sum(e.prompt_tokens for e in estimates),
+        sum(e.completion_tokens for e in estimates), f"{sum(e.usd for e in estimates):.2f}", _minutes(total_s), "",
+    ]  # fmt: skip
+
+
+def _minutes(seconds: float | None) -> str:
+    if seconds is None:
+        return "unknown"
+    return f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min"
