@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from ..llm import ModelIdentity, Reply, Request, Sampling
-from ..schema import Message, seed_from
+from ..schema import Message, canonical_json, seed_from
 from ._generator import AskError, Completion, Item
 from ._parse import parse_json
 from ._steps import Stage
@@ -40,8 +40,15 @@ class StageAsk:
     def random(self) -> random.Random:
         """Seeded by recipe, step and input."""
         if self._random is None:
-            self._random = random.Random(seed_from(self._seed, self._stage.name, self._item.input_id))
+            self._random = random.Random(seed_from(self._seed, self._stage.name, self._content()))
         return self._random
+
+    def _content(self) -> str:
+        """Return what the item is, not whose: a sample of another run with the same content gets the same questions."""
+        item = self._item
+        if item.input_id.startswith("smp_"):
+            return canonical_json([item.get("prompt"), item.get("completion")])
+        return item.input_id
 
     async def __call__(
         self, template: str, /, *, n: int | None = None, temperature: float | None = None, draw: int = 0,
@@ -87,7 +94,7 @@ class StageAsk:
             sampling=Sampling(
                 s.n if n is None else n, s.temperature if temperature is None else temperature, s.top_p,
                 s.max_tokens if max_tokens is None else max_tokens,
-                seed_from(self._seed, stage.name, self._item.input_id, draw) & 0x7FFFFFFF, s.stop, s.logprobs,
+                stage.seed_of(self._seed, draw), s.stop, s.logprobs,
             ),
             model=self._model, input_id=self._item.input_id, template_id=found.template_id, response_schema=schema,
             step=stage.name, tools=tuple(tools),

@@ -46,13 +46,14 @@ class Meter:
         return (self.prompt_tokens * self.prices.prompt + self.completion_tokens * self.prices.completion) / 1e6
 
     def spent(self, in_flight: int = 0) -> str | None:
-        """Return which limit is reached, ``in_flight`` requests counted as sent; None while there is room."""
+        """Return which limit is reached; None while there is room. Requests in flight count as sent, at the mean price."""
         b = self.limits
+        share = 1 + in_flight / self.requests if self.requests else 1.0
         tokens = self.prompt_tokens + self.completion_tokens
         if b.requests and self.requests + in_flight >= b.requests:
             return f"budget.requests = {b.requests:,} is spent"
-        if b.tokens and tokens >= b.tokens:
-            return f"budget.tokens = {b.tokens:,} is spent ({tokens:,} used)"
-        if b.usd and self.usd >= b.usd:
-            return f"budget.usd = {b.usd:g} is spent ({self.usd:.4f} used)"
+        if b.tokens and tokens * share >= b.tokens:
+            return f"budget.tokens = {b.tokens:,} is spent"
+        if b.usd and self.usd * share >= b.usd:
+            return f"budget.usd = {b.usd:g} is spent"
         return None

@@ -9,6 +9,7 @@ from ..config import StepConfig
 from ..errors import RecipeError
 from ..llm import Sampling
 from ..prompts import Template, load_template
+from ..schema import seed_from
 from ._generator import Generator
 from ._registry import complete_options, find_generator
 
@@ -32,6 +33,14 @@ class Stage:
     project_root: Path
     followers: list["Stage"] = field(default_factory=list)
     _templates: dict[str, Template] = field(default_factory=dict)
+    _seeds: dict[int, int] = field(default_factory=dict)
+
+    def seed_of(self, seed: int, draw: int) -> int:
+        """Return the seed of a request: it tells draws apart; the prompts tell the inputs apart."""
+        found = self._seeds.get(draw)
+        if found is None:
+            found = self._seeds[draw] = seed_from(seed, self.name, draw) & 0x7FFFFFFF
+        return found
 
     def with_max_tokens(self, max_tokens: int) -> "Stage":
         """Return the step with another limit of completion tokens."""

@@ -136,9 +136,16 @@ def describe_progress(progress: Progress) -> str:
 
 
 def run_loop(work: Coroutine[Any, Any, T]) -> T:
-    """Run a coroutine on uvloop where it is installed (not on Windows), else on asyncio's own loop."""
+    """Run a coroutine on uvloop where it is installed (not on Windows), else on asyncio's own loop.
+
+    Raises:
+        KeyboardInterrupt: it was told to stop at once.
+    """
     try:
-        import uvloop
+        from uvloop import run
     except ImportError:
-        return asyncio.run(work)
-    return uvloop.run(work)
+        run = asyncio.run
+    try:
+        return run(work)
+    except asyncio.CancelledError:
+        raise KeyboardInterrupt from None

@@ -3,7 +3,8 @@
 Run as ``python fake_endpoint.py PORT_FILE LOG PROBLEMS [key=value …]``. It knows the answers of a GSM8K-style file and
 gives the right one in a share of the draws, decided by a hash of prompt, seed and draw. Each request that was
 answered in full is one line in LOG: a hash of its body. Settings: ``latency`` in seconds, ``faults`` as
-``429=0.1,500=0.1,reset=0.1,malformed=0.1,empty=0.1`` (by hash of body and attempt), ``max_choices``, ``right``: the share of right answers.
+``429=0.1,500=0.1,reset=0.1,malformed=0.1,empty=0.1,length=0.1`` (by hash of body and attempt), ``max_choices``, ``right``: the share of right answers, ``limit``: refuse
+(429) beyond so many in flight, ``port``: listen there.
 """
 
 import asyncio
@@ -27,11 +28,14 @@ def unit(*parts):
 
 
 class Endpoint:
-    def __init__(self, log, problems, latency=0.0, faults="", max_choices=0, right=0.5):
+    def __init__(self, log, problems, latency=0.0, faults="", max_choices=0, right=0.5, port=0, limit=0):
         self.log = Path(log)
         self.latency = float(latency)
         self.max_choices = int(max_choices)
         self.right = float(right)
+        self.port = int(port)
+        self.limit = int(limit)
+        self.in_flight = 0
         self.faults = {k: float(v) for k, _, v in (f.partition("=") for f in faults.split(",") if f)}
         self.answers = {}
         for line in Path(problems).read_text().splitlines():
@@ -58,6 +62,15 @@ class Endpoint:
         return f"{steps}#### {wrong}" if final else "no idea"
 
     async def chat(self, request):
+        if self.limit and self.in_flight >= self.limit:
+            return web.json_response({"error": {"message": "slow down"}}, status=429, headers={"retry-after": "0.05"})
+        self.in_flight += 1
+        try:
+            return await self.answer(request)
+        finally:
+            self.in_flight -= 1
+
+    async def answer(self, request):
         body = await request.json()
         key = digest(body)
         if self.latency:
@@ -77,7 +90,7 @@ class Endpoint:
         choices = [
             {
                 "index": i,
-                "finish_reason": "stop",
+                "finish_reason": "length" if fault == "length" else "stop",
                 "message": {"role": "assistant", "content": self.complete(body["messages"], body.get("seed"), i)},
             }
             for i in range(n)
@@ -93,7 +106,7 @@ class Endpoint:
         text = json.dumps(reply)
         if fault == "malformed":
             return web.Response(text=text[: len(text) // 2], content_type="application/json")
-        if fault is None:
+        if fault in (None, "length"):
             with self.log.open("a") as log:
                 log.write(digest(body["messages"], body.get("seed")) + "\n")
         return web.Response(text=text, content_type="application/json")
@@ -112,7 +125,7 @@ async def main():
     app.router.add_get("/v1/models", endpoint.models)
     runner = web.AppRunner(app)
     await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
+    site = web.TCPSite(runner, "127.0.0.1", endpoint.port, reuse_address=True)
     await site.start()
     port = site._server.sockets[0].getsockname()[1]
     partial = Path(port_file + ".part")

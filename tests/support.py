@@ -68,6 +68,7 @@ def run_cli(folder, *args, env=None, timeout=300, check=None, stdin=None):
 
 class FakeEndpoint:
     def __init__(self, folder, problems, **settings):
+        folder.mkdir(exist_ok=True)
         self.log = folder / "endpoint.log"
         port_file = folder / "endpoint.port"
         port_file.unlink(missing_ok=True)
