@@ -70,6 +70,17 @@ def same_answer(found: str, known: str, *, overlap: float = 0.6) -> bool:
     return bool(overlap) and _f_measure(a, b) >= overlap
 
 
+def mentions_answer(text: str, known: str, *, overlap: float = 0.6) -> bool:
+    """Say whether an answer in whole sentences holds the known one: its number, its words, or enough of them."""
+    found = final_answer(text) or text
+    if same_answer(found, known, overlap=overlap):
+        return True
+    number = read_number(known)
+    if number is not None:
+        return number in {read_number(n) for n in _NUMBER.findall(text)}
+    return _holds(_bare(text), _bare(known))
+
+
 def read_number(text: str) -> Decimal | None:
     """Return the quantity that a short answer states: ``$1,200``, ``18 eggs``, ``x = 3/4``; None without exactly one."""
     found = _NUMBER.findall(text)

@@ -40,6 +40,7 @@ def _essence(text: str) -> tuple[str, list[int]]:
                 continue
         elif unicodedata.category(char)[0] != "S":
             continue
+        char = "-" if char == "−" else char
         plain = char.lower() if char.isascii() else unicodedata.normalize("NFKD", char).casefold()
         for sign in plain:
             if not unicodedata.combining(sign):
