@@ -7,7 +7,7 @@ from decimal import Decimal, InvalidOperation
 from ._text import words_of
 
 _MARKED = re.compile(
-    r"(?:^|\n)\s*(?:\*\*)?(?:final answer|answer)(?:\*\*)?\s*:\s*(?:\*\*)?\s*(?P<a>[^\n]+)|"
+    r"(?:^|\n)\s*(?:\*\*)?(?:final answer|answer|a)(?:\*\*)?\s*:\s*(?:\*\*)?\s*(?P<a>[^\n]+)|"
     r"\b(?:the )?(?:final |correct )?answer(?: to the question)? is:?\s*(?P<b>[^\n]+)|####[ \t]*(?P<c>[^\n]+)",
     re.IGNORECASE,
 )

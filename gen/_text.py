@@ -5,6 +5,8 @@ import unicodedata
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
 
+_SAME = {"−": "-", "ı": "i"}
+_MARKUP = frozenset("|`~^´¨")
 _KEPT_BEFORE_DIGIT = frozenset(".-−")
 _REFUSAL = re.compile(
     r"^\W*(?:(?:i['’]?m|i am) (?:very |so |really )?sorry\b|sorry,|i apologi[sz]e\b|as an ai\b|"
@@ -18,7 +20,7 @@ _LEANING = re.compile(
     rf"\b(?:according to|based on|in|from|within|of|by|does|do|did|is|are|as|per|mentioned in|given)\s+(?:the|this|that|these)\s+"
     rf"(?:(?:given|provided|above|following|preceding|previous|present|short)\s+)?{_KINDS}\b(?!\s*(?:\d|of\b|§))|"
     rf"\b(?:the|this)\s+(?:given|provided|above|preceding)\s+(?:{_KINDS}|information|example|table|figure|list|code|statement)\b|"
-    rf"\b(?:mentioned|described|listed|shown|given|discussed|quoted|stated) (?:above|below|here|earlier)\b|\bthis (?:passage|excerpt|text)\b|"
+    rf"\b(?:mentioned|described|listed|shown|given|discussed|quoted|stated) (?:above|below|here|earlier)\b|\bthis {_KINDS}\b|"
     r"\bthe passage\b",
     re.IGNORECASE,
 )
@@ -38,9 +40,9 @@ def _essence(text: str) -> tuple[str, list[int]]:
         elif char in _KEPT_BEFORE_DIGIT:
             if not text[offset + 1 : offset + 2].isdigit():
                 continue
-        elif unicodedata.category(char)[0] != "S":
+        elif char in _MARKUP or unicodedata.category(char)[0] != "S":
             continue
-        char = "-" if char == "−" else char
+        char = _SAME.get(char, char)
         plain = char.lower() if char.isascii() else unicodedata.normalize("NFKD", char).casefold()
         for sign in plain:
             if not unicodedata.combining(sign):

@@ -189,7 +189,7 @@ async def call_tool(tool: Tool, arguments: str, *, timeout_s: float, max_chars: 
         text = result if isinstance(result, str) else json.dumps(result, ensure_ascii=False, default=str)
     except TimeoutError:
         return _error(f"no result within {timeout_s:g} s")
-    except Exception as error:  # noqa: BLE001: a tool's failure is for the model to deal with
+    except Exception as error:  # noqa: BLE001  a tool's failure is for the model to deal with
         return _error(f"{type(error).__name__}: {error}")
     return text if len(text) <= max_chars else text[:max_chars] + " … (cut off)"
 
