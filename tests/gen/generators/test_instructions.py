@@ -46,7 +46,7 @@ def test_a_failed_answer_eliminates_too():
 
 def test_rounds_go_on_from_the_last_good_one():
     second = "Compare three kinds of windmill by the height to which they raise water, with the torque each needs."
-    made, faults, ask = run(EVOLVE, TASK, [HARDER, "", second], rounds=3, answer=False)
+    made, faults, _ = run(EVOLVE, TASK, [HARDER, "", second], rounds=3, answer=False)
     assert [m.fields["round"] for m in made] == [1, 3]
     assert [m.fields["parent"] for m in made] == [TASK["question"], HARDER]
     assert reasons(faults) == ["empty"]

@@ -133,6 +133,7 @@ def test_a_revision_makes_a_pair_with_the_original():
         (SOLUTION.replace("\n", " "), "unchanged"),
         ("3 * 6 = 20\n#### 20", "still wrong"),
         ("I cannot do that", "refusal"),
+        ("3 * 6 = 18", "no final answer"),
     ],
 )
 def test_revisions_that_are_no_better(text, reason):
@@ -156,3 +157,12 @@ def test_both_in_one():
 
 def test_steps_lose_their_own_numbers():
     assert split_steps("Step 1: a\n\n2) b\n3. c 4. d\nfour") == ["a", "b", "c 4. d", "four"]
+
+
+def test_a_revision_can_be_criticised_again():
+    """Its item still has what the first critique handed on; the critic must see the revision."""
+    item = {**CRITICISED, "completion": "3 * 6 = 18, {{so}}\n#### 18", "prompt": SAMPLE["prompt"]}
+    made, _, ask = run(CRITIQUE, item, [critique(None, "correct", "Right.")])
+    assert "1. 3 * 6 = 18, {{so}}" in text_of(ask.asked[0]["messages"])
+    assert made[0].fields["original"] == item["completion"]
+    assert made[0].fields["original_prompt"] == SAMPLE["prompt"]
