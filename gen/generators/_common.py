@@ -49,10 +49,15 @@ def is_near_any(text: str, others: Sequence[str], limit: float) -> bool:
 
 
 def why_unfit(text: str) -> str | None:
-    """Return why a completion cannot be used as it is; None when it can."""
+    """Return why a text cannot be used as it is; None when it can."""
     if not text.strip():
         return "empty"
     return "refusal" if is_refusal(text) else None
+
+
+def is_cut(completion: Completion) -> bool:
+    """Say whether a completion stopped at ``max_tokens``, before its end."""
+    return completion.finish_reason == "length"
 
 
 def sort_out(completions: Sequence[Completion]) -> tuple[list[Completion], list[Fault]]:

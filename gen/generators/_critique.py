@@ -8,7 +8,7 @@ from typing import Any
 from .._answers import final_answer, same_answer
 from .._generator import Ask, Completion, Fault, Item, Made, generator
 from .._text import words_of
-from ._common import SAID, Outcome, one_of, record, why_unfit
+from ._common import SAID, Outcome, is_cut, one_of, record, why_unfit
 
 _NUMBERED = re.compile(r"^\s*(?:step\s*)?\d+\s*[.:)]\s*", re.IGNORECASE)
 VERDICTS = ("correct", "wrong", "weak")
@@ -124,7 +124,7 @@ class _Attempt:
 async def _revise(attempt: _Attempt, words: str, ask: Ask, n: int | None = None, draw: int = 0) -> Outcome:
     values: dict[str, Any] = {"question": attempt.question, "completion": attempt.text, "critique": words}
     for completion in await ask("revise", n=n, draw=draw, **values):
-        reason = _why_no_better(completion.text, attempt, ask)
+        reason = "cut off" if is_cut(completion) else _why_no_better(completion.text, attempt, ask)
         yield completion.fail(reason) if reason else _make_revision(completion, attempt, words)
 
 

@@ -33,7 +33,7 @@ async def dialogue(item: Item, ask: Ask) -> Outcome:
     if len(text.strip()) < options["min_chars"] and not item.get("media"):
         yield Fault("text too short", text)
         return
-    person = ask.random.choice(list(options["people"]))
+    person = ask.random.choice(list(options["people"] or PEOPLE))
     completions = await ask.json(
         "dialogue", schema=EXCHANGES, text=text, tag=choose_tag(text), where=where_of(item), person=person,
         exchanges=options["exchanges"], **images_of(item, ask),

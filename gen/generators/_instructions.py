@@ -10,7 +10,7 @@ from typing import Any
 from ...errors import InputError
 from .._generator import Ask, Completion, Fault, Item, generator
 from .._text import is_refusal, nearest, words_of
-from ._common import SAID, Outcome, list_of, record, sort_out
+from ._common import SAID, Outcome, is_cut, list_of, record, sort_out
 
 DEPTH = ("constraints", "deepen", "concretise", "reasoning", "complicate-input")
 OPERATIONS = (*DEPTH, "breadth")
@@ -97,7 +97,11 @@ async def respond(ask: Ask, made: Completion, instruction: str, **fields: Any) -
     for fault in faults:
         yield fault
     for reply in good:
-        if _say_nothing(reply.text) or ("sorry" in reply.text.casefold() and len(words_of(reply.text)) < _SHORT_REPLY):
+        if is_cut(reply):
+            yield reply.fail("cut off")
+        elif _say_nothing(reply.text) or (
+            "sorry" in reply.text.casefold() and len(words_of(reply.text)) < _SHORT_REPLY
+        ):
             yield reply.fail("refusal")
         else:
             yield reply.made(reply.text.strip(), prompt=instruction, **fields)
@@ -116,7 +120,7 @@ async def evolve(item: Item, ask: Ask) -> Outcome:
     more; too short or over ``max_words``; a refusal; words of the prompt), and the next round evolves the last good
     one. Each evolution is a row, answered by the model unless ``answer: false``.
     """
-    operations = list(ask.options["operations"])
+    operations = list(ask.options["operations"] or OPERATIONS)
     first = ask.random.randrange(len(operations))
     chains: list[tuple[str, int]] = [(item.text("question"), 0)]
     for turn in range(ask.options["rounds"]):
@@ -127,7 +131,7 @@ async def evolve(item: Item, ask: Ask) -> Outcome:
             replies = await ask("evolve", n=n, draw=lane, operation=operation, instruction=parent)
             for i, completion in enumerate(replies):
                 new = clean_instruction(completion.text)
-                if reason := _why_dropped(new, parent, ask):
+                if reason := "cut off" if is_cut(completion) else _why_dropped(new, parent, ask):
                     yield completion.fail(reason)
                     ongoing.append((parent, lane + i))
                     continue
@@ -168,7 +172,7 @@ async def self_instruct(item: Item, ask: Ask) -> Outcome:
     completions = await ask("self-instruct", tasks=shown, new=options["new"])
     for completion in completions:
         found = split_numbered(completion.text)
-        if completion.finish_reason == "length" and found:
+        if is_cut(completion) and found:
             yield completion.fail("cut off", found.pop())
         if not found:
             yield completion.fail("no numbered list")
@@ -267,7 +271,7 @@ async def persona(item: Item, ask: Ask) -> Outcome:
         for completion in await ask("persona-rewrite", persona=someone, instruction=question):
             new = clean_instruction(completion.text)
             reason = next((r for old in seen if (r := why_failed(new, old, ask.options["same"]))), None)
-            if reason:
+            if reason := "cut off" if is_cut(completion) else reason:
                 yield completion.fail(reason)
                 continue
             seen.append(new)

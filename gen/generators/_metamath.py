@@ -7,7 +7,7 @@ from typing import Any
 from .._answers import final_answer, same_answer
 from .._generator import Ask, Fault, Item, generator
 from .._text import nearest
-from ._common import Outcome, sort_out
+from ._common import Outcome, is_cut, sort_out
 from ._instructions import clean_instruction, why_failed
 
 _SOURCE = "MetaMath (Yu et al. 2023, arXiv 2309.12284)"
@@ -47,7 +47,7 @@ async def rephrase(item: Item, ask: Ask) -> Outcome:
     seen = [question]
     for completion in await ask("rephrase", question=question):
         new = clean_instruction(completion.text)
-        reason = why_failed(new, question, ask.options["same"])
+        reason = "cut off" if is_cut(completion) else why_failed(new, question, ask.options["same"])
         if reason is None and ask.options["keep_numbers"] and numbers_in(new) != numbers_in(question):
             reason = "numbers changed"
         if reason is None and nearest(new, seen) >= ask.options["same"]:

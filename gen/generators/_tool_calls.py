@@ -8,6 +8,7 @@ from typing import Any
 from ...schema import Message, canonical_json
 from .._answers import mentions_answer
 from .._generator import Ask, Completion, Fault, Item, Made, generator
+from .._parse import parse_json
 from .._text import is_refusal
 from .._tools import Definition, Tool, call_tool, define, load_tools, read_definitions
 from ._common import Outcome
@@ -121,7 +122,9 @@ class _Search:
             "tool-simulate", n=1, temperature=0.0, definition=json.dumps(definition["function"], ensure_ascii=False),
             arguments=arguments, before="\n".join(before) or "none",
         )  # fmt: skip
-        return reply.text.strip()[: self.ask.options["max_result_chars"]] or '{"error": "no result"}'
+        parsed = parse_json(reply.text, {"type": ["object", "array"]})
+        text = reply.text.strip() if parsed.complaint else json.dumps(parsed.value, ensure_ascii=False)
+        return text[: self.ask.options["max_result_chars"]] or '{"error": "no result"}'
 
 
 def _depth(path: Sequence[Message]) -> int:
