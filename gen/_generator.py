@@ -185,6 +185,16 @@ class Ask(Protocol):
         ...
 
 
+class AskError(Exception):
+    """A request failed for good: the reason, and the body that came back if there was one."""
+
+    def __init__(self, reason: str, raw: str | None = None, request_id: str | None = None) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.raw = raw
+        self.request_id = request_id
+
+
 Generate = Callable[[Item, Ask], AsyncIterator[Made | Fault]]
 
 

@@ -24,6 +24,10 @@ _LATEX = re.compile(
     r"(?<!\\)\\(?=(?:begin|beta|bar|binom|bmod|boxed|frac|forall|neq|nabla|rho|right|rangle|text|times|theta|tfrac|tan)"
     r"(?![a-z0-9]{4}))"
 )
+_LONE = re.compile(
+    r"\\u[dD][89abAB][0-9a-fA-F]{2}(?!\\u[dD][c-fC-F])|(?<!\\u[dD][89abAB][0-9a-fA-F]{2})\\u[dD][c-fC-F][0-9a-fA-F]{2}"
+)
+"""Halves of a surrogate pair by themselves: no text that can be stored has them."""
 _OPENER = re.compile(r"[\[{]")
 
 
@@ -48,7 +52,9 @@ def parse_json(text: str, schema: Mapping[str, Any]) -> Parsed:
     Where several values stand there, the last whole one that fits is taken: models correct themselves. A list where
     ``schema`` wants a mapping with one list in it (or the reverse) is let pass.
     """
-    text = _LATEX.sub(r"\\\\", text.rpartition(_THOUGHT_END)[2]) if "\\" in text else text.rpartition(_THOUGHT_END)[2]
+    text = text.rpartition(_THOUGHT_END)[2]
+    if "\\" in text:
+        text = _LONE.sub(r"\\ufffd", _LATEX.sub(r"\\\\", text))
     best = Parsed(complaint=NOTHING)
     found: list[Any] = []
     for value, is_whole, lost in _candidates(text):

@@ -4,7 +4,7 @@ import itertools
 import json
 
 import pytest
-from flywheel.gen import built_in
+from flywheel.gen import AskError, built_in
 from flywheel.gen.generators._backtranslate import DIFFICULTIES, TYPES
 from flywheel.prompts import encode_image
 from support_generators import reasons, run, text_of
@@ -177,6 +177,11 @@ def test_an_image_goes_along(tmp_path):
     parts = ask.asked[0]["messages"][-1]["content"]
     assert parts[0] == {"type": "image_url", "image_url": {"url": encode_image(tmp_path / "a.png")}}
     assert parts[1]["type"] == "text"
+
+
+def test_an_image_that_is_gone_is_the_items_drop(tmp_path):
+    with pytest.raises(AskError, match="image cannot be read"):
+        run(BACKTRANSLATE, {"text": "", "media": "gone.png"}, [], folder=tmp_path)
 
 
 def test_a_passage_gets_questions_fast_enough():

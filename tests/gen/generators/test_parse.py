@@ -65,6 +65,7 @@ def test_what_models_write_is_read(text, value):
         ('{"a": "{{name}} {% if %} [x", "b": "}"}', {"a": "{{name}} {% if %} [x", "b": "}"}),
         ('{"a": "日本「x」", "ключ": "ß"}', {"a": "日本「x」", "ключ": "ß"}),
         ('{"a": "\\ud83d lone",}', {"a": "\ufffd lone"}),
+        ('{"a": "\\ud83d lone \\uDE00 \\ud83d\\ude00"}', {"a": "\ufffd lone \ufffd 😀"}),
     ],
 )
 def test_strings_and_numbers(text, value):
