@@ -1,7 +1,7 @@
 """Making data: problems in, planned requests out, completions on record."""
 
 from ._driver import Tally, generate_samples, request_row, rows_of_reply
-from ._generator import REQUIRED, Ask, AskError, Completion, Fault, Generator, Item, Made, generator
+from ._generator import REQUIRED, Ask, Completion, Fault, Generator, Item, Made, generator
 from ._import import Imported, import_solutions
 from ._parse import Parsed, parse_json
 from ._plan import Planned, Step, choose_problems, read_problem_plan
@@ -12,7 +12,6 @@ from ._schema import check_schema
 __all__ = [
     "REQUIRED",
     "Ask",
-    "AskError",
     "Completion",
     "Fault",
     "Generator",

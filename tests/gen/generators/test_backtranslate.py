@@ -4,7 +4,8 @@ import itertools
 import json
 
 import pytest
-from flywheel.gen import AskError, built_in
+from flywheel.gen import built_in
+from flywheel.gen._generator import AskError
 from flywheel.gen.generators._backtranslate import DIFFICULTIES, TYPES
 from flywheel.prompts import encode_image
 from support_generators import reasons, run, text_of
