@@ -58,6 +58,7 @@ def test_what_models_write_is_read(text, value):
     [
         ('{"a": "one\ntwo", }', {"a": "one\ntwo"}),
         ('{"a": "he said "no", and left", "b": 1,}', {"a": 'he said "no", and left', "b": 1}),
+        ('{"the "a" of it": 1,}', {'the "a" of it': 1}),
         ("{'a': 'it's Ann's', 'b': True, 'c': None}", {"a": "it's Ann's", "b": True, "c": None}),
         ('{"a": [NaN, Infinity, -1.5e3, +2, .5]}', {"a": [None, None, -1500.0, 2, 0.5]}),
         (r'{"a": "\frac{1}{2} \times \d \u00e9 \ud83d\ude00 \\theta",}', {"a": r"\frac{1}{2} \times \d é 😀 \theta"}),
