@@ -7,7 +7,7 @@ from decimal import Decimal, InvalidOperation
 from ._text import words_of
 
 _MARKED = re.compile(
-    r"(?:^|\n)\s*(?:\*\*)?(?:final answer|answer)(?:\*\*)?\s*:\s*(?:\*\*)?\s*(?P<a>[^\n]+)|"
+    r"(?:^|\n)\s*(?:\*\*)?(?:final answer|answer|a)(?:\*\*)?\s*:\s*(?:\*\*)?\s*(?P<a>[^\n]+)|"
     r"\b(?:the )?(?:final |correct )?answer(?: to the question)? is:?\s*(?P<b>[^\n]+)|####[ \t]*(?P<c>[^\n]+)",
     re.IGNORECASE,
 )
@@ -68,6 +68,17 @@ def same_answer(found: str, known: str, *, overlap: float = 0.6) -> bool:
     if len(b) <= _WORDS_OF_ANSWER:
         return len(a) <= len(b) + _WORDS_OF_ANSWER and _holds(a, b)
     return bool(overlap) and _f_measure(a, b) >= overlap
+
+
+def mentions_answer(text: str, known: str, *, overlap: float = 0.6) -> bool:
+    """Say whether an answer in whole sentences holds the known one: its number, its words, or enough of them."""
+    found = final_answer(text) or text
+    if same_answer(found, known, overlap=overlap):
+        return True
+    number = read_number(known)
+    if number is not None:
+        return number in {read_number(n) for n in _NUMBER.findall(text)}
+    return _holds(_bare(text), _bare(known))
 
 
 def read_number(text: str) -> Decimal | None:

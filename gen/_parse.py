@@ -17,12 +17,17 @@ from ._tolerant import Reader
 
 MAX_STARTS = 5_000
 """Brackets at which a value is looked for."""
+NOTHING = "no JSON value in the reply"
 CUT_OFF = "the reply was cut off: its last element is lost"
 _THOUGHT_END = "</think>"
 _LATEX = re.compile(
     r"(?<!\\)\\(?=(?:begin|beta|bar|binom|bmod|boxed|frac|forall|neq|nabla|rho|right|rangle|text|times|theta|tfrac|tan)"
     r"(?![a-z0-9]{4}))"
 )
+_LONE = re.compile(
+    r"\\u[dD][89abAB][0-9a-fA-F]{2}(?!\\u[dD][c-fC-F])|(?<!\\u[dD][89abAB][0-9a-fA-F]{2})\\u[dD][c-fC-F][0-9a-fA-F]{2}"
+)
+"""Halves of a surrogate pair by themselves: no text that can be stored has them."""
 _OPENER = re.compile(r"[\[{]")
 
 
@@ -47,8 +52,10 @@ def parse_json(text: str, schema: Mapping[str, Any]) -> Parsed:
     Where several values stand there, the last whole one that fits is taken: models correct themselves. A list where
     ``schema`` wants a mapping with one list in it (or the reverse) is let pass.
     """
-    text = _LATEX.sub(r"\\\\", text.rpartition(_THOUGHT_END)[2]) if "\\" in text else text.rpartition(_THOUGHT_END)[2]
-    best = Parsed(complaint="no JSON value in the reply")
+    text = text.rpartition(_THOUGHT_END)[2]
+    if "\\" in text:
+        text = _LONE.sub(r"\\ufffd", _LATEX.sub(r"\\\\", text))
+    best = Parsed(complaint=NOTHING)
     found: list[Any] = []
     for value, is_whole, lost in _candidates(text):
         fitted = _fit(value, schema, lost)
@@ -63,9 +70,9 @@ def parse_json(text: str, schema: Mapping[str, Any]) -> Parsed:
 
 def _is_better(new: Parsed, old: Parsed) -> bool:
     """Prefer what fits, then what lost less, then what stands later."""
-    if (new.complaint is None) != (old.complaint is None):
-        return new.complaint is None
-    return new.complaint is not None or len(new.lost) <= len(old.lost)
+    if new.complaint is None or old.complaint is None:
+        return new.complaint is None and (old.complaint is not None or len(new.lost) <= len(old.lost))
+    return old.complaint == NOTHING or not new.complaint.startswith("the value: expected")
 
 
 def _candidates(text: str) -> Iterator[tuple[Any, bool, list[str]]]:

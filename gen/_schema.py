@@ -59,8 +59,7 @@ def fit(value: Any, schema: Mapping[str, Any], lost: list[str] | None = None, pl
     told in ``lost``, as long as one that fits remains.
     """
     if "anyOf" in schema:
-        fits = [fit(value, option, lost, place) for option in schema["anyOf"]]
-        return next((f for f in fits if f.complaint is None), fits[-1])
+        return _fit_any(value, schema["anyOf"], lost, place)
     types = _types(schema)
     if types and not any(_is_type(value, t) for t in types):
         value = _convert(value, types)
@@ -80,6 +79,19 @@ def fit(value: Any, schema: Mapping[str, Any], lost: list[str] | None = None, pl
 
 
 _NOT: Any = object()
+
+
+def _fit_any(value: Any, options: Any, lost: list[str] | None, place: str) -> Fitted:
+    """Fit the first of several schemas that the value fits."""
+    fitted = Fitted(complaint=f"{_at(place)}: no schema to fit")
+    for option in options:
+        told: list[str] = []
+        fitted = fit(value, option, None if lost is None else told, place)
+        if fitted.complaint is None:
+            if lost is not None:
+                lost += told
+            break
+    return fitted
 
 
 def _types(schema: Mapping[str, Any]) -> list[str]:

@@ -4,8 +4,13 @@ import re
 import unicodedata
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
+from itertools import compress
 
-_KEPT_BEFORE_DIGIT = frozenset(".-−")
+_SAME = {"−": "-", "ı": "i"}
+_BEFORE_DIGIT = re.compile(r"[.\-−](?=\d)")
+_DOT, _MINUS = "\ue000", "\ue001"
+_KEPT = frozenset((_DOT, _MINUS, "%", "/"))
+_MARKUP = frozenset("|`~^´¨")
 _REFUSAL = re.compile(
     r"^\W*(?:(?:i['’]?m|i am) (?:very |so |really )?sorry\b|sorry,|i apologi[sz]e\b|as an ai\b|"
     r"(?:unfortunately,? )?i (?:can(?:no|['’])?t|am (?:not able|unable)|won['’]?t|do(?: not|n['’]t) have (?:access|enough))\b|"
@@ -18,34 +23,39 @@ _LEANING = re.compile(
     rf"\b(?:according to|based on|in|from|within|of|by|does|do|did|is|are|as|per|mentioned in|given)\s+(?:the|this|that|these)\s+"
     rf"(?:(?:given|provided|above|following|preceding|previous|present|short)\s+)?{_KINDS}\b(?!\s*(?:\d|of\b|§))|"
     rf"\b(?:the|this)\s+(?:given|provided|above|preceding)\s+(?:{_KINDS}|information|example|table|figure|list|code|statement)\b|"
-    rf"\b(?:mentioned|described|listed|shown|given|discussed|quoted|stated) (?:above|below|here|earlier)\b|\bthis (?:passage|excerpt|text)\b|"
+    rf"\b(?:mentioned|described|listed|shown|given|discussed|quoted|stated) (?:above|below|here|earlier)\b|\bthis {_KINDS}\b|"
     r"\bthe passage\b",
     re.IGNORECASE,
 )
 
 
+class _Folds(dict[str, str]):
+    """What is compared of each character: folded and decomposed; nothing of white space, punctuation and markup."""
+
+    def __missing__(self, char: str) -> str:
+        plain = _SAME.get(char, char)
+        is_kept = plain.isalnum() or plain in _KEPT or (plain not in _MARKUP and unicodedata.category(plain)[0] == "S")
+        letters = unicodedata.normalize("NFKD", plain).casefold() if is_kept else ""
+        self[char] = folded = "".join(sign for sign in letters if not unicodedata.combining(sign))
+        return folded
+
+
+_FOLDS = _Folds()
+
+
 @lru_cache(maxsize=64)
 def _essence(text: str) -> tuple[str, list[int]]:
-    """Return the letters, digits and symbols of ``text``, case folded and decomposed, with the offset of each.
+    """Return the letters, digits and symbols of ``text``, folded, with the offset of each.
 
-    White space and punctuation are left out, but for what changes a number: ``-5``, ``1.5``, ``50 %``.
+    Punctuation stays only where it changes a number: ``-5``, ``1.5``, ``50 %``.
     """
-    signs: list[str] = []
-    offsets: list[int] = []
-    for offset, char in enumerate(text):
-        if char.isalnum() or char in "%/":
-            pass
-        elif char in _KEPT_BEFORE_DIGIT:
-            if not text[offset + 1 : offset + 2].isdigit():
-                continue
-        elif unicodedata.category(char)[0] != "S":
-            continue
-        plain = char.lower() if char.isascii() else unicodedata.normalize("NFKD", char).casefold()
-        for sign in plain:
-            if not unicodedata.combining(sign):
-                signs.append(sign)
-                offsets.append(offset)
-    return "".join(signs), offsets
+    marked = _BEFORE_DIGIT.sub(lambda match: _DOT if match[0] == "." else _MINUS, text)
+    folds = list(map(_FOLDS.__getitem__, marked))
+    signs = "".join(folds)
+    offsets = list(compress(range(len(folds)), folds))
+    if len(offsets) != len(signs):
+        offsets = [offset for offset, fold in enumerate(folds) for _ in fold]
+    return signs, offsets
 
 
 def locate_quote(text: str, quote: str) -> tuple[int, int] | None:

@@ -20,8 +20,8 @@ _CLOSERS = {"[": "]", "(": ")", "{": "}"}
 _QUOTES = {'"': '"', "'": "'", "“": '”"', "‘": "’'", "”": '”"', "`": "`", "„": '“”"'}
 _STOPS = {q: re.compile(f"[{re.escape(ends)}\\\\]") for q, ends in _QUOTES.items()}
 _AFTER_KEY = re.compile(r"\s*+:")
-_AFTER_ITEM = re.compile(r"\s*+(?:[\])]|,\s*+(?:[\"'“‘{\[(\])\d.-]|(?:true|false|null|True|False|None)\b|$)|$)")
-_AFTER_MEMBER = re.compile(r"\s*+(?:\}|,\s*+(?:[\"'“‘}]|[A-Za-z_]\w{0,40}\s*+:|$)|$|[\"'“‘]\w{1,40}[\"'”’]\s*+:)")
+_AFTER_ITEM = re.compile(r"\s*+(?:[\])]|,\s*+(?:[\"'“‘{\[(\])\d.-]|/[/*]|(?:true|false|null|True|False|None)\b|$)|$)")
+_AFTER_MEMBER = re.compile(r"\s*+(?:\}|,\s*+(?:[\"'“‘}]|/[/*]|[A-Za-z_]\w{0,40}\s*+:|$)|$|[\"'“‘]\w{1,40}[\"'”’]\s*+:)")
 _ESCAPES = {"n": "\n", "t": "\t", "r": "\r", "b": "\b", "f": "\f", '"': '"', "'": "'", "/": "/", "\\": "\\", "\n": ""}
 _HEX4 = re.compile(r"[0-9a-fA-F]{4}")
 

@@ -1,6 +1,7 @@
 """Templates as files: the package's own, and a project's, which override them by name."""
 
 from collections.abc import Mapping
+from functools import lru_cache
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -42,8 +43,9 @@ def list_templates() -> list[str]:
     return sorted(f.name.removesuffix(".yaml") for f in folder.iterdir() if f.name.endswith(".yaml"))
 
 
+@lru_cache(maxsize=256)
 def parse_template(text: str, place: str) -> Template:
-    """Read one template file.
+    """Read one template file; the same text gives the same, compiled, template.
 
     Raises:
         RecipeError: not YAML, an unknown key, a wrong shape, or declared and used variables differ.

@@ -21,6 +21,8 @@ MAX_CHARS = 8_000_000
 """Longest rendered text, in characters."""
 TIMEOUT_S = 5.0
 """Longest time of one render."""
+_CHARS_PER_BIT = 100
+"""What a bit of a power counts for: 80,000 bits are the most, since powers cost more time than text."""
 
 _FILTERS_LEFT_OUT = ("center", "format", "indent", "pprint", "random", "wordwrap", "xmlattr", "urlize")
 _METHODS_LEFT_OUT = frozenset({"center", "expandtabs", "format", "format_map", "ljust", "rjust", "zfill"})
@@ -87,7 +89,8 @@ def _size_of_result(operator: str, left: Any, right: Any) -> float:
     if operator == "*":
         return max(sizes) * max((v for v in (left, right) if isinstance(v, int)), default=1)
     if operator == "**":
-        return abs(right) * len(str(left)) if isinstance(left, int) and isinstance(right, int) else 0
+        is_whole = isinstance(left, int) and isinstance(right, int)
+        return abs(right) * left.bit_length() * _CHARS_PER_BIT if is_whole else 0
     return MAX_CHARS + 1 if isinstance(left, str) else 0
 
 

@@ -9,11 +9,13 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from ..errors import RecipeError
 from ..schema import Message, content_id
-from ._jinja import JinjaFault, JinjaText
+
+if TYPE_CHECKING:  # Jinja is imported by the first template that needs it
+    from ._jinja import JinjaFault, JinjaText
 
 VARIABLE = re.compile(r"\{\{\s*([A-Za-z_][A-Za-z0-9_]*)\s*\}\}")
 Engine = Literal["plain", "jinja"]
@@ -131,6 +133,8 @@ class Template:
             )
 
     def _jinja_filler(self, key: str, text: str) -> Callable[[Mapping[str, Any]], str]:
+        from ._jinja import JinjaFault
+
         compiled = self.compile_jinja(key, text)
 
         def fill(values: Mapping[str, Any]) -> str:
@@ -141,18 +145,20 @@ class Template:
 
         return fill
 
-    def compile_jinja(self, key: str, text: str) -> JinjaText:
+    def compile_jinja(self, key: str, text: str) -> "JinjaText":
         """Compile one part.
 
         Raises:
             RecipeError: with the file's line.
         """
+        from ._jinja import JinjaFault, JinjaText
+
         try:
             return JinjaText(text)
         except JinjaFault as fault:
             raise self._explain(key, fault) from None
 
-    def _explain(self, key: str, fault: JinjaFault) -> RecipeError:
+    def _explain(self, key: str, fault: "JinjaFault") -> RecipeError:
         line = self.lines.get(key, 1) + fault.line - 1
         place = f"{self.place or f'template {self.name}'}:{line}"
         return RecipeError(

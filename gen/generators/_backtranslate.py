@@ -76,7 +76,7 @@ async def _ask_pairs(item: Item, ask: Ask) -> Outcome:
 
 def _deal(ask: Ask) -> str:
     """Return the questions to ask, one a line: types and difficulties in turn from a random place."""
-    types, difficulties = ask.options["types"], ask.options["difficulties"]
+    types, difficulties = ask.options["types"] or TYPES, ask.options["difficulties"] or DIFFICULTIES
     first, second = ask.random.randrange(len(types)), ask.random.randrange(len(difficulties))
     return "\n".join(
         f"{i + 1}. type: {types[(first + i) % len(types)]}; difficulty: {difficulties[(second + i) % len(difficulties)]}"
@@ -129,7 +129,7 @@ def _make_pair(completion: Completion, pair: Mapping[str, Any], item: Item, ask:
     quote = text[start:end] if start is not None else pair["quote"]
     fields = {
         "question": pair["question"].strip(), "answer": answer, "quote": quote, "quote_start": start, "quote_end": end,
-        "type": pair["type"], "difficulty": pair["difficulty"],
+        "type": pair["type"].strip().casefold(), "difficulty": pair["difficulty"].strip().casefold(),
     }  # fmt: skip
     if ask.options["closed_book"]:
         return completion.made(answer, prompt=fields["question"], **fields)

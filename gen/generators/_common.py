@@ -3,8 +3,9 @@
 from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any
 
+from ...errors import InputError
 from ...prompts import encode_image
-from .._generator import Ask, Completion, Fault, Item
+from .._generator import Ask, AskError, Completion, Fault, Item
 from .._text import is_refusal, nearest
 
 Outcome = AsyncIterator[Any]
@@ -36,11 +37,18 @@ def where_of(item: Item) -> str:
 
 
 def images_of(item: Item, ask: Ask) -> dict[str, Any]:
-    """Return the ``images`` value of a template for a chunk that is an image; nothing for one that is not."""
+    """Return the ``images`` value of a template for a chunk that is an image; nothing for one that is not.
+
+    Raises:
+        AskError: the image's file is gone: the item becomes a drop.
+    """
     media = item.text("media")
-    if not media:
-        return {}
-    return {"images": [media if media.startswith(("data:", "http:", "https:")) else encode_image(ask.folder / media)]}
+    if not media or media.startswith(("data:", "http:", "https:")):
+        return {"images": [media]} if media else {}
+    try:
+        return {"images": [encode_image(ask.folder / media)]}
+    except InputError as error:
+        raise AskError("image cannot be read", str(error)) from None
 
 
 def is_near_any(text: str, others: Sequence[str], limit: float) -> bool:
@@ -49,10 +57,15 @@ def is_near_any(text: str, others: Sequence[str], limit: float) -> bool:
 
 
 def why_unfit(text: str) -> str | None:
-    """Return why a completion cannot be used as it is; None when it can."""
+    """Return why a text cannot be used as it is; None when it can."""
     if not text.strip():
         return "empty"
     return "refusal" if is_refusal(text) else None
+
+
+def is_cut(completion: Completion) -> bool:
+    """Say whether a completion stopped at ``max_tokens``, before its end."""
+    return completion.finish_reason == "length"
 
 
 def sort_out(completions: Sequence[Completion]) -> tuple[list[Completion], list[Fault]]:

@@ -2,12 +2,13 @@
 
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from .._answers import final_answer, same_answer
 from .._generator import Ask, Completion, Fault, Item, Made, generator
 from .._text import words_of
-from ._common import SAID, Outcome, one_of, record, why_unfit
+from ._common import SAID, Outcome, is_cut, one_of, record, why_unfit
 
 _NUMBERED = re.compile(r"^\s*(?:step\s*)?\d+\s*[.:)]\s*", re.IGNORECASE)
 VERDICTS = ("correct", "wrong", "weak")
@@ -36,14 +37,14 @@ def find_contradiction(value: Mapping[str, Any], n_steps: int) -> str | None:
     return "no such step" if step is not None and not 1 <= step <= n_steps else None
 
 
-def _original(item: Item) -> str:
-    """Return the completion in question: a critique's item has it as ``original``."""
-    return item.text("original") or item.text("completion") or item.text("solution")
+def _criticised(item: Item) -> str:
+    """Return what is to be criticised: a sample's completion, or a problem's solution."""
+    return item.text("completion") or item.text("solution")
 
 
 async def _criticise(item: Item, ask: Ask) -> list[tuple[Completion, Mapping[str, Any] | None, list[Fault]]]:
     """Ask for critiques; each with its value, or with the faults that stand for it."""
-    steps = split_steps(_original(item))
+    steps = split_steps(_criticised(item))
     answer = item.text("answer") if ask.options["show_answer"] else ""
     known = f"\n\nThe final answer is known to be: {answer}" if answer else ""
     completions = await ask.json(
@@ -70,7 +71,7 @@ async def critique(item: Item, ask: Ask) -> Outcome:
     (nothing false, something to better). ``show_answer`` lets the critic see a known answer. The criticised completion
     is handed on as ``fields.original``.
     """
-    if not _original(item).strip():
+    if not _criticised(item).strip():
         yield Fault("nothing to criticise")
         return
     for completion, value, faults in await _criticise(item, ask):
@@ -78,8 +79,8 @@ async def critique(item: Item, ask: Ask) -> Outcome:
             yield fault
         if value is not None:
             yield completion.made(
-                question=item.text("question"), answer=item.get("answer"), original=_original(item),
-                original_prompt=item.get("original_prompt") or item.get("prompt"), n_steps=len(split_steps(_original(item))),
+                question=item.text("question"), answer=item.get("answer"), original=_criticised(item),
+                original_prompt=item.get("prompt"), n_steps=len(split_steps(_criticised(item))),
                 **value,
             )  # fmt: skip
 
@@ -100,46 +101,54 @@ async def revise(item: Item, ask: Ask) -> Outcome:
     if ask.options["skip_correct"] and item.text("verdict") == "correct":
         yield Fault("nothing to revise", item.text("critique"))
         return
-    async for outcome in _revise(item, ask, item.text("critique"), n=None):
+    text = item.text("original") or _criticised(item)
+    prompt = item.get("original_prompt") if item.get("original") else item.get("prompt")
+    if not text.strip():
+        yield Fault("nothing to revise")
+        return
+    attempt = _Attempt(item.text("question"), item.get("answer"), text, prompt)
+    async for outcome in _revise(attempt, item.text("critique"), ask):
         yield outcome
 
 
-async def _revise(item: Item, ask: Ask, words: str, n: int | None, draw: int = 0) -> Outcome:
-    original, question = _original(item), item.text("question")
-    if not original.strip():
-        yield Fault("nothing to revise")
-        return
-    for completion in await ask("revise", n=n, draw=draw, question=question, completion=original, critique=words):
-        reason = _why_no_better(completion.text, original, item, ask)
-        yield completion.fail(reason) if reason else _make_revision(completion, item, words)
+@dataclass(frozen=True)
+class _Attempt:
+    """A first completion of a question, with the prompt that it answers (None: the question alone)."""
+
+    question: str
+    answer: Any
+    text: str
+    prompt: Any
 
 
-def _why_no_better(revised: str, original: str, item: Item, ask: Ask) -> str | None:
+async def _revise(attempt: _Attempt, words: str, ask: Ask, n: int | None = None, draw: int = 0) -> Outcome:
+    values: dict[str, Any] = {"question": attempt.question, "completion": attempt.text, "critique": words}
+    for completion in await ask("revise", n=n, draw=draw, **values):
+        reason = "cut off" if is_cut(completion) else _why_no_better(completion.text, attempt, ask)
+        yield completion.fail(reason) if reason else _make_revision(completion, attempt, words)
+
+
+def _why_no_better(revised: str, attempt: _Attempt, ask: Ask) -> str | None:
     if reason := why_unfit(revised):
         return reason
-    if words_of(revised) == words_of(original):
+    if words_of(revised) == words_of(attempt.text):
         return "unchanged"
-    known, overlap = item.text("answer"), ask.options["overlap"]
-    if not known or (found := final_answer(revised)) is None:
+    if attempt.answer is None:
         return None
-    if not same_answer(found, known, overlap=overlap):
+    before, after = final_answer(attempt.text), final_answer(revised)
+    known, overlap = str(attempt.answer), ask.options["overlap"]
+    if after is None:
+        return None if before is None else "no final answer"
+    if not same_answer(after, known, overlap=overlap):
         return "still wrong"
-    before = final_answer(original)
     return "original was right" if before is not None and same_answer(before, known, overlap=overlap) else None
 
 
-def _make_revision(completion: Completion, item: Item, words: str) -> Made:
-    question = item.text("question")
-    prompt = item.get("original_prompt") or (None if item.get("critique") else item.get("prompt")) or question
-    fields = {
-        "question": question,
-        "answer": item.get("answer"),
-        "critique": words,
-        "found": final_answer(completion.text),
-    }
-    made = completion.made(completion.text.strip(), prompt=prompt, **fields)
-    original = completion.made(_original(item), prompt=prompt, question=question, answer=item.get("answer"))
-    return made.against(original, "revised/original")
+def _make_revision(completion: Completion, attempt: _Attempt, words: str) -> Made:
+    prompt, fields = attempt.prompt or attempt.question, {"question": attempt.question, "answer": attempt.answer}
+    found = final_answer(completion.text)
+    made = completion.made(completion.text.strip(), prompt=prompt, **fields, critique=words, found=found)
+    return made.against(completion.made(attempt.text, prompt=prompt, **fields), "revised/original")
 
 
 @generator(
@@ -148,9 +157,10 @@ def _make_revision(completion: Completion, item: Item, words: str) -> Made:
 )  # fmt: skip
 async def critique_revise(item: Item, ask: Ask) -> Outcome:
     """Criticise a completion and revise it, as one step: the critiques themselves are not kept as rows."""
-    if not _original(item).strip():
+    if not _criticised(item).strip():
         yield Fault("nothing to criticise")
         return
+    attempt = _Attempt(item.text("question"), item.get("answer"), _criticised(item), item.get("prompt"))
     for i, (completion, value, faults) in enumerate(await _criticise(item, ask)):
         for fault in faults:
             yield fault
@@ -159,5 +169,5 @@ async def critique_revise(item: Item, ask: Ask) -> Outcome:
         if ask.options["skip_correct"] and value["verdict"] == "correct":
             yield completion.fail("nothing to revise")
             continue
-        async for outcome in _revise(item, ask, value["critique"], n=1, draw=i):
+        async for outcome in _revise(attempt, value["critique"], ask, n=1, draw=i):
             yield outcome
