@@ -20,7 +20,12 @@ HERE = Path(__file__).parent
 FLYWHEEL = (sys.executable, str(HERE / "runners" / "flywheel_run.py"), "")
 CHAIN = (sys.executable, str(HERE / "runners" / "flywheel_run.py"), "chain")
 PARTS = {
-    "speed": ("b", ("flywheel", "raw_aiohttp", "openai_aiohttp", "openai_httpx", "curator", "datadesigner"), (1000, 5000), 64),
+    "speed": (
+        "b",
+        ("flywheel", "raw_aiohttp", "openai_aiohttp", "openai_httpx", "curator", "datadesigner"),
+        (1000, 5000),
+        64,
+    ),
     "slots": ("a", ("flywheel", "raw_aiohttp", "openai_aiohttp", "curator"), (5000,), 256),
     "tail": ("c", ("flywheel", "raw_aiohttp"), (2000,), 64),
     "chain": ("h", ("flywheel_chain", "chain_raw", "chain_curator"), (1000,), 64),
@@ -30,6 +35,7 @@ PARTS = {
 
 
 def load_harness(folder, venvs):
+    """Return the harness's module, with flywheel among its tools."""
     os.environ.update(BENCH_VENVS=str(venvs), BENCH_TMP=tempfile.mkdtemp(prefix="bench-"))
     os.environ.setdefault("BENCH_OUT", str(Path(os.environ["BENCH_TMP"]) / "results.jsonl"))
     spec = importlib.util.spec_from_file_location("bench", folder / "bench.py")
@@ -54,6 +60,7 @@ def measure(harness, part, reps):
 
 
 def median(results, key):
+    """Return the median of a figure over the repetitions."""
     values = [r[key] for r in results if r[key] is not None]
     return statistics.median(values) if values else float("nan")
 
@@ -64,7 +71,9 @@ def show(part, found, reps):
     sizes = sorted({n for _, n in found})
     most = sizes[-1]
     print(f"\n## {part}: scenario {PARTS[part][0]}, n = {most}, medians of {reps}\n")
-    print("| tool | window s | rows/s (window) | of raw | start s | CPU s per 1,000 more rows | peak RSS MB | ok | 429s |")
+    print(
+        "| tool | window s | rows/s (window) | of raw | start s | CPU s per 1,000 more rows | peak RSS MB | ok | 429s |"
+    )
     print("| --- | --- | --- | --- | --- | --- | --- | --- | --- |")
     raw = next((median(found[t, most], "window") for t in tools if t in ("raw_aiohttp", "chain_raw")), float("nan"))
     for tool in tools:
@@ -82,6 +91,7 @@ def show(part, found, reps):
 
 
 def main():
+    """Measure and print the parts asked for."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--harness", type=Path, required=True)
     parser.add_argument("--venvs", type=Path, required=True)

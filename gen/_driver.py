@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
+from typing import Any
 
 from ..llm import Engine, Reply, Request, Sampling
 from ..prompts import Template
@@ -136,7 +137,7 @@ def _details_of(reply: Reply) -> str | None:
     choices = reply.choices
     if all(c.finish_reason == "stop" and c.logprob is None and not c.tool_calls for c in choices):
         return None
-    found = {
+    found: dict[str, list[Any]] = {
         "finish_reasons": [c.finish_reason for c in choices],
         "tool_calls": [c.tool_calls for c in choices],
         "logprobs": [c.logprob for c in choices],

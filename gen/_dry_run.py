@@ -71,7 +71,9 @@ async def estimate_steps(
         step = Step(run_id, iteration, stage.name)
         done = find_done(store, step)
         inputs = (planned.get(stage.name, 0) if stage.is_root else math.ceil(made[stage.config.source])) - len(done)
-        prompts = [p for item in _sample(store, stage, step, done) if (p := await _first_question(stage, item, model, seed))]
+        prompts = [
+            p for item in _sample(store, stage, step, done) if (p := await _first_question(stage, item, model, seed))
+        ]
         measured = _measure(store, step)
         estimate = _estimate(stage, max(0, inputs), prompts, measured, concurrency, prices)
         made[stage.name] = (inputs + len(done)) * (measured.rows if measured else 1.0)
@@ -120,7 +122,12 @@ def _measure(store: Store, step: Step) -> _Measured | None:
 
 
 def _estimate(
-    stage: Stage, inputs: int, prompts: list[Request], measured: _Measured | None, concurrency: int, prices: PricesConfig
+    stage: Stage,
+    inputs: int,
+    prompts: list[Request],
+    measured: _Measured | None,
+    concurrency: int,
+    prices: PricesConfig,
 ) -> Estimate:
     chars = [sum(len(str(m.get("content"))) for m in p.messages) for p in prompts]
     per_prompt = sum(chars) / len(chars) / CHARS_PER_TOKEN if chars else 0.0

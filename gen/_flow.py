@@ -236,7 +236,13 @@ class Flow:
             return True
         if self._is_stopping:
             return True
-        return self._is_fed and not self._tasks and not self._n_ready and not self._groups and not any(self._queues.values())
+        return (
+            self._is_fed
+            and not self._tasks
+            and not self._n_ready
+            and not self._groups
+            and not any(self._queues.values())
+        )
 
     def take(self) -> Request | None:
         """Return the next request: of the items that are furthest on."""
@@ -301,7 +307,7 @@ class Flow:
         except FlywheelError as error:
             self._fail(error)
             return
-        except Exception as error:  # noqa: BLE001 - a generator's bug costs the item, with its reason, not the run
+        except Exception as error:
             log.debug("generator %s failed on %s", stage.generator.name, item.input_id, exc_info=True)
             faults.append(Fault(f"{type(error).__name__} in generator {stage.generator.name}: {error}"[:500]))
         if is_recorded:
@@ -359,12 +365,12 @@ class Flow:
             rows += [self._drop(name + ITEMS, item, f, i, now) for i, f in enumerate(faults)]
             rows.append(PlanRow(run_id, iteration, name + ITEMS, 0, item.input_id, len(made) + len(faults)))
         if not made:
-            rows.append(self._drop(name, item, faults[0] if faults else Fault("the generator made nothing of it"), 0, now))
+            rows.append(
+                self._drop(name, item, faults[0] if faults else Fault("the generator made nothing of it"), 0, now)
+            )
         return rows, handed
 
-    def _sample(
-        self, stage: Stage, item: Item, one: Made, i: int, now: str, *, is_rejected: bool = False
-    ) -> SampleRow:
+    def _sample(self, stage: Stage, item: Item, one: Made, i: int, now: str, *, is_rejected: bool = False) -> SampleRow:
         fields = {**one.fields, "rejected": True} if is_rejected else one.fields
         key = [self._run_id, self._iteration, stage.name, item.input_id, one.request_id, one.draw, i, is_rejected]
         problem_id = item.input_id if item.input_id.startswith("prb_") else item.get("problem_id")
@@ -378,7 +384,16 @@ class Flow:
     def _drop(self, step: str, item: Item, fault: Fault, i: int, now: str) -> DropRow:
         drop_id = content_id("drop", [self._run_id, self._iteration, step, item.input_id, i])
         return DropRow(
-            drop_id, self._run_id, self._iteration, step, fault.reason, item.input_id, fault.request_id, fault.raw, 1, now
+            drop_id,
+            self._run_id,
+            self._iteration,
+            step,
+            fault.reason,
+            item.input_id,
+            fault.request_id,
+            fault.raw,
+            1,
+            now,
         )
 
     # --- requests ----------------------------------------------------------------------------------------------
@@ -424,9 +439,7 @@ class Flow:
 
     def _on_replies(self, replies: Sequence[Reply]) -> None:
         """Put replies on record, then hand them to those who asked."""
-        self._store.journal(
-            *[[request_row(r, self._run_id, self._iteration, self._step_of(r))] for r in replies]
-        )
+        self._store.journal(*[[request_row(r, self._run_id, self._iteration, self._step_of(r))] for r in replies])
         for reply in replies:
             self._meter.add(reply)
             self._n_sent -= 1

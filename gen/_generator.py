@@ -144,8 +144,6 @@ class Ask(Protocol):
     that pass, and its input becomes a drop with the reason.
     """
 
-    random: random.Random
-    """Seeded by recipe, step and input."""
     options: Mapping[str, Any]
     """The step's ``options`` from the recipe, the generator's defaults filled in."""
     folder: Path
@@ -178,6 +176,11 @@ class Ask(Protocol):
         read by one tolerant parser; what does not fit is asked again at most ``repairs`` times (the step's setting),
         with the parser's complaint. Each completion has ``value``, or ``fault`` with the reason.
         """
+        ...
+
+    @property
+    def random(self) -> random.Random:
+        """Seeded by recipe, step and the input's content."""
         ...
 
     def render(self, template: str, /, **values: Any) -> tuple[Message, ...]:

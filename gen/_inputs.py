@@ -179,7 +179,10 @@ def _with_ancestors(store: Store, ids: list[str], known: dict[str, dict[str, Any
                 above |= _by_id(store, _VALUES[table], f"{key} IN (SELECT unnest(?::VARCHAR[]))", [wanted], key)
     for sample_id, input_id, problem_id, completion, fields, prompt in rows:
         values[str(sample_id)] = sample_values(
-            above.get(str(input_id or problem_id), {}), json.loads(fields or "{}"), json.loads(prompt or "[]"), completion
+            above.get(str(input_id or problem_id), {}),
+            json.loads(fields or "{}"),
+            json.loads(prompt or "[]"),
+            completion,
         )
     return values
 

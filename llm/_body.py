@@ -1,5 +1,6 @@
 """A chat completion as it stands on the wire: the body that is sent, and the part of the reply that is kept."""
 
+import json
 from dataclasses import dataclass
 from typing import Any
 
@@ -55,7 +56,7 @@ def decode_reply(raw: bytes) -> Body:
         BadBodyError: it is no chat completion.
     """
     try:
-        body = orjson.loads(raw)
+        body = _read_json(raw)
         usage = body.get("usage") or {}
         found = body["choices"]
         if not found:
@@ -65,6 +66,25 @@ def decode_reply(raw: bytes) -> Body:
         return Body(choices, int(usage.get("prompt_tokens") or 0), tokens)
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise BadBodyError(f"{type(error).__name__}: {error}") from None
+
+
+def _read_json(raw: bytes) -> Any:
+    """Read JSON; half of a surrogate pair, which JSON can spell and nothing can store, becomes a question mark."""
+    try:
+        return orjson.loads(raw)
+    except orjson.JSONDecodeError:
+        text = raw.decode("utf-8")
+        if "\\ud" not in text.lower():
+            raise
+        return _without_halves(json.loads(text))
+
+
+def _without_halves(value: Any) -> Any:
+    if isinstance(value, str):
+        return value.encode("utf-8", "replace").decode()
+    if isinstance(value, dict):
+        return {k: _without_halves(v) for k, v in value.items()}
+    return [_without_halves(v) for v in value] if isinstance(value, list) else value
 
 
 def _read_choice(choice: dict[str, Any], n_tokens: int) -> Choice:

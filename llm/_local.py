@@ -13,7 +13,7 @@ from typing import Any
 
 from ..schema import utc_now
 from ._models import ResolvedModel
-from ._types import Choice, ModelIdentity, Reply, Request
+from ._types import Choice, ModelIdentity, Reply, Request, Source
 
 WINDOW_BATCHES = 8
 """Requests are sorted by length within windows of this many batches: bounded memory, little padding."""
@@ -59,8 +59,11 @@ class LocalEngine:
             self._loaded = load_model(self._path)
         return self._loaded
 
-    async def stream(self, requests: Iterable[Request], answered: Container[str]) -> AsyncIterator[list[Reply]]:
+    async def stream(
+        self, requests: Iterable[Request] | Source, answered: Container[str]
+    ) -> AsyncIterator[list[Reply]]:
         """See :class:`~flywheel.llm.Engine`. A group is a decoded batch."""
+        assert isinstance(requests, Iterable), "batches are formed from all requests at once"
         source = iter(requests)
         while first := next(source, None):
             per_batch = max(1, self._batch_size // first.sampling.n)

@@ -503,7 +503,9 @@ def refusal(address: Address, fault: Fault) -> EndpointError:
 def _open_session(timeout_s: float) -> Any:
     import aiohttp
 
-    proxied = any(os.environ.get(v) for name in ("http_proxy", "https_proxy", "all_proxy") for v in (name, name.upper()))
+    proxied = any(
+        os.environ.get(v) for name in ("http_proxy", "https_proxy", "all_proxy") for v in (name, name.upper())
+    )
     return aiohttp.ClientSession(
         connector=aiohttp.TCPConnector(limit=0, ttl_dns_cache=300),
         timeout=aiohttp.ClientTimeout(total=timeout_s, sock_connect=CONNECT_TIMEOUT_S),

@@ -12,6 +12,11 @@ from ..llm import Engine, ModelIdentity
 from ..store import Store
 from ._report_to import Reporter
 
+try:
+    import uvloop
+except ImportError:  # not on Windows
+    uvloop = None  # type: ignore[assignment]
+
 T = TypeVar("T")
 
 
@@ -136,16 +141,12 @@ def describe_progress(progress: Progress) -> str:
 
 
 def run_loop(work: Coroutine[Any, Any, T]) -> T:
-    """Run a coroutine on uvloop where it is installed (not on Windows), else on asyncio's own loop.
+    """Run a coroutine on uvloop where it is installed, else on asyncio's own loop.
 
     Raises:
         KeyboardInterrupt: it was told to stop at once.
     """
     try:
-        from uvloop import run
-    except ImportError:
-        run = asyncio.run
-    try:
-        return run(work)
+        return asyncio.run(work) if uvloop is None else uvloop.run(work)
     except asyncio.CancelledError:
         raise KeyboardInterrupt from None

@@ -28,7 +28,9 @@ def content_id(tag: str, content: Any) -> str:
 
 def hash_id(tag: str, content: bytes) -> str:
     """Return the tagged id of ``content`` that is bytes already."""
-    number = int.from_bytes(hashlib.blake2b(content, digest_size=DIGEST_BYTES, person=tag.encode()[:16]).digest(), "big")
+    number = int.from_bytes(
+        hashlib.blake2b(content, digest_size=DIGEST_BYTES, person=tag.encode()[:16]).digest(), "big"
+    )
     return f"{tag}_" + "".join([_LETTERS[number >> shift & 1023] for shift in _SHIFTS])
 
 

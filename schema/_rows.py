@@ -220,7 +220,9 @@ def columns_of(row_type: type) -> list[str]:
 def types_of(row_type: type) -> dict[str, type]:
     """Return the type of each column of a row model, NULL left aside, in table order."""
     hints = get_type_hints(row_type)
-    return {name: next(k for k in (*get_args(hints[name]), hints[name]) if k in _PLAIN) for name in columns_of(row_type)}
+    return {
+        name: next(k for k in (*get_args(hints[name]), hints[name]) if k in _PLAIN) for name in columns_of(row_type)
+    }
 
 
 def to_dict(row: JournaledRow) -> dict[str, Any]:

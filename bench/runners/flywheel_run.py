@@ -53,6 +53,7 @@ def prepare(folder, a):
 
 
 def add_chunks(folder, n):
+    """Store ``n`` chunks."""
     from flywheel.schema import ChunkRow, DocumentChunkRow, DocumentRow
     from flywheel.store import Project, Store
 
@@ -68,6 +69,7 @@ def add_chunks(folder, n):
 
 
 def read_back(folder, step):
+    """Return (row, text) of the samples of a step."""
     from flywheel.store import Project, run_query
 
     rows = run_query(Project(folder), f"select input_id, completion from samples where step = '{step}'").rows

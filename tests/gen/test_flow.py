@@ -188,7 +188,7 @@ def test_an_endpoint_that_goes_away_is_waited_for(tmp_path, none):
     first.stop()
     time.sleep(1.0)
     second = FakeEndpoint(tmp_path / "second", none, port=first.url.split(":")[2].split("/")[0])
-    out, err = run.communicate(timeout=60)
+    _, err = run.communicate(timeout=60)
     second.stop()
     assert run.returncode == 0, err
     assert "waiting for it" in err
@@ -204,7 +204,7 @@ def test_of_two_endpoints_one_may_die(tmp_path, none):
     run = start(folder, {})
     wait_for(lambda: all(len(e.answered()) > 10 for e in ones))
     ones[0].stop()
-    out, err = run.communicate(timeout=60)
+    _, err = run.communicate(timeout=60)
     ones[1].stop()
     assert run.returncode == 0, err
     rows = add_up(folder)
@@ -215,9 +215,10 @@ def test_of_two_endpoints_one_may_die(tmp_path, none):
 def test_a_real_limiter_is_met_without_losing_a_row(tmp_path, endpoint, none):
     folder = make_flow_project(tmp_path / "p", n=150, steps=ONE, engine={"concurrency": 64})
     run_cli(folder, "generate", env=endpoint(none, latency=0.05, limit=8).env, check=0)
-    assert add_up(folder)["notes"]["dropped"] == sql(
-        folder, "select count(*) as n from drops where step = 'notes' and reason = 'ends in 7'"
-    )[0]["n"]
+    assert (
+        add_up(folder)["notes"]["dropped"]
+        == sql(folder, "select count(*) as n from drops where step = 'notes' and reason = 'ends in 7'")[0]["n"]
+    )
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

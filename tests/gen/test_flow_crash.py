@@ -88,7 +88,9 @@ def test_with_the_embedded_model_the_killed_run_equals_the_whole_one(tmp_path):
         {"step": "more", "generator": "solve", "source": "tries", "max_tokens": 48, "options": {"template": "solve"}},
     ]  # fmt: skip
     folders = [
-        make_mini_project(tmp_path / name, generate=steps, iterations=1, solve={"draws": 1, "problems": 4, "max_tokens": 32})
+        make_mini_project(
+            tmp_path / name, generate=steps, iterations=1, solve={"draws": 1, "problems": 4, "max_tokens": 32}
+        )
         for name in ("whole", "killed")
     ]
     started = time.monotonic()

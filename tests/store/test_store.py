@@ -235,7 +235,7 @@ def test_threads_of_one_process_take_turns_at_the_file(store):
         try:
             for _ in range(40):
                 act()
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - shown by the assertion
             failed.append(error)
 
     store.append([problem(i) for i in range(100)])
