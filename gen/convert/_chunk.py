@@ -166,17 +166,16 @@ def _pack(
     text: str, atoms: list[_Atom], count: CountTokens, limit: int, overlap: int
 ) -> Iterator[tuple[int, int, tuple[str, ...]]]:
     """Yield (start, end, headings) of each chunk."""
-    at = 0
+    at, before = 0, -1
     while at < len(atoms):
-        start, used = (atoms[at].start, 0) if not at else _overlap_start(text, atoms, at, count, overlap)
-        used = min(used, limit // 2)
+        start, used = _overlap_start(text, atoms, at, before, count, overlap)
         stop = _stop(text, atoms, at, limit - used)
         while stop > at + 1 and count(text[start : atoms[stop - 1].end]) > limit:
             stop -= 1
         if count(text[start : atoms[stop - 1].end]) > limit:
             start = atoms[at].start
         yield start, atoms[stop - 1].end, _common([a.path for a in atoms[at:stop]])
-        at = stop
+        at, before = stop, start
 
 
 def _stop(text: str, atoms: list[_Atom], at: int, room: int) -> int:
@@ -210,8 +209,14 @@ def _hash(text: str, atom: _Atom) -> int:
     return zlib.crc32(text[atom.start : min(atom.end, atom.start + _HASHED_CHARS)].encode())
 
 
-def _overlap_start(text: str, atoms: list[_Atom], at: int, count: CountTokens, overlap: int) -> tuple[int, int]:
-    """Return where a chunk starts that repeats the end of the one before, and how many tokens that adds."""
+def _overlap_start(
+    text: str, atoms: list[_Atom], at: int, before: int, count: CountTokens, overlap: int
+) -> tuple[int, int]:
+    """Return where a chunk starts that repeats the end of the one before, and how many tokens that adds.
+
+    Args:
+        before: where the chunk before starts: it is never repeated whole.
+    """
     start, used = atoms[at].start, 0
     if not overlap or _stands_alone(atoms[at]):
         return start, used
@@ -222,7 +227,7 @@ def _overlap_start(text: str, atoms: list[_Atom], at: int, count: CountTokens, o
         units = [(atom.start, atom.end)] if whole else _units(text, atom)
         for unit_start, unit_end in reversed(units):
             tokens = count(text[unit_start:unit_end]) + 1
-            if used + tokens > overlap:
+            if used + tokens > overlap or unit_start <= before:
                 return start, used
             start, used = unit_start, used + tokens
     return start, used

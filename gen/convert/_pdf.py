@@ -136,7 +136,7 @@ def _parts(before: _Line, line: _Line, levels: dict[tuple[float, bool], int], us
 
 def _usual_gap(page: list[_Line]) -> float:
     gaps = Counter(round(a.last_bottom - b.bottom) for a, b in pairwise(page) if a.last_bottom > b.bottom)
-    return float(gaps.most_common(1)[0][0]) if gaps else 0.0
+    return float(min(gaps, key=lambda gap: (-gaps[gap], gap))) if gaps else 0.0
 
 
 def _block(lines: list[_Line], levels: dict[tuple[float, bool], int]) -> str:

@@ -2,7 +2,7 @@
 
 The estimate counts what byte-pair encodings tend to make one token: up to seven letters of a Latin word, up to three
 digits, one ideograph, kana or hangul syllable, up to three letters of any other script, up to four equal punctuation
-marks, an indentation, a run of newlines. It never counts less for two parts than for the whole.
+marks, an indentation, a run of newlines. For two parts it counts at most one less than for the whole.
 """
 
 import re

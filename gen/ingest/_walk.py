@@ -66,10 +66,8 @@ def _expand(argument: str) -> list[Target]:
     if argument.startswith("@") and Path(argument[1:]).is_file():
         return [Target("list", argument[1:])]
     if any(c in argument for c in "*?["):
-        return [
-            _target(Path(p))
-            for p in sorted(glob.glob(str(path), recursive=True))  # noqa: PTH207 - a pattern may be absolute
-        ] or _missing(argument)
+        matches = sorted(glob.glob(str(path), recursive=True))  # noqa: PTH207 - a pattern may be absolute
+        return [_target(Path(match)) for match in matches] or _missing(argument)
     return _missing(argument)
 
 
