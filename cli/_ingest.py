@@ -40,7 +40,11 @@ DEFAULT = IngestSettings()
     help="docling: layout models and OCR (an extra).",
 )  # fmt: skip
 @click.option(
-    "--timeout", "timeout_s", type=float, default=DEFAULT.timeout_s, show_default=True, help="Most seconds a file."
+    "--timeout",
+    "timeout_s",
+    type=float,
+    default=DEFAULT.timeout_s,
+    help="Most seconds a file; default: 60, docling 600.",
 )
 @click.option(
     "--fetch-timeout",
@@ -52,7 +56,10 @@ DEFAULT = IngestSettings()
 )
 @click.option("--max-mb", type=int, default=DEFAULT.max_mb, show_default=True, help="Largest file, in MiB.")
 @click.option(
-    "--memory-mb", type=int, default=DEFAULT.memory_mb, show_default=True, help="Most memory of a parser, in MiB."
+    "--memory-mb",
+    type=int,
+    default=DEFAULT.memory_mb,
+    help="Most memory of a parser, in MiB; default: 2048, docling 32768.",
 )
 @click.option("--jobs", type=int, default=DEFAULT.jobs, help="Files read at once; default: one a processor, at most 8.")
 @click.option("--format", "fmt", type=click.Choice(["table", "json"]), default="table", show_default=True)

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 from urllib.parse import unquote
 
-from ._converted import Converted, Refused
+from ._converted import DAMAGED, Converted, Refused
 from ._decode import decode
 from ._html import html_to_markdown
 from ._markup import heading, item, join_blocks, paragraph, squeeze, table
@@ -24,7 +24,7 @@ def parse_xml(data: bytes) -> Any:
     parser = lxml.etree.XMLParser(resolve_entities=False, no_network=True, recover=True, huge_tree=True)
     root = lxml.etree.fromstring(data, parser)
     if root is None:
-        raise Refused("parser failed: no XML inside")
+        raise Refused(DAMAGED, "no XML inside")
     return root
 
 

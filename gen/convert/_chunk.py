@@ -75,8 +75,8 @@ def chunk_text(
     atoms = list(_atoms(text, blocks, count, chunk_tokens))
     place = _Places(converted)
     return [
-        Chunk(start, end, path, count(text[start:end]), *place.lines(start, end), *place.pages(start, end))
-        for start, end, path in _pack(text, atoms, count, chunk_tokens, overlap_tokens)
+        Chunk(start, end, path, tokens, *place.lines(start, end), *place.pages(start, end))
+        for start, end, path, tokens in _pack(text, atoms, count, chunk_tokens, overlap_tokens)
     ]
 
 
@@ -100,7 +100,7 @@ def _cut(text: str, block: Block, titles: tuple[str, ...], count: CountTokens, l
     """Cut a block that is too long into the largest pieces that are not."""
     header = _table_header(text, block, count, limit)
     kind: Kind = "paragraph" if block.kind == "heading" else block.kind
-    pieces = list(_merge(_pieces(text, block.start, block.end, kind, count, limit), text, count, limit))
+    pieces = list(_merge(_pieces(text, block.start, block.end, kind, count, limit), limit))
     for i, (start, end, tokens) in enumerate(pieces):
         yield _Atom(start, end, tokens, kind, 0, titles + ((header,) if header and i else ()), i == 0)
 
@@ -112,16 +112,22 @@ def _table_header(text: str, block: Block, count: CountTokens, limit: int) -> st
     return header if count(header) <= limit * _LARGEST_HEADER else ""
 
 
-def _pieces(text: str, start: int, end: int, kind: Kind, count: CountTokens, limit: int) -> Iterator[tuple[int, int]]:
-    """Yield spans of at most ``limit`` tokens: sentences or lines, else words, else characters."""
+def _pieces(
+    text: str, start: int, end: int, kind: Kind, count: CountTokens, limit: int
+) -> Iterator[tuple[int, int, int]]:
+    """Yield spans of at most ``limit`` tokens, and their tokens: sentences or lines, else words, else characters."""
     spans = _sentences(text, start, end) if kind in ("paragraph", "item") else _split(text, start, end, "\n")
     for s, e in spans:
-        if count(text[s:e]) <= limit:
-            yield s, e
+        tokens = count(text[s:e])
+        if tokens <= limit:
+            yield s, e, tokens
             continue
         for word_start, word_end in _split(text, s, e, None):
-            step = word_end - word_start if count(text[word_start:word_end]) <= limit else limit
-            yield from ((i, min(i + step, word_end)) for i in range(word_start, word_end, step))
+            tokens = count(text[word_start:word_end])
+            step = word_end - word_start if tokens <= limit else limit
+            for i in range(word_start, word_end, step):
+                stop = min(i + step, word_end)
+                yield i, stop, tokens if tokens <= limit else count(text[i:stop])
 
 
 def _sentences(text: str, start: int, end: int) -> list[tuple[int, int]]:
@@ -144,14 +150,11 @@ def _between(text: str, start: int, end: int, gaps: list[tuple[int, int]]) -> li
     return spans
 
 
-def _merge(
-    spans: Iterator[tuple[int, int]], text: str, count: CountTokens, limit: int
-) -> Iterator[tuple[int, int, int]]:
+def _merge(spans: Iterator[tuple[int, int, int]], limit: int) -> Iterator[tuple[int, int, int]]:
     """Join neighbouring spans as far as they fit, no further than an eighth of a chunk: cuts stay free to choose."""
     small = max(limit // 8, 1)
     start = end = tokens = -1
-    for s, e in spans:
-        n = count(text[s:e])
+    for s, e, n in spans:
         if start >= 0 and tokens + n + 1 <= small:
             end, tokens = e, tokens + n + 1
             continue
@@ -164,17 +167,17 @@ def _merge(
 
 def _pack(
     text: str, atoms: list[_Atom], count: CountTokens, limit: int, overlap: int
-) -> Iterator[tuple[int, int, tuple[str, ...]]]:
-    """Yield (start, end, headings) of each chunk."""
+) -> Iterator[tuple[int, int, tuple[str, ...], int]]:
+    """Yield (start, end, headings, tokens) of each chunk."""
     at, before = 0, -1
     while at < len(atoms):
         start, used = _overlap_start(text, atoms, at, before, count, overlap)
         stop = _stop(text, atoms, at, limit - used)
-        while stop > at + 1 and count(text[start : atoms[stop - 1].end]) > limit:
-            stop -= 1
-        if count(text[start : atoms[stop - 1].end]) > limit:
-            start = atoms[at].start
-        yield start, atoms[stop - 1].end, _common([a.path for a in atoms[at:stop]])
+        tokens = count(text[start : atoms[stop - 1].end])
+        while tokens > limit and (stop > at + 1 or start < atoms[at].start):
+            start, stop = (start, stop - 1) if stop > at + 1 else (atoms[at].start, stop)
+            tokens = count(text[start : atoms[stop - 1].end])
+        yield start, atoms[stop - 1].end, _common([a.path for a in atoms[at:stop]]), tokens
         at, before = stop, start
 
 

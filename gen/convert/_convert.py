@@ -5,10 +5,11 @@ import io
 import json
 import re
 import zipfile
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 
-from ._converted import Converted, Refused
+from ._converted import DAMAGED, Converted, Refused
 from ._decode import decode
 from ._formats import OTHER, TEXT, is_zipped, name_format, sniff, unread
 
@@ -55,7 +56,10 @@ def convert_bytes(data: bytes, name: str, media_type: str | None = None, *, pars
         from ._docling import convert_with_docling
 
         return convert_with_docling(data, name, named)
-    converted = _reader(named or "txt")(data, name, media_type)
+    try:
+        converted = _reader(named or "txt")(data, name, media_type)
+    except (zipfile.BadZipFile, zlib.error) as error:
+        raise Refused(DAMAGED, str(error)) from None
     converted.format = named or "txt"
     if named in PARSERS:
         converted.metadata["parser"] = f"{PARSERS[named]} {importlib.metadata.version(PARSERS[named])}"
@@ -70,7 +74,7 @@ def _check_archive(data: bytes) -> None:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             entries = archive.infolist()
     except zipfile.BadZipFile as error:
-        raise Refused(f"parser failed: {error}") from None
+        raise Refused(DAMAGED, str(error)) from None
     if any(e.flag_bits & 1 for e in entries):
         raise Refused("password-protected")
     if sum(e.file_size for e in entries) > max(_INFLATED_FLOOR, MOST_INFLATED * len(data)):

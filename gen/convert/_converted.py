@@ -9,12 +9,15 @@ Syntax = Literal["markdown", "rst", "asciidoc", "plain", "code", "records"]
 RAW_CHARS = 500
 
 
+DAMAGED = "damaged, or of another format than its name says"
+
+
 class Refused(Exception):
     """A file that no text or image can be had of.
 
     Args:
         reason: the same words for the same fault, so that drops can be counted by it.
-        raw: the beginning of what was there, where that is text.
+        raw: the beginning of what was there, where that is text; else the parser's own words.
     """
 
     def __init__(self, reason: str, raw: str | None = None) -> None:

@@ -14,6 +14,6 @@ def convert_with_docling(data: bytes, name: str, named: str) -> Converted:
 
     result: Any = DocumentConverter().convert(DocumentStream(name=name, stream=BytesIO(data)), raises_on_error=False)
     if result.status == ConversionStatus.FAILURE:
-        raise Refused(f"parser failed: {result.errors[0].error_message if result.errors else 'docling'}"[:120])
+        raise Refused("parser failed: docling", result.errors[0].error_message if result.errors else None)
     text = result.document.export_to_markdown()
     return Converted(text, format=named, metadata={"parser": f"docling {importlib.metadata.version('docling')}"})

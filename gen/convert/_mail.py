@@ -7,7 +7,7 @@ import json
 from email.message import EmailMessage
 from typing import Any
 
-from ._converted import Converted, Refused
+from ._converted import DAMAGED, Converted, Refused
 from ._decode import decode
 from ._html import html_to_markdown
 from ._markup import fence, squeeze
@@ -21,7 +21,7 @@ def convert_eml(data: bytes) -> Converted:
     """Convert a message: its headers, then its body, plain text before HTML. Attachments are named, not read."""
     message = email.message_from_bytes(data, policy=email.policy.default)
     if not isinstance(message, EmailMessage) or not any(h in message for h in _HEADERS):
-        raise Refused("parser failed: no mail headers")
+        raise Refused(DAMAGED, "no mail headers")
     headers = [f"{name}: {squeeze(str(message[name]))}" for name in _HEADERS if name in message]
     body = message.get_body(("plain", "html"))
     attachments = [a.get_filename() or a.get_content_type() for a in message.iter_attachments()]
@@ -54,7 +54,7 @@ def convert_ipynb(data: bytes) -> Converted:
         language = notebook.get("metadata", {}).get("kernelspec", {}).get("language", "python")
         blocks = [block for cell in cells for block in _cell_blocks(cell, language)]
     except (ValueError, KeyError, TypeError, AttributeError):
-        raise Refused("parser failed: not a notebook", text) from None
+        raise Refused(DAMAGED, text) from None
     metadata = {"encoding": encoding, "cells": len(cells)}
     title = notebook.get("metadata", {}).get("title")
     return Converted("\n\n".join(blocks), title=title if isinstance(title, str) else None, metadata=metadata)
@@ -94,7 +94,7 @@ def convert_image(data: bytes, name: str) -> Converted:
             said += [str(words)] if (words := image.getexif().get(_EXIF_DESCRIPTION)) else []
             kind, size = (image.format or "").lower(), image.size
     except (OSError, ValueError, SyntaxError, PIL.Image.DecompressionBombError) as error:
-        raise Refused(f"image that cannot be decoded: {type(error).__name__}") from None
+        raise Refused(DAMAGED, f"{type(error).__name__}: {error}") from None
     text = "\n".join(dict.fromkeys(s.strip() for s in said if s.strip() and "\x00" not in s))
     suffix = "jpg" if kind == "jpeg" else kind
     return Converted(text, "plain", media=suffix, metadata={"width": size[0], "height": size[1], "kind": kind})

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
-from ._converted import Converted, Refused, join_pages
+from ._converted import DAMAGED, Converted, Refused, join_pages
 from ._markup import heading, paragraph, squeeze
 
 HEADING_RATIO = 1.15
@@ -52,7 +52,7 @@ def convert_pdf(data: bytes) -> Converted:
         pdf = pypdfium2.PdfDocument(data)
     except pypdfium2.PdfiumError as error:
         protected = "password" in str(error).lower() or "security" in str(error).lower()
-        raise Refused("password-protected" if protected else f"parser failed: {error}") from None
+        raise Refused("password-protected" if protected else DAMAGED, None if protected else str(error)) from None
     pages = [list(_lines(page.get_textpage())) for page in pdf]
     if not any(line.text.strip() for page in pages for line in page):
         raise Refused("no text layer (an image-only PDF)")

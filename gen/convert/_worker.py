@@ -1,7 +1,7 @@
 """The worker process: one JSON line in is a file to convert and cut, one JSON line out is what came of it.
 
 It limits its own memory, and sets an alarm that kills it when a file takes too long: so it ends even when a parser hangs in
-C code and the parent is gone. Whatever a parser raises becomes the reason of a drop; nothing that it prints gets into
+C code and the parent is gone. Whatever a parser raises becomes a drop, its type the reason and its words the raw text; nothing that it prints gets into
 the answers.
 """
 
@@ -13,6 +13,7 @@ import resource
 import signal
 import sys
 import warnings
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,9 @@ from ._tokens import load_counter
 
 GRACE_S = 5.0
 """How much longer than the time limit the alarm waits: the parent is to notice first."""
-MESSAGE_CHARS = 120
+MESSAGE_CHARS = 500
+DEEPEST = 4000
+"""Most calls inside each other: real pages nest some hundred elements."""
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
@@ -35,6 +38,7 @@ def main() -> None:
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
     warnings.simplefilter("ignore")
+    sys.setrecursionlimit(DEEPEST)
     _limit(resource.RLIMIT_AS, megabytes << 20)
     _limit(resource.RLIMIT_CORE, 0)
     for line in sys.stdin.buffer:
@@ -64,8 +68,8 @@ def _answer(job: dict[str, Any], megabytes: int) -> dict[str, Any]:
         reason, raw = f"unreadable: {error.strerror or type(error).__name__}", None
     except ImportError as error:
         reason, raw = f"parser not installed: {error.name}", None
-    except Exception as error:  # noqa: BLE001 - the one boundary: parsers raise anything, and it costs one file
-        reason, raw = f"parser failed: {type(error).__name__}: {error}".strip(": ").split("\n")[0][:MESSAGE_CHARS], None
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - the one boundary: whatever a parser raises costs one file
+        reason, raw = f"parser failed: {type(error).__name__}", str(error)[:MESSAGE_CHARS] or None
     return {"content_hash": digest, "refused": _clean(reason), "raw": _clean(raw) if raw else None}
 
 
@@ -77,7 +81,7 @@ def convert_job(data: bytes, job: dict[str, Any]) -> dict[str, Any]:
     """
     converted = convert_bytes(data, job["name"], job["media_type"], parser=job["parser"])
     converted.text = _clean(converted.text)
-    if converted.media is None and sum(c.isalnum() for c in converted.text) < job["min_chars"]:
+    if converted.media is None and not _has_letters(converted.text, job["min_chars"]):
         raise Refused("near-empty", converted.text)
     blocks = find_blocks(converted.text, converted.syntax)
     count = load_counter(job["tokenizer"])
@@ -91,6 +95,11 @@ def convert_job(data: bytes, job: dict[str, Any]) -> dict[str, Any]:
         "metadata": json.loads(_clean(json.dumps(converted.metadata, ensure_ascii=False))),
         "chunks": [_spell(chunk, converted) for chunk in chunks],
     }
+
+
+def _has_letters(text: str, n: int) -> bool:
+    """Say whether a text has ``n`` letters and digits."""
+    return sum(1 for _ in islice(filter(str.isalnum, text), n)) >= n
 
 
 def _spell(chunk: Any, converted: Converted) -> list[Any]:

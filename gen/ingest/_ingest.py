@@ -105,6 +105,7 @@ def ingest_documents(
         InputError: no input is there, or a list of URLs holds none.
         MissingExtraError: docling is asked for and not installed.
         DiskFullError: the journal has no room.
+        StageError: worker processes cannot be started.
     """
     settings = settings or IngestSettings()
     _check_parser(settings)
@@ -193,7 +194,7 @@ class _Reader:
         self._settings = settings
         self._known = known
         self._n_jobs = settings.jobs or min(os.cpu_count() or 1, MOST_JOBS)
-        self._workers = Workers(timeout_s=settings.timeout_s, memory_mb=settings.memory_mb)
+        self._workers = Workers(timeout_s=settings.file_timeout_s, memory_mb=settings.worker_mb)
         self._threads = ThreadPoolExecutor(self._n_jobs, thread_name_prefix="ingest")
 
     def __enter__(self) -> "_Reader":

@@ -34,10 +34,10 @@ class IngestSettings:
     """A folder with a Hugging Face ``tokenizer.json`` that counts; default: an estimate that needs no download."""
     parser: Literal["light", "docling"] = "light"
     """``docling``: layout models and OCR for PDF, office files, HTML and images (an extra)."""
-    timeout_s: float = 60.0
-    """Most seconds for one file; a parser that takes longer is stopped."""
-    memory_mb: int = 2048
-    """Most memory of a parser, in MiB."""
+    timeout_s: float = 0.0
+    """Most seconds for one file; a parser that takes longer is stopped. 0 = 60, or 600 with docling."""
+    memory_mb: int = 0
+    """Most address space of a parser, in MiB. 0 = 2048, or 32768 with docling."""
     max_mb: int = 256
     """Largest file, in MiB."""
     fetch_timeout_s: float = 60.0
@@ -52,7 +52,9 @@ class IngestSettings:
         half = f"0 to half of --chunk-tokens ({self.chunk_tokens // 2})"
         _demand(0 <= self.overlap_tokens <= self.chunk_tokens // 2, "--overlap-tokens", half, self.overlap_tokens)
         _demand(self.min_chars >= 0, "--min-chars", "0 or more", self.min_chars)
-        for name in ("timeout_s", "memory_mb", "max_mb", "fetch_timeout_s"):
+        for name in ("timeout_s", "memory_mb"):
+            _demand(getattr(self, name) >= 0, name, "0 or more", getattr(self, name))
+        for name in ("max_mb", "fetch_timeout_s"):
             _demand(getattr(self, name) > 0, name, "more than 0", getattr(self, name))
         _demand(self.jobs >= 0, "--jobs", "0 or more", self.jobs)
         _demand(self.parser in ("light", "docling"), "--parser", "light or docling", self.parser)
@@ -63,6 +65,16 @@ class IngestSettings:
                 received="none",
                 cure="name the folder of a downloaded model, or leave --tokenizer out for an estimate",
             )
+
+    @property
+    def file_timeout_s(self) -> float:
+        """Seconds that one file may take."""
+        return self.timeout_s or (600.0 if self.parser == "docling" else 60.0)
+
+    @property
+    def worker_mb(self) -> int:
+        """Address space that a worker may take, in MiB."""
+        return self.memory_mb or (32768 if self.parser == "docling" else 2048)
 
     def identity(self) -> dict[str, Any]:
         """Return what makes the chunks of the same bytes different chunks."""

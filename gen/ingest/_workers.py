@@ -13,6 +13,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+from ...errors import StageError
 from ..convert import _worker
 
 FILES_A_WORKER = 500
@@ -42,7 +43,11 @@ class Workers:
         self._closed = False
 
     def ask(self, job: Answer) -> Answer:
-        """Return the worker's answer to ``job``, or ``{"refused": reason}`` where it gives none. Any thread may ask."""
+        """Return the worker's answer to ``job``, or ``{"refused": reason}`` where it gives none. Any thread may ask.
+
+        Raises:
+            StageError: workers cannot be started.
+        """
         worker = self._take()
         answer = worker.ask(job, self.timeout_s)
         if "refused_by_death" not in answer and worker.n_files < FILES_A_WORKER:
@@ -83,6 +88,7 @@ class Workers:
 class _Worker:
     def __init__(self, timeout_s: float, memory_mb: int) -> None:
         self.n_files = 0
+        self._memory_mb = memory_mb
         folder = Path(_worker.__file__).parents[1]
         self._process = subprocess.Popen(
             [sys.executable, "-P", "-c", _START, str(folder), str(timeout_s), str(memory_mb)],
@@ -90,6 +96,7 @@ class _Worker:
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             env=_environment(),
+            process_group=0,
         )
 
     @property
@@ -111,7 +118,7 @@ class _Worker:
         if line:
             answer: Answer = json.loads(line)
             return answer
-        return {"refused_by_death": _cause_of_death(self._process.wait())}
+        return {"refused_by_death": _cause_of_death(self._process.wait(), self._memory_mb)}
 
     def _read_line(self, deadline: float) -> bytes:
         """Return the next line; nothing when the worker is dead.
@@ -146,7 +153,19 @@ def _environment() -> dict[str, str]:
     return kept | {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
 
 
-def _cause_of_death(code: int) -> str:
+def _cause_of_death(code: int, memory_mb: int) -> str:
+    """Return why a worker died of a file.
+
+    Raises:
+        StageError: it did not: it could not start.
+    """
+    if code >= 0:
+        raise StageError(
+            "ingest worker",
+            expected="a process that converts files",
+            received=f"it ended with code {code} before it could",
+            cure=f"check that `{sys.executable} -c 'import lxml'` works, and that --memory-mb {memory_mb} is enough",
+        )
     if code == -signal.SIGKILL:
         return "parser was killed (out of memory?)"
-    return f"parser crashed ({signal.Signals(-code).name})" if code < 0 else f"parser ended with code {code}"
+    return f"parser crashed ({signal.Signals(-code).name})"
