@@ -79,7 +79,7 @@ def convert_csv(data: bytes, name: str) -> Converted:
                 rows.append(row)
                 lines.append(begins)
             begins = reader.line_num + 1
-    except csv.Error as error:
+    except csv.Error:
         raise Refused("not CSV", text) from None
     metadata = {"encoding": encoding, "delimiter": delimiter, "rows": max(len(rows) - 1, 0)}
     return Converted(table(rows), "markdown", lines=[*lines[:1], *lines[:1], *lines[1:]], metadata=metadata)
