@@ -199,12 +199,15 @@ class _Reader:
 
     def __enter__(self) -> "_Reader":
         self._project.work.mkdir(parents=True, exist_ok=True)
+        for leftover in self._project.work.glob("fetched-*"):
+            shutil.rmtree(leftover, ignore_errors=True)
         self._fetched = Path(tempfile.mkdtemp(prefix="fetched-", dir=self._project.work))
         return self
 
     def __exit__(self, *error: object) -> None:
-        self._workers.close()
+        self._workers.kill()
         self._threads.shutdown(wait=True, cancel_futures=True)
+        self._workers.close()
         shutil.rmtree(self._fetched, ignore_errors=True)
 
     def read(self, inputs: Iterable[Found]) -> Iterator[tuple[Found, _Outcome, list[str]]]:

@@ -57,12 +57,17 @@ class Workers:
         reason = answer.pop("refused_by_death", None)
         return {"refused": reason, "raw": None} if reason else answer
 
-    def close(self) -> None:
-        """Stop all workers, also those at work."""
+    def kill(self) -> None:
+        """End all workers, also those at work: whoever waits for one is told that it died. No more can be asked."""
         with self._lock:
             self._closed = True
-            workers, self._all = self._all, set()
-        for worker in workers:
+            for worker in self._all:
+                worker.kill()
+
+    def close(self) -> None:
+        """Clean up, when nobody waits for a worker any more."""
+        self.kill()
+        for worker in self._all:
             worker.stop()
 
     def _take(self) -> "_Worker":
@@ -137,6 +142,9 @@ class _Worker:
                 return b""
             parts += block
         return bytes(parts)
+
+    def kill(self) -> None:
+        self._process.kill()
 
     def stop(self) -> None:
         self._process.kill()

@@ -540,6 +540,31 @@ def test_a_kill_in_the_middle_then_the_same_command_equals_the_whole(tmp_path):
 
 
 @pytest.mark.slow
+def test_an_interrupt_ends_at_once_and_leaves_no_worker(tmp_path):
+    docs, project = tmp_path / "docs", tmp_path / "project"
+    docs.mkdir()
+    project.mkdir()
+    for i in range(600):
+        (docs / f"{i}.md").write_text(sections(3))
+    process = subprocess.Popen(
+        [sys.executable, "-m", "flywheel", "-C", str(project), "ingest", str(docs), "--jobs", "2"],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    while process.poll() is None and not any(p.stat().st_size for p in (project / ".flywheel" / "journal").glob("*")):
+        time.sleep(0.01)
+    tasks = Path(f"/proc/{process.pid}/task").glob("*/children")
+    workers = " ".join(task.read_text() for task in tasks).split()
+    assert workers
+    process.send_signal(signal.SIGINT)
+    _, told = process.communicate(timeout=20)
+    assert process.returncode == 130 and "interrupted" in told and "Traceback" not in told
+    assert not any(Path(f"/proc/{pid}").exists() for pid in workers)
+    run_cli(project, "ingest", str(docs), check=0)
+    ((n,),) = Store(Project(project)).open().query("SELECT count(*) FROM documents")
+    assert n == 600
+
+
+@pytest.mark.slow
 def test_memory_is_flat_in_the_number_of_files(tmp_path):
     code = """
 import sys
