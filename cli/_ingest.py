@@ -117,7 +117,7 @@ def print_counts(counts: Ingested) -> None:
         ["documents", "unchanged", counts.unchanged],
         ["documents", "dropped", counts.drops.total()],
         ["chunks", "new", counts.new_chunks],
-        ["chunks", "as in the version before", counts.chunks - counts.new_chunks],
+        ["chunks", "already there, or repeated", counts.chunks - counts.new_chunks],
     ]
     print_table(["what", "", "n"], [row for row in rows if row[2] or row[1] == "new"])
     if counts.drops:

@@ -47,8 +47,8 @@ class Ingested:
         versions: newer versions of documents that were there.
         restored: of those, the ones that an earlier version was the same as.
         unchanged: documents that were there already.
-        chunks: chunks of all new documents and versions.
-        new_chunks: of those, the ones that were not there.
+        chunks: places of chunks in all new documents and versions; a text that is there twice counts twice.
+        new_chunks: chunks that were not there, each once.
         drops: inputs that are no documents, by reason, those that are on record from before included.
         first_drops: for each reason, the first source that was dropped for it.
     """
