@@ -18,6 +18,7 @@ COMMANDS = {
     "generate": ("_generate", "Make data: documents to QA, reasoning, critiques; completions of problems, verified."),
     "train": ("_stages", "Train on what was generated: SFT, then DPO."),
     "eval": ("_stages", "Score checkpoints on the recipe's suites."),
+    "ingest": ("_ingest", "Bring documents in: files, folders, patterns and lists of URLs, cut into chunks."),
     "import": ("_import", "Bring existing model solutions in as verified samples and pairs."),
     "status": ("_status", "Show the run's funnel, iterations, champion and scores."),
     "report": ("_status", "Write report.md and its plots again."),

@@ -13,6 +13,7 @@ from ._registry import built_in, complete_options, find_generator
 from ._retry import KINDS, retire
 from ._schema import check_schema
 from ._steps import Stage, make_stages
+from .ingest import Ingested, IngestSettings, ingest_documents
 
 __all__ = [
     "KINDS",
@@ -25,6 +26,8 @@ __all__ = [
     "Flow",
     "Generator",
     "Imported",
+    "IngestSettings",
+    "Ingested",
     "Item",
     "Made",
     "Meter",
@@ -43,6 +46,7 @@ __all__ = [
     "generate_samples",
     "generator",
     "import_solutions",
+    "ingest_documents",
     "load_problems",
     "make_stages",
     "parse_json",

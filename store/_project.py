@@ -39,6 +39,16 @@ class Project:
         return self.state / "snapshots"
 
     @property
+    def documents(self) -> Path:
+        """Ingested documents as text, a file per document id: what the spans of chunks count in."""
+        return self.state / "documents"
+
+    @property
+    def media(self) -> Path:
+        """Ingested images, a file per content hash."""
+        return self.state / "media"
+
+    @property
     def work(self) -> Path:
         """Jobs, logs and answers of child processes."""
         return self.state / "work"

@@ -47,6 +47,8 @@ WITH counted AS (
     SELECT r.run_id, 0, 'problems', 0, count(DISTINCT p.problem_id)
     FROM runs r JOIN problems p ON p.source = r.recipe ->> '$.problems.source' GROUP BY ALL
     UNION ALL
+    SELECT 'project', 0, 'ingest', 0, count(*) FROM documents HAVING count(*) > 0
+    UNION ALL
     SELECT run_id, iteration, 'pair', 0, count(DISTINCT problem_id) FROM pairs WHERE run_id IS NOT NULL GROUP BY ALL
     UNION ALL
     SELECT n.run_id, n.iteration, n.stage || '/snapshot', 0, count(*)

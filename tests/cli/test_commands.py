@@ -7,7 +7,22 @@ from flywheel.cli import COMMANDS, cli
 from flywheel.config import load_recipe
 from support import HERE, make_mini_project, run_cli, sql
 
-HEAVY = ("torch", "transformers", "trl", "lm_eval", "datasets", "openai", "matplotlib", "duckdb", "pyarrow", "rich")
+HEAVY = (
+    "torch",
+    "transformers",
+    "trl",
+    "lm_eval",
+    "datasets",
+    "openai",
+    "matplotlib",
+    "duckdb",
+    "pyarrow",
+    "rich",
+    "lxml",
+    "pypdfium2",
+    "docx",
+    "pptx",
+)
 
 
 def test_importing_the_command_line_loads_nothing_heavy():
@@ -15,7 +30,7 @@ def test_importing_the_command_line_loads_nothing_heavy():
     assert subprocess.check_output([sys.executable, "-c", code], text=True).strip() == "[]"
 
 
-@pytest.mark.parametrize("args", [["sql", "select 1"], ["status"], ["init", "--recipe", "demo"]])
+@pytest.mark.parametrize("args", [["sql", "select 1"], ["status"], ["init", "--recipe", "demo"], ["ingest", __file__]])
 def test_commands_that_need_no_model_load_no_torch(tmp_path, args):
     code = (
         "import sys; from flywheel.cli import cli\n"
