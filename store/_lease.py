@@ -36,7 +36,7 @@ PLAIN_CONFIG: dict[str, str | bool | int | float | list[str]] = {"autoinstall_kn
 
 @contextmanager
 def lease(
-    path: Path, *, write: bool, patience_s: float = DEFAULT_PATIENCE_S, safe: bool = False
+    path: Path, *, write: bool, patience_s: float = DEFAULT_PATIENCE_S, safe: bool = False, memory_limit: str = ""
 ) -> Iterator[duckdb.DuckDBPyConnection]:
     """Open ``path``, hand out the connection, close it.
 
@@ -46,6 +46,7 @@ def lease(
             raises.
         patience_s: seconds to wait for other programs' locks.
         safe: no file or network access and no settings from within SQL.
+        memory_limit: DuckDB's own, such as "1GB": what does not fit is put on disk; "" = DuckDB's default.
 
     Raises:
         StoreLockedError: the lock was not free within ``patience_s``.
@@ -53,7 +54,7 @@ def lease(
         StoreError: the file is not a DuckDB database, or cannot be opened.
         DiskFullError: the transaction found no room; it is rolled back.
     """
-    connection = _wait_for(lambda: _open(path, write, safe), path, patience_s)
+    connection = _wait_for(lambda: _open(path, write, safe, memory_limit), path, patience_s)
     try:
         if not write:
             yield connection
@@ -78,9 +79,11 @@ def _roll_back(connection: duckdb.DuckDBPyConnection) -> None:
         log.debug("roll-back after a failed transaction: %s", error)
 
 
-def _open(path: Path, write: bool, safe: bool) -> duckdb.DuckDBPyConnection:
-    config = SAFE_CONFIG if safe else PLAIN_CONFIG
-    return duckdb.connect(str(path), read_only=not write, config=dict(config))
+def _open(path: Path, write: bool, safe: bool, memory_limit: str) -> duckdb.DuckDBPyConnection:
+    config = dict(SAFE_CONFIG if safe else PLAIN_CONFIG)
+    if memory_limit:
+        config["memory_limit"] = memory_limit
+    return duckdb.connect(str(path), read_only=not write, config=config)
 
 
 def _wait_for(

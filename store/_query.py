@@ -4,6 +4,8 @@ import csv
 import io
 import json
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
@@ -16,6 +18,9 @@ from ..errors import NotFoundError, QueryError
 from ._lease import DEFAULT_PATIENCE_S, lease
 from ._migrate import check_version
 from ._project import Project
+
+STREAM_MEMORY = "512MB"
+"""DuckDB's memory while a result is streamed; a sort that needs more uses the disk."""
 
 FORMATS = ("table", "csv", "json", "parquet")
 
@@ -65,6 +70,32 @@ def run_query(project: Project, sql: str, *, patience_s: float = DEFAULT_PATIENC
     return Result(table.rename_columns(_distinct(table.column_names)), time.monotonic() - started)
 
 
+@contextmanager
+def stream_query(
+    project: Project, sql: str, place: str, *, patience_s: float = DEFAULT_PATIENCE_S
+) -> Iterator[duckdb.DuckDBPyConnection]:
+    """Run a query that holds SQL of the user's, read-only; hand out its cursor, for results that exceed the memory.
+
+    Args:
+        project: the project, with a store.
+        sql: the query.
+        place: what an error is said to be about: the flag with the user's SQL.
+        patience_s: seconds to wait for another program's lock.
+
+    Raises:
+        QueryError: DuckDB refuses it, now or while rows are fetched.
+        StoreLockedError: another program wrote for longer than ``patience_s``.
+    """
+    with lease(
+        project.store_path, write=False, patience_s=patience_s, safe=True, memory_limit=STREAM_MEMORY
+    ) as connection:
+        check_version(connection, f"store {project.store_path}")
+        try:
+            yield connection.execute(sql)
+        except duckdb.Error as error:
+            raise _refused(error, place) from None
+
+
 def _distinct(names: list[str]) -> list[str]:
     """Number the columns of equal name, so that none is lost where names are keys."""
     taken = set(names)
@@ -79,13 +110,13 @@ def _distinct(names: list[str]) -> list[str]:
     return out
 
 
-def _refused(error: duckdb.Error) -> QueryError:
+def _refused(error: duckdb.Error, place: str = "sql") -> QueryError:
     lines = [line for line in str(error).splitlines() if line.strip()]
     cure = 'flywheel sql "SHOW TABLES" lists tables and views; DESCRIBE name shows the columns'
     if "read-only" in str(error) or "disabled" in str(error):
         cure = "flywheel sql only reads; to change a store, open a copy of it with any DuckDB client"
     return QueryError(
-        "sql", expected="a query that DuckDB can run on this store", received=" / ".join(lines), cure=cure
+        place, expected="a query that DuckDB can run on this store", received=" / ".join(lines), cure=cure
     )
 
 

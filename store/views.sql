@@ -2,8 +2,10 @@
 
 CREATE OR REPLACE VIEW sft AS
 SELECT s.run_id, s.iteration, s.sample_id, s.problem_id, s.request_id, v.judge, v.score,
-       r.messages AS prompt,
-       json_array(json_object('role', 'assistant', 'content', s.completion)) AS completion
+       coalesce(s.prompt, r.messages) AS prompt,
+       CASE WHEN starts_with(s.parser, 'import-') AND (s.fields -> '$.message') IS NOT NULL
+            THEN json_array(s.fields -> '$.message')
+            ELSE json_array(json_object('role', 'assistant', 'content', s.completion)) END AS completion
 FROM samples s
 JOIN requests r USING (request_id)
 JOIN verdicts v USING (sample_id)
@@ -12,9 +14,13 @@ COMMENT ON VIEW sft IS 'Accepted samples in TRL''s prompt/completion columns (co
 
 CREATE OR REPLACE VIEW dpo AS
 SELECT p.run_id, p.iteration, p.pair_id, p.problem_id, p.kind,
-       r.messages AS prompt,
-       json_array(json_object('role', 'assistant', 'content', c.completion)) AS chosen,
-       json_array(json_object('role', 'assistant', 'content', j.completion)) AS rejected,
+       coalesce(c.prompt, r.messages) AS prompt,
+       CASE WHEN starts_with(c.parser, 'import-') AND (c.fields -> '$.message') IS NOT NULL
+            THEN json_array(c.fields -> '$.message')
+            ELSE json_array(json_object('role', 'assistant', 'content', c.completion)) END AS chosen,
+       CASE WHEN starts_with(j.parser, 'import-') AND (j.fields -> '$.message') IS NOT NULL
+            THEN json_array(j.fields -> '$.message')
+            ELSE json_array(json_object('role', 'assistant', 'content', j.completion)) END AS rejected,
        p.chosen_sample_id, p.rejected_sample_id
 FROM pairs p
 JOIN samples c ON c.sample_id = p.chosen_sample_id
@@ -31,7 +37,12 @@ WITH counted AS (
     -- entered: the plan, fixed before the step ran. kept: rows that came out of it.
     SELECT run_id, iteration, step, sum(n)::BIGINT AS entered, 0::BIGINT AS kept FROM plans GROUP BY ALL
     UNION ALL
-    SELECT run_id, iteration, step, 0, count(*) FROM samples WHERE run_id IS NOT NULL GROUP BY ALL
+    SELECT run_id, iteration, step, 0, count(*) FROM samples
+    WHERE run_id IS NOT NULL AND NOT (run_id = 'project' AND step = 'import') GROUP BY ALL
+    UNION ALL
+    -- a row of an imported set is one input, whatever the number of completions in it
+    SELECT run_id, iteration, step, 0, count(DISTINCT request_id) FROM samples
+    WHERE run_id = 'project' AND step = 'import' GROUP BY ALL
     UNION ALL
     SELECT s.run_id, s.iteration, s.step || '/verify', count(*), count(*) FILTER (v.passed)
     FROM samples s JOIN verdicts v USING (sample_id)
@@ -40,7 +51,7 @@ WITH counted AS (
     SELECT r.run_id, 0, 'problems', 0, count(DISTINCT p.problem_id)
     FROM runs r JOIN problems p ON p.source = r.recipe ->> '$.problems.source' GROUP BY ALL
     UNION ALL
-    SELECT run_id, iteration, 'pair', 0, count(DISTINCT problem_id) FROM pairs WHERE run_id IS NOT NULL GROUP BY ALL
+    SELECT run_id, iteration, 'pair', 0, count(DISTINCT problem_id) FROM pairs WHERE run_id IS NOT NULL AND kind <> 'imported' GROUP BY ALL
     UNION ALL
     SELECT n.run_id, n.iteration, n.stage || '/snapshot', 0, count(*)
     FROM snapshots n JOIN snapshot_rows x USING (snapshot_id) WHERE n.run_id IS NOT NULL GROUP BY ALL
