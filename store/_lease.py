@@ -27,7 +27,6 @@ SAFE_CONFIG: dict[str, str | bool | int | float | list[str]] = {
     "enable_external_access": False,
     "autoload_known_extensions": False,
     "autoinstall_known_extensions": False,
-    "lock_configuration": True,
 }
 
 
@@ -83,7 +82,11 @@ def _open(path: Path, write: bool, safe: bool, memory_limit: str) -> duckdb.Duck
     config = dict(SAFE_CONFIG if safe else PLAIN_CONFIG)
     if memory_limit:
         config["memory_limit"] = memory_limit
-    return duckdb.connect(str(path), read_only=not write, config=config)
+    connection = duckdb.connect(str(path), read_only=not write, config=config)
+    connection.execute("SET enable_progress_bar = false")  # it goes to standard output, among the results
+    if safe:
+        connection.execute("SET lock_configuration = true")
+    return connection
 
 
 def _wait_for(

@@ -1,4 +1,7 @@
-"""Any table: the user says which column is what (``--map prompt=question --map completion=answer``)."""
+"""Any table: the user says which column is what (``--map prompt=question --map completion=answer``).
+
+A column may be a sum (``prompt=context+question``) or a place inside an object (``completion=result.text``).
+"""
 
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
@@ -29,6 +32,8 @@ TARGETS = (
     "prompt", "system", "completion", "chosen", "rejected", "label", "score", "model", "messages", "tools", "question",
     "answer", "solution",
 )  # fmt: skip
+OPTIONAL = {"system", "tools", "model", "solution"}
+"""Targets whose column a row may lack."""
 ENOUGH = ({"completion"}, {"chosen", "rejected"}, {"messages"}, {"question", "answer"})
 BETWEEN = "\n\n"
 """What stands between columns that are joined (``prompt=context+question``)."""
@@ -71,14 +76,15 @@ class Columns(Format):
     def fits(self, row: Row) -> float:
         """See :class:`Format`."""
         needed = [c for column in self.mapping.values() for c in _split(row, column)]
-        return float(bool(needed) and all(c in row for c in needed))
+        return float(bool(needed) and all(_has(row, c) for c in needed))
 
     def parse(self, row: Row) -> Record:
         """See :class:`Format`."""
-        missing = [c for column in self.mapping.values() for c in _split(row, column) if c not in row]
-        if missing:
-            raise BadRow(f"no column {missing[0]!r}")
-        given = {target: _join(row, column) for target, column in self.mapping.items()}
+        needed = {t: _split(row, column) for t, column in self.mapping.items()}
+        missing = {t: c for t, columns in needed.items() for c in columns if not _has(row, c)}
+        if missing.keys() - OPTIONAL:
+            raise BadRow(f"no column {next(c for t, c in missing.items() if t not in OPTIONAL)!r}")
+        given = {t: _join(row, column) for t, column in self.mapping.items() if t not in missing}
         shape: Row = {"map": self.mapping}
         if "messages" in given:
             prompt, answer = split_conversation(_turns(given["messages"]), self.mapping["messages"])
@@ -105,11 +111,23 @@ class Columns(Format):
 
 
 def _split(row: Row, column: str) -> list[str]:
-    return [column] if column in row else column.split("+")
+    return [column] if _has(row, column) else column.split("+")
+
+
+def _has(row: Row, column: str) -> bool:
+    return column in row or _inside(row, column) is not None
+
+
+def _inside(row: Row, path: str) -> Any:
+    """Return what stands in an object of the row (``result.text``), None when there is no such place."""
+    value: Any = row
+    for key in path.split("."):
+        value = value.get(key) if isinstance(value, dict) else None
+    return value
 
 
 def _join(row: Row, column: str) -> Any:
-    values = [row[c] for c in _split(row, column)]
+    values = [row[c] if c in row else _inside(row, c) for c in _split(row, column)]
     return values[0] if len(values) == 1 else BETWEEN.join(_text(v, column) for v in values)
 
 

@@ -4,7 +4,6 @@ A row that cannot be read is yielded with its fault. Lines end at ``\n`` only: U
 """
 
 import gzip
-import io
 import json
 import zlib
 from collections.abc import Iterator
@@ -75,8 +74,8 @@ def open_bytes(path: Path) -> Iterator[IO[bytes]]:
         packed = stream.read(2) == b"\x1f\x8b"
         stream.seek(0)
         if packed:
-            with gzip.GzipFile(fileobj=stream) as unpacked, io.BufferedReader(unpacked, 1 << 20) as buffered:
-                yield buffered
+            with gzip.GzipFile(fileobj=stream) as unpacked:
+                yield unpacked
         else:
             yield stream
 

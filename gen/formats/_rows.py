@@ -147,6 +147,5 @@ class SetRows:
         yield PairRow(pair_id, PROJECT_RUN, 0, problem_id, chosen, rejected, IMPORTED_PAIR, now)
 
 
-def _as_json(value: object) -> str:
-    """Serialise with the keys in their own order, which a text of JSON inside a row depends on."""
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+_as_json = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+"""Serialises with the keys in their own order, which a text of JSON inside a row depends on."""
