@@ -11,10 +11,14 @@ from typing import Any
 
 import yaml
 
+from ...schema import PROJECT_RUN
 from ...store import Store
-from ._exported import Exported
+from ._exported import ORIGIN, Exported
 from ._record import DPO, KIND_NAMES, KTO, PROBLEM, SCORED, SFT
 from ._rows import ENGINE
+
+PROBLEMS_ENGINE = "problems"
+"""What stands for the engine of rows that are problems."""
 
 COLUMNS = {
     SFT: "`prompt` and `completion`, lists of messages (TRL); `tools` as JSON where there are any",
@@ -69,44 +73,43 @@ def _intro(exported: Exported) -> str:
 
 
 def _sources(store: Store, exported: Exported) -> list[tuple[Any, ...]]:
-    """Return (source, kind, licence, rows): imported sets with their rows here, then what other rows were made from."""
-    licences = store.query("SELECT name, arg_max(licence, imported_at) FROM datasets GROUP BY name")
-    of_name = dict(licences)
-    imported = _summed(exported, 1, engine=ENGINE)
-    found = [(name, "imported set", of_name.get(name), n) for name, n in imported.most_common()]
-    problems = _summed(exported, 1, engine="problems")
-    found += [(_only_name(name), "problem set", of_name.get(name), n) for name, n in problems.most_common()]
-    made = exported.rows - imported.total() - problems.total()
-    return found + (_origins_of_made(store, made, of_name) if made else [])
+    """Return (source, kind, licence, rows): imported sets and problem sets with their rows here, then the documents."""
+    licence_of = dict(store.query("SELECT name, arg_max(licence, imported_at) FROM datasets GROUP BY name"))
+    counted = Counter[tuple[str, str]]()
+    for origin, n in exported.origins.items():
+        at = dict(zip(ORIGIN, origin, strict=True))
+        if at["engine"] == ENGINE and at["run_id"] in (PROJECT_RUN, ""):
+            counted[at["model"], "imported set"] += n
+        elif at["engine"] == PROBLEMS_ENGINE:
+            counted[at["model"], "problem set"] += n
+        elif at["problem_source"]:
+            counted[at["problem_source"], "problems that were answered"] += n
+    found = [(_file_name(name), kind, licence_of.get(name), n) for (name, kind), n in counted.most_common()]
+    return found + (_documents(store) if counted.total() < exported.rows else [])
 
 
-def _origins_of_made(store: Store, made: int, of_name: dict[str, str | None]) -> list[tuple[Any, ...]]:
-    """Return the problem sets and the licences of the documents that generated rows were made from."""
-    problems = store.query(
-        "SELECT p.source, count(DISTINCT s.sample_id) FROM samples s JOIN problems p USING (problem_id) WHERE s.run_id <> 'project' GROUP BY 1 ORDER BY 2 DESC"
+def _documents(store: Store) -> list[tuple[Any, ...]]:
+    """Return the documents of the project by licence; rows are not counted, since one may come from several."""
+    return store.query(
+        """
+        SELECT count(DISTINCT source) || ' documents', 'ingested', licence, '' FROM documents
+        GROUP BY licence ORDER BY count(DISTINCT source) DESC
+        """
     )
-    documents = store.query(
-        "SELECT coalesce(licence, 'not given'), count(DISTINCT source) FROM documents GROUP BY 1 ORDER BY 2 DESC"
-    )
-    found = [
-        (_only_name(name), f"problem set of {made} generated rows", of_name.get(name), min(n, made))
-        for name, n in problems
-    ]
-    return found + [(f"{n} documents", "ingested", licence, made) for licence, n in documents]
 
 
 def _models(store: Store, exported: Exported) -> list[tuple[Any, ...]]:
     counted = Counter[tuple[str, str]]()
-    for (engine, model, _, _, _), n in exported.origins.items():
-        if engine not in (ENGINE, "problems"):
-            counted[_only_name(model), engine] += n
+    for (engine, model, *_), n in exported.origins.items():
+        if engine not in (ENGINE, PROBLEMS_ENGINE):
+            counted[_model_name(model), engine] += n
     return [(model, engine, n) for (model, engine), n in counted.most_common()]
 
 
 def _templates(store: Store, exported: Exported) -> list[tuple[Any, ...]]:
     names = dict(store.query("SELECT template_id, name FROM templates"))
     counted = Counter[str]()
-    for (_, _, _, template, _), n in exported.origins.items():
+    for (_, _, _, template, *_), n in exported.origins.items():
         counted[template] += n if template else 0
     return [(names.get(t, "?"), t, n) for t, n in counted.most_common() if n]
 
@@ -143,17 +146,14 @@ def _left_out(exported: Exported) -> str:
     return _table("Left out", ("reason", "rows"), exported.left_out.most_common())
 
 
-def _summed(exported: Exported, key: int, *, engine: str) -> Counter[str]:
-    counted = Counter[str]()
-    for origin, n in exported.origins.items():
-        if origin[0] == engine:
-            counted[origin[key]] += n
-    return counted
-
-
-def _only_name(name: str) -> str:
+def _file_name(name: str) -> str:
     """Cut the folders off a path: a card names no path of the machine that it was made on."""
-    return name if name.startswith("hub:") or not name.startswith(("/", "~", ".")) else Path(name).name
+    return name if name.startswith("hub:") else Path(name).name
+
+
+def _model_name(name: str) -> str:
+    """Cut the folders off a model that is a folder; ``owner/name`` of the hub stays."""
+    return Path(name).name if name.startswith(("/", "~", ".")) or name.count("/") > 1 else name
 
 
 def _table(title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:

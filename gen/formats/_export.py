@@ -14,7 +14,7 @@ from ...store import Store
 from ._base import Format
 from ._card import write_card
 from ._columns import Columns
-from ._exported import Exported
+from ._exported import ORIGIN, Exported
 from ._load import SELECTIONS, Loaded, load_records
 from ._patch import EXTRA
 from ._record import DPO, KTO, PROBLEM, SCORED, SFT, CannotWrite, Row
@@ -128,10 +128,9 @@ def _write_all(
 def _count(loaded: Loaded, fmt: Format, result: Exported) -> None:
     result.rows += 1
     result.kinds[loaded.record.kind] += 1
-    origin = loaded.origin
-    result.origins[tuple(str(origin[k] or "") for k in ("engine", "model", "step", "template_id", "run_id"))] += 1
+    result.origins[tuple(str(loaded.origin[k] or "") for k in ORIGIN)] += 1
     if loaded.format != fmt.name:
-        result.extra_columns.update(loaded.kept.get(EXTRA, ()))
+        result.extra_columns.update(list(loaded.kept.get(EXTRA, ())))
 
 
 def _require_one_kind(loaded: Loaded, result: Exported) -> None:

@@ -4,6 +4,9 @@ from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 
+ORIGIN = ("engine", "model", "step", "template_id", "run_id", "problem_source")
+"""What is counted of every row, for the card."""
+
 
 @dataclass
 class Exported:
@@ -18,4 +21,4 @@ class Exported:
     """Columns of imported rows that only their own format carries, with the rows that had them."""
     kinds: Counter[str] = field(default_factory=Counter)
     origins: Counter[tuple[str, ...]] = field(default_factory=Counter)
-    """Rows by (engine, model, step, template id, run id)."""
+    """Rows by the values of :data:`ORIGIN`."""

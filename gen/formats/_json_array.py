@@ -70,6 +70,8 @@ def read_array(stream: IO[bytes]) -> Iterator[Line]:
         line, at = _next_element(buffer, at, number, keys, decoder)
         keys = frozenset(line.row) if line.row is not None else keys
         yield line
+        if line.row is None and at >= len(buffer.text) and not buffer.grow():
+            return  # the broken element took the rest of the file along
 
 
 def _skip_blank(buffer: _Buffer, at: int) -> int:

@@ -9,6 +9,7 @@ from typing import Any
 
 from ...schema import PROJECT_RUN, Message
 from ...store import Store, stream_query
+from ._exported import ORIGIN
 from ._patch import ABSENT, EXTRA, SPELLING, apply_diff
 from ._record import Answer, Problem, Record, Row
 from ._rows import STEP
@@ -17,7 +18,8 @@ FETCHED_ROWS = 500
 
 _SAMPLE = """
     s.request_id, r.n_draws, s.draw, s.step, coalesce(s.prompt, r.messages) AS messages, s.prompt IS NOT NULL AS has_prompt,
-    s.completion, s.fields, s.parser, r.engine, r.model, r.template_id, s.run_id, s.iteration
+    s.completion, s.fields, s.parser, r.engine, r.model, r.template_id, s.run_id,
+    (SELECT any_value(b.source) FROM problems b WHERE b.problem_id = s.problem_id) AS problem_source
 """
 _JUDGED = """
     LEFT JOIN (SELECT DISTINCT ON (sample_id) sample_id, passed, score FROM verdicts
@@ -70,7 +72,8 @@ _QUERIES: dict[str, str] = {
         SELECT min(p.rowid) AS unit, 0 AS slot, NULL AS request_id, 1 AS n_draws, 0 AS draw, 'problems' AS step,
                json_array(json_object('role', 'user', 'content', p.question)) AS messages, false AS has_prompt,
                coalesce(any_value(p.solution), p.answer) AS completion, NULL AS fields, NULL AS parser, 'problems' AS engine,
-               any_value(p.source) AS model, NULL AS template_id, NULL AS run_id, 0 AS iteration,
+               any_value(p.source) AS model, NULL AS template_id, NULL AS run_id,
+               NULL AS problem_source,
                NULL AS passed, NULL AS score, false AS preferred, p.question, p.answer, any_value(p.solution) AS solution
         FROM problems p WHERE {where} GROUP BY p.problem_id, p.question, p.answer ORDER BY 1""",
 }
@@ -86,7 +89,7 @@ class Loaded:
     kept: Row
     """What the import kept beside the record: see :mod:`._patch`."""
     origin: Row
-    """``engine, model, step, run_id, iteration, template_id`` of its first sample."""
+    """The values of :data:`~._exported.ORIGIN` of its first sample."""
 
     def written_as(self, name: str, written: Row) -> Row:
         """Return the row that its own format had read, if ``name`` is that format; ``written`` otherwise."""
@@ -139,7 +142,7 @@ def _loaded(rows: list[Row]) -> Loaded:
     whole = "format" in head and len(rows) == first["n_draws"] and [r["draw"] for r in rows] == list(range(len(rows)))
     same = len({r["request_id"] for r in rows}) == 1 and not first["has_prompt"]
     kept = {k: head[k] for k in (EXTRA, SPELLING, ABSENT) if k in head}
-    origin = {k: first[k] for k in ("engine", "model", "step", "run_id", "iteration", "template_id")}
+    origin = {k: first[k] for k in ORIGIN}
     return Loaded(record, head["format"] if whole and same else None, kept, origin)
 
 

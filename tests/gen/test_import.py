@@ -393,7 +393,7 @@ def test_a_terminal_is_asked(tmp_path, said, rows):
 
 
 def test_several_files_are_imported_at_once_and_defects_are_told(tmp_path):
-    write_jsonl(tmp_path / "a.jsonl", [{"prompt": f"q{i}", "completion": f"{i} it is!!!"} for i in range(30)])
+    write_jsonl(tmp_path / "a.jsonl", [{"prompt": f"q{i}", "completion": f"It is {i}!!!"} for i in range(30)])
     write_jsonl(tmp_path / "b.jsonl", ROWS["alpaca"])
     done = run_cli(tmp_path, "import", str(tmp_path / "a.jsonl"), str(tmp_path / "b.jsonl"), "--yes", check=0)
     assert "a.jsonl: every completion ends in '!!!'" in done.stderr
@@ -438,7 +438,9 @@ def test_conflicting_labels_are_told(store, tmp_path):
 
 def test_empty_completions_and_drift_are_told(store, tmp_path):
     rows = [{"instruction": f"q{i}", "input": "", "output": str(i)} for i in range(5)]
-    told = odd(store, tmp_path, [*rows, {**rows[0], "output": " ", "response": "x"}, {"instruction": "q", "output": "y"}])
+    told = odd(
+        store, tmp_path, [*rows, {**rows[0], "output": " ", "response": "x"}, {"instruction": "q", "output": "y"}]
+    )
     assert "the columns differ: 1 rows with response; 1 rows without input" in told
     assert "1 rows have an empty completion" in told
 
