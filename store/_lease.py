@@ -35,7 +35,7 @@ PLAIN_CONFIG: dict[str, str | bool | int | float | list[str]] = {"autoinstall_kn
 
 @contextmanager
 def lease(
-    path: Path, *, write: bool, patience_s: float = DEFAULT_PATIENCE_S, safe: bool = False, memory_limit: str = ""
+    path: Path, *, write: bool, patience_s: float = DEFAULT_PATIENCE_S, safe: bool = False
 ) -> Iterator[duckdb.DuckDBPyConnection]:
     """Open ``path``, hand out the connection, close it.
 
@@ -45,7 +45,6 @@ def lease(
             raises.
         patience_s: seconds to wait for other programs' locks.
         safe: no file or network access and no settings from within SQL.
-        memory_limit: DuckDB's own, such as "1GB": what does not fit is put on disk; "" = DuckDB's default.
 
     Raises:
         StoreLockedError: the lock was not free within ``patience_s``.
@@ -53,7 +52,7 @@ def lease(
         StoreError: the file is not a DuckDB database, or cannot be opened.
         DiskFullError: the transaction found no room; it is rolled back.
     """
-    connection = _wait_for(lambda: _open(path, write, safe, memory_limit), path, patience_s)
+    connection = _wait_for(lambda: _open(path, write, safe), path, patience_s)
     try:
         if not write:
             yield connection
@@ -78,11 +77,9 @@ def _roll_back(connection: duckdb.DuckDBPyConnection) -> None:
         log.debug("roll-back after a failed transaction: %s", error)
 
 
-def _open(path: Path, write: bool, safe: bool, memory_limit: str) -> duckdb.DuckDBPyConnection:
-    config = dict(SAFE_CONFIG if safe else PLAIN_CONFIG)
-    if memory_limit:
-        config["memory_limit"] = memory_limit
-    connection = duckdb.connect(str(path), read_only=not write, config=config)
+def _open(path: Path, write: bool, safe: bool) -> duckdb.DuckDBPyConnection:
+    config = SAFE_CONFIG if safe else PLAIN_CONFIG
+    connection = duckdb.connect(str(path), read_only=not write, config=dict(config))
     connection.execute("SET enable_progress_bar = false")  # it goes to standard output, among the results
     if safe:
         connection.execute("SET lock_configuration = true")

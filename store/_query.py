@@ -19,9 +19,6 @@ from ._lease import DEFAULT_PATIENCE_S, lease
 from ._migrate import check_version
 from ._project import Project
 
-STREAM_MEMORY = "512MB"
-"""DuckDB's memory while a result is streamed; a sort that needs more uses the disk."""
-
 FORMATS = ("table", "csv", "json", "parquet")
 
 
@@ -71,27 +68,24 @@ def run_query(project: Project, sql: str, *, patience_s: float = DEFAULT_PATIENC
 
 
 @contextmanager
-def stream_query(
-    project: Project, sql: str, place: str, *, patience_s: float = DEFAULT_PATIENCE_S
+def read_safely(
+    project: Project, place: str, *, patience_s: float = DEFAULT_PATIENCE_S
 ) -> Iterator[duckdb.DuckDBPyConnection]:
-    """Run a query that holds SQL of the user's, read-only; hand out its cursor, for results that exceed the memory.
+    """Hand out a connection for queries that hold SQL of the user's: read-only, without file or network access.
 
     Args:
         project: the project, with a store.
-        sql: the query.
         place: what an error is said to be about: the flag with the user's SQL.
         patience_s: seconds to wait for another program's lock.
 
     Raises:
-        QueryError: DuckDB refuses it, now or while rows are fetched.
+        QueryError: DuckDB refuses a query, when it is given or while rows are fetched.
         StoreLockedError: another program wrote for longer than ``patience_s``.
     """
-    with lease(
-        project.store_path, write=False, patience_s=patience_s, safe=True, memory_limit=STREAM_MEMORY
-    ) as connection:
+    with lease(project.store_path, write=False, patience_s=patience_s, safe=True) as connection:
         check_version(connection, f"store {project.store_path}")
         try:
-            yield connection.execute(sql)
+            yield connection
         except duckdb.Error as error:
             raise _refused(error, place) from None
 

@@ -149,7 +149,7 @@ def _require_rows(result: Exported) -> None:
     raise InputError(
         f"export --what {result.what}", expected=f"rows to write: {SELECTIONS[result.what]}", received=reasons or "none",
         cure="choose other rows: --what imported for what was imported, --what samples for all; "
-        "flywheel status shows what is there",
+        'flywheel sql "select * from funnel" shows what is there',
     )  # fmt: skip
 
 

@@ -1,6 +1,7 @@
 """Rows of the store as records again, in the order in which they came, streamed."""
 
 import json
+from array import array
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -8,28 +9,15 @@ from itertools import groupby
 from typing import Any
 
 from ...schema import PROJECT_RUN, Message
-from ...store import Store, stream_query
+from ...store import Store, read_safely
 from ._exported import ORIGIN
 from ._patch import ABSENT, EXTRA, SPELLING, apply_diff
 from ._record import Answer, Problem, Record, Row
 from ._rows import STEP
 
 FETCHED_ROWS = 500
-
-_SAMPLE = """
-    s.request_id, r.n_draws, s.draw, s.step, coalesce(s.prompt, r.messages) AS messages, s.prompt IS NOT NULL AS has_prompt,
-    s.completion, s.fields, s.parser, r.engine, r.model, r.template_id, s.run_id,
-    (SELECT any_value(b.source) FROM problems b WHERE b.problem_id = s.problem_id) AS problem_source
-"""
-_JUDGED = """
-    LEFT JOIN (SELECT DISTINCT ON (sample_id) sample_id, passed, score FROM verdicts
-               ORDER BY sample_id, passed IS NULL, starts_with(judge, 'recorded@'), judge DESC) v USING (sample_id)
-"""
-_PROBLEM = """
-    LEFT JOIN (SELECT DISTINCT ON (problem_id) problem_id, question, answer, solution FROM problems) p USING (problem_id)
-"""
-_NO_PROBLEM = "NULL AS question, NULL AS answer, NULL AS solution"
-_COLUMNS = "s.*, r.messages, r.model, r.engine, r.template_id, s.fields ->> '$.format' AS format"
+PAGE_UNITS = 10_000
+"""Records that are looked up at once: their ids are sorted first (8 bytes each), never the rows themselves."""
 
 SELECTIONS: dict[str, str] = {
     "sft": "accepted samples: passed by a judge or verifier",
@@ -41,42 +29,74 @@ SELECTIONS: dict[str, str] = {
 }
 """What can be exported, by name."""
 
-_SINGLE = f"""
-    SELECT s.rowid AS unit, 0 AS slot, {_SAMPLE}, NULL AS passed, NULL AS score, false AS preferred, {_NO_PROBLEM}
-    FROM samples s JOIN requests r USING (request_id)
-"""
-_QUERIES: dict[str, str] = {
-    "sft": _SINGLE + " WHERE s.sample_id IN (SELECT sample_id FROM sft) AND {where} ORDER BY 1",
-    "samples": _SINGLE + " WHERE {where} ORDER BY 1",
-    "kto": f"""
-        SELECT s.rowid AS unit, 0 AS slot, {_SAMPLE}, v.passed, NULL AS score, false AS preferred, {_NO_PROBLEM}
-        FROM samples s JOIN requests r USING (request_id) {_JUDGED}
-        WHERE v.passed IS NOT NULL AND {{where}} ORDER BY 1""",
+_UNITS: dict[str, str] = {
+    "sft": "SELECT s.rowid FROM samples s WHERE s.sample_id IN (SELECT sample_id FROM sft) AND {where} ORDER BY 1",
+    "samples": "SELECT s.rowid FROM samples s WHERE {where} ORDER BY 1",
+    "kto": """
+        SELECT s.rowid FROM samples s
+        WHERE s.sample_id IN (SELECT sample_id FROM verdicts WHERE passed IS NOT NULL) AND {where} ORDER BY 1""",
     "imported": f"""
-        SELECT r.rowid AS unit, s.draw AS slot, {_SAMPLE}, v.passed, v.score,
-               s.request_id IN (SELECT c.request_id FROM pairs x JOIN samples c ON c.sample_id = x.chosen_sample_id
-                                WHERE x.kind = 'imported') AS preferred,
-               p.question, p.answer, p.solution
-        FROM samples s JOIN requests r USING (request_id)
-        LEFT JOIN (SELECT sample_id, passed, score FROM verdicts WHERE starts_with(judge, 'recorded@')) v USING (sample_id)
-        {_PROBLEM}
-        WHERE s.run_id = '{PROJECT_RUN}' AND s.step = '{STEP}' AND {{where}} ORDER BY 1, 2""",
-    "dpo": f"""
-        SELECT x.rowid AS unit, t.slot, {_SAMPLE}, NULL AS passed, NULL AS score, true AS preferred, {_NO_PROBLEM}
-        FROM pairs x CROSS JOIN (VALUES (0), (1)) t(slot)
-        JOIN samples s ON s.sample_id = CASE t.slot WHEN 0 THEN x.chosen_sample_id ELSE x.rejected_sample_id END
-        JOIN requests r USING (request_id)
-        WHERE x.chosen_sample_id IN (SELECT s.sample_id FROM samples s JOIN requests r USING (request_id) WHERE {{where}})
-        ORDER BY 1, 2""",
-    "problems": """
-        SELECT min(p.rowid) AS unit, 0 AS slot, NULL AS request_id, 1 AS n_draws, 0 AS draw, 'problems' AS step,
-               json_array(json_object('role', 'user', 'content', p.question)) AS messages, false AS has_prompt,
-               coalesce(any_value(p.solution), p.answer) AS completion, NULL AS fields, NULL AS parser, 'problems' AS engine,
-               any_value(p.source) AS model, NULL AS template_id, NULL AS run_id,
-               NULL AS problem_source,
-               NULL AS passed, NULL AS score, false AS preferred, p.question, p.answer, any_value(p.solution) AS solution
-        FROM problems p WHERE {where} GROUP BY p.problem_id, p.question, p.answer ORDER BY 1""",
+        SELECT s.rowid FROM requests s WHERE s.run_id = '{PROJECT_RUN}' AND s.step = '{STEP}' AND {{where}} ORDER BY 1""",
+    "dpo": """
+        SELECT x.rowid FROM pairs x
+        WHERE x.chosen_sample_id IN (SELECT s.sample_id FROM samples s WHERE {where}) ORDER BY 1""",
+    "problems": "SELECT min(p.rowid) FROM problems p WHERE {where} GROUP BY p.problem_id ORDER BY 1",
 }
+"""The row that stands for each record of a selection, in order."""
+
+_COLUMNS = "s.*, r.messages, r.model, r.engine, r.template_id, s.fields ->> '$.format' AS format"
+_PAGE = "IN (SELECT unnest($1::BIGINT[]))"
+_SAMPLE = """
+    s.sample_id, s.problem_id, s.request_id, r.n_draws, s.draw, s.step, coalesce(s.prompt, r.messages) AS messages,
+    s.prompt IS NOT NULL AS has_prompt, s.completion, s.fields, s.parser, r.engine, r.model, r.template_id, s.run_id
+"""
+_SOURCE = "(SELECT any_value(b.source) FROM problems b WHERE b.problem_id = u.problem_id) AS problem_source"
+_NO_PROBLEM = "NULL AS question, NULL AS answer, NULL AS solution"
+_SINGLE = f"""
+    WITH u AS (SELECT s.rowid AS unit, 0 AS slot, {_SAMPLE} FROM samples s JOIN requests r USING (request_id)
+               WHERE s.rowid {_PAGE})
+"""
+_PLAIN = f"""{_SINGLE}
+    SELECT u.*, NULL AS passed, NULL AS score, false AS preferred, {_NO_PROBLEM}, {_SOURCE} FROM u ORDER BY unit
+"""
+_RECORDS: dict[str, str] = {
+    "sft": _PLAIN,
+    "samples": _PLAIN,
+    "kto": f"""{_SINGLE}
+        SELECT u.*, v.passed, NULL AS score, false AS preferred, {_NO_PROBLEM}, {_SOURCE} FROM u
+        JOIN (SELECT DISTINCT ON (sample_id) sample_id, passed FROM verdicts
+              WHERE passed IS NOT NULL AND sample_id IN (SELECT sample_id FROM u)
+              ORDER BY sample_id, starts_with(judge, 'recorded@'), judge DESC) v USING (sample_id)
+        ORDER BY unit""",
+    "imported": f"""
+        WITH u AS (SELECT r.rowid AS unit, s.draw AS slot, {_SAMPLE} FROM requests r JOIN samples s USING (request_id)
+                   WHERE r.rowid {_PAGE})
+        SELECT u.*, v.passed, v.score, x.chosen_sample_id IS NOT NULL AS preferred, p.question, p.answer, p.solution,
+               p.source AS problem_source
+        FROM u
+        LEFT JOIN (SELECT sample_id, passed, score FROM verdicts
+                   WHERE starts_with(judge, 'recorded@') AND sample_id IN (SELECT sample_id FROM u)) v USING (sample_id)
+        LEFT JOIN (SELECT DISTINCT chosen_sample_id FROM pairs
+                   WHERE kind = 'imported' AND chosen_sample_id IN (SELECT sample_id FROM u)) x
+          ON x.chosen_sample_id = u.sample_id
+        LEFT JOIN (SELECT DISTINCT ON (problem_id) problem_id, question, answer, solution, source FROM problems
+                   WHERE problem_id IN (SELECT problem_id FROM u)) p USING (problem_id)
+        ORDER BY unit, slot""",
+    "dpo": f"""
+        WITH u AS (SELECT x.rowid AS unit, t.slot, {_SAMPLE}
+                   FROM pairs x CROSS JOIN (VALUES (0), (1)) t(slot)
+                   JOIN samples s ON s.sample_id = CASE t.slot WHEN 0 THEN x.chosen_sample_id ELSE x.rejected_sample_id END
+                   JOIN requests r USING (request_id) WHERE x.rowid {_PAGE})
+        SELECT u.*, NULL AS passed, NULL AS score, true AS preferred, {_NO_PROBLEM}, {_SOURCE} FROM u ORDER BY unit, slot""",
+    "problems": f"""
+        SELECT p.rowid AS unit, 0 AS slot, NULL AS sample_id, p.problem_id, NULL AS request_id, 1 AS n_draws, 0 AS draw,
+               'problems' AS step, json_array(json_object('role', 'user', 'content', p.question)) AS messages,
+               false AS has_prompt, coalesce(p.solution, p.answer) AS completion, NULL AS fields, NULL AS parser,
+               'problems' AS engine, p.source AS model, NULL AS template_id, NULL AS run_id, NULL AS passed,
+               NULL AS score, false AS preferred, p.question, p.answer, p.solution, NULL AS problem_source
+        FROM problems p WHERE p.rowid {_PAGE} ORDER BY unit""",
+}
+"""The samples of a page of units."""
 
 
 @dataclass(frozen=True)
@@ -111,8 +131,10 @@ def load_records(store: Store, what: str, where: str | None = None) -> Iterator[
         QueryError: the condition cannot be run.
     """
     condition = _condition(what, where) if where else "true"
-    with stream_query(store.project, _QUERIES[what].format(where=condition), "--where") as found:
-        yield _records(found)
+    with read_safely(store.project, "--where") as connection:
+        found = connection.execute(_UNITS[what].format(where=condition))
+        units = array("q", (unit for (unit,) in _fetch(found)))
+        yield _records(connection, _RECORDS[what], units)
 
 
 def _condition(what: str, where: str) -> str:
@@ -124,12 +146,18 @@ def _condition(what: str, where: str) -> str:
     return f"s.{key} IN (SELECT {key} FROM {rows} WHERE (\n{where}\n))"
 
 
-def _records(found: Any) -> Iterator[Loaded]:
-    names = [d[0] for d in found.description]
-    fetched = iter(lambda: found.fetchmany(FETCHED_ROWS), [])
-    rows = (dict(zip(names, values, strict=True)) for batch in fetched for values in batch)
-    for _, unit in groupby(rows, key=lambda r: r["unit"]):
-        yield _loaded(list(unit))
+def _records(connection: Any, query: str, units: "array[int]") -> Iterator[Loaded]:
+    for at in range(0, len(units), PAGE_UNITS):
+        found = connection.execute(query, [units[at : at + PAGE_UNITS].tolist()])
+        names = [d[0] for d in found.description]
+        rows = (dict(zip(names, values, strict=True)) for values in _fetch(found))
+        for _, unit in groupby(rows, key=lambda r: r["unit"]):
+            yield _loaded(list(unit))
+
+
+def _fetch(found: Any) -> Iterator[tuple[Any, ...]]:
+    while batch := found.fetchmany(FETCHED_ROWS):
+        yield from batch
 
 
 def _loaded(rows: list[Row]) -> Loaded:
@@ -138,7 +166,9 @@ def _loaded(rows: list[Row]) -> Loaded:
     prompt: tuple[Message, ...] = tuple(json.loads(first["messages"]))
     answers = tuple(_answer(r, f) for r, f in zip(rows, fields, strict=True))
     head = fields[0]
-    record = Record(prompt, answers, bool(first["preferred"]), head.get("tools"), problem, head.get("shape", {}))
+    record = Record(
+        prompt, answers, any(r["preferred"] for r in rows), head.get("tools"), problem, head.get("shape", {})
+    )
     whole = "format" in head and len(rows) == first["n_draws"] and [r["draw"] for r in rows] == list(range(len(rows)))
     same = len({r["request_id"] for r in rows}) == 1 and not first["has_prompt"]
     kept = {k: head[k] for k in (EXTRA, SPELLING, ABSENT) if k in head}

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any, NoReturn
+from typing import IO, Any, NoReturn, cast
 
 from ...errors import InputError, NotFoundError
 from ._record import Row
@@ -75,7 +75,7 @@ def open_bytes(path: Path) -> Iterator[IO[bytes]]:
         stream.seek(0)
         if packed:
             with gzip.GzipFile(fileobj=stream) as unpacked:
-                yield unpacked
+                yield cast(IO[bytes], unpacked)
         else:
             yield stream
 

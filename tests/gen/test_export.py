@@ -12,7 +12,7 @@ import pytest
 import yaml
 from flywheel.errors import EndpointError, InputError, QueryError
 from flywheel.gen import SELECTIONS, export_rows, import_set, inspect_file, push_folder
-from flywheel.gen.formats import _export
+from flywheel.gen.formats import _export, _load
 from flywheel.schema import (
     DropRow,
     PairRow,
@@ -256,6 +256,20 @@ def test_export_goes_on_while_a_run_is_on(filled, tmp_path):
     with filled.run_lock("flywheel run"):
         done = run_cli(filled.project.root, "export", "--format", "trl", "--output", str(tmp_path / "o.jsonl"), check=0)
     assert "a run is on" in done.stderr
+
+
+@pytest.mark.parametrize("what", ["samples", "kto", "dpo", "imported", "problems"])
+def test_pages_of_any_size_give_the_same_rows(filled, tmp_path, monkeypatch, what):
+    for name in ("trl-dpo", "trl-kto", "ultrafeedback", "gsm8k"):
+        write_jsonl(tmp_path / f"{name}.jsonl", ROWS[name])
+        import_set(filled, inspect_file(tmp_path / f"{name}.jsonl"))
+    found = []
+    for size in (10_000, 1, 3):
+        monkeypatch.setattr(_load, "PAGE_UNITS", size)
+        with _load.load_records(filled, what) as records:
+            found.append(list(records))
+    assert len(found[0]) > 1
+    assert found[0] == found[1] == found[2]
 
 
 # --- secrets -------------------------------------------------------------------------------------------------------
