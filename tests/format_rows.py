@@ -155,3 +155,17 @@ MAPPED = [
     ),
     (["question=q", "answer=a", "solution=s"], [{"q": "1+1", "a": "2", "s": "One and one."}]),
 ]
+
+JUNK = [
+    None, 1, 2.5, True, "", "x", [], {}, [1], ["a"], [None], {"a": 1}, [{}], [{"role": "user"}], [{"role": [], "content": 1}],
+    [[1, 2]], "[1]", "{}", "null", {"name": 1}, [{"type": "text"}], [{"type": "text", "value": None}], [{"from": {}, "value": 1}],
+]  # fmt: skip
+
+
+def spoil(value, random):
+    """Return ``value`` with parts of it replaced by junk or left out."""
+    if random.random() < 0.1:
+        return random.choice(JUNK)
+    if isinstance(value, dict):
+        return {k: spoil(v, random) for k, v in value.items() if random.random() > 0.05}
+    return [spoil(v, random) for v in value if random.random() > 0.05] if isinstance(value, list) else value

@@ -110,7 +110,7 @@ def _write_all(
     for loaded in records:
         try:
             fmt = chosen or FORMATS[ROWS_OF_KIND[loaded.record.kind]]
-            row = loaded.written_as(fmt.name, fmt.checked(loaded.record))
+            row = loaded.written_as(fmt)
         except CannotWrite as error:
             result.left_out[str(error)] += 1
             continue

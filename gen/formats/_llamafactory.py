@@ -5,7 +5,7 @@ from typing import Any
 
 from ...schema import Message
 from ._base import Format
-from ._messages import are_messages, need_messages, split_conversation
+from ._messages import are_messages, functions_of, need_messages, split_conversation
 from ._record import DPO, SFT, Answer, BadRow, Record, Row
 
 PREFERENCE = ("chosen_messages", "rejected_messages")
@@ -78,10 +78,8 @@ def _call(value: Any, place: str) -> Row:
 def _spell(message: Message, loss_weight: float) -> Row:
     content = message.get("content") or []
     parts = [{"type": "text", "value": content}] if isinstance(content, str) else [_part(p) for p in content]
-    for call in message.get("tool_calls") or ():
-        function = call["function"]
-        value = {"name": function["name"], "arguments": json.loads(function.get("arguments") or "{}")}
-        parts.append({"type": "tool_call", "value": json.dumps(value, ensure_ascii=False)})
+    called = functions_of(message, "llamafactory-v1") if message.get("tool_calls") else []
+    parts += [{"type": "tool_call", "value": json.dumps(f, ensure_ascii=False)} for f in called]
     return {"role": message["role"], "content": parts, "loss_weight": loss_weight}
 
 

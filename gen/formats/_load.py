@@ -10,9 +10,10 @@ from typing import Any
 
 from ...schema import PROJECT_RUN, Message
 from ...store import Store, read_safely
+from ._base import Format
 from ._exported import ORIGIN
 from ._patch import ABSENT, EXTRA, SPELLING, apply_diff
-from ._record import Answer, Problem, Record, Row
+from ._record import Answer, CannotWrite, Problem, Record, Row
 from ._rows import STEP
 
 FETCHED_ROWS = 500
@@ -111,9 +112,18 @@ class Loaded:
     origin: Row
     """The values of :data:`~._exported.ORIGIN` of its first sample."""
 
-    def written_as(self, name: str, written: Row) -> Row:
-        """Return the row that its own format had read, if ``name`` is that format; ``written`` otherwise."""
-        return apply_diff(written, self.kept) if name == self.format else written
+    def written_as(self, fmt: Format) -> Row:
+        """Return the record as a row of ``fmt``: the very row that was imported, if that is its own format.
+
+        Raises:
+            CannotWrite: the format has no place for something in it.
+        """
+        if fmt.name != self.format:
+            return fmt.checked(self.record)
+        try:
+            return apply_diff(fmt.write(self.record), self.kept)
+        except CannotWrite:
+            return apply_diff({}, self.kept)
 
 
 @contextmanager

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from ...schema import Message
-from ._record import Answer, BadRow, Row, loads_if_text, name_type
+from ._record import Answer, BadRow, CannotWrite, Row, loads_if_text, name_type
 
 ROLES = ("system", "developer", "user", "assistant", "tool", "function")
 
@@ -27,10 +27,37 @@ def _need_message(message: Any, place: str) -> Message:
         raise BadRow(f"{place} is {name_type(message)}, expected a message")
     if message.get("role") not in ROLES:
         raise BadRow(f"{place}.role is {message.get('role')!r}, expected one of {', '.join(ROLES)}")
-    content = message.get("content")
-    if not isinstance(content, str | list) and not message.get("tool_calls") and not message.get("function_call"):
+    content, calls = message.get("content"), message.get("tool_calls")
+    if not isinstance(content, str | list) and not calls and not message.get("function_call"):
         raise BadRow(f"{place} has no content")
+    if isinstance(content, list) and not all(isinstance(p, dict) for p in content):
+        raise BadRow(f"{place}.content holds a part that is no object")
+    if calls is not None and not (isinstance(calls, list) and all(_is_call(c) for c in calls)):
+        raise BadRow(f"{place}.tool_calls is no list of calls with the name of a function")
     return arguments_as_text(message)
+
+
+def _is_call(call: Any) -> bool:
+    """Say whether ``call`` names a function; calls of another type (OpenAI's custom tools) are taken as they are."""
+    if not isinstance(call, dict):
+        return False
+    function = call.get("function")
+    return isinstance(function.get("name"), str) if isinstance(function, dict) else call.get("type") == "custom"
+
+
+def functions_of(message: Message, what: str) -> list[Row]:
+    """Return the functions that a message calls, each with its arguments decoded.
+
+    Raises:
+        CannotWrite: a call is of another type, which ``what`` has no place for, or its arguments are no JSON.
+    """
+    calls = arguments_as_objects(message)["tool_calls"]
+    if not all(isinstance(c.get("function"), dict) for c in calls):
+        raise CannotWrite(f"{what} has no place for calls of anything but functions")
+    functions = [{"name": c["function"]["name"], "arguments": c["function"].get("arguments", {})} for c in calls]
+    if any(isinstance(f["arguments"], str) for f in functions):
+        raise CannotWrite(f"{what} has no place for arguments that are no JSON")
+    return functions
 
 
 def arguments_as_text(message: Message) -> Message:
@@ -82,8 +109,8 @@ def need_tools(row: Row) -> list[Any] | None:
         BadRow: they are no list.
     """
     tools = loads_if_text(row.get("tools"), "tools")
-    if tools is not None and not isinstance(tools, list):
-        raise BadRow(f"'tools' is {name_type(tools)}, expected a list")
+    if tools is not None and not (isinstance(tools, list) and all(isinstance(t, dict) for t in tools)):
+        raise BadRow(f"'tools' is {name_type(tools)}, expected a list of objects")
     return tools
 
 

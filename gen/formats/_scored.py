@@ -3,7 +3,7 @@
 The flat form of other such sets is read too: ``generations`` and ``ratings`` as lists of equal length.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, ValuesView
 from typing import Any
 
 from ._base import Format
@@ -82,7 +82,9 @@ def _score(completion: Row) -> float | None:
 
 def _parts(annotations: Any) -> list[Mapping[str, Any]]:
     """Return the annotations: an object of aspects, each one annotation or a list of them."""
-    values = annotations.values() if isinstance(annotations, Mapping) else annotations or ()
+    values = annotations.values() if isinstance(annotations, Mapping) else annotations
+    if not isinstance(values, list | ValuesView):
+        return []
     flat = [part for v in values for part in (v if isinstance(v, list) else [v])]
     return [part for part in flat if isinstance(part, Mapping)]
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from ...schema import Message
 from ._base import Format
-from ._messages import arguments_as_objects, need_tools, split_conversation
+from ._messages import functions_of, need_tools, split_conversation
 from ._record import DPO, KTO, SFT, Answer, BadRow, CannotWrite, Record, Row, loads_if_text, name_type, text_of
 
 ROLE_OF = {
@@ -115,8 +115,7 @@ def _spell(message: Message) -> Row:
     if calls:
         if content:
             raise CannotWrite("sharegpt has no place for text beside a function call")
-        functions = [c["function"] for c in arguments_as_objects(message)["tool_calls"]]
-        spelled = [{"name": f["name"], "arguments": f.get("arguments", {})} for f in functions]
+        spelled = functions_of(message, "sharegpt")
         return {
             "from": "function_call",
             "value": json.dumps(spelled[0] if len(spelled) == 1 else spelled, ensure_ascii=False),

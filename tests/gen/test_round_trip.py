@@ -1,15 +1,18 @@
 """A round trip changes no row: small rows of our own in every format, and the real sets."""
 
+import contextlib
 import csv
 import gzip
 import json
+import random
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from flywheel.errors import InputError
 from flywheel.gen import FORMATS, export_rows, import_set, inspect_file, parse_mapping
 from flywheel.gen.formats._read import read_lines
-from format_rows import MAPPED, ROWS
+from format_rows import MAPPED, ROWS, spoil
 from support import write_jsonl
 
 
@@ -74,6 +77,23 @@ def test_every_container_gives_the_same_rows(store, tmp_path, suffix):
     write_jsonl(tmp_path / "in.jsonl", rows)
     _, out = there_and_back(store, tmp_path / "in.jsonl", tmp_path, "trl", suffix=suffix)
     assert [line.row for line in read_lines(out)] == rows
+
+
+@pytest.mark.parametrize("name", list(ROWS))
+def test_a_spoilt_row_is_a_drop_or_comes_back_equal(store, tmp_path, name):
+    """Junk anywhere in a row: no format breaks on it, and what it takes in it gives back."""
+    dice = random.Random(name)
+    rows = [ROWS[name][0], *(spoil(dice.choice(ROWS[name]), dice) for _ in range(150))]
+    write_jsonl(tmp_path / "in.jsonl", rows)
+    bring_in(store, tmp_path / "in.jsonl", name)
+    export_rows(store, name, tmp_path / "out.jsonl", what="imported")
+    dropped = {int(i.rpartition(":")[2]) for (i,) in store.query("SELECT input_id FROM drops")}
+    assert len(dropped) < len(rows)
+    wanted = [r for n, r in enumerate(rows, 1) if n not in dropped]
+    assert as_json(read_jsonl(tmp_path / "out.jsonl")) == as_json(wanted)
+    for other in FORMATS:
+        with contextlib.suppress(InputError):  # no row of this kind
+            export_rows(store, other, tmp_path / "other.jsonl", what="imported", force=True)
 
 
 def test_chats_with_tools_survive_parquet(store, tmp_path):
