@@ -3,7 +3,7 @@
 The field order is the column order of the table. Times are ISO 8601 in UTC. ``None`` is SQL's NULL.
 """
 
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime
 from typing import Any, get_args, get_type_hints
 
@@ -227,4 +227,4 @@ def types_of(row_type: type) -> dict[str, type]:
 
 def to_dict(row: JournaledRow) -> dict[str, Any]:
     """Return a row as a plain dict, keys in column order."""
-    return asdict(row)
+    return {f.name: getattr(row, f.name) for f in fields(row)}  # rows are flat: no deep copy as asdict makes it

@@ -3,7 +3,7 @@
 from ._journal import JournalWriter, list_segments, read_frames
 from ._migrate import latest_version, list_migrations
 from ._project import Project
-from ._query import FORMATS, Result, render, run_query, write_parquet
+from ._query import FORMATS, Result, read_safely, render, run_query, write_parquet
 from ._sources import SourceRow, read_source
 from ._store import Store, insert_new, insert_rows
 
@@ -20,6 +20,7 @@ __all__ = [
     "list_migrations",
     "list_segments",
     "read_frames",
+    "read_safely",
     "read_source",
     "render",
     "run_query",

@@ -28,7 +28,6 @@ SAFE_CONFIG: dict[str, str | bool | int | float | list[str]] = {
     "enable_external_access": False,
     "autoload_known_extensions": False,
     "autoinstall_known_extensions": False,
-    "lock_configuration": True,
 }
 
 
@@ -89,7 +88,11 @@ def _roll_back(connection: duckdb.DuckDBPyConnection) -> None:
 
 def _open(path: Path, write: bool, safe: bool) -> duckdb.DuckDBPyConnection:
     config = SAFE_CONFIG if safe else PLAIN_CONFIG
-    return duckdb.connect(str(path), read_only=not write, config=dict(config))
+    connection = duckdb.connect(str(path), read_only=not write, config=dict(config))
+    connection.execute("SET enable_progress_bar = false")  # it goes to standard output, among the results
+    if safe:
+        connection.execute("SET lock_configuration = true")
+    return connection
 
 
 def _wait_for(

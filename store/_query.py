@@ -4,6 +4,8 @@ import csv
 import io
 import json
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
@@ -65,6 +67,29 @@ def run_query(project: Project, sql: str, *, patience_s: float = DEFAULT_PATIENC
     return Result(table.rename_columns(_distinct(table.column_names)), time.monotonic() - started)
 
 
+@contextmanager
+def read_safely(
+    project: Project, place: str, *, patience_s: float = DEFAULT_PATIENCE_S
+) -> Iterator[duckdb.DuckDBPyConnection]:
+    """Hand out a connection for queries that hold SQL of the user's: read-only, without file or network access.
+
+    Args:
+        project: the project, with a store.
+        place: what an error is said to be about: the flag with the user's SQL.
+        patience_s: seconds to wait for another program's lock.
+
+    Raises:
+        QueryError: DuckDB refuses a query, when it is given or while rows are fetched.
+        StoreLockedError: another program wrote for longer than ``patience_s``.
+    """
+    with lease(project.store_path, write=False, patience_s=patience_s, safe=True) as connection:
+        check_version(connection, f"store {project.store_path}")
+        try:
+            yield connection
+        except duckdb.Error as error:
+            raise _refused(error, place) from None
+
+
 def _distinct(names: list[str]) -> list[str]:
     """Number the columns of equal name, so that none is lost where names are keys."""
     taken = set(names)
@@ -79,13 +104,13 @@ def _distinct(names: list[str]) -> list[str]:
     return out
 
 
-def _refused(error: duckdb.Error) -> QueryError:
+def _refused(error: duckdb.Error, place: str = "sql") -> QueryError:
     lines = [line for line in str(error).splitlines() if line.strip()]
     cure = 'flywheel sql "SHOW TABLES" lists tables and views; DESCRIBE name shows the columns'
     if "read-only" in str(error) or "disabled" in str(error):
         cure = "flywheel sql only reads; to change a store, open a copy of it with any DuckDB client"
     return QueryError(
-        "sql", expected="a query that DuckDB can run on this store", received=" / ".join(lines), cure=cure
+        place, expected="a query that DuckDB can run on this store", received=" / ".join(lines), cure=cure
     )
 
 

@@ -2,8 +2,10 @@
 
 CREATE OR REPLACE VIEW sft AS
 SELECT s.run_id, s.iteration, s.sample_id, s.problem_id, s.request_id, v.judge, v.score,
-       r.messages AS prompt,
-       json_array(json_object('role', 'assistant', 'content', s.completion)) AS completion
+       coalesce(s.prompt, r.messages) AS prompt,
+       CASE WHEN starts_with(s.parser, 'import-') AND (s.fields -> '$.message') IS NOT NULL
+            THEN json_array(s.fields -> '$.message')
+            ELSE json_array(json_object('role', 'assistant', 'content', s.completion)) END AS completion
 FROM samples s
 JOIN requests r USING (request_id)
 JOIN verdicts v USING (sample_id)
@@ -12,9 +14,13 @@ COMMENT ON VIEW sft IS 'Accepted samples in TRL''s prompt/completion columns (co
 
 CREATE OR REPLACE VIEW dpo AS
 SELECT p.run_id, p.iteration, p.pair_id, p.problem_id, p.kind,
-       r.messages AS prompt,
-       json_array(json_object('role', 'assistant', 'content', c.completion)) AS chosen,
-       json_array(json_object('role', 'assistant', 'content', j.completion)) AS rejected,
+       coalesce(c.prompt, r.messages) AS prompt,
+       CASE WHEN starts_with(c.parser, 'import-') AND (c.fields -> '$.message') IS NOT NULL
+            THEN json_array(c.fields -> '$.message')
+            ELSE json_array(json_object('role', 'assistant', 'content', c.completion)) END AS chosen,
+       CASE WHEN starts_with(j.parser, 'import-') AND (j.fields -> '$.message') IS NOT NULL
+            THEN json_array(j.fields -> '$.message')
+            ELSE json_array(json_object('role', 'assistant', 'content', j.completion)) END AS rejected,
        p.chosen_sample_id, p.rejected_sample_id
 FROM pairs p
 JOIN samples c ON c.sample_id = p.chosen_sample_id
@@ -33,12 +39,16 @@ WITH counted AS (
     UNION ALL
     SELECT run_id, iteration, step, 0, count(*) FROM samples WHERE run_id IS NOT NULL AND parser IS NULL GROUP BY ALL
     UNION ALL
-    -- a step of generate: an input is kept when it gave any row; its single items have a line of their own.
+    -- a row of an imported set is one input, whatever the number of completions in it
+    SELECT run_id, iteration, step, 0, count(DISTINCT request_id) FROM samples
+    WHERE run_id = 'project' AND step = 'import' AND parser IS NOT NULL GROUP BY ALL
+    UNION ALL
+    -- a step of generate: an input is kept when it gave any row; its single items have a line of their own
     SELECT run_id, iteration, step, 0, count(DISTINCT input_id) FROM samples
-    WHERE run_id IS NOT NULL AND parser IS NOT NULL GROUP BY ALL
+    WHERE run_id <> 'project' AND parser IS NOT NULL GROUP BY ALL
     UNION ALL
     SELECT run_id, iteration, step || '/items', 0, count(*) FILTER (NOT coalesce((fields ->> 'rejected')::BOOLEAN, FALSE))
-    FROM samples WHERE run_id IS NOT NULL AND parser IS NOT NULL GROUP BY ALL
+    FROM samples WHERE run_id <> 'project' AND parser IS NOT NULL GROUP BY ALL
     UNION ALL
     SELECT s.run_id, s.iteration, s.step || '/verify', count(*), count(*) FILTER (v.passed)
     FROM samples s JOIN verdicts v USING (sample_id)
@@ -49,7 +59,9 @@ WITH counted AS (
     UNION ALL
     SELECT 'project', 0, 'ingest', 0, count(*) FROM documents HAVING count(*) > 0
     UNION ALL
-    SELECT run_id, iteration, 'pair', 0, count(DISTINCT problem_id) FROM pairs WHERE run_id IS NOT NULL GROUP BY ALL
+    -- pairs of right and wrong completions; those of imported sets and of generators came with their rows
+    SELECT p.run_id, p.iteration, 'pair', 0, count(DISTINCT p.problem_id) FROM pairs p
+    WHERE p.run_id IS NOT NULL AND p.kind = 'correct/incorrect' GROUP BY ALL
     UNION ALL
     SELECT n.run_id, n.iteration, n.stage || '/snapshot', 0, count(*)
     FROM snapshots n JOIN snapshot_rows x USING (snapshot_id) WHERE n.run_id IS NOT NULL GROUP BY ALL

@@ -1,4 +1,5 @@
 import os
+import shutil
 
 import pytest
 from flywheel.store import Project, Store
@@ -23,9 +24,18 @@ def project(tmp_path):
     return Project(tmp_path / "project")
 
 
+@pytest.fixture(scope="session")
+def empty_store_file(tmp_path_factory):
+    """A store without rows, made once: a copy opens in a tenth of the time."""
+    project = Project(tmp_path_factory.mktemp("empty"))
+    Store(project).open().close()
+    return project.store_path
+
+
 @pytest.fixture
-def store(project):
+def store(project, empty_store_file):
     project.root.mkdir()
+    shutil.copy(empty_store_file, project.store_path)
     opened = Store(project, patience_s=5.0).open()
     yield opened
     opened.close()

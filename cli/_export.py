@@ -1,0 +1,104 @@
+"""``flywheel export``."""
+
+from pathlib import Path
+
+import click
+
+from ..errors import InputError, NotFoundError, RunInProgressError
+from ..gen import EXPORT_FORMATS, HF, SELECTIONS, Exported, check_push, export_rows, parse_mapping, push_folder
+from ..store import Project, Store
+from ._common import make_reporter, open_project
+from ._tables import print_table
+
+
+@click.command("export")
+@click.option("--format", "fmt", required=True, metavar="NAME", help=f"One of {', '.join(EXPORT_FORMATS)}.")
+@click.option(
+    "--output", required=True, type=click.Path(path_type=Path), metavar="PATH",
+    help="A file whose suffix says how it is written: .jsonl .json .csv .tsv (and .gz) .parquet; for hf, a folder.",
+)  # fmt: skip
+@click.option(
+    "--what", type=click.Choice(list(SELECTIONS)), default=None,
+    help="Default: what the format is for. " + "; ".join(f"{k}: {v}" for k, v in SELECTIONS.items()) + ".",
+)  # fmt: skip
+@click.option(
+    "--where", default=None, metavar="SQL",
+    help="A condition on the samples' columns and messages, model, engine, template_id, format: \"step = 'import'\".",
+)  # fmt: skip
+@click.option(
+    "--map", "maps", multiple=True, metavar="TARGET=COLUMN", help="Names of the columns, for --format columns."
+)
+@click.option("--force", is_flag=True, help="Replace what is at --output.")
+@click.option(
+    "--push", default=None, metavar="OWNER/NAME", help="Upload the folder to the Hugging Face hub (HF_TOKEN)."
+)
+@click.option("--public", is_flag=True, help="Make a new data set on the hub public; default: private.")
+@click.pass_obj
+def export_command(
+    root: Path,
+    fmt: str,
+    output: Path,
+    what: str | None,
+    where: str | None,
+    maps: tuple[str, ...],
+    force: bool,
+    push: str | None,
+    public: bool,
+) -> None:
+    """Write samples, pairs or problems for other tools; rows of an imported set go out as they came.
+
+    Accepted samples are written unless --what says otherwise. --format hf writes a folder with a dataset card.
+    """
+    if push is not None and fmt != HF:
+        raise InputError(
+            f"export --push {push}", expected=f"--format {HF}", received=f"--format {fmt}",
+            cure=f"--format {HF} --output FOLDER --push {push}",
+        )  # fmt: skip
+    if push is not None:
+        check_push(push)
+    result = _export(root, fmt, output, what, where, parse_mapping(maps) if maps else None, force)
+    _tell(result)
+    if push is not None:
+        click.echo(push_folder(output, push, private=not public))
+
+
+def _export(
+    root: Path, fmt: str, output: Path, what: str | None, where: str | None, mapping: dict[str, str] | None, force: bool
+) -> Exported:
+    project = open_project(root)
+    if not project.store_path.exists():
+        raise NotFoundError(
+            f"store {project.store_path}", expected="a project folder with a store", received="no such file",
+            cure="name the folder with flywheel -C DIR, or make one: flywheel import, flywheel run",
+        )  # fmt: skip
+    store, reporter = _open_if_free(project), make_reporter()
+    try:
+        reporter.begin(f"export {output.name}", unit="rows")
+        show = lambda n: reporter.update(done=n)  # noqa: E731
+        result = export_rows(store, fmt, output, what=what, where=where, mapping=mapping, force=force, on_progress=show)
+        reporter.end(f"{result.rows} rows as {result.format}")
+    finally:
+        reporter.close()
+    return result
+
+
+def _open_if_free(project: Project) -> Store:
+    """Return the store with everything folded in; while a run is on, with what that run has folded so far."""
+    store = Store(project)
+    try:
+        with store.run_lock("flywheel export"):
+            return store.open()
+    except RunInProgressError:
+        click.echo("note: a run is on; what it has stored so far is exported", err=True)
+        return store
+
+
+def _tell(result: Exported) -> None:
+    for reason, n in result.left_out.most_common():
+        click.echo(f"warning: {n} rows left out: {reason}", err=True)
+    if result.extra_columns:
+        columns = ", ".join(result.extra_columns)
+        click.echo(
+            f"note: {result.format} has no place for the imported columns {columns}; they stay in the store", err=True
+        )
+    print_table(["output", "format", "what", "rows"], [[str(result.path), result.format, result.what, result.rows]])

@@ -1,0 +1,29 @@
+"""Formats of data sets: recognised, read into the store, and written from it."""
+
+from ._columns import Columns, parse_mapping
+from ._export import EXPORT_FORMATS, HF, PARQUET, export_rows
+from ._exported import Exported
+from ._import import ImportedSet, import_set
+from ._inspect import Inspected, inspect_file
+from ._load import SELECTIONS
+from ._push import check_push, push_folder
+from ._registry import FORMATS, SOLUTIONS
+
+__all__ = [
+    "EXPORT_FORMATS",
+    "FORMATS",
+    "HF",
+    "PARQUET",
+    "SELECTIONS",
+    "SOLUTIONS",
+    "Columns",
+    "Exported",
+    "ImportedSet",
+    "Inspected",
+    "check_push",
+    "export_rows",
+    "import_set",
+    "inspect_file",
+    "parse_mapping",
+    "push_folder",
+]

@@ -1,0 +1,169 @@
+"""The card of a data set, from the store by SQL: where its rows come from and what was done to them.
+
+Names and figures only: no path of this machine, no recipe, no endpoint.
+"""
+
+import re
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from ...schema import PROJECT_RUN
+from ...store import Store
+from ._exported import ORIGIN, Exported
+from ._record import DPO, KIND_NAMES, KTO, PROBLEM, SCORED, SFT
+from ._rows import ENGINE
+
+PROBLEMS_ENGINE = "problems"
+"""What stands for the engine of rows that are problems."""
+
+COLUMNS = {
+    SFT: "`prompt` and `completion`, lists of messages (TRL); `tools` as JSON where there are any",
+    DPO: "`prompt`, `chosen` and `rejected`, lists of messages (TRL)",
+    KTO: "`prompt` and `completion`, lists of messages, and `label` (TRL)",
+    SCORED: "`instruction` and `completions`, each with its score",
+    PROBLEM: "`question` and `answer`, which ends in `####` and the final answer",
+}
+SIZES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_000, "100K<n<1M"), (10**7, "1M<n<10M"))
+SPDX = re.compile(r"^[A-Za-z0-9.\-+]+$")
+
+
+def write_card(store: Store, folder: Path, exported: Exported) -> None:
+    """Write ``folder/README.md`` for the Parquet files in ``folder/data``."""
+    sources = _sources(store, exported)
+    sections = [
+        _head(exported, sources),
+        _intro(exported),
+        _table("Sources", ("source", "kind", "licence", "rows"), sources),
+        _table("Models", ("model", "engine", "rows"), _models(store, exported)),
+        _table("Templates", ("template", "id", "rows"), _templates(store, exported)),
+        _table("How the rows were made", ("step", "entered", "kept", "dropped"), _funnel(store, exported)),
+        _decontamination(store),
+        _table("Scores of models trained in this project", SCORE_COLUMNS, _scores(store, exported)),
+        _left_out(exported),
+    ]
+    (folder / "README.md").write_text("\n".join(s for s in sections if s), encoding="utf-8")
+
+
+def _head(exported: Exported, sources: Sequence[Sequence[Any]]) -> str:
+    licences = sorted({str(s[2]) for s in sources if s[2]})
+    known = all(s[2] for s in sources)
+    licence = licences[0].lower() if len(licences) == 1 and known and SPDX.match(licences[0]) else "other"
+    size = next((name for most, name in SIZES if exported.rows < most), "n>10M")
+    front: dict[str, Any] = {"license": licence}
+    if licence == "other":
+        front["license_name"] = "see-sources"
+    front |= {
+        "task_categories": ["text-generation"], "size_categories": [size], "tags": ["flywheel"],
+        "configs": [{"config_name": "default", "data_files": [{"split": "train", "path": "data/train-*.parquet"}]}],
+    }  # fmt: skip
+    return f"---\n{yaml.safe_dump(front, sort_keys=False, allow_unicode=True)}---\n"
+
+
+def _intro(exported: Exported) -> str:
+    (kind,) = exported.kinds
+    return (
+        f"# A data set of {exported.rows:,} rows\n\n"
+        f"{KIND_NAMES[kind].capitalize()}, selected as `{exported.what}`: {COLUMNS[kind]}.\n"
+        "Made by `flywheel export`; every figure below is from the project's store.\n"
+    )
+
+
+def _sources(store: Store, exported: Exported) -> list[tuple[Any, ...]]:
+    """Return (source, kind, licence, rows): imported sets and problem sets with their rows here, then the documents."""
+    licence_of = dict(store.query("SELECT name, arg_max(licence, imported_at) FROM datasets GROUP BY name"))
+    counted = Counter[tuple[str, str]]()
+    for origin, n in exported.origins.items():
+        at = dict(zip(ORIGIN, origin, strict=True))
+        if at["engine"] == ENGINE and at["run_id"] in (PROJECT_RUN, ""):
+            counted[at["model"], "imported set"] += n
+        elif at["engine"] == PROBLEMS_ENGINE:
+            counted[at["model"], "problem set"] += n
+        elif at["problem_source"]:
+            counted[at["problem_source"], "problems that were answered"] += n
+    found = [(_file_name(name), kind, licence_of.get(name), n) for (name, kind), n in counted.most_common()]
+    return found + (_documents(store) if counted.total() < exported.rows else [])
+
+
+def _documents(store: Store) -> list[tuple[Any, ...]]:
+    """Return the documents of the project by licence; rows are not counted, since one may come from several."""
+    return store.query(
+        """
+        SELECT count(DISTINCT source) || ' documents', 'ingested', licence, '' FROM documents
+        GROUP BY licence ORDER BY count(DISTINCT source) DESC
+        """
+    )
+
+
+def _models(store: Store, exported: Exported) -> list[tuple[Any, ...]]:
+    counted = Counter[tuple[str, str]]()
+    for (engine, model, *_), n in exported.origins.items():
+        if engine not in (ENGINE, PROBLEMS_ENGINE):
+            counted[_model_name(model), engine] += n
+    return [(model, engine, n) for (model, engine), n in counted.most_common()]
+
+
+def _templates(store: Store, exported: Exported) -> list[tuple[Any, ...]]:
+    names = dict(store.query("SELECT template_id, name FROM templates"))
+    counted = Counter[str]()
+    for (_, _, _, template, *_), n in exported.origins.items():
+        counted[template] += n if template else 0
+    return [(names.get(t, "?"), t, n) for t, n in counted.most_common() if n]
+
+
+def _funnel(store: Store, exported: Exported) -> list[tuple[Any, ...]]:
+    runs = sorted({origin[4] for origin in exported.origins if origin[4]})
+    return store.query(
+        """
+        SELECT step, sum(entered)::BIGINT, sum(kept)::BIGINT, sum(dropped)::BIGINT FROM funnel
+        WHERE list_contains($1, run_id) GROUP BY 1 ORDER BY min(iteration), 1
+        """,
+        [runs],
+    )
+
+
+def _decontamination(store: Store) -> str:
+    dropped = store.query(
+        "SELECT reason, sum(n)::BIGINT FROM drops WHERE starts_with(reason, 'contaminated') GROUP BY 1 ORDER BY 2 DESC"
+    )
+    if not dropped:
+        return "## Decontamination\n\nNo row is on record as contaminated by an evaluation item.\n"
+    return _table("Decontamination", ("removed because", "rows"), dropped)
+
+
+SCORE_COLUMNS = ("iteration", "stage", "suite", "split", "metric", "score", "stderr", "n")
+
+
+def _scores(store: Store, exported: Exported) -> list[tuple[Any, ...]]:
+    rows = store.query(f"SELECT {', '.join(SCORE_COLUMNS)} FROM leaderboard ORDER BY iteration, stage, suite, split")
+    return [tuple(f"{v:.4f}" if isinstance(v, float) else v for v in row) for row in rows]
+
+
+def _left_out(exported: Exported) -> str:
+    return _table("Left out", ("reason", "rows"), exported.left_out.most_common())
+
+
+def _file_name(name: str) -> str:
+    """Cut the folders off a path: a card names no path of the machine that it was made on."""
+    return name if name.startswith("hub:") else Path(name).name
+
+
+def _model_name(name: str) -> str:
+    """Cut the folders off a model that is a folder; ``owner/name`` of the hub stays."""
+    return Path(name).name if name.startswith(("/", "~", ".")) or name.count("/") > 1 else name
+
+
+def _table(title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
+    if not rows:
+        return ""
+    lines = [f"## {title}", "", "| " + " | ".join(columns) + " |", "| " + " | ".join("---" for _ in columns) + " |"]
+    lines += ["| " + " | ".join(_cell(v) for v in row) + " |" for row in rows]
+    return "\n".join(lines) + "\n"
+
+
+def _cell(value: Any) -> str:
+    text = "not given" if value is None else f"{value:,}" if isinstance(value, int) else str(value)
+    return text.replace("|", "\\|").replace("\n", " ")

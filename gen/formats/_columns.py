@@ -1,0 +1,240 @@
+"""Any table: the user says which column is what (``--map prompt=question --map completion=answer``).
+
+A column may be a sum (``prompt=context+question``) or a place inside an object (``completion=result.text``).
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from ...errors import InputError
+from ...schema import Message
+from ._base import Format
+from ._messages import need_tools, split_conversation
+from ._record import (
+    DPO,
+    KTO,
+    PROBLEM,
+    SCORED,
+    SFT,
+    Answer,
+    BadRow,
+    CannotWrite,
+    Problem,
+    Record,
+    Row,
+    name_type,
+    text_of,
+)
+from ._sharegpt import ROLE_OF
+from ._trl import need_label
+
+TARGETS = (
+    "prompt", "system", "completion", "chosen", "rejected", "label", "score", "model", "messages", "tools", "question",
+    "answer", "solution",
+)  # fmt: skip
+OPTIONAL = {"system", "tools", "model", "solution"}
+"""Targets whose column a row may lack."""
+ENOUGH = ({"completion"}, {"chosen", "rejected"}, {"messages"}, {"question", "answer"})
+BETWEEN = "\n\n"
+"""What stands between columns that are joined (``prompt=context+question``)."""
+
+
+def parse_mapping(pairs: Iterable[str]) -> dict[str, str]:
+    """Return {target: column} of ``target=column`` texts.
+
+    Raises:
+        InputError: a pair has no ``=``, a target is unknown or twice, or the targets do not make a row.
+    """
+    mapping: dict[str, str] = {}
+    for pair in pairs:
+        target, equals, column = pair.partition("=")
+        if not equals or target not in TARGETS or not column or target in mapping:
+            raise InputError(
+                f"--map {pair}", expected=f"target=column, each target once; targets: {', '.join(TARGETS)}",
+                received="a target that is given twice" if target in mapping else repr(pair),
+                cure="for example: --map prompt=question --map completion=answer",
+            )  # fmt: skip
+        mapping[target] = column
+    if not any(enough <= mapping.keys() for enough in ENOUGH):
+        raise InputError(
+            "--map", expected="completion, or chosen and rejected, or messages, or question and answer",
+            received=", ".join(mapping) or "nothing", cure="name the column of each: --map completion=answer",
+        )  # fmt: skip
+    return mapping
+
+
+class Columns(Format):
+    """A format made of a mapping. Lists under ``completion`` (and ``label``, ``score``) are several answers."""
+
+    name = "columns"
+    title = "any columns, as --map says"
+    kinds = frozenset({SFT, DPO, KTO, SCORED, PROBLEM})
+
+    def __init__(self, mapping: Mapping[str, str] | None = None) -> None:
+        self.mapping = dict(mapping or {})
+
+    def fits(self, row: Row) -> float:
+        """See :class:`Format`."""
+        needed = [c for column in self.mapping.values() for c in _split(row, column)]
+        return float(bool(needed) and all(_has(row, c) for c in needed))
+
+    def parse(self, row: Row) -> Record:
+        """See :class:`Format`."""
+        needed = {t: _split(row, column) for t, column in self.mapping.items()}
+        missing = {t: c for t, columns in needed.items() for c in columns if not _has(row, c)}
+        if missing.keys() - OPTIONAL:
+            raise BadRow(f"no column {next(c for t, c in missing.items() if t not in OPTIONAL)!r}")
+        given = {t: _join(row, column) for t, column in self.mapping.items() if t not in missing}
+        shape: Row = {"map": self.mapping}
+        if "messages" in given:
+            prompt, answer = split_conversation(_turns(given["messages"]), self.mapping["messages"])
+            return Record((*_system(given), *prompt), (_judged(answer, given),), tools=need_tools(given), shape=shape)
+        if {"question", "answer"} <= given.keys():
+            return _problem(given, shape)
+        prompt = (*_system(given), *_user(given))
+        if "chosen" in given:
+            answers = tuple(_say(given, c) for c in ("chosen", "rejected"))
+            return Record(prompt, answers, True, need_tools(given), shape=shape)
+        return Record(prompt, _completions(given), tools=need_tools(given), shape=shape)
+
+    def write(self, record: Record) -> Row:
+        """See :class:`Format`."""
+        mapping = self.mapping or record.shape.get("map") or {}
+        if not mapping:
+            raise CannotWrite("the format columns wants --map for rows that came without one")
+        row: Row = {}
+        for target, column in mapping.items():
+            value = _WRITERS[target](record)
+            if value is not None:
+                row[column.split("+")[0]] = value
+        return row
+
+
+def _split(row: Row, column: str) -> list[str]:
+    return [column] if _has(row, column) else column.split("+")
+
+
+def _has(row: Row, column: str) -> bool:
+    return column in row or _inside(row, column) is not None
+
+
+def _inside(row: Row, path: str) -> Any:
+    """Return what stands in an object of the row (``result.text``), None when there is no such place."""
+    value: Any = row
+    for key in path.split("."):
+        value = value.get(key) if isinstance(value, dict) else None
+    return value
+
+
+def _join(row: Row, column: str) -> Any:
+    values = [row[c] if c in row else _inside(row, c) for c in _split(row, column)]
+    return values[0] if len(values) == 1 else BETWEEN.join(_text(v, column) for v in values)
+
+
+def _text(value: Any, column: str) -> str:
+    if isinstance(value, dict | list) or value is None:
+        raise BadRow(f"{column!r} is {name_type(value)}, expected text")
+    return value if isinstance(value, str) else str(value)
+
+
+def _say(given: Row, target: str) -> Answer:
+    return Answer(({"role": "assistant", "content": _text(given[target], target)},))
+
+
+def _system(given: Row) -> list[Message]:
+    system = given.get("system")
+    return [{"role": "system", "content": _text(system, "system")}] if system else []
+
+
+def _user(given: Row) -> list[Message]:
+    prompt = given.get("prompt", given.get("question"))
+    if isinstance(prompt, list):
+        return _turns(prompt)
+    return [] if prompt is None else [{"role": "user", "content": _text(prompt, "prompt")}]
+
+
+def _turns(value: Any) -> list[Message]:
+    """Return a dialogue as messages; without names of speakers, user and assistant take turns, the user first."""
+    if not isinstance(value, list) or not value:
+        raise BadRow("'messages' is no list of turns")
+    return [_turn(turn, i) for i, turn in enumerate(value)]
+
+
+def _turn(turn: Any, i: int) -> Message:
+    by_turn = ("user", "assistant")[i % 2]
+    if isinstance(turn, str):
+        return {"role": by_turn, "content": turn}
+    if not isinstance(turn, dict):
+        raise BadRow(f"turn {i} is {name_type(turn)}, expected text or an object")
+    said = next((turn[k] for k in ("content", "value", "text", "utterance") if isinstance(turn.get(k), str)), None)
+    if said is None:
+        raise BadRow(f"turn {i} has no text under content, value, text or utterance")
+    who = next((turn[k] for k in ("role", "from", "speaker") if isinstance(turn.get(k), str)), None)
+    return {"role": by_turn if who is None else ROLE_OF.get(who.lower(), by_turn), "content": said}
+
+
+def _problem(given: Row, shape: Row) -> Record:
+    question, answer = _text(given["question"], "question"), _text(given["answer"], "answer")
+    solution = _text(given["solution"], "solution") if given.get("solution") is not None else None
+    said = _text(given["completion"], "completion") if "completion" in given else solution or answer
+    prompt = (*_system(given), {"role": "user", "content": question})
+    reply = Answer(({"role": "assistant", "content": said},))
+    return Record(prompt, (reply,), problem=Problem(question, answer, solution), shape=shape)
+
+
+def _completions(given: Row) -> tuple[Answer, ...]:
+    texts = given["completion"]
+    if not isinstance(texts, list):
+        return (_judged(_say(given, "completion"), given),)
+    n = len(texts)
+    lists = {t: given[t] for t in ("label", "score", "model") if isinstance(given.get(t), list)}
+    if n == 0 or any(len(v) != n for v in lists.values()):
+        raise BadRow(
+            f"lists of unequal length: completion {n}, " + ", ".join(f"{t} {len(v)}" for t, v in lists.items())
+        )
+    alone = [{**given, "completion": text, **{t: v[i] for t, v in lists.items()}} for i, text in enumerate(texts)]
+    return tuple(_judged(_say(one, "completion"), one) for one in alone)
+
+
+def _judged(answer: Answer, given: Row) -> Answer:
+    passed = need_label(given, "label") if given.get("label") is not None else None
+    model = given.get("model")
+    try:
+        score = float(given["score"]) if given.get("score") is not None else None
+    except (TypeError, ValueError):
+        raise BadRow(f"'score' is {given['score']!r}, expected a number") from None
+    return Answer(answer.turns, passed, score, model if isinstance(model, str) else None)
+
+
+def _first(record: Record, role: str) -> str | None:
+    return next((text_of(m.get("content")) for m in record.prompt if m["role"] == role), None)
+
+
+def _last_user(record: Record) -> str | None:
+    asked = [m for m in record.prompt if m["role"] == "user"]
+    return text_of(asked[-1].get("content")) if asked else None
+
+
+def _each(read: Callable[[Answer], Any]) -> Callable[[Record], Any]:
+    def write(record: Record) -> Any:
+        values = [read(a) for a in record.answers]
+        return values[0] if len(values) == 1 else None if all(v is None for v in values) else values
+
+    return write
+
+
+_WRITERS: dict[str, Callable[[Record], Any]] = {
+    "prompt": _last_user,
+    "system": lambda r: _first(r, "system"),
+    "completion": _each(lambda a: a.text),
+    "chosen": lambda r: r.answers[0].text if r.preferred else None,
+    "rejected": lambda r: r.answers[1].text if r.preferred else None,
+    "label": _each(lambda a: a.passed),
+    "score": _each(lambda a: a.score),
+    "model": _each(lambda a: a.model),
+    "messages": lambda r: [*r.prompt, *(r.answers[0].turns if len(r.answers) == 1 else ())],
+    "tools": lambda r: r.tools,
+    "question": lambda r: r.problem.question if r.problem else _last_user(r),
+    "answer": lambda r: r.problem.answer if r.problem else _each(lambda a: a.text)(r),
+    "solution": lambda r: r.problem.solution if r.problem else None,
+}

@@ -1,0 +1,166 @@
+"""The store's rows as files that other tools read: every format, every selection, streamed.
+
+What a format has no place for is counted and said; a row that holds the value of a secret of the environment is left
+out. What came in through a format goes out through the same one unchanged.
+"""
+
+import json
+import os
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+
+from ...errors import InputError
+from ...store import Store
+from ._base import Format
+from ._card import write_card
+from ._columns import Columns
+from ._exported import ORIGIN, Exported
+from ._load import SELECTIONS, Loaded, load_records
+from ._patch import EXTRA
+from ._record import DPO, KTO, PROBLEM, SCORED, SFT, CannotWrite, Row
+from ._registry import FORMATS, find_format
+from ._sinks import Sink, open_sink, replace_when_whole, suffix_of
+
+PARQUET, HF = "parquet", "hf"
+"""Containers: their rows are in TRL's columns."""
+EXPORT_FORMATS = (*FORMATS, Columns.name, PARQUET, HF)
+
+DEFAULT_OF_KIND = {SFT: "sft", DPO: "dpo", KTO: "kto", SCORED: "imported", PROBLEM: "problems"}
+ROWS_OF_KIND = {SFT: "trl", DPO: "trl-dpo", KTO: "trl-kto", SCORED: "ultrafeedback", PROBLEM: "gsm8k"}
+"""The format of a container's rows, by their kind."""
+
+SHARD_ROWS = 200_000
+"""Rows of one file of a Hugging Face folder."""
+SHORTEST_SECRET = 8
+SECRET_WORDS = ("KEY", "TOKEN", "SECRET", "PASSWORD")
+REPORT_EVERY = 500
+
+
+def export_rows(
+    store: Store,
+    format_name: str,
+    output: Path,
+    *,
+    what: str | None = None,
+    where: str | None = None,
+    mapping: Mapping[str, str] | None = None,
+    force: bool = False,
+    on_progress: Callable[[int], None] = lambda done: None,
+) -> Exported:
+    """Write a selection of the store's rows to ``output``.
+
+    Args:
+        store: an open store.
+        format_name: one of :data:`EXPORT_FORMATS`.
+        output: a file, or for ``hf`` a folder.
+        what: one of :data:`~._load.SELECTIONS`; default: what the format is for.
+        where: a SQL condition; see :func:`load_records`.
+        mapping: target to column, for the format ``columns``.
+        force: replace what is there.
+        on_progress: called with the number of rows written.
+
+    Raises:
+        InputError: an argument is wrong, or no row is left to write.
+        QueryError: the condition cannot be run.
+    """
+    chosen = _chosen_format(format_name, mapping)
+    selection = what or _default_selection(chosen)
+    result = Exported(output, format_name, selection)
+    suffix = "" if format_name == HF else ".parquet" if format_name == PARQUET else suffix_of(output)
+    with replace_when_whole(output, force=force) as fresh:
+        with (
+            load_records(store, selection, where) as records,
+            _hf_sink(fresh) if format_name == HF else open_sink(fresh, suffix) as sink,
+        ):
+            _write_all(records, chosen, sink, result, on_progress)
+            _require_rows(result)
+        if format_name == HF:
+            write_card(store, fresh, result)
+    return result
+
+
+def _hf_sink(folder: Path) -> Sink:
+    from ._parquet import ParquetSink  # Arrow is loaded only when it is needed
+
+    (folder / "data").mkdir(parents=True)
+    return ParquetSink(folder / "data", shard_rows=SHARD_ROWS)
+
+
+def _chosen_format(name: str, mapping: Mapping[str, str] | None) -> Format | None:
+    """Return the format of the rows; None when their kind decides."""
+    if mapping and name != Columns.name:
+        raise InputError(
+            "export", expected=f"--map with --format {Columns.name}", received=f"--map with --format {name}",
+            cure=f"leave --map out, or choose --format {Columns.name}",
+        )  # fmt: skip
+    if name not in EXPORT_FORMATS:
+        find_format(name)
+    return None if name in (PARQUET, HF) else find_format(name, mapping)
+
+
+def _default_selection(chosen: Format | None) -> str:
+    kinds = {SFT} if chosen is None or SFT in chosen.kinds else chosen.kinds
+    return DEFAULT_OF_KIND[next(iter(kinds))]
+
+
+def _write_all(
+    records: Iterator[Loaded], chosen: Format | None, sink: Sink, result: Exported, on_progress: Callable[[int], None]
+) -> None:
+    secrets = find_secrets(os.environ)
+    for loaded in records:
+        try:
+            fmt = chosen or FORMATS[ROWS_OF_KIND[loaded.record.kind]]
+            row = loaded.written_as(fmt)
+        except CannotWrite as error:
+            result.left_out[str(error)] += 1
+            continue
+        if name := _secret_in(row, secrets):
+            result.left_out[f"holds the value of the environment's {name}"] += 1
+            continue
+        if chosen is None:
+            _require_one_kind(loaded, result)
+        sink.write(row)
+        _count(loaded, fmt, result)
+        if result.rows % REPORT_EVERY == 0:
+            on_progress(result.rows)
+
+
+def _count(loaded: Loaded, fmt: Format, result: Exported) -> None:
+    result.rows += 1
+    result.kinds[loaded.record.kind] += 1
+    result.origins[tuple(str(loaded.origin[k] or "") for k in ORIGIN)] += 1
+    if loaded.format != fmt.name:
+        result.extra_columns.update(list(loaded.kept.get(EXTRA, ())))
+
+
+def _require_one_kind(loaded: Loaded, result: Exported) -> None:
+    kind = loaded.record.kind
+    if result.kinds and kind not in result.kinds:
+        raise InputError(
+            f"export --what {result.what}", expected="rows of one kind, since a table has one set of columns",
+            received=f"{next(iter(result.kinds))} and {kind}", cure="narrow them: --where \"format = 'alpaca'\"",
+        )  # fmt: skip
+
+
+def _require_rows(result: Exported) -> None:
+    if result.rows:
+        return
+    reasons = "; ".join(f"{n} left out: {reason}" for reason, n in result.left_out.items())
+    raise InputError(
+        f"export --what {result.what}", expected=f"rows to write: {SELECTIONS[result.what]}", received=reasons or "none",
+        cure="choose other rows: --what imported for what was imported, --what samples for all; "
+        'flywheel sql "select * from funnel" shows what is there',
+    )  # fmt: skip
+
+
+def find_secrets(environment: Mapping[str, str]) -> dict[str, str]:
+    """Return {value: name} of the variables that hold keys, tokens, secrets and passwords."""
+    named = {n: v.strip() for n, v in environment.items() if any(w in n.upper().split("_") for w in SECRET_WORDS)}
+    return {v: n for n, v in named.items() if len(v) >= SHORTEST_SECRET}
+
+
+def _secret_in(row: Row, secrets: Mapping[str, str]) -> str | None:
+    if not secrets:
+        return None
+    text = json.dumps(row, ensure_ascii=False)
+    return next((name for value, name in secrets.items() if value in text), None)

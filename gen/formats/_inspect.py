@@ -1,0 +1,106 @@
+"""What an import would do, found out before anything is written: the format of each file and its first row, mapped."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from ...errors import InputError
+from ._base import Format
+from ._columns import Columns
+from ._read import Line, read_lines
+from ._record import KIND_NAMES, BadRow, Record
+from ._registry import SOLUTIONS, detect_format, find_format
+
+PEEKED_ROWS = 100
+
+
+@dataclass(frozen=True)
+class Inspected:
+    """A file, the format that it is in, and what its first readable row becomes."""
+
+    path: Path
+    format: Format | None
+    """None for :data:`SOLUTIONS`, which is read by a reader of its own."""
+    has_header: bool = True
+    first: Record | None = None
+    first_line: int = 0
+    columns: tuple[str, ...] = ()
+    mapping: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def format_name(self) -> str:
+        """Name of the format."""
+        return SOLUTIONS if self.format is None else self.format.name
+
+    def preview(self) -> list[tuple[str, Any]]:
+        """Return the first mapped row as (column, value) for people to look at."""
+        if self.first is None:
+            return []
+        record = self.first
+        shown: list[tuple[str, Any]] = [("kind", KIND_NAMES[record.kind])]
+        shown += [(f"prompt {m['role']}", m.get("content") or m.get("tool_calls")) for m in record.prompt]
+        names = ("chosen", "rejected") if record.preferred else ("completion",) * len(record.answers)
+        for name, answer in zip(names, record.answers, strict=True):
+            judged = {"label": answer.passed, "score": answer.score}
+            shown.append((name, answer.text))
+            shown += [(k, v) for k, v in judged.items() if v is not None]
+        shown += [("answer", record.problem.answer)] if record.problem else []
+        return shown + ([("tools", f"{len(record.tools)} tools")] if record.tools else [])
+
+
+def inspect_file(path: Path, format_name: str | None = None, mapping: Mapping[str, str] | None = None) -> Inspected:
+    """Find out the format of ``path`` and map its first row.
+
+    Args:
+        path: the file.
+        format_name: a format, when the user names one.
+        mapping: target to column; means the format ``columns``. Columns that are numbers mean a table without header.
+
+    Raises:
+        NotFoundError: there is no such file.
+        InputError: no format fits, several do, or no row of the beginning can be read.
+    """
+    mapping = dict(mapping or {})
+    if mapping and format_name not in (None, Columns.name):
+        raise InputError(
+            "import", expected="--map, or a --format that needs no map", received=f"both --map and --format {format_name}",
+            cure=f"leave one out; --map means --format {Columns.name}",
+        )  # fmt: skip
+    if format_name == Columns.name and not mapping:
+        raise InputError(
+            "import --format columns", expected="the map of the columns", received="no --map",
+            cure="--map prompt=COLUMN --map completion=COLUMN",
+        )  # fmt: skip
+    has_header = not (mapping and all(c.isdigit() for c in mapping.values()))
+    lines = list(islice(read_lines(path, header=has_header), PEEKED_ROWS))
+    rows = [line.row for line in lines if line.row is not None]
+    if not rows:
+        fault = next((f"row {line.number}: {line.fault}" for line in lines), "no rows")
+        raise InputError(
+            f"data file {path}", expected="rows", received=fault, cure="check the file; nothing was written"
+        )
+    name = Columns.name if mapping else format_name or detect_format(rows, f"data file {path}")
+    columns = tuple(dict.fromkeys(k for row in rows for k in row))
+    if name == SOLUTIONS:
+        return Inspected(path, None, columns=columns)
+    fmt = find_format(name, mapping)
+    record, number = _first_record(lines, fmt, path, columns)
+    return Inspected(path, fmt, has_header, record, number, columns, mapping)
+
+
+def _first_record(lines: list[Line], fmt: Format, path: Path, columns: tuple[str, ...]) -> tuple[Record, int]:
+    fault = ""
+    for line in lines:
+        if line.row is None:
+            continue
+        try:
+            return fmt.parse(line.row), line.number
+        except BadRow as error:
+            fault = fault or f"row {line.number}: {error}"
+    raise InputError(
+        f"data file {path}", expected=f"rows of the format {fmt.name}: {fmt.title}",
+        received=f"{fault} (columns: {', '.join(columns)})",
+        cure="choose another --format, or map the columns with --map; nothing was written",
+    )  # fmt: skip

@@ -1,0 +1,201 @@
+"""Rows of the store as records again, in the order in which they came, streamed."""
+
+import json
+from array import array
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import groupby
+from typing import Any
+
+from ...schema import PROJECT_RUN, Message
+from ...store import Store, read_safely
+from ._base import Format
+from ._exported import ORIGIN
+from ._patch import ABSENT, EXTRA, SPELLING, apply_diff
+from ._record import Answer, CannotWrite, Problem, Record, Row
+from ._rows import STEP
+
+FETCHED_ROWS = 500
+PAGE_UNITS = 10_000
+"""Records that are looked up at once: their ids are sorted first (8 bytes each), never the rows themselves."""
+
+SELECTIONS: dict[str, str] = {
+    "sft": "accepted samples: passed by a judge or verifier",
+    "dpo": "pairs",
+    "kto": "samples with a verdict, as a yes or no",
+    "imported": "rows of imported sets, each as it came: pairs, labels and scores included",
+    "problems": "questions with known answers",
+    "samples": "every sample, accepted or not",
+}
+"""What can be exported, by name."""
+
+_UNITS: dict[str, str] = {
+    "sft": "SELECT s.rowid FROM samples s WHERE s.sample_id IN (SELECT sample_id FROM sft) AND {where} ORDER BY 1",
+    "samples": "SELECT s.rowid FROM samples s WHERE {where} ORDER BY 1",
+    "kto": """
+        SELECT s.rowid FROM samples s
+        WHERE s.sample_id IN (SELECT sample_id FROM verdicts WHERE passed IS NOT NULL) AND {where} ORDER BY 1""",
+    "imported": f"""
+        SELECT s.rowid FROM requests s WHERE s.run_id = '{PROJECT_RUN}' AND s.step = '{STEP}' AND {{where}} ORDER BY 1""",
+    "dpo": """
+        SELECT x.rowid FROM pairs x
+        WHERE x.chosen_sample_id IN (SELECT s.sample_id FROM samples s WHERE {where}) ORDER BY 1""",
+    "problems": "SELECT min(p.rowid) FROM problems p WHERE {where} GROUP BY p.problem_id ORDER BY 1",
+}
+"""The row that stands for each record of a selection, in order."""
+
+_COLUMNS = "s.*, r.messages, r.model, r.engine, r.template_id, s.fields ->> '$.format' AS format"
+_PAGE = "IN (SELECT unnest($1::BIGINT[]))"
+_SAMPLE = """
+    s.sample_id, s.problem_id, s.request_id, r.n_draws, s.draw, s.step, coalesce(s.prompt, r.messages) AS messages,
+    s.prompt IS NOT NULL AS has_prompt, s.completion, s.fields, s.parser, r.engine, r.model, r.template_id, s.run_id
+"""
+_SOURCE = "(SELECT any_value(b.source) FROM problems b WHERE b.problem_id = u.problem_id) AS problem_source"
+_NO_PROBLEM = "NULL AS question, NULL AS answer, NULL AS solution"
+_SINGLE = f"""
+    WITH u AS (SELECT s.rowid AS unit, 0 AS slot, {_SAMPLE} FROM samples s JOIN requests r USING (request_id)
+               WHERE s.rowid {_PAGE})
+"""
+_PLAIN = f"""{_SINGLE}
+    SELECT u.*, NULL AS passed, NULL AS score, false AS preferred, {_NO_PROBLEM}, {_SOURCE} FROM u ORDER BY unit
+"""
+_RECORDS: dict[str, str] = {
+    "sft": _PLAIN,
+    "samples": _PLAIN,
+    "kto": f"""{_SINGLE}
+        SELECT u.*, v.passed, NULL AS score, false AS preferred, {_NO_PROBLEM}, {_SOURCE} FROM u
+        JOIN (SELECT DISTINCT ON (sample_id) sample_id, passed FROM verdicts
+              WHERE passed IS NOT NULL AND sample_id IN (SELECT sample_id FROM u)
+              ORDER BY sample_id, starts_with(judge, 'recorded@'), judge DESC) v USING (sample_id)
+        ORDER BY unit""",
+    "imported": f"""
+        WITH u AS (SELECT r.rowid AS unit, s.draw AS slot, {_SAMPLE} FROM requests r JOIN samples s USING (request_id)
+                   WHERE r.rowid {_PAGE})
+        SELECT u.*, v.passed, v.score, x.chosen_sample_id IS NOT NULL AS preferred, p.question, p.answer, p.solution,
+               p.source AS problem_source
+        FROM u
+        LEFT JOIN (SELECT sample_id, passed, score FROM verdicts
+                   WHERE starts_with(judge, 'recorded@') AND sample_id IN (SELECT sample_id FROM u)) v USING (sample_id)
+        LEFT JOIN (SELECT DISTINCT chosen_sample_id FROM pairs
+                   WHERE kind = 'imported' AND chosen_sample_id IN (SELECT sample_id FROM u)) x
+          ON x.chosen_sample_id = u.sample_id
+        LEFT JOIN (SELECT DISTINCT ON (problem_id) problem_id, question, answer, solution, source FROM problems
+                   WHERE problem_id IN (SELECT problem_id FROM u)) p USING (problem_id)
+        ORDER BY unit, slot""",
+    "dpo": f"""
+        WITH u AS (SELECT x.rowid AS unit, t.slot, {_SAMPLE}
+                   FROM pairs x CROSS JOIN (VALUES (0), (1)) t(slot)
+                   JOIN samples s ON s.sample_id = CASE t.slot WHEN 0 THEN x.chosen_sample_id ELSE x.rejected_sample_id END
+                   JOIN requests r USING (request_id) WHERE x.rowid {_PAGE})
+        SELECT u.*, NULL AS passed, NULL AS score, true AS preferred, {_NO_PROBLEM}, {_SOURCE} FROM u ORDER BY unit, slot""",
+    "problems": f"""
+        SELECT p.rowid AS unit, 0 AS slot, NULL AS sample_id, p.problem_id, NULL AS request_id, 1 AS n_draws, 0 AS draw,
+               'problems' AS step, json_array(json_object('role', 'user', 'content', p.question)) AS messages,
+               false AS has_prompt, coalesce(p.solution, p.answer) AS completion, NULL AS fields, NULL AS parser,
+               'problems' AS engine, p.source AS model, NULL AS template_id, NULL AS run_id, NULL AS passed,
+               NULL AS score, false AS preferred, p.question, p.answer, p.solution, NULL AS problem_source
+        FROM problems p WHERE p.rowid {_PAGE} ORDER BY unit""",
+}
+"""The samples of a page of units."""
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """A record with where it comes from."""
+
+    record: Record
+    format: str | None
+    """The format that it was imported from, when the record is the whole row."""
+    kept: Row
+    """What the import kept beside the record: see :mod:`._patch`."""
+    origin: Row
+    """The values of :data:`~._exported.ORIGIN` of its first sample."""
+
+    def written_as(self, fmt: Format) -> Row:
+        """Return the record as a row of ``fmt``: the very row that was imported, if that is its own format.
+
+        Raises:
+            CannotWrite: the format has no place for something in it.
+        """
+        if fmt.name != self.format:
+            return fmt.checked(self.record)
+        try:
+            return apply_diff(fmt.write(self.record), self.kept)
+        except CannotWrite:
+            return apply_diff({}, self.kept)
+
+
+@contextmanager
+def load_records(store: Store, what: str, where: str | None = None) -> Iterator[Iterator[Loaded]]:
+    """Hand out the records of a selection while the store is open for reading, without file or network access.
+
+    Args:
+        store: the store.
+        what: one of :data:`SELECTIONS`.
+        where: a SQL condition on the columns of ``samples`` and ``messages, model, engine, template_id, format``;
+            for pairs, of the chosen sample; for problems, on the columns of ``problems``. A row of an imported set
+            is taken when one of its samples is.
+
+    Raises:
+        QueryError: the condition cannot be run.
+    """
+    condition = _condition(what, where) if where else "true"
+    with read_safely(store.project, "--where") as connection:
+        found = connection.execute(_UNITS[what].format(where=condition))
+        units = array("q", (unit for (unit,) in _fetch(found)))
+        yield _records(connection, _RECORDS[what], units)
+
+
+def _condition(what: str, where: str) -> str:
+    """Return the user's condition as one on the query of ``what``; a row of an imported set is taken or left whole."""
+    if what == "problems":
+        return f"p.problem_id IN (SELECT problem_id FROM problems WHERE (\n{where}\n))"
+    key = "request_id" if what == "imported" else "sample_id"
+    rows = f"(SELECT {_COLUMNS} FROM samples s JOIN requests r USING (request_id))"
+    return f"s.{key} IN (SELECT {key} FROM {rows} WHERE (\n{where}\n))"
+
+
+def _records(connection: Any, query: str, units: "array[int]") -> Iterator[Loaded]:
+    for at in range(0, len(units), PAGE_UNITS):
+        found = connection.execute(query, [units[at : at + PAGE_UNITS].tolist()])
+        names = [d[0] for d in found.description]
+        rows = (dict(zip(names, values, strict=True)) for values in _fetch(found))
+        for _, unit in groupby(rows, key=lambda r: r["unit"]):
+            yield _loaded(list(unit))
+
+
+def _fetch(found: Any) -> Iterator[tuple[Any, ...]]:
+    while batch := found.fetchmany(FETCHED_ROWS):
+        yield from batch
+
+
+def _loaded(rows: list[Row]) -> Loaded:
+    first, fields = rows[0], [_fields(r) for r in rows]
+    problem = Problem(first["question"], first["answer"], first["solution"]) if first["question"] is not None else None
+    prompt: tuple[Message, ...] = tuple(json.loads(first["messages"]))
+    answers = tuple(_answer(r, f) for r, f in zip(rows, fields, strict=True))
+    head = fields[0]
+    record = Record(
+        prompt, answers, any(r["preferred"] for r in rows), head.get("tools"), problem, head.get("shape", {})
+    )
+    whole = "format" in head and len(rows) == first["n_draws"] and [r["draw"] for r in rows] == list(range(len(rows)))
+    same = len({r["request_id"] for r in rows}) == 1 and not first["has_prompt"]
+    kept = {k: head[k] for k in (EXTRA, SPELLING, ABSENT) if k in head}
+    origin = {k: first[k] for k in ORIGIN}
+    return Loaded(record, head["format"] if whole and same else None, kept, origin)
+
+
+def _fields(row: Row) -> Row:
+    """Return what an import kept beside a sample; nothing for samples that other steps made."""
+    if row["fields"] is None or not str(row["parser"] or "").startswith("import-"):
+        return {}
+    fields: Row = json.loads(row["fields"])
+    return fields
+
+
+def _answer(row: Row, fields: Mapping[str, Any]) -> Answer:
+    said = [fields["message"]] if "message" in fields else fields.get("turns")
+    turns = tuple(said) if said else ({"role": "assistant", "content": row["completion"]},)
+    own = fields.get("answer", {})
+    return Answer(turns, row["passed"], row["score"], own.get("model"), own.get("extra", {}))

@@ -1,0 +1,178 @@
+r"""The rows of a file, one after the other, in constant memory: JSON lines, JSON arrays, CSV, TSV, Parquet; gzip too.
+
+A row that cannot be read is yielded with its fault. Lines end at ``\n`` only: U+2028 and its like are text.
+"""
+
+import gzip
+import json
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any, NoReturn, cast
+
+from ...errors import InputError, NotFoundError
+from ._record import Row
+
+SUFFIXES = (".jsonl", ".ndjson", ".json", ".csv", ".tsv", ".parquet")
+LONGEST_LINE = 64 << 20
+"""Bytes of the longest line that is read as a row."""
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One row of a file. ``number`` is its line, from 1; in a JSON array or a Parquet file, its row.
+
+    ``fault`` says why it cannot be used; ``row`` is then None and ``raw`` has its text. ``notes`` name what was mended.
+    """
+
+    number: int
+    row: Row | None
+    raw: str = ""
+    fault: str | None = None
+    notes: tuple[str, ...] = ()
+
+
+def read_lines(path: Path, *, header: bool = True) -> Iterator[Line]:
+    """Yield the rows of ``path``, by its suffix.
+
+    Args:
+        path: the file.
+        header: the first line of a CSV or TSV file names its columns; otherwise they are called 1, 2, 3, …
+
+    Raises:
+        NotFoundError: there is no such file.
+        InputError: it is no file of rows.
+    """
+    if not path.is_file():
+        raise NotFoundError(
+            f"data file {path}", expected=f"a file that ends in {', '.join(SUFFIXES)} (or one of them and .gz)",
+            received="a folder" if path.is_dir() else "no such file", cure="check the path",
+        )  # fmt: skip
+    suffix = Path(path.stem).suffix.lower() if path.suffix.lower() == ".gz" else path.suffix.lower()
+    if suffix not in SUFFIXES:
+        raise InputError(
+            f"data file {path}", expected=f"a file that ends in {', '.join(SUFFIXES)} (or one of them and .gz)",
+            received=f"the suffix {suffix!r}", cure="rename or convert it",
+        )  # fmt: skip
+    if suffix == ".parquet":
+        from ._tables import read_parquet
+
+        return read_parquet(path)
+    if suffix in (".csv", ".tsv"):
+        from ._tables import read_table
+
+        return read_table(path, tabs=suffix == ".tsv", header=header)
+    return _read_json(path) if suffix == ".json" else _read_jsonl(path)
+
+
+@contextmanager
+def open_bytes(path: Path) -> Iterator[IO[bytes]]:
+    """Open ``path``, unpacked when it is gzip by its first bytes."""
+    with path.open("rb") as stream:
+        packed = stream.read(2) == b"\x1f\x8b"
+        stream.seek(0)
+        if packed:
+            with gzip.GzipFile(fileobj=stream) as unpacked:
+                yield cast(IO[bytes], unpacked)
+        else:
+            yield stream
+
+
+def _read_jsonl(path: Path) -> Iterator[Line]:
+    with open_bytes(path) as stream:
+        number = 0
+        try:
+            while line := stream.readline(LONGEST_LINE):
+                number += 1
+                if number == 1 and line.startswith(b"\xef\xbb\xbf"):
+                    yield parse_line(number, line[3:], ("byte-order mark",))
+                elif len(line) == LONGEST_LINE and not line.endswith(b"\n"):
+                    _skip_line(stream)
+                    yield Line(number, None, _show(line[:1000]), f"a line longer than {LONGEST_LINE >> 20} MB")
+                elif line.strip():
+                    yield parse_line(number, line)
+        except (EOFError, OSError, zlib.error) as error:
+            yield Line(number + 1, None, "", f"the file breaks off: {error}")
+
+
+def parse_line(number: int, line: bytes, notes: tuple[str, ...] = ()) -> Line:
+    """Return the row that one JSON line holds, or its fault."""
+    try:
+        text = line.decode("utf-8")
+    except UnicodeDecodeError as error:
+        return Line(number, None, _show(line), f"not UTF-8: {error.reason} at byte {error.start}")
+    try:
+        value = json.loads(text, parse_constant=refuse_constant)
+    except (ValueError, RecursionError) as error:
+        return Line(number, None, text.rstrip("\n"), f"not JSON: {without_place(error)}")
+    return as_line(number, value, text, notes)
+
+
+def as_line(number: int, value: Any, text: str, notes: tuple[str, ...] = ()) -> Line:
+    """Return a decoded value as a row, if it is an object."""
+    if not isinstance(value, dict):
+        return Line(number, None, text.rstrip("\n"), f"not a JSON object but a {type(value).__name__}")
+    if "\\ud" in text.lower() and _has_halves(value):
+        value, notes = _without_halves(value), (*notes, "half of a surrogate pair")
+    if any(mark in text for mark in "\u2028\u2029\x85"):
+        notes = (*notes, "line separator inside a text (U+2028, U+2029 or U+0085)")
+    return Line(number, value, "", None, notes)
+
+
+def refuse_constant(name: str) -> NoReturn:
+    """Refuse NaN and Infinity, which Python reads and JSON does not have."""
+    raise ValueError(f"{name} is no JSON")
+
+
+def without_place(error: Exception) -> str:
+    """Return a decoder's complaint without the position, so that equal faults are counted as one reason."""
+    return str(error).split(": line ")[0]
+
+
+def _skip_line(stream: IO[bytes]) -> None:
+    while (piece := stream.readline(1 << 20)) and not piece.endswith(b"\n"):
+        pass
+
+
+def _show(line: bytes) -> str:
+    return line.rstrip(b"\n").decode("utf-8", "backslashreplace")
+
+
+def _has_halves(value: Any) -> bool:
+    return any("\ud800" <= c <= "\udfff" for c in json.dumps(value, ensure_ascii=False))
+
+
+def _without_halves(value: Any) -> Any:
+    """Replace halves of surrogate pairs, which JSON can spell and nothing can store, by question marks."""
+    if isinstance(value, str):
+        return value.encode("utf-8", "replace").decode()
+    if isinstance(value, dict):
+        return {_without_halves(k): _without_halves(v) for k, v in value.items()}
+    return [_without_halves(v) for v in value] if isinstance(value, list) else value
+
+
+def _read_json(path: Path) -> Iterator[Line]:
+    """Read a ``.json`` file: an array of rows, or JSON lines under the wrong name."""
+    from ._json_array import read_array
+
+    with open_bytes(path) as stream:
+        head = stream.read(4096).removeprefix(b"\xef\xbb\xbf").lstrip()
+    if head.startswith(b"["):
+        with open_bytes(path) as stream:
+            yield from read_array(stream)
+    elif head:
+        yield from _lines_or_refusal(path)
+
+
+def _lines_or_refusal(path: Path) -> Iterator[Line]:
+    lines = _read_jsonl(path)
+    first = next(lines, None)
+    if first is None or first.fault:
+        raise InputError(
+            f"data file {path}", expected="a JSON array of rows, or one JSON object a line",
+            received="something else" if first is None else first.fault or "", cure="write the rows one a line (.jsonl)",
+        )  # fmt: skip
+    yield first
+    yield from lines
