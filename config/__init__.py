@@ -15,6 +15,7 @@ from ._recipe import (
     SuiteConfig,
     TrainConfig,
 )
+from ._text import explain_yaml, parse_yaml, read_text, require_file
 
 __all__ = [
     "RECIPE_FILE",
@@ -30,5 +31,9 @@ __all__ = [
     "Source",
     "SuiteConfig",
     "TrainConfig",
+    "explain_yaml",
     "load_recipe",
+    "parse_yaml",
+    "read_text",
+    "require_file",
 ]
