@@ -1,7 +1,7 @@
 """Tables on standard output: drawn on a terminal, plain text elsewhere."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, TextIO
 
 from rich.console import Console
 from rich.table import Table
@@ -12,11 +12,18 @@ from ._common import _escape
 WIDE = 200
 
 
-def print_table(columns: Sequence[str], rows: Sequence[Sequence[Any]], title: str | None = None) -> None:
-    """Print ``rows``; NULL is shown as an empty cell."""
-    console = Console()
+def count(n: int, noun: str) -> str:
+    """Return ``n`` with its noun: ``1 row``, ``2 rows``."""
+    return f"{n:,} {noun}" + ("" if n == 1 else "s")
+
+
+def print_table(
+    columns: Sequence[str], rows: Sequence[Sequence[Any]], title: str | None = None, *, file: TextIO | None = None
+) -> None:
+    """Print ``rows`` (on standard output, or into ``file``); NULL is shown as an empty cell."""
+    console = Console(file=file)
     if not console.is_terminal:
-        console = Console(width=WIDE)
+        console = Console(file=file, width=WIDE)
     table = Table(title=title, title_justify="left", header_style="bold")
     for i, name in enumerate(columns):
         numeric = bool(rows) and all(isinstance(r[i], int | float) or r[i] is None for r in rows)

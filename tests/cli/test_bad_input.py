@@ -6,18 +6,7 @@ import subprocess
 import sys
 
 import pytest
-import yaml
-from support import MINI, make_mini_project, run_cli, sql
-
-
-def change(folder, **changes):
-    (folder / "recipe.yaml").write_text(yaml.safe_dump({**MINI, **changes}))
-
-
-def refused(done, *parts, code=2):
-    assert done.returncode == code, f"{done.returncode}\n{done.stderr}"
-    for part in (*parts, "expected:", "received:", "cure:"):
-        assert part in done.stderr, done.stderr
+from support import MINI, change, make_mini_project, refused, run_cli, sql
 
 
 def test_no_recipe(tmp_path):

@@ -52,7 +52,7 @@ def test_each_kind_of_fault_has_its_own_words(tmp_path, changes, key, expected, 
     assert expected in error.expected
     assert received in error.received
     assert cure in error.cure
-    assert "secret" not in str(error)
+    assert "me:secret" not in str(error)
 
 
 def test_the_place_of_a_fault_is_its_line(tmp_path):
