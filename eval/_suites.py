@@ -13,8 +13,9 @@ from ..config import SuiteConfig
 from ..errors import InputError, MissingExtraError, NotFoundError
 from ..schema import canonical_json, content_id
 from ..stage import write_json
-from ..store import Store, read_source
+from ..store import Project, read_source
 
+LM_EVAL = "lm_eval"
 QUESTION_KEYS = ("question", "prompt", "problem", "claim", "input", "instruction", "text")
 
 
@@ -24,12 +25,14 @@ class Split:
 
     Attributes:
         suite_hash: of the rows, the task's definition and the settings: equal hashes mean comparable scores.
+        content_id: of the rows and the task's definition alone, whichever lm-eval runs it.
         path: a JSON file with the rows.
     """
 
     suite: SuiteConfig
     name: str
     suite_hash: str
+    content_id: str
     path: Path
     fewshot_path: Path | None
     task_file: Path
@@ -52,7 +55,7 @@ def _question(row: dict[str, Any]) -> str:
     return " ".join(str(v) for v in row.values() if isinstance(v, str))
 
 
-def prepare_suites(store: Store, suites: tuple[SuiteConfig, ...], base: Path) -> list[Split]:
+def prepare_suites(project: Project, suites: tuple[SuiteConfig, ...], base: Path) -> list[Split]:
     """Read and freeze every split of ``suites``.
 
     Raises:
@@ -60,28 +63,31 @@ def prepare_suites(store: Store, suites: tuple[SuiteConfig, ...], base: Path) ->
         InputError: a row cannot be read; an evaluation set is taken whole or not at all.
     """
     return [
-        _prepare(store, suite, name, spec, base)
+        _prepare(project, suite, name, spec, base)
         for suite in suites
         for name, spec in (("gate", suite.gate), ("report", suite.report))
         if spec is not None
     ]
 
 
-def _prepare(store: Store, suite: SuiteConfig, name: str, spec: str, base: Path) -> Split:
+def _prepare(project: Project, suite: SuiteConfig, name: str, spec: str, base: Path) -> Split:
     rows = _read_rows(spec, base, f"suite {suite.name}, {name} split")
     fewshot = _read_rows(suite.fewshot, base, f"suite {suite.name}, fewshot") if suite.fewshot else []
     task_file = find_task_file(suite.task, base)
     settings = suite.model_dump(mode="json", exclude={"name", "gate", "report", "fewshot", "metric"})
-    identity = {"rows": rows, "fewshot": fewshot, "task": read_definition(task_file), "settings": settings}
+    definition = read_definition(task_file)
+    identity = {"rows": rows, "fewshot": fewshot, "task": definition, "settings": settings}
     suite_hash = content_id("suite", json.loads(json.dumps(identity, default=str)))
-    folder = store.project.work / "suites"
+    content = content_id("items", [rows, fewshot, {k: v for k, v in definition.items() if k != LM_EVAL}])
+    folder = project.work / "suites"
     folder.mkdir(parents=True, exist_ok=True)
     path, fewshot_path = folder / f"{suite_hash}.json", folder / f"{suite_hash}.fewshot.json"
     if not path.exists():
         if fewshot:
             write_json(fewshot_path, fewshot)
         write_json(path, rows)
-    return Split(suite, name, suite_hash, path, fewshot_path if fewshot else None, task_file, tuple(rows))
+    shots = fewshot_path if fewshot else None
+    return Split(suite, name, suite_hash, content, path, shots, task_file, tuple(rows))
 
 
 def _read_rows(spec: str, base: Path, place: str) -> list[dict[str, Any]]:
@@ -139,7 +145,7 @@ def read_definition(task_file: Path) -> dict[str, str]:
 
     That is its YAML, what the YAML includes, the functions beside it, and the version of lm-eval that runs it.
     """
-    found = {"lm_eval": metadata.version("lm_eval")}
+    found = {LM_EVAL: metadata.version(LM_EVAL)}
     pending = [task_file]
     while pending:
         file = pending.pop()

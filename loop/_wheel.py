@@ -24,6 +24,7 @@ from ..gen import (
     import_solutions,
     load_problems,
     read_problem_plan,
+    read_problems,
 )
 from ..judge import (
     Decontaminator,
@@ -41,6 +42,7 @@ from ..schema import content_id, hash_files, seed_from, utc_now
 from ..stage import Event
 from ..store import Project, Store
 from ..train import Checkpoint, TrainJob, check_keys, train_checkpoint
+from ._content import Content, describe_content, find_earlier_run
 from ._decide import check_metrics, decide, record_baseline
 from ._gate import Ruling
 from ._report_to import Reporter
@@ -90,16 +92,18 @@ class Wheel:
         """
         check_keys("sft", self.recipe.train.sft)
         check_keys("dpo", self.recipe.train.dpo or {})
-        for solve in (self.recipe.solve, self._on_policy_config()):
-            load_template(solve.template, self.store.project.root)
         base = resolve_model(self.recipe.model, self.base)
+        templates = [load_template(name, self.store.project.root) for name in self._template_names()]
+        problems = read_problems(self.recipe.problems, self.base)
+        self.splits = prepare_suites(self.store.project, self.recipe.suites, self.base)
+        content = describe_content(self.recipe, problems.content_id, self.splits, templates)
+        self.run_id = content_id("run", [self.recipe.identity(), base.revision, content])
         self.store.open()
         self._base_model = base
-        base_id = content_id("ckpt", base.revision)
-        self.run_id = content_id("run", [self.recipe.identity(), base.revision])
-        self.splits = prepare_suites(self.store, self.recipe.suites, self.base)
-        self._problem_ids = load_problems(self.store, self.recipe.problems, self.base, self._step(0, "problems"))
-        self._record_run(base, base_id)
+        self._problem_ids = problems.ids
+        self._say_what_changed(base, content)
+        load_problems(self.store, problems, self._step(0, "problems"))
+        self._record_run(base, problems.content_id, content)
 
     def run(self, iterations: int) -> None:
         """Turn the wheel until ``iterations`` turns are complete."""
@@ -233,7 +237,7 @@ class Wheel:
         """Score a challenger and let the gate decide between it and the champion of the moment."""
         self.evaluate(challenger, iteration)
         champion = self._champion_for(iteration, challenger)
-        self.evaluate(self._checkpoint(champion), iteration)  # needed only when a suite has changed since
+        self.evaluate(self._checkpoint(champion), iteration)  # needed only when another lm-eval scores now
         ruling = decide(
             self.store, self.recipe, self.splits, run_id=self.run_id, iteration=iteration, stage=challenger.stage,
             challenger=challenger.checkpoint_id, champion=champion,
@@ -338,8 +342,22 @@ class Wheel:
     def _seed(self, *parts: object) -> int:
         return seed_from(self.recipe.seed, *parts) % (1 << 31)
 
-    def _record_run(self, base: ResolvedModel, base_id: str) -> None:
-        now = utc_now()
+    def _template_names(self) -> list[str]:
+        return sorted({self.recipe.solve.template, self._on_policy_config().template})
+
+    def _say_what_changed(self, base: ResolvedModel, content: Content) -> None:
+        """Say it when this is a new run only because files have changed under the recipe."""
+        if self.store.query("SELECT 1 FROM runs WHERE run_id = ?", [self.run_id]):
+            return
+        earlier = find_earlier_run(self.store, self.recipe, content_id("ckpt", base.revision))
+        if earlier is not None:
+            changed = ", ".join(sorted(k for k in content if content[k] != earlier.content.get(k)))
+            self.reporter.say(
+                f"Changed since run {earlier.run_id}: {changed}. This is a new run; the rows of the other stay."
+            )
+
+    def _record_run(self, base: ResolvedModel, problem_set_id: str, content: Content) -> None:
+        now, base_id = utc_now(), content_id("ckpt", base.revision)
         checkpoint = {
             "checkpoint_id": base_id, "run_id": None, "iteration": None, "stage": "seed", "parent_id": None,
             "snapshot_id": None, "path": base.path, "config": json.dumps({"model": base.name, "revision": base.revision}),
@@ -348,7 +366,7 @@ class Wheel:
         run = {
             "run_id": self.run_id, "name": self.recipe.name, "seed": self.recipe.seed, "model": self.recipe.model,
             "base_checkpoint_id": base_id, "recipe": self.recipe.model_dump_json(), "versions": json.dumps(_versions()),
-            "started_at": now,
+            "started_at": now, "problem_set_id": problem_set_id, "content": json.dumps(content),
         }  # fmt: skip
         self.store.insert("checkpoints", [checkpoint], key="checkpoint_id")
         self.store.insert("runs", [run], key="run_id")

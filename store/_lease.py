@@ -123,7 +123,7 @@ def _holder(error: duckdb.Error) -> str:
 def is_damage(error: duckdb.Error) -> bool:
     """Say whether DuckDB failed because of the file, not because of what it was asked."""
     kinds = (duckdb.IOException, duckdb.InternalException, duckdb.FatalException, duckdb.SerializationException)
-    return isinstance(error, kinds) and not _lacks_room(error)
+    return (isinstance(error, kinds) or "corrupt database" in str(error).lower()) and not _lacks_room(error)
 
 
 def _lacks_room(error: duckdb.Error) -> bool:
