@@ -4,6 +4,7 @@ from pathlib import Path
 
 import click
 
+from ..config import require_file
 from ..loop import summarize
 from ._common import open_wheel, recipe_options
 from ._tables import print_table
@@ -22,6 +23,7 @@ def import_command(root: Path, file: Path, recipe_path: Path | None, seed: int |
 
     Lines that cannot be read become drops with their number and text.
     """
+    require_file(file, f"import {file}", expected="a JSONL file", cure="check the path on the command line")
     with open_wheel(root, recipe_path, seed, "flywheel import") as wheel:
         wheel.import_solutions(file.absolute())
     rows = [f for f in summarize(wheel.store.project, wheel.run_id).funnel if f["iteration"] == 0]

@@ -11,10 +11,11 @@ import click
 
 from ..config import read_text
 from ..errors import FlywheelError, QueryError
+from ..loop import count
 from ..store import FORMATS, Project, Result, render, run_query, write_parquet
 from ._common import open_project
 from ._output import check_output, write_output
-from ._tables import count, print_table
+from ._tables import print_table
 
 EXAMPLE = "select iteration, stage, suite, split, metric, score, n, p_value, promoted from leaderboard"
 

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any, TextIO
 
+import click
 from rich.console import Console
 from rich.table import Table
 
@@ -10,11 +11,6 @@ from ..loop import ITERATION_COLUMNS, Summary, iteration_cells
 from ._common import _escape
 
 WIDE = 200
-
-
-def count(n: int, noun: str) -> str:
-    """Return ``n`` with its noun: ``1 row``, ``2 rows``."""
-    return f"{n:,} {noun}" + ("" if n == 1 else "s")
 
 
 def print_table(
@@ -38,7 +34,11 @@ def _show(value: Any) -> str:
 
 
 def print_iterations(summary: Summary) -> None:
-    """Print the table of iterations, and what the scores are of."""
+    """Print the table of iterations, and what the scores are of; nothing while there is none."""
+    cells = iteration_cells(summary)
+    if not cells:
+        click.echo("No scores yet.")
+        return
     shown = summary.challengers
     title = f"{shown[0]['suite']}/{shown[0]['split']}, {shown[0]['metric']}, % ± standard error" if shown else None
-    print_table(ITERATION_COLUMNS, iteration_cells(summary), title)
+    print_table(ITERATION_COLUMNS, cells, title)

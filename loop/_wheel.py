@@ -46,6 +46,7 @@ from ._content import Content, describe_content, find_earlier_run
 from ._decide import check_metrics, decide, record_baseline
 from ._gate import Ruling
 from ._report_to import Reporter
+from ._words import count
 
 SOLVE, ON_POLICY, IMPORT = "solve", "on-policy", "import"
 IMPORT_MARKERS = ("####", "A:", "boxed", "the answer is")
@@ -92,7 +93,7 @@ class Wheel:
         """
         check_keys("sft", self.recipe.train.sft)
         check_keys("dpo", self.recipe.train.dpo or {})
-        base = resolve_model(self.recipe.model, self.base)
+        base = self._resolve_model()
         templates = [load_template(name, self.store.project.root) for name in self._template_names()]
         problems = read_problems(self.recipe.problems, self.base)
         self.splits = prepare_suites(self.store.project, self.recipe.suites, self.base)
@@ -194,7 +195,8 @@ class Wheel:
         self.store.fix_plan(self.run_id, 0, IMPORT, [(hash_files([path]), counts.inputs)], grow=True)
         n_pairs = make_pairs(self.store, self.run_id, 0, IMPORT, self.recipe.pairs, self._seed(0, "pair"))
         self.reporter.end(
-            f"{counts.problems} problems, {counts.samples} new samples, {n_pairs} pairs, {len(counts.faults)} bad lines"
+            f"{count(counts.problems, 'problem')}, {count(counts.samples, 'new sample')}, {count(n_pairs, 'pair')}, "
+            f"{count(len(counts.faults), 'bad line')}"
         )
 
     def train_imported(self) -> Checkpoint | None:
@@ -342,6 +344,18 @@ class Wheel:
     def _seed(self, *parts: object) -> int:
         return seed_from(self.recipe.seed, *parts) % (1 << 31)
 
+    def _resolve_model(self) -> ResolvedModel:
+        try:
+            return resolve_model(self.recipe.model, self.base)
+        except NotFoundError as error:
+            folder = (self.base / Path(self.recipe.model).expanduser()).resolve()
+            if not folder.exists():
+                raise
+            what = f"the folder {folder}, without a config.json in it" if folder.is_dir() else f"the file {folder}"
+            raise NotFoundError(
+                error.place, expected=error.expected, received=what, cure="name the folder that holds the model's files"
+            ) from None
+
     def _template_names(self) -> list[str]:
         return sorted({self.recipe.solve.template, self._on_policy_config().template})
 
@@ -418,7 +432,7 @@ class Wheel:
         self, iteration: int, method: str, parent: Checkpoint, snapshot: Snapshot, args: dict[str, Any]
     ) -> Checkpoint | None:
         if snapshot.n_rows < self.recipe.train.min_rows:
-            reason = f"{snapshot.n_rows} rows are fewer than train.min_rows = {self.recipe.train.min_rows}"
+            reason = f"{count(snapshot.n_rows, 'row')}: fewer than train.min_rows = {self.recipe.train.min_rows}"
             drop_rows(
                 self.store, self.run_id, iteration, f"{method}/train", reason, snapshot.snapshot_id, snapshot.n_rows
             )
@@ -522,12 +536,12 @@ class Wheel:
 
     def _describe_training(self, checkpoint: Checkpoint, snapshot: Snapshot) -> str:
         rows = self.store.query(
-            "SELECT arg_min(loss, step), arg_max(loss, step) FROM train_log WHERE checkpoint_id = ?",
+            "SELECT arg_min(loss, step), arg_max(loss, step), count(*) FROM train_log WHERE checkpoint_id = ? AND loss IS NOT NULL",
             [checkpoint.checkpoint_id],
         )
-        first, last = rows[0]
-        losses = f", loss {first:.4f} → {last:.4f}" if first is not None else ""
-        return f"{snapshot.n_rows} rows{losses}"
+        first, last, n = rows[0]
+        losses = "" if not n else f", loss {first:.4f}" if n == 1 else f", loss {first:.4f} → {last:.4f}"
+        return f"{count(snapshot.n_rows, 'row')}{losses}"
 
 
 def _versions() -> dict[str, str]:

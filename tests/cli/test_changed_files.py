@@ -91,11 +91,11 @@ def test_another_seed_is_no_changed_file(taught):
 
 def test_another_lm_eval_measures_anew_within_the_same_run(mini, monkeypatch):
     from flywheel.config import load_recipe
-    from flywheel.eval import _suites
+    from flywheel.eval import _task_files
 
     recipe = load_recipe(mini / "recipe.yaml")
     before = prepare_suites(Project(mini), recipe.suites, mini)
-    monkeypatch.setattr(_suites.metadata, "version", lambda name: "99.0")
+    monkeypatch.setattr(_task_files.metadata, "version", lambda name: "99.0")
     after = prepare_suites(Project(mini), recipe.suites, mini)
     assert [s.content_id for s in before] == [s.content_id for s in after]
     assert all(b.suite_hash != a.suite_hash for b, a in zip(before, after, strict=True))
