@@ -85,16 +85,19 @@ def explain_usage(error: click.UsageError) -> UserError:
         return UserError(path, expected=f"a value for {name}", received="nothing", cure=ask)
     if isinstance(error, click.BadParameter) and error.param is not None:
         return _explain_value(path, error, error.param, ask)
-    message = error.format_message()
-    if (unknown := re.match(r"No such command '(.*)'", message)) and isinstance(
-        getattr(error.ctx, "command", None), click.Group
-    ):
-        known = error.ctx.command.list_commands(error.ctx)  # type: ignore[union-attr]
-        return UserError(
-            f"{path} {unknown[1]}", expected=f"one of {', '.join(known)}", received="no such command",
-            cure=did_you_mean(unknown[1], known) or ask,
-        )  # fmt: skip
-    return UserError(path, expected="a command line that it understands", received=message, cure=ask)
+    if error.ctx is not None and isinstance(error.ctx.command, click.Group):
+        return _explain_command(path, error.ctx, error.ctx.command, error.format_message(), ask)
+    return UserError(path, expected="a command line that it understands", received=error.format_message(), cure=ask)
+
+
+def _explain_command(path: str, context: click.Context, group: click.Group, message: str, ask: str) -> UserError:
+    known = group.list_commands(context)
+    unknown = re.match(r"No such command '(.*)'", message)
+    given = unknown[1] if unknown else ""
+    return UserError(
+        f"{path} {given}".rstrip(), expected=f"one of {', '.join(known)}",
+        received="no such command" if given else "no command", cure=did_you_mean(given, known) or ask,
+    )  # fmt: skip
 
 
 def _explain_value(path: str, error: click.BadParameter, param: click.Parameter, ask: str) -> UserError:
