@@ -32,4 +32,4 @@ def test_words_for_numbers():
 def test_eval_shows_percent_as_the_other_tables_do(finished_run):
     shown = run_cli(finished_run, "eval", check=0).stdout
     assert "score, % ± standard error" in shown
-    assert re.search(r"│ +\d+\.\d ± \d+\.\d │", shown)
+    assert re.search(r"│ \d+\.\d ± \d+\.\d +│", shown)
