@@ -101,7 +101,7 @@ def iteration_cells(summary: Summary) -> list[list[str]]:
 
 def describe_outcome(summary: Summary) -> str:
     """Say in one sentence what the run achieved."""
-    if not any(c["role"] == "gate" for c in summary.challengers):
+    if not summary.left_out and not any(c["role"] == "gate" for c in summary.challengers):
         return "No challenger has been tried yet: the first champion is in use."
     if not summary.overall:
         return "No challenger was promoted: the first champion stays."

@@ -10,7 +10,7 @@ from support import MINI, change, make_mini_project, refused, run_cli, sql
 
 
 def test_no_recipe(tmp_path):
-    refused(run_cli(tmp_path, "run"), "recipe.yaml", "flywheel init")
+    refused(run_cli(tmp_path, "run"), "recipe.yaml", f"flywheel -C {tmp_path} init")
 
 
 def test_a_misspelt_key(mini):
