@@ -7,6 +7,7 @@
     │   ├── RecipeError           (ValueError)         a recipe, template or flag
     │   ├── InputError            (ValueError)         a data file and the line in it
     │   ├── NotFoundError         (FileNotFoundError)  a file, model, checkpoint or suite
+    │   ├── FileAccessError       (OSError)            a named file that the system does not let us read or write
     │   ├── QueryError            (ValueError)         SQL that cannot be run
     │   └── MissingExtraError     (ImportError)        an optional dependency
     ├── StoreError
@@ -16,12 +17,16 @@
     ├── EndpointError             (ConnectionError)    an endpoint refuses or is gone
     ├── StageError                (RuntimeError)       a child process failed
     ├── StoppedError                                   asked to stop, or a budget is spent
-    └── DiskFullError             (OSError)            no room for a checkpoint or the journal
+    ├── DiskFullError             (OSError)            no room for a checkpoint or the journal
+    └── SystemRefusedError        (OSError)            anything else that the system refuses
 
 Every message has four parts: place, what was expected, what was received, and the cure.
 """
 
 from __future__ import annotations
+
+import errno
+from typing import NamedTuple
 
 
 class FlywheelError(Exception):
@@ -65,6 +70,13 @@ class InputError(UserError, ValueError):
 
 class NotFoundError(UserError, FileNotFoundError):
     """A named file, model, checkpoint or suite does not exist."""
+
+    def __str__(self) -> str:
+        return self.render()
+
+
+class FileAccessError(UserError, OSError):
+    """A file that the user named is there, or its folder is, but the system refuses to read or write it."""
 
     def __str__(self) -> str:
         return self.render()
@@ -124,3 +136,46 @@ class DiskFullError(FlywheelError, OSError):
 
     def __str__(self) -> str:
         return self.render()
+
+
+class SystemRefusedError(FlywheelError, OSError):
+    """The system refused a file operation that no command foresaw."""
+
+    def __str__(self) -> str:
+        return self.render()
+
+
+class Refusal(NamedTuple):
+    """An OSError in our words."""
+
+    expected: str
+    received: str
+    cure: str
+
+
+_REFUSALS: dict[int, tuple[str, str]] = {
+    errno.EACCES: ("the right to use it", "give yourself the rights (ls -l shows them), or choose another place"),
+    errno.EPERM: ("the right to use it", "give yourself the rights (ls -l shows them), or choose another place"),
+    errno.EROFS: ("a place that can be written", "choose a folder on another disk: this one is mounted read-only"),
+    errno.ENOENT: ("a path that exists", "check the path: it, or a folder on the way to it, is missing"),
+    errno.ENOTDIR: ("a folder", "move away the file that stands where a folder has to be"),
+    errno.EEXIST: ("a folder", "move away the file that stands where a folder has to be"),
+    errno.EISDIR: ("a file", "name a file, or move the folder away"),
+    errno.ENOSPC: ("room on the disk", "free some space, then give the same command again"),
+    errno.EDQUOT: ("room in your quota", "free some space, then give the same command again"),
+    errno.EFBIG: (
+        "a file of a size that the system allows",
+        "raise the limit (ulimit -f), then the same command again",
+    ),
+    errno.EMFILE: ("an open file more", "raise the limit (ulimit -n), then the same command again"),
+    errno.ENAMETOOLONG: ("a shorter path", "choose a shorter name"),
+}
+
+
+def explain_os_error(error: OSError) -> Refusal:
+    """Say of an OSError what was expected, what came, and the cure."""
+    expected, cure = _REFUSALS.get(
+        error.errno or 0,
+        ("the system to allow it", "check the path, its rights and the disk; then the same command again"),
+    )
+    return Refusal(expected, error.strerror or str(error) or type(error).__name__, cure)

@@ -32,7 +32,8 @@ def recipe_options(command: Callable[..., Any]) -> Callable[..., Any]:
 def open_recipe(root: Path, recipe_path: Path | None, seed: int | None) -> tuple[Recipe, Path]:
     """Return the recipe and the folder that its paths start from."""
     path = recipe_path or root / RECIPE_FILE
-    return load_recipe(path, {} if seed is None else {"seed": seed}), path.parent
+    cure = "check --recipe" if recipe_path else f"write one with: flywheel -C {root} init"
+    return load_recipe(path, {} if seed is None else {"seed": seed}, cure=cure), path.parent
 
 
 def open_project(root: Path) -> Project:
@@ -43,7 +44,10 @@ def open_project(root: Path) -> Project:
     """
     if not root.is_dir():
         raise NotFoundError(
-            f"project folder {root}", expected="a folder", received="no such folder", cure=f"mkdir {root}"
+            f"project folder {root}",
+            expected="a folder",
+            received="no such folder",
+            cure=f"check the path, or make a project there: flywheel -C {root} init",
         )
     return Project(root)
 
@@ -119,10 +123,10 @@ class PlainReporter:
 
 
 def describe_rate(done: int | None, total: int | None, tokens: int, elapsed_s: float, unit: str) -> str:
-    """Return ``done/total unit, tokens/s, time left`` as far as each is known."""
+    """Return ``done of total unit done, tokens/s, time left`` as far as each is known."""
     parts = []
     if done is not None:
-        parts.append(f"{done}/{total} {unit}" if total else f"{done} {unit}")
+        parts.append(f"{done} of {total} {unit} done" if total else f"{done} {unit} done")
         if done and elapsed_s > 0:
             parts.append(f"{done / elapsed_s:.1f} {unit}/s")
     if tokens and elapsed_s > 0:

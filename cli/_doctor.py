@@ -1,9 +1,13 @@
 """``flywheel doctor``."""
 
 import importlib.util
+import json
 import os
 import shutil
+import subprocess
 import sys
+import tempfile
+from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 
@@ -11,80 +15,124 @@ import click
 
 from ._tables import print_table
 
-Check = tuple[str, bool, str, str]
-"""(what, works, found, cure)."""
+ENDPOINT = "endpoint"
 
-NEEDED = {
-    "duckdb": "", "torch": "", "transformers": "", "trl": "", "datasets": "", "lm-eval": "", "openai": "", "math-verify": "",
+
+@dataclass(frozen=True)
+class Check:
+    """One line of the table.
+
+    Attributes:
+        is_needed: what does not work and is needed makes the exit code 1.
+    """
+
+    what: str
+    works: bool
+    found: str
+    cure: str = ""
+    is_needed: bool = False
+
+
+MODULES = {
+    "duckdb": "duckdb", "torch": "torch", "transformers": "transformers", "trl": "trl", "datasets": "datasets",
+    "lm-eval": "lm_eval", "openai": "openai", "math-verify": "math_verify",
 }  # fmt: skip
+"""Packages that the demo needs, and their import names."""
+
 MINIMUM_DISK_GB = 2.0
+IMPORT_ALL = """
+import importlib, json, sys
+for name in sys.argv[1:]:
+    try:
+        importlib.import_module(name)
+        fault = ""
+    except BaseException as error:
+        fault = f"{type(error).__name__}: {error}".split(chr(10))[0]
+    print(json.dumps([name, fault]), flush=True)
+"""
 
 
 @click.command("doctor")
 @click.pass_obj
 def doctor_command(root: Path) -> None:
-    """Check Python, packages, the machine, the endpoint and the project folder. Exit code 1 when the demo cannot run."""
-    checks = [check for part in (_packages, _machine, _vllm, _endpoint) for check in part()] + _project(root)
+    """Check Python, packages, the machine, the endpoint and the project folder.
+
+    Each package is imported, in a process of its own: this takes some seconds. Exit code 1 when the demo cannot run, or
+    when an endpoint is set that does not answer.
+    """
+    checks = [*_python(), *_packages(), *_machine(), *_vllm(), *_endpoint(), *_project(root)]
     print_table(
-        ["", "what", "found", "to do"], [["ok" if ok else "—", what, found, cure] for what, ok, found, cure in checks]
+        ["", "what", "found", "to do"],
+        [["ok" if c.works else "FAILS" if c.is_needed else "—", c.what, c.found, c.cure] for c in checks],
     )
-    broken = [what for what, ok, _, _ in checks if not ok and what in NEEDED]
-    click.echo("The demo can run." if not broken else f"The demo cannot run: {', '.join(broken)}.")
+    broken = [c.what for c in checks if c.is_needed and not c.works]
+    demo = [what for what in broken if what != ENDPOINT]
+    click.echo(f"The demo cannot run: {', '.join(demo)}." if demo else "The demo can run.")
+    if ENDPOINT in broken:
+        click.echo(
+            "The endpoint that OPENAI_BASE_URL names does not answer: recipes with engine.kind: openai cannot run."
+        )
     if broken:
         raise SystemExit(1)
 
 
-def _packages() -> list[Check]:
+def _python() -> list[Check]:
+    works = sys.version_info >= (3, 11)
     version = ".".join(map(str, sys.version_info[:3]))
-    checks: list[Check] = [
-        (
-            "Python",
-            sys.version_info >= (3, 11),
-            version,
-            "" if sys.version_info >= (3, 11) else "install Python 3.11 or newer",
-        )
-    ]
-    for name in NEEDED:
-        try:
-            checks.append((name, True, metadata.version(name), ""))
-        except metadata.PackageNotFoundError:
-            checks.append((name, False, "not installed", f"pip install {name}"))
-    return checks
+    return [Check("Python", works, version, "" if works else "install Python 3.11 or newer", is_needed=True)]
+
+
+def _packages() -> list[Check]:
+    faults = _import_all(list(MODULES.values()))
+    return [_package(name, faults.get(module, "the import ended the process")) for name, module in MODULES.items()]
+
+
+def _package(name: str, fault: str) -> Check:
+    try:
+        version = metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return Check(name, False, "not installed", f"pip install {name}", is_needed=True)
+    found = f"{version}, but it does not import: {fault}" if fault else version
+    return Check(name, not fault, found, f"pip install --force-reinstall {name}" if fault else "", is_needed=True)
+
+
+def _import_all(modules: list[str]) -> dict[str, str]:
+    """Import each in a child process, so that one that crashes ends nothing here; return what each raised."""
+    done = subprocess.run(
+        [sys.executable, "-P", "-c", IMPORT_ALL, *modules], capture_output=True, text=True, check=False
+    )
+    told = [line for line in done.stdout.splitlines() if line.startswith("[")]
+    return dict(json.loads(line) for line in told)
 
 
 def _machine() -> list[Check]:
-    cores = os.cpu_count() or 1
-    checks: list[Check] = [("CPU", True, f"{cores} cores", "")]
-    if importlib.util.find_spec("torch"):
+    checks = [Check("CPU", True, f"{os.cpu_count() or 1} cores")]
+    try:
         import torch
-
-        gpus = [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())]
-        found = ", ".join(gpus) or "none"
-        checks.append(("GPU", bool(gpus), found, "" if gpus else "not needed for the demo; larger models want one"))
-    return checks
+    except ImportError:
+        return checks
+    gpus = [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())]
+    cure = "" if gpus else "not needed for the demo; larger models want one"
+    return [*checks, Check("GPU", bool(gpus), ", ".join(gpus) or "none", cure)]
 
 
 def _vllm() -> list[Check]:
     found = importlib.util.find_spec("vllm") is not None
     cure = "" if found else "not needed here: serve from another environment and set OPENAI_BASE_URL"
-    return [("vllm", found, "installed" if found else "not in this environment", cure)]
+    return [Check("vllm", found, "installed" if found else "not in this environment", cure)]
 
 
 def _endpoint() -> list[Check]:
     url = os.environ.get("OPENAI_BASE_URL")
     key = "with a key" if os.environ.get("OPENAI_API_KEY") else "no key"
     if not url:
-        return [("endpoint", False, "OPENAI_BASE_URL is not set", "only needed for engine.kind: openai")]
+        return [Check(ENDPOINT, False, "OPENAI_BASE_URL is not set", "only needed for engine.kind: openai")]
     from ..llm import without_userinfo
 
     answered, told = _ask(url)
+    found = f"{without_userinfo(url)} ({key}): {told}"
     return [
-        (
-            "endpoint",
-            answered,
-            f"{without_userinfo(url)} ({key}): {told}",
-            "" if answered else "start the server or mend the address",
-        )
+        Check(ENDPOINT, answered, found, "" if answered else "start the server or mend the address", is_needed=True)
     ]
 
 
@@ -108,10 +156,25 @@ def _ask(url: str) -> tuple[bool, str]:
 
 
 def _project(root: Path) -> list[Check]:
-    free_gb = shutil.disk_usage(root if root.is_dir() else Path.cwd()).free / 1e9
+    place = next(p for p in (root, *root.parents) if p.exists())
+    free_gb = shutil.disk_usage(place).free / 1e9
     enough = free_gb >= MINIMUM_DISK_GB
-    writable = os.access(root, os.W_OK)
+    fault = _try_to_write(place)
+    made = "" if place == root else f" (missing; flywheel -C {root} init makes it)"
+    cure = "choose a folder that you can write to, with flywheel -C DIR" if fault else ""
     return [
-        ("disk", enough, f"{free_gb:.1f} GB free", "" if enough else f"free at least {MINIMUM_DISK_GB:g} GB"),
-        ("project folder", writable, str(root), "" if writable else "choose a writable folder with flywheel -C DIR"),
-    ]
+        Check(
+            "disk", enough, f"{free_gb:.1f} GB free", "" if enough else f"free at least {MINIMUM_DISK_GB:g} GB",
+            is_needed=True,
+        ),
+        Check("project folder", not fault, f"{root}{made}" + (f": {fault}" if fault else ""), cure, is_needed=True),
+    ]  # fmt: skip
+
+
+def _try_to_write(folder: Path) -> str:
+    """Return why nothing can be written in ``folder``; empty when it can."""
+    try:
+        with tempfile.TemporaryFile(dir=folder):
+            return ""
+    except OSError as error:
+        return error.strerror or str(error)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from ..config import require_file
 from ..errors import InputError
 from ..gen import EXPORT_FORMATS, SOLUTIONS, ImportedSet, Inspected, import_set, inspect_file, parse_mapping
 from ..loop import Reporter, summarize
@@ -125,6 +126,7 @@ def _warn(result: ImportedSet) -> None:
 
 def _import_solutions(root: Path, path: Path, recipe_path: Path | None, seed: int | None) -> None:
     """Import solutions as the recipe's iteration 0: nothing to map, each verified by code."""
+    require_file(path, f"import {path}", expected="a JSONL file", cure="check the path on the command line")
     with open_wheel(root, recipe_path, seed, "flywheel import") as wheel:
         wheel.import_solutions(path.absolute())
     rows = [f for f in summarize(wheel.store.project, wheel.run_id).funnel if f["iteration"] == 0]

@@ -2,7 +2,6 @@
 
 import importlib
 import logging
-import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -10,7 +9,8 @@ from typing import Any
 import click
 
 from .. import __version__
-from ..errors import FlywheelError
+from ..errors import NotFoundError
+from ._boundary import Interrupts, run_guarded
 
 COMMANDS = {
     "init": ("_init", "Write a commented recipe (and its data) into the project folder."),
@@ -45,29 +45,17 @@ class _LazyGroup(click.Group):
         with formatter.section("Commands"):
             formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
 
-    def invoke(self, ctx: click.Context) -> Any:
-        try:
-            return super().invoke(ctx)
-        except FlywheelError as error:
-            click.echo(f"error: {error}", err=True)
-            ctx.exit(error.exit_code)
-        except KeyboardInterrupt:
-            click.echo("\ninterrupted: everything answered is kept; the same command goes on from here", err=True)
-            ctx.exit(130)
-        except BrokenPipeError:
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            ctx.exit(0)
-        except OSError as error:
-            click.echo(f"error: {error.filename or 'the system refused'}: {error.strerror or error}", err=True)
-            click.echo(
-                "  cure: check the path, its rights and the room on the disk; then the same command again", err=True
-            )
-            ctx.exit(1)
+    def main(self, *args: Any, standalone_mode: bool = True, **extra: Any) -> Any:
+        interrupts = Interrupts()
+        interrupts.listen()
+        parse: Any = super().main
+        code = run_guarded(lambda: parse(*args, standalone_mode=False, **extra), interrupts)
+        sys.exit(code if isinstance(code, int) else 0)
 
 
 @click.group(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.option(
-    "-C", "--project", "project", type=click.Path(file_okay=False, path_type=Path), default=Path(), metavar="DIR",
+    "-C", "--project", "project", type=click.Path(path_type=Path), default=Path(), metavar="DIR",
     help="Project folder; default: the current one.",
 )  # fmt: skip
 @click.option("-v", "--verbose", count=True, help="Say more on standard error; twice for everything.")
@@ -85,6 +73,10 @@ def cli(ctx: click.Context, project: Path, verbose: int) -> None:
     for noisy in ("httpx", "httpx2", "openai", "transformers"):
         logging.getLogger(noisy).setLevel(logging.WARNING if verbose < 2 else logging.DEBUG)
     ctx.obj = project.absolute()
+    if project.exists() and not project.is_dir():
+        raise NotFoundError(
+            f"-C {project}", expected="a folder", received="a file", cure="name the folder of a project"
+        )
 
 
 def main() -> None:

@@ -1,82 +1,129 @@
 """``flywheel sql``."""
 
+import io
+import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import BinaryIO
 
 import click
 
+from ..config import read_text
 from ..errors import FlywheelError, QueryError
+from ..loop import count
 from ..store import FORMATS, Project, Result, render, run_query, write_parquet
 from ._common import open_project
+from ._output import check_output, write_output
 from ._tables import print_table
 
-EXAMPLE = 'flywheel sql "select iteration, stage, score, n, p_value, promoted from leaderboard"'
+EXAMPLE = "select iteration, stage, suite, split, metric, score, n, p_value, promoted from leaderboard"
 
 
-@click.command("sql")
+SUFFIXES = {".csv": "csv", ".json": "json", ".parquet": "parquet"}
+
+
+class _SqlCommand(click.Command):
+    """Takes an argument that begins with an SQL comment for what it is: a query, not an option."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        return super().parse_args(ctx, [f" {a}" if _COMMENT.match(a) else a for a in args])
+
+
+_COMMENT = re.compile(r"--\s|--[^=\n]*\n")
+
+
+@click.command("sql", cls=_SqlCommand)
 @click.argument("query", required=False)
 @click.option(
-    "--format", "fmt", type=click.Choice(FORMATS), default=None, help="Default: table on a terminal, else csv."
-)
-@click.option("--output", type=click.Path(dir_okay=False, path_type=Path), default=None, metavar="FILE")
+    "--format", "fmt", type=click.Choice(FORMATS), default=None,
+    help="Default: by the suffix of --output; without one, table on a terminal, else csv.",
+)  # fmt: skip
 @click.option(
-    "-f",
-    "--file",
-    "file",
-    type=click.Path(dir_okay=False, path_type=Path),
-    default=None,
-    help="Read the query from a file.",
-)
+    "--output", type=click.Path(path_type=Path), default=None, metavar="FILE",
+    help="Write the result into a new file: .csv, .json, .parquet, or any name with --format.",
+)  # fmt: skip
+@click.option("--force", is_flag=True, help="Let --output overwrite a file (never the store or the recipe).")
+@click.option("-f", "--file", type=click.Path(path_type=Path), default=None, help="Read the query from a file.")
 @click.pass_obj
-def sql_command(root: Path, query: str | None, fmt: str | None, output: Path | None, file: Path | None) -> None:
+def sql_command(
+    root: Path, query: str | None, fmt: str | None, output: Path | None, force: bool, file: Path | None
+) -> None:
     """Run one SQL query on the store, or start a prompt when none is given.
 
     Read-only, without file or network access. It answers while a run in another process is writing.
     """
     project = open_project(root)
+    if output is not None:
+        check_output(output, project, force=force)
+    chosen = _choose_format(fmt, output)
+    query = _read_query(query, file)
+    if query is None:
+        _prompt(project)
+    else:
+        _show(run_query(project, query), chosen, output)
+
+
+def _read_query(query: str | None, file: Path | None) -> str | None:
+    """Return the query: the argument, the file's text, or standard input; None for a prompt on a terminal."""
     if file is not None:
         if query is not None:
             raise QueryError("sql", expected="a query or --file", received="both", cure="give one of them")
-        if not file.is_file():
-            raise QueryError(
-                f"--file {file}", expected="a file with SQL", received="no such file", cure="check the path"
-            )
-        query = file.read_text(encoding="utf-8")
-    if query is None and not sys.stdin.isatty():
-        query = sys.stdin.read()
-    if query is None:
-        _prompt(project)
-        return
-    _show(run_query(project, query), fmt, output)
+        return read_text(file, f"--file {file}", expected="a file with SQL")
+    if query is not None or sys.stdin.isatty():
+        return query
+    try:
+        return sys.stdin.buffer.read().decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise QueryError(
+            "sql from standard input", expected="text in UTF-8", received=str(error), cure="re-encode the query"
+        ) from None
 
 
-def _show(result: Result, fmt: str | None, output: Path | None) -> None:
-    chosen = fmt or ("table" if output is None and sys.stdout.isatty() else _format_of(output))
-    if chosen == "parquet":
-        write_parquet(result, output or sys.stdout.buffer)
-    elif output is not None:
-        text = render(result, "csv" if chosen == "table" else chosen)
-        output.write_text(text, encoding="utf-8")
-    elif chosen == "table":
+def _choose_format(fmt: str | None, output: Path | None) -> str:
+    """Return the format: as asked, by the output's suffix, or what suits standard output."""
+    if fmt is not None:
+        return fmt
+    if output is None:
+        return "table" if sys.stdout.isatty() else "csv"
+    suffix = output.suffix.lower()
+    if suffix and suffix not in SUFFIXES:
+        raise QueryError(
+            f"--output {output}", expected=f"a name that ends in {', '.join(SUFFIXES)}", received=repr(output.suffix),
+            cure="choose one of these, or say the format with --format",
+        )  # fmt: skip
+    return SUFFIXES.get(suffix, "csv")
+
+
+def _show(result: Result, fmt: str, output: Path | None) -> None:
+    if output is not None:
+        write_output(output, lambda stream: _write(result, fmt, stream))
+    elif fmt == "table":
         print_table(result.columns, result.rows)
     else:
-        sys.stdout.write(render(result, chosen))
+        _write(result, fmt, sys.stdout.buffer)
         sys.stdout.flush()
     if output is not None or sys.stdout.isatty():
         where = f" → {output}" if output else ""
-        click.echo(f"{result.table.num_rows} rows, {result.elapsed_s:.2f} s{where}", err=True)
+        n = result.table.num_rows
+        click.echo(f"{count(n, 'row')}, {result.elapsed_s:.2f} s{where}", err=True)
 
 
-def _format_of(output: Path | None) -> str:
-    suffix = "" if output is None else output.suffix.lstrip(".").lower()
-    return suffix if suffix in FORMATS else "csv"
+def _write(result: Result, fmt: str, stream: BinaryIO) -> None:
+    if fmt == "parquet":
+        write_parquet(result, stream)
+    elif fmt == "table":
+        text = io.StringIO()
+        print_table(result.columns, result.rows, file=text)
+        stream.write(text.getvalue().encode())
+    else:
+        stream.write(render(result, fmt).encode())
 
 
 def _prompt(project: Project) -> None:
     """Read queries until end of file; a query ends with a semicolon or an empty line."""
     click.echo(f"{project.store_path}: read-only; end a query with ; and leave with .quit or Ctrl-D", err=True)
-    click.echo(f"for example: {EXAMPLE[14:-1]};", err=True)
+    click.echo(f"for example: {EXAMPLE};", err=True)
     session = _session(project)
     pending: list[str] = []
     while True:

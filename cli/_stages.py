@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from ..errors import NotFoundError, RecipeError
-from ..loop import Wheel
+from ..loop import Wheel, count, percent
 from ..train import Checkpoint
 from ._common import open_wheel, recipe_options
 from ._tables import print_table
@@ -13,7 +13,7 @@ from ._tables import print_table
 
 @click.command("train")
 @recipe_options
-@click.option("--method", type=click.Choice(["sft", "dpo"]), default="sft", show_default=True)
+@click.option("--method", type=click.Choice(["sft", "dpo"]), default="sft", show_default=True, help="What to train.")
 @click.option(
     "--imported",
     is_flag=True,
@@ -22,12 +22,17 @@ from ._tables import print_table
 @click.pass_obj
 def train_command(root: Path, recipe_path: Path | None, seed: int | None, method: str, imported: bool) -> None:
     """Train on what the iteration has: SFT on accepted samples, DPO on pairs drawn from the SFT checkpoint."""
+    if imported and method != "dpo":
+        raise RecipeError(
+            "flywheel train --imported", expected="--method dpo beside it: imported solutions come as pairs",
+            received=f"--method {method}", cure="flywheel train --method dpo --imported",
+        )  # fmt: skip
     with open_wheel(root, recipe_path, seed, "flywheel train") as wheel:
         made = _train(wheel, method, imported)
     if made is None:
         raise RecipeError(
             f"flywheel train --method {method}",
-            expected=f"at least {wheel.recipe.train.min_rows} rows",
+            expected=f"{count(wheel.recipe.train.min_rows, 'row')} or more",
             received="fewer, see flywheel status",
             cure="generate or import more, or lower train.min_rows in the recipe",
         )
@@ -73,4 +78,7 @@ def eval_command(
         splits = [s for s in wheel.splits if not suites or s.suite.name in suites]
         wheel.evaluate(found, wheel.current_iteration(), splits)
         rows = wheel.scores_of(found, splits)
-    print_table(["suite", "split", "metric", "score", "stderr", "n"], rows, f"checkpoint {found.checkpoint_id}")
+    shown = [(suite, split, metric, percent(score, stderr), n) for suite, split, metric, score, stderr, n in rows]
+    print_table(
+        ["suite", "split", "metric", "score, % ± standard error", "n"], shown, f"checkpoint {found.checkpoint_id}"
+    )

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from ..loop import describe_outcome, summarize, write_report
+from ..loop import count, describe_outcome, summarize, write_report
 from ._common import open_project
 from ._tables import print_iterations, print_table
 
@@ -20,7 +20,7 @@ def status_command(root: Path) -> None:
     state = (
         f"iteration {open_ones[0]['iteration']} is under way"
         if open_ones
-        else f"{len(summary.iterations)} iterations complete"
+        else f"{count(len(summary.iterations), 'iteration')} complete"
     )
     champion = summary.promoted[-1]["checkpoint_id"] if summary.promoted else run["base_checkpoint_id"]
     click.echo(f"State: {state}. Champion: {champion}")

@@ -1,8 +1,9 @@
 """Tables on standard output: drawn on a terminal, plain text elsewhere."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, TextIO
 
+import click
 from rich.console import Console
 from rich.table import Table
 
@@ -12,11 +13,13 @@ from ._common import _escape
 WIDE = 200
 
 
-def print_table(columns: Sequence[str], rows: Sequence[Sequence[Any]], title: str | None = None) -> None:
-    """Print ``rows``; NULL is shown as an empty cell."""
-    console = Console()
+def print_table(
+    columns: Sequence[str], rows: Sequence[Sequence[Any]], title: str | None = None, *, file: TextIO | None = None
+) -> None:
+    """Print ``rows`` (on standard output, or into ``file``); NULL is shown as an empty cell."""
+    console = Console(file=file)
     if not console.is_terminal:
-        console = Console(width=WIDE)
+        console = Console(file=file, width=WIDE)
     table = Table(title=title, title_justify="left", header_style="bold")
     for i, name in enumerate(columns):
         numeric = bool(rows) and all(isinstance(r[i], int | float) or r[i] is None for r in rows)
@@ -31,7 +34,11 @@ def _show(value: Any) -> str:
 
 
 def print_iterations(summary: Summary) -> None:
-    """Print the table of iterations, and what the scores are of."""
+    """Print the table of iterations, and what the scores are of; nothing while there is none."""
+    cells = iteration_cells(summary)
+    if not cells:
+        click.echo("No scores yet.")
+        return
     shown = summary.challengers
     title = f"{shown[0]['suite']}/{shown[0]['split']}, {shown[0]['metric']}, % ± standard error" if shown else None
-    print_table(ITERATION_COLUMNS, iteration_cells(summary), title)
+    print_table(ITERATION_COLUMNS, cells, title)

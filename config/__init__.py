@@ -18,6 +18,7 @@ from ._recipe import (
     SuiteConfig,
     TrainConfig,
 )
+from ._text import explain_yaml, parse_yaml, read_text, require_file
 
 __all__ = [
     "RECIPE_FILE",
@@ -36,5 +37,9 @@ __all__ = [
     "StepConfig",
     "SuiteConfig",
     "TrainConfig",
+    "explain_yaml",
     "load_recipe",
+    "parse_yaml",
+    "read_text",
+    "require_file",
 ]

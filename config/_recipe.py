@@ -4,11 +4,23 @@ on the machine.
 Unknown keys are refused. Units are in the names; ``0 = disabled`` is said beside the default.
 """
 
+import difflib
+import math
 import re
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
+from pydantic_core import PydanticCustomError
 
 SourceSpec = Annotated[str, StringConstraints(min_length=1), AfterValidator(lambda spec: _check_source(spec))]
 """Where rows come from: ``file.jsonl``, ``file.jsonl[0:500]``, or ``hub:owner/name/config/split[0:500]``."""
@@ -19,14 +31,22 @@ def _check_source(spec: str) -> str:
     return spec
 
 
-Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_.-]*$")]
+def _fault(expected: str, received: str, cure: str, loc: tuple[str | int, ...] = ()) -> PydanticCustomError:
+    """Return a fault in the words that the user will read; ``loc`` when it is not where the validator stands."""
+    told = {"expected": expected, "received": received, "cure": cure, "loc": loc}
+    return PydanticCustomError("flywheel", "expected {expected}, received {received}", told)
 
+
+NAME_PATTERN = r"^[a-z0-9][a-z0-9_.-]*$"
+Name = Annotated[str, StringConstraints(pattern=NAME_PATTERN)]
+
+LARGEST_SEED = (1 << 63) - 1
 
 _EXPONENT = re.compile(r"^[-+]?\d+(\.\d*)?[eE][-+]?\d+$")
 
 
 class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class EngineConfig(_Strict):
@@ -61,7 +81,10 @@ class EngineConfig(_Strict):
     def _no_secret(cls, given: str | tuple[str, ...] | None) -> str | tuple[str, ...] | None:
         for url in (given,) if isinstance(given, str) else given or ():
             if "@" in urlsplit(url).netloc:
-                raise ValueError("an address without a name or password in it; secrets come from the environment")
+                raise _fault(
+                    "an address without a name or password in it", "one with them (not shown)",
+                    "take them out; secrets come from the environment: OPENAI_API_KEY",
+                )  # fmt: skip
         return given
 
 
@@ -116,8 +139,12 @@ class TrainConfig(_Strict):
 
     @field_validator("sft", "dpo")
     @classmethod
-    def _read_numbers(cls, keys: dict[str, Any] | None) -> dict[str, Any] | None:
-        """YAML reads 1e-5 (no dot) as text."""
+    def _read_numbers(cls, keys: dict[str, Any] | None, info: ValidationInfo) -> dict[str, Any] | None:
+        """YAML reads 1e-5 (no dot) as text; and JSON, in which trainings are known, has no infinity."""
+        for key, value in (keys or {}).items():
+            if isinstance(value, float) and not math.isfinite(value):
+                loc = ("train", info.field_name or "", key)
+                raise _fault("a finite number", str(value), f"set {key} to a finite number", loc)
         return keys and {k: float(v) if isinstance(v, str) and _EXPONENT.match(v) else v for k, v in keys.items()}
 
 
@@ -221,7 +248,7 @@ class Recipe(_Strict):
     """Everything that configures a run."""
 
     name: Name
-    seed: int = 0
+    seed: int = Field(0, ge=0, le=LARGEST_SEED)
     model: str = "seed"
     """The first champion: ``seed`` (the embedded model), a folder, or a hub id."""
     iterations: int = Field(3, ge=1)
@@ -251,22 +278,31 @@ class Recipe(_Strict):
     @classmethod
     def _unique_names(cls, suites: tuple[SuiteConfig, ...]) -> tuple[SuiteConfig, ...]:
         names = [s.name for s in suites]
-        if len(set(names)) != len(names):
-            raise ValueError(f"suite names must differ, got {names}")
+        for i, name in enumerate(names):
+            if name in names[:i]:
+                raise _fault("suite names that differ", f"{name!r} twice", "rename one", ("suites", i, "name"))
         return suites
 
     @model_validator(mode="after")
     def _known_suites(self) -> "Recipe":
         if not self.generate and not (self.problems and self.suites):
             missing = "problems" if self.problems is None else "suites"
-            raise ValueError(f"the key {missing!r}: a recipe has problems and suites, or generate, or all three")
+            raise _fault(
+                f"the key {missing!r}",
+                "nothing",
+                "a recipe has problems and suites, or generate, or all three",
+                (missing,),
+            )
         if not self.suites:
             return self
-        known = {s.name for s in self.suites}
-        used = [self.gate.suite or self.suites[0].name, *(g.suite for g in self.gate.guards)]
-        unknown = [name for name in used if name not in known]
-        if unknown:
-            raise ValueError(f"gate names the unknown suite {unknown[0]!r}; the suites are {sorted(known)}")
+        known = sorted(s.name for s in self.suites)
+        used: list[tuple[str, tuple[str | int, ...]]] = [(self.gate_suite, ("gate", "suite"))]
+        used += [(g.suite, ("gate", "guards", i, "suite")) for i, g in enumerate(self.gate.guards)]
+        for name, loc in used:
+            if name not in known:
+                near = difflib.get_close_matches(name, known, n=1)
+                cure = f"did you mean {near[0]!r}?" if near else "name a suite that stands under suites"
+                raise _fault(f"one of {', '.join(known)}", f"the unknown suite {name!r}", cure, loc)
         return self
 
     @property
@@ -289,6 +325,7 @@ class Recipe(_Strict):
 
 
 _ROWS = re.compile(r"^(?P<where>.+?)(?:\[(?P<start>\d*):(?P<stop>\d*)\])?$")
+_SLICE_LIKE = re.compile(r"\[[-\d:,\s]*\]$")
 
 
 class Source(_Strict):
@@ -307,14 +344,21 @@ class Source(_Strict):
         """Parse ``spec``.
 
         Raises:
-            ValueError: a hub source that does not read ``hub:owner/name/config/split``.
+            ValueError: a hub source that does not read ``hub:owner/name/config/split``, or a slice that is none.
         """
         match = _ROWS.match(spec)
-        assert match is not None, spec
+        if match is None or _SLICE_LIKE.search(match["where"]):
+            raise _fault(
+                "a slice of rows as in file.jsonl[0:500]", repr(spec), "count rows from 0: [5:], [:500], [5:500]"
+            )
         where, start, stop = match["where"], int(match["start"] or 0), int(match["stop"]) if match["stop"] else None
+        if stop is not None and stop <= start:
+            raise _fault("a slice that ends behind its start", f"[{start}:{stop}]", f"swap them: [{stop}:{start}]")
         if not where.startswith("hub:"):
             return cls(where=where, is_hub=False, start=start, stop=stop)
         parts = where[4:].split("/")
         if len(parts) != 4:
-            raise ValueError(f"expected hub:owner/name/config/split, received {spec!r}")
+            raise _fault(
+                "hub:owner/name/config/split", repr(spec), "write all four parts, as in hub:openai/gsm8k/main/train"
+            )
         return cls(where="/".join(parts[:2]), is_hub=True, config=parts[2], split=parts[3], start=start, stop=stop)

@@ -1,14 +1,17 @@
 """The evaluation process: lm-eval as a library. Runs as ``python -m flywheel.eval._child FOLDER``."""
 
+import contextlib
 import json
 import logging
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
 
+from ..errors import FlywheelError, RecipeError
 from ..llm import LocalEngine, ResolvedModel
 from ..schema import content_id
 from ..stage import Emit, child_main
@@ -44,15 +47,32 @@ def evaluate(job: dict[str, Any], folder: Path, emit: Emit) -> dict[str, Any]:
             emit({"event": "progress", "what": label, "done": done, "total": total, "tokens": made[0]})
 
         lm = RecordingLM(engine, folder / ANSWERS, f"eval/{split['suite_hash']}", show)
-        task = make_task_config(split)
-        out = simple_evaluate(
-            model=lm, tasks=[task], task_manager=manager, num_fewshot=split["num_fewshot"], bootstrap_iters=1000,
-            apply_chat_template=split["apply_chat_template"], log_samples=True, random_seed=0, numpy_random_seed=0,
-            torch_random_seed=0, fewshot_random_seed=0,
-        )  # fmt: skip
+        with _blame_the_task(split, lm):
+            task = make_task_config(split)
+            out = simple_evaluate(
+                model=lm, tasks=[task], task_manager=manager, num_fewshot=split["num_fewshot"], bootstrap_iters=1000,
+                apply_chat_template=split["apply_chat_template"], log_samples=True, random_seed=0, numpy_random_seed=0,
+                torch_random_seed=0, fewshot_random_seed=0,
+            )  # fmt: skip
         assert out is not None
         results.append(_collect(split, task["task"], dict(out), lm))
     return {"results": results}
+
+
+@contextlib.contextmanager
+def _blame_the_task(split: dict[str, Any], lm: Any) -> Iterator[None]:
+    """Say that the task is at fault for whatever lm-eval raises before it has asked the model anything."""
+    try:
+        yield
+    except FlywheelError:
+        raise
+    except Exception as error:  # lm-eval raises what its YAML, Jinja and the task's own functions raise
+        if lm.was_asked or isinstance(error, OSError | MemoryError):
+            raise
+        raise RecipeError(
+            f"suite {split['suite']}: task file {split['task_file']}", expected="a task that lm-eval loads",
+            received=f"{type(error).__name__}: {error}".split("\n")[0], cure="mend the task file, or name another task",
+        ) from error  # fmt: skip
 
 
 def make_task_config(split: dict[str, Any]) -> dict[str, Any]:

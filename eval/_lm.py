@@ -36,6 +36,7 @@ class RecordingLM(LM):
         self._scope = scope
         self._on_progress = on_progress
         self.answers: Answers = _read_answers(answers_path)
+        self.was_asked = False
 
     @property
     def tokenizer_name(self) -> str:
@@ -55,6 +56,7 @@ class RecordingLM(LM):
 
     def generate_until(self, requests: list[Instance], disable_tqdm: bool = False) -> list[str]:
         """Return a completion for each request."""
+        self.was_asked = True
         mine = [self.to_request(*instance.args) for instance in requests]
         unique = list({r.request_id: r for r in mine}.values())
         asyncio.run(self._answer(unique))

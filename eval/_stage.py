@@ -11,7 +11,8 @@ from ..llm import ResolvedModel
 from ..schema import RequestRow, canonical_json, content_id, utc_now
 from ..stage import Event, clear_stage, run_stage
 from ..store import Store, insert_new
-from ._suites import Split, task_version
+from ._suites import Split
+from ._task_files import task_version
 
 CHILD = "flywheel.eval._child"
 STEP = "eval"

@@ -1,4 +1,4 @@
-"""Making data: problems in, planned requests out, completions on record."""
+"""Making data: documents in, planned requests out, completions on record; rows in and out in the formats people have."""
 
 from ._budget import Meter
 from ._driver import Tally, generate_samples, request_row, rows_of_reply
@@ -8,30 +8,11 @@ from ._generator import REQUIRED, Ask, AskError, Completion, Fault, Generator, I
 from ._import import Imported, import_solutions
 from ._parse import Parsed, parse_json
 from ._plan import Planned, Step, choose_problems, read_problem_plan
-from ._problems import load_problems
+from ._problems import ProblemSet, load_problems, read_problems
 from ._registry import built_in, complete_options, find_generator
 from ._retry import KINDS, retire
 from ._schema import check_schema
 from ._steps import Stage, make_stages
-from .ingest import Ingested, IngestSettings, ingest_documents
-
-__all__ = [
-    "KINDS",
-    "REQUIRED",
-    "Ask",
-    "AskError",
-    "Completion",
-    "Estimate",
-    "Fault",
-    "Flow",
-    "Generator",
-    "Imported",
-    "IngestSettings",
-    "Ingested",
-    "Item",
-    "Made",
-    "Meter",
-    "Parsed",
 from .formats import (
     EXPORT_FORMATS,
     FORMATS,
@@ -48,46 +29,60 @@ from .formats import (
     parse_mapping,
     push_folder,
 )
+from .ingest import Ingested, IngestSettings, ingest_documents
 
 __all__ = [
     "EXPORT_FORMATS",
     "FORMATS",
     "HF",
+    "KINDS",
+    "REQUIRED",
     "SELECTIONS",
     "SOLUTIONS",
+    "Ask",
+    "AskError",
+    "Completion",
+    "Estimate",
     "Exported",
+    "Fault",
+    "Flow",
+    "Generator",
     "Imported",
     "ImportedSet",
+    "IngestSettings",
+    "Ingested",
     "Inspected",
+    "Item",
+    "Made",
+    "Meter",
+    "Parsed",
     "Planned",
+    "ProblemSet",
     "Progress",
     "Stage",
     "Step",
     "Tally",
     "built_in",
+    "check_push",
     "check_schema",
     "choose_problems",
     "complete_options",
     "estimate_steps",
+    "export_rows",
     "find_generator",
     "generate_samples",
     "generator",
+    "import_set",
     "import_solutions",
     "ingest_documents",
+    "inspect_file",
     "load_problems",
     "make_stages",
     "parse_json",
-    "check_push",
-    "choose_problems",
-    "export_rows",
-    "generate_samples",
-    "import_set",
-    "import_solutions",
-    "inspect_file",
-    "load_problems",
     "parse_mapping",
     "push_folder",
     "read_problem_plan",
+    "read_problems",
     "request_row",
     "retire",
     "rows_of_reply",

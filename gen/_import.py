@@ -54,7 +54,7 @@ def import_solutions(store: Store, path: Path, step: Step, template: Template) -
     save_template(store, template)
     known = _known_keys(store, step)
     counts = Imported()
-    for row in read_source(str(path), Path()):
+    for row in read_source(str(path), Path(), cure="check the path on the command line"):
         parsed = _parse(row)
         place = f"{path.name}:{row.ordinal + 1}"
         if isinstance(parsed, str):

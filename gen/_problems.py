@@ -1,6 +1,8 @@
 """Problem sets: rows with a known answer, into the store."""
 
 import logging
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from ..config import ProblemsConfig
@@ -27,46 +29,90 @@ def parse_gsm8k(row: SourceRow) -> tuple[str, str, str] | str:
     return question, solution.rsplit(MARK, 1)[1].strip(), solution
 
 
-def load_problems(store: Store, config: ProblemsConfig, base: Path, step: Step) -> list[str]:
-    """Bring the problems of a recipe into the store; return their ids in the file's order, each once.
+@dataclass(frozen=True)
+class ProblemSet:
+    """What a source of problems holds, read once.
 
-    Rows that cannot be used, and rows that are there twice, become drops with their line and text.
+    Attributes:
+        source: as the recipe names it.
+        n_rows: rows read, usable or not.
+        problems: usable rows, each problem once, in the source's order.
+        faults: the other rows, with the reason.
+    """
+
+    source: str
+    n_rows: int
+    problems: tuple[ProblemRow, ...]
+    faults: tuple[tuple[SourceRow, str], ...]
+
+    @property
+    def ids(self) -> list[str]:
+        """Ids of the problems, in order."""
+        return [p.problem_id for p in self.problems]
+
+    @cached_property
+    def content_id(self) -> str:
+        """Tagged hash of everything read: problems, their order, and the rows that cannot be used."""
+        bad = [[row.ordinal, row.raw, fault] for row, fault in self.faults]
+        return content_id("set", [self.ids, [p.solution for p in self.problems], bad])
+
+
+def read_problems(config: ProblemsConfig, base: Path) -> ProblemSet:
+    """Read the problems of a recipe.
 
     Raises:
         InputError: no row can be used.
         NotFoundError: there is no such file or data set.
     """
-    known = {str(i) for (i,) in store.query("SELECT problem_id FROM problems WHERE source = ?", [config.source])}
-    dropped = {
-        str(i)
-        for (i,) in store.query("SELECT drop_id FROM drops WHERE run_id = ? AND step = ?", [step.run_id, step.name])
-    }
-    ids: dict[str, None] = {}
-    batch: list[ProblemRow | DropRow] = []
-    faults: list[str] = []
+    problems: dict[str, ProblemRow] = {}
+    faults: list[tuple[SourceRow, str]] = []
     n_rows = 0
     for row in read_source(config.source, base):
         n_rows += 1
         parsed = parse_gsm8k(row)
-        question, answer, solution = parsed if isinstance(parsed, tuple) else ("", "", "")
-        problem_id = content_id("prb", [question, answer])
-        fault = parsed if isinstance(parsed, str) else "duplicate" if problem_id in ids else None
-        if fault:
-            faults += [f"{config.source}:{row.ordinal + 1}: {fault}"]
-            drop = _drop(config.source, row, fault, step)
-            batch += [drop] if drop.drop_id not in dropped else []
+        if isinstance(parsed, str):
+            faults.append((row, parsed))
             continue
-        if problem_id not in known:
-            batch.append(ProblemRow(problem_id, config.source, row.ordinal, question, answer, solution))
-        ids[problem_id] = None
-        if len(batch) >= BATCH:
-            store.append(batch)
-            batch = []
-    store.append(batch)
+        problem = ProblemRow(content_id("prb", list(parsed[:2])), config.source, row.ordinal, *parsed)
+        if problem.problem_id in problems:
+            faults.append((row, "duplicate"))
+        else:
+            problems[problem.problem_id] = problem
+    found = ProblemSet(config.source, n_rows, tuple(problems.values()), tuple(faults))
+    _refuse_empty(found)
+    return found
+
+
+def load_problems(store: Store, found: ProblemSet, step: Step) -> None:
+    """Bring the problems of a run into the store.
+
+    Rows that cannot be used, and rows that are there twice, become drops with their line and text.
+    """
+    known = _ids(store, "SELECT problem_id FROM problems WHERE source = ?", found.source)
+    dropped = _ids(store, "SELECT drop_id FROM drops WHERE run_id = ? AND step = ?", step.run_id, step.name)
+    rows: list[ProblemRow | DropRow] = [p for p in found.problems if p.problem_id not in known]
+    rows += [
+        d for d in (_drop(found.source, row, fault, step) for row, fault in found.faults) if d.drop_id not in dropped
+    ]
+    for start in range(0, len(rows), BATCH):
+        store.append(rows[start : start + BATCH])
     store.fold()
-    store.fix_plan(step.run_id, step.iteration, step.name, [(config.source, n_rows)])
-    _report(config.source, len(ids), faults)
-    return list(ids)
+    members = [
+        {"problem_set_id": found.content_id, "ordinal": i, "problem_id": problem_id}
+        for i, problem_id in enumerate(found.ids)
+    ]
+    store.insert("problem_sets", members, key="problem_set_id")
+    store.fix_plan(step.run_id, step.iteration, step.name, [(found.source, found.n_rows)])
+    if found.faults:
+        row, fault = found.faults[0]
+        log.warning(
+            "%s of %s cannot be used and are kept as drops; the first: %s", _rows(len(found.faults)), found.source,
+            f"{found.source}:{row.ordinal + 1}: {fault}",
+        )  # fmt: skip
+
+
+def _ids(store: Store, query: str, *parameters: str) -> set[str]:
+    return {str(i) for (i,) in store.query(query, parameters)}
 
 
 def _drop(source: str, row: SourceRow, reason: str, step: Step) -> DropRow:
@@ -75,13 +121,17 @@ def _drop(source: str, row: SourceRow, reason: str, step: Step) -> DropRow:
     return DropRow(drop_id, step.run_id, step.iteration, step.name, reason, place, None, row.raw)
 
 
-def _report(source: str, n: int, faults: list[str]) -> None:
-    if faults:
-        log.warning("%d rows of %s cannot be used and are kept as drops; the first: %s", len(faults), source, faults[0])
-    if n == 0:
-        raise InputError(
-            f"problems {source}",
-            expected="rows with 'question' and 'answer', the number behind ####",
-            received=faults[0] if faults else "no rows",
-            cure="check problems.source and problems.format in the recipe",
-        )
+def _rows(n: int) -> str:
+    return f"{n} row" if n == 1 else f"{n} rows"
+
+
+def _refuse_empty(found: ProblemSet) -> None:
+    if found.problems:
+        return
+    first = f"{found.source}:{found.faults[0][0].ordinal + 1}: {found.faults[0][1]}" if found.faults else "no rows"
+    raise InputError(
+        f"problems {found.source}",
+        expected="rows with 'question' and 'answer', the number behind ####",
+        received=first,
+        cure="check problems.source and problems.format in the recipe",
+    )

@@ -6,6 +6,7 @@ from ._report import ITERATION_COLUMNS, describe_outcome, iteration_cells, rende
 from ._report_to import Reporter, SilentReporter
 from ._summary import Summary, summarize
 from ._wheel import Wheel
+from ._words import count, percent
 
 __all__ = [
     "ITERATION_COLUMNS",
@@ -17,9 +18,11 @@ __all__ = [
     "SilentReporter",
     "Summary",
     "Wheel",
+    "count",
     "describe_outcome",
     "iteration_cells",
     "pair_items",
+    "percent",
     "render_report",
     "rule",
     "summarize",

@@ -81,7 +81,9 @@ def check_metrics(store: Store, splits: list[Split], checkpoint_id: str) -> None
 
 
 def record_baseline(store: Store, splits: list[Split], *, run_id: str, checkpoint_id: str) -> None:
-    """Write down the first champion's own scores as iteration 0."""
+    """Write down the first champion's own scores as iteration 0, once a run."""
+    if store.query("SELECT 1 FROM decisions WHERE run_id = ? AND role = 'baseline' LIMIT 1", [run_id]):
+        return
     ruling = Ruling(False, "the first champion")
     measured = _measured(store, checkpoint_id, splits).values()
     rows = [_row(run_id, 0, "seed", checkpoint_id, m, ruling, "baseline") for m in measured]

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from ._summary import Row, Summary
+from ._words import percent
 
 PLOT_FOLDER = "report"
 TEXT_CHARS = 600
@@ -85,7 +86,7 @@ def iteration_cells(summary: Summary) -> list[list[str]]:
     """Return the cells of the table of iterations; stages that were left out have no score but a reason."""
     rows = [
         [
-            str(c["iteration"]), c["stage"], _percent(c["score"], c["stderr"]), str(c["n"]),
+            str(c["iteration"]), c["stage"], percent(c["score"], c["stderr"]), str(c["n"]),
             "" if c["delta"] is None else f"{100 * c['delta']:+.1f}", "" if c["p_value"] is None else f"{c['p_value']:.2g}",
             "baseline" if c["role"] == "baseline" else "yes" if c["promoted"] else "no", c["reason"],
         ]
@@ -100,11 +101,13 @@ def iteration_cells(summary: Summary) -> list[list[str]]:
 
 def describe_outcome(summary: Summary) -> str:
     """Say in one sentence what the run achieved."""
+    if not summary.left_out and not any(c["role"] == "gate" for c in summary.challengers):
+        return "No challenger has been tried yet: the first champion is in use."
     if not summary.overall:
         return "No challenger was promoted: the first champion stays."
     rows = [r for r in summary.overall if r["metric"] == summary.challengers[0]["metric"]]
     parts = [
-        f"{r['suite']}/{r['split']}: {_percent(r['before'], r['before_stderr'])} → {_percent(r['after'], r['after_stderr'])} % "
+        f"{r['suite']}/{r['split']}: {percent(r['before'], r['before_stderr'])} → {percent(r['after'], r['after_stderr'])} % "
         f"({100 * (r['after'] - r['before']):+.1f} points, p = {r['p_value']:.2g}, n = {r['n']})"
         for r in rows
     ]
@@ -148,12 +151,8 @@ def _cell(text: Any) -> str:
 def _score_cells(s: Row) -> list[Any]:
     delta = "" if s["delta"] is None else f"{100 * s['delta']:+.1f}"
     p = "" if s["p_value"] is None else f"{s['p_value']:.2g}"
-    score = _percent(s["score"], s["stderr"])
+    score = percent(s["score"], s["stderr"])
     return [s["iteration"], s["stage"], s["suite"], s["split"], s["metric"], score, s["n"], delta, p, s["role"]]
-
-
-def _percent(score: float, stderr: float | None) -> str:
-    return f"{100 * score:.1f}" + (f" ± {100 * stderr:.1f}" if stderr is not None else "")
 
 
 def _table(columns: list[str], rows: list[list[Any]]) -> str:

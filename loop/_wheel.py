@@ -24,6 +24,7 @@ from ..gen import (
     load_problems,
     make_stages,
     read_problem_plan,
+    read_problems,
 )
 from ..judge import (
     Decontaminator,
@@ -41,10 +42,12 @@ from ..schema import content_id, hash_files, seed_from, utc_now
 from ..stage import Event
 from ..store import Project, Store
 from ..train import Checkpoint, TrainJob, check_keys, train_checkpoint
+from ._content import Content, describe_content, find_earlier_run
 from ._decide import check_metrics, decide, record_baseline
 from ._gate import Ruling
 from ._generate import Generation, run_loop
 from ._report_to import Reporter
+from ._words import count
 
 SOLVE, ON_POLICY, IMPORT = "solve", "on-policy", "import"
 IMPORT_MARKERS = ("####", "A:", "boxed", "the answer is")
@@ -91,18 +94,21 @@ class Wheel:
         """
         check_keys("sft", self.recipe.train.sft)
         check_keys("dpo", self.recipe.train.dpo or {})
-        for solve in (self.recipe.solve, self._on_policy_config()):
-            load_template(solve.template, self.store.project.root)
-        make_stages(self.recipe.generate, self.store.project.root, self.base)
-        base = resolve_model(self.recipe.model, self.base)
+        base = self._resolve_model()
+        stages = make_stages(self.recipe.generate, self.store.project.root, self.base)
+        templates = [load_template(name, self.store.project.root) for name in self._template_names()]
+        templates += [stage.template(name) for stage in stages for name in stage.generator.templates]
+        problems = read_problems(self.recipe.problems, self.base) if self.recipe.problems is not None else None
+        self.splits = prepare_suites(self.store.project, self.recipe.suites, self.base)
+        content = describe_content(self.recipe, problems.content_id if problems else None, self.splits, templates)
+        self.run_id = content_id("run", [self.recipe.identity(), base.revision, content])
         self.store.open()
         self._base_model = base
-        base_id = content_id("ckpt", base.revision)
-        self.run_id = content_id("run", [self.recipe.identity(), base.revision])
-        self.splits = prepare_suites(self.store, self.recipe.suites, self.base)
-        if self.recipe.problems is not None:
-            self._problem_ids = load_problems(self.store, self.recipe.problems, self.base, self._step(0, "problems"))
-        self._record_run(base, base_id)
+        self._say_what_changed(base, content)
+        if problems is not None:
+            self._problem_ids = problems.ids
+            load_problems(self.store, problems, self._step(0, "problems"))
+        self._record_run(base, problems.content_id if problems else None, content)
 
     def run(self, iterations: int) -> None:
         """Turn the wheel until ``iterations`` turns are complete."""
@@ -224,7 +230,8 @@ class Wheel:
         self.store.fix_plan(self.run_id, 0, IMPORT, [(hash_files([path]), counts.inputs)], grow=True)
         n_pairs = make_pairs(self.store, self.run_id, 0, IMPORT, self.recipe.pairs, self._seed(0, "pair"))
         self.reporter.end(
-            f"{counts.problems} problems, {counts.samples} new samples, {n_pairs} pairs, {len(counts.faults)} bad lines"
+            f"{count(counts.problems, 'problem')}, {count(counts.samples, 'new sample')}, {count(n_pairs, 'pair')}, "
+            f"{count(len(counts.faults), 'bad line')}"
         )
 
     def train_imported(self) -> Checkpoint | None:
@@ -267,7 +274,7 @@ class Wheel:
         """Score a challenger and let the gate decide between it and the champion of the moment."""
         self.evaluate(challenger, iteration)
         champion = self._champion_for(iteration, challenger)
-        self.evaluate(self._checkpoint(champion), iteration)  # needed only when a suite has changed since
+        self.evaluate(self._checkpoint(champion), iteration)  # needed only when another lm-eval scores now
         ruling = decide(
             self.store, self.recipe, self.splits, run_id=self.run_id, iteration=iteration, stage=challenger.stage,
             challenger=challenger.checkpoint_id, champion=champion,
@@ -372,8 +379,34 @@ class Wheel:
     def _seed(self, *parts: object) -> int:
         return seed_from(self.recipe.seed, *parts) % (1 << 31)
 
-    def _record_run(self, base: ResolvedModel, base_id: str) -> None:
-        now = utc_now()
+    def _resolve_model(self) -> ResolvedModel:
+        try:
+            return resolve_model(self.recipe.model, self.base)
+        except NotFoundError as error:
+            folder = (self.base / Path(self.recipe.model).expanduser()).resolve()
+            if not folder.exists():
+                raise
+            what = f"the folder {folder}, without a config.json in it" if folder.is_dir() else f"the file {folder}"
+            raise NotFoundError(
+                error.place, expected=error.expected, received=what, cure="name the folder that holds the model's files"
+            ) from None
+
+    def _template_names(self) -> list[str]:
+        return sorted({self.recipe.solve.template, self._on_policy_config().template})
+
+    def _say_what_changed(self, base: ResolvedModel, content: Content) -> None:
+        """Say it when this is a new run only because files have changed under the recipe."""
+        if self.store.query("SELECT 1 FROM runs WHERE run_id = ?", [self.run_id]):
+            return
+        earlier = find_earlier_run(self.store, self.recipe, content_id("ckpt", base.revision))
+        if earlier is not None:
+            changed = ", ".join(sorted(k for k in content if content[k] != earlier.content.get(k)))
+            self.reporter.say(
+                f"Changed since run {earlier.run_id}: {changed}. This is a new run; the rows of the other stay."
+            )
+
+    def _record_run(self, base: ResolvedModel, problem_set_id: str | None, content: Content) -> None:
+        now, base_id = utc_now(), content_id("ckpt", base.revision)
         checkpoint = {
             "checkpoint_id": base_id, "run_id": None, "iteration": None, "stage": "seed", "parent_id": None,
             "snapshot_id": None, "path": base.path, "config": json.dumps({"model": base.name, "revision": base.revision}),
@@ -382,7 +415,7 @@ class Wheel:
         run = {
             "run_id": self.run_id, "name": self.recipe.name, "seed": self.recipe.seed, "model": self.recipe.model,
             "base_checkpoint_id": base_id, "recipe": self.recipe.model_dump_json(), "versions": json.dumps(_versions()),
-            "started_at": now,
+            "started_at": now, "problem_set_id": problem_set_id, "content": json.dumps(content),
         }  # fmt: skip
         self.store.insert("checkpoints", [checkpoint], key="checkpoint_id")
         self.store.insert("runs", [run], key="run_id")
@@ -438,7 +471,7 @@ class Wheel:
         self, iteration: int, method: str, parent: Checkpoint, snapshot: Snapshot, args: dict[str, Any]
     ) -> Checkpoint | None:
         if snapshot.n_rows < self.recipe.train.min_rows:
-            reason = f"{snapshot.n_rows} rows are fewer than train.min_rows = {self.recipe.train.min_rows}"
+            reason = f"{count(snapshot.n_rows, 'row')}: fewer than train.min_rows = {self.recipe.train.min_rows}"
             drop_rows(
                 self.store, self.run_id, iteration, f"{method}/train", reason, snapshot.snapshot_id, snapshot.n_rows
             )
@@ -546,12 +579,12 @@ class Wheel:
 
     def _describe_training(self, checkpoint: Checkpoint, snapshot: Snapshot) -> str:
         rows = self.store.query(
-            "SELECT arg_min(loss, step), arg_max(loss, step) FROM train_log WHERE checkpoint_id = ?",
+            "SELECT arg_min(loss, step), arg_max(loss, step), count(*) FROM train_log WHERE checkpoint_id = ? AND loss IS NOT NULL",
             [checkpoint.checkpoint_id],
         )
-        first, last = rows[0]
-        losses = f", loss {first:.4f} → {last:.4f}" if first is not None else ""
-        return f"{snapshot.n_rows} rows{losses}"
+        first, last, n = rows[0]
+        losses = "" if not n else f", loss {first:.4f}" if n == 1 else f", loss {first:.4f} → {last:.4f}"
+        return f"{count(snapshot.n_rows, 'row')}{losses}"
 
 
 def _versions() -> dict[str, str]:

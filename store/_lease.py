@@ -132,30 +132,52 @@ def _holder(error: duckdb.Error) -> str:
     return f"process {match[2]} ({match[1]})" if match else "another program"
 
 
+def is_damage(error: duckdb.Error) -> bool:
+    """Say whether DuckDB failed because of the file, not because of what it was asked."""
+    kinds = (duckdb.IOException, duckdb.InternalException, duckdb.FatalException, duckdb.SerializationException)
+    return (isinstance(error, kinds) or "corrupt database" in str(error).lower()) and not _lacks_room(error)
+
+
+def _lacks_room(error: duckdb.Error) -> bool:
+    text = str(error).lower()
+    return any(sign in text for sign in ("no space", "out of disk", "file too large", "quota exceeded"))
+
+
+MOVE_AWAY = (
+    "move the file away (mv it to another name, together with its .wal if there is one) and put a backup in its place; "
+    "without a backup, flywheel run then starts over"
+)
+
+
 def _translate_open(path: Path, error: duckdb.Error) -> StoreError:
     text = str(error).split("\n")[0]
+    place = f"store {path}"
+    if path.is_dir():
+        return StoreError(place, expected="a DuckDB file", received="a folder", cure="move the folder away")
     if "version" in text.replace(str(path), "").lower():
         return StoreVersionError(
-            f"store {path}",
-            expected=f"a file that DuckDB {duckdb.__version__} reads",
-            received=text,
+            place, expected=f"a file that DuckDB {duckdb.__version__} reads", received=text,
             cure="upgrade flywheel and duckdb to the versions that wrote it",
+        )  # fmt: skip
+    if "denied" in text.lower() or "read-only" in text.lower():
+        return StoreError(
+            place,
+            expected="a DuckDB file that can be opened",
+            received=text,
+            cure="check the rights of the file and its folder",
         )
-    return StoreError(
-        f"store {path}",
-        expected="a DuckDB file that can be opened",
-        received=text,
-        cure="check the path, its rights and its disk",
-    )
+    return StoreError(place, expected="a DuckDB file that can be opened", received=text, cure=MOVE_AWAY)
 
 
 def _translate_use(path: Path, error: duckdb.Error) -> Exception:
     text = str(error).split("\n")[0]
-    if any(sign in text.lower() for sign in ("no space", "out of disk", "file too large", "quota exceeded")):
+    if _lacks_room(error):
         return DiskFullError(
             f"store {path}",
             expected="room to write",
             received=text,
             cure="free some space, then give the same command again: the rows are kept in the journal",
         )
+    if is_damage(error):
+        return StoreError(f"store {path}", expected="a whole DuckDB file", received=text, cure=MOVE_AWAY)
     return error

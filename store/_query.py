@@ -4,7 +4,7 @@ import csv
 import io
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from decimal import Decimal
@@ -15,10 +15,12 @@ import duckdb
 import pyarrow as pa
 
 from ..errors import NotFoundError, QueryError
-from ._lease import DEFAULT_PATIENCE_S, lease
+from ._lease import DEFAULT_PATIENCE_S, is_damage, lease
 from ._migrate import check_version
 from ._project import Project
 
+TABLES = "SHOW TABLES"
+ONLY_READS = "flywheel sql only reads; to change a store, open a copy of it with any DuckDB client"
 FORMATS = ("table", "csv", "json", "parquet")
 
 
@@ -41,11 +43,12 @@ class Result:
 
 
 def run_query(project: Project, sql: str, *, patience_s: float = DEFAULT_PATIENCE_S) -> Result:
-    """Run ``sql`` read-only.
+    """Run ``sql``, one statement that reads.
 
     Raises:
         NotFoundError: the project has no store.
-        QueryError: DuckDB refuses it.
+        QueryError: DuckDB refuses it, it is not one statement, or it does more than read.
+        StoreError: the file is damaged.
         StoreLockedError: another program wrote for longer than ``patience_s``.
     """
     if not project.store_path.exists():
@@ -59,10 +62,13 @@ def run_query(project: Project, sql: str, *, patience_s: float = DEFAULT_PATIENC
     with lease(project.store_path, write=False, patience_s=patience_s, safe=True) as connection:
         check_version(connection, f"store {project.store_path}")
         try:
+            _require_one_reading(connection.extract_statements(sql))
             relation = connection.sql(sql)
             table = pa.table({}) if relation is None else relation.to_arrow_table()
             del relation
         except duckdb.Error as error:
+            if is_damage(error):
+                raise  # the lease says that the file is at fault
             raise _refused(error) from None
     return Result(table.rename_columns(_distinct(table.column_names)), time.monotonic() - started)
 
@@ -90,6 +96,21 @@ def read_safely(
             raise _refused(error, place) from None
 
 
+READING = ("SELECT", "EXPLAIN", "PRAGMA", "MULTI", "RELATION")
+"""DuckDB's statement types that only read (``SHOW`` and ``DESCRIBE`` are SELECT, ``PIVOT`` is MULTI)."""
+
+
+def _require_one_reading(statements: Sequence[duckdb.Statement]) -> None:
+    """Refuse anything but one statement that reads."""
+    if len(statements) != 1:
+        received = f"{len(statements)} queries" if statements else "nothing"
+        cure = "give them one by one" if statements else f'write a query, for example: flywheel sql "{TABLES}"'
+        raise QueryError("sql", expected="one query", received=received, cure=cure)
+    kind = statements[0].type.name
+    if kind not in READING:
+        raise QueryError("sql", expected="a query that reads", received=f"a {kind} statement", cure=ONLY_READS)
+
+
 def _distinct(names: list[str]) -> list[str]:
     """Number the columns of equal name, so that none is lost where names are keys."""
     taken = set(names)
@@ -106,9 +127,9 @@ def _distinct(names: list[str]) -> list[str]:
 
 def _refused(error: duckdb.Error, place: str = "sql") -> QueryError:
     lines = [line for line in str(error).splitlines() if line.strip()]
-    cure = 'flywheel sql "SHOW TABLES" lists tables and views; DESCRIBE name shows the columns'
+    cure = f'flywheel sql "{TABLES}" lists tables and views; DESCRIBE name shows the columns'
     if "read-only" in str(error) or "disabled" in str(error):
-        cure = "flywheel sql only reads; to change a store, open a copy of it with any DuckDB client"
+        cure = ONLY_READS
     return QueryError(
         place, expected="a query that DuckDB can run on this store", received=" / ".join(lines), cure=cure
     )

@@ -1,15 +1,16 @@
 """Rows from where a recipe says: a JSONL file (plain or gzip), or a hub data set; a slice of either."""
 
+import codecs
 import gzip
-import io
 import json
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..config import Source
-from ..errors import InputError, NotFoundError
+from ..config import Source, require_file
+from ..errors import FileAccessError, InputError, NotFoundError, explain_os_error
 
 
 @dataclass(frozen=True)
@@ -22,56 +23,74 @@ class SourceRow:
     fault: str | None = None
 
 
-def read_source(spec: str, base: Path) -> Iterator[SourceRow]:
-    """Yield the rows of ``spec``; a line that is no JSON object is yielded with its fault.
+def read_source(spec: str, base: Path, *, cure: str = "check the path in the recipe") -> Iterator[SourceRow]:
+    """Yield the rows of ``spec``; a line that is no JSON object in UTF-8 is yielded with its fault.
 
     Args:
         spec: see :data:`flywheel.config.SourceSpec`.
         base: folder that relative paths start from.
+        cure: what to do when there is no such file.
 
     Raises:
         NotFoundError: no such file, or the hub does not give the data set.
-        InputError: the file cannot be decoded.
+        FileAccessError: the file may not be read.
+        InputError: the file cannot be unpacked, or the slice is behind its end.
     """
     source = Source.parse(spec)
-    rows = _read_hub(source) if source.is_hub else _read_file(base / Path(source.where).expanduser())
-    for i, row in enumerate(rows):
-        if source.stop is not None and i >= source.stop:
-            return
-        if i >= source.start:
+    rows = _read_hub(source) if source.is_hub else _read_file(base / Path(source.where).expanduser(), cure)
+    n = 0
+    for n, row in enumerate(rows, start=1):
+        if n > source.start:
             yield row
+        if n == source.stop:
+            return
+    if source.start and n <= source.start:
+        raise InputError(
+            f"data {spec}", expected=f"rows from number {source.start} on, counted from 0",
+            received=f"{n} rows in all", cure="choose a slice within them",
+        )  # fmt: skip
 
 
-def _read_file(path: Path) -> Iterator[SourceRow]:
-    if not path.is_file():
-        raise NotFoundError(
-            f"data file {path}", expected="a JSONL file", received="no such file", cure="check the path in the recipe"
-        )
+def _read_file(path: Path, cure: str) -> Iterator[SourceRow]:
+    place = f"data file {path}"
+    require_file(path, place, expected="a JSONL file", cure=cure)
     opener = gzip.open if path.suffix == ".gz" else open
     try:
-        with opener(path, "rb") as raw, io.TextIOWrapper(raw, encoding="utf-8-sig") as stream:
+        with opener(path, "rb") as stream:
             for ordinal, line in enumerate(stream):
                 if line.strip():
-                    yield _parse_line(ordinal, line)
-    except (UnicodeDecodeError, gzip.BadGzipFile, EOFError) as error:
+                    yield _parse_line(ordinal, line.removeprefix(codecs.BOM_UTF8) if ordinal == 0 else line)
+    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
         raise InputError(
-            f"data file {path}",
-            expected="JSON lines in UTF-8",
-            received=str(error),
-            cure="re-encode or replace the file",
+            place, expected="a whole gzip file", received=str(error), cure="fetch or pack the file again"
         ) from None
+    except OSError as error:
+        raise FileAccessError(place, **explain_os_error(error)._asdict()) from None
 
 
-def _parse_line(ordinal: int, line: str) -> SourceRow:
+def _parse_line(ordinal: int, line: bytes) -> SourceRow:
+    """Parse one line. Faults are worded without positions, so that equal ones can be counted together."""
     try:
-        row = json.loads(line)
+        text = line.decode("utf-8").rstrip("\r\n")
+    except UnicodeDecodeError:
+        return SourceRow(ordinal, {}, line.decode("utf-8", "backslashreplace").rstrip("\r\n"), "not text in UTF-8")
+    try:
+        row = json.loads(text, parse_constant=_refuse_constant)
+    except RecursionError:
+        return SourceRow(ordinal, {}, text, "not JSON: nested too deeply")
     except ValueError as error:
-        return SourceRow(ordinal, {}, line.rstrip("\n"), f"not JSON: {error}")
+        return SourceRow(
+            ordinal, {}, text, f"not JSON: {error.msg if isinstance(error, json.JSONDecodeError) else error}"
+        )
     if not isinstance(row, dict):
-        return SourceRow(ordinal, {}, line.rstrip("\n"), f"not a JSON object but a {type(row).__name__}")
-    if "\\ud" in line.lower():
+        return SourceRow(ordinal, {}, text, f"not a JSON object but a {type(row).__name__}")
+    if "\\ud" in text.lower():
         row = _without_halves(row)
-    return SourceRow(ordinal, row, line.rstrip("\n"))
+    return SourceRow(ordinal, row, text)
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"{name} is no JSON number")
 
 
 def _without_halves(value: Any) -> Any:

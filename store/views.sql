@@ -55,7 +55,11 @@ WITH counted AS (
     WHERE s.run_id IS NOT NULL AND NOT starts_with(v.judge, 'recorded@') GROUP BY ALL
     UNION ALL
     SELECT r.run_id, 0, 'problems', 0, count(DISTINCT p.problem_id)
-    FROM runs r JOIN problems p ON p.source = r.recipe ->> '$.problems.source' GROUP BY ALL
+    FROM runs r JOIN problem_sets x ON x.problem_set_id = r.problem_set_id JOIN problems p ON p.problem_id = x.problem_id
+    GROUP BY ALL
+    UNION ALL
+    SELECT r.run_id, 0, 'problems', 0, count(DISTINCT p.problem_id)  -- runs of a flywheel that knew no problem sets
+    FROM runs r JOIN problems p ON p.source = r.recipe ->> '$.problems.source' WHERE r.problem_set_id IS NULL GROUP BY ALL
     UNION ALL
     SELECT 'project', 0, 'ingest', 0, count(*) FROM documents HAVING count(*) > 0
     UNION ALL

@@ -47,6 +47,13 @@ def mini(tmp_path):
 
 
 @pytest.fixture
+def stored(mini):
+    """A mini project with an empty store."""
+    Store(Project(mini)).open().close()
+    return mini
+
+
+@pytest.fixture
 def endpoint(tmp_path):
     """Start fake endpoints: ``endpoint(problems_file, latency=0.01, faults=…)``."""
     started = []

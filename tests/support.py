@@ -66,6 +66,18 @@ def run_cli(folder, *args, env=None, timeout=300, check=None, stdin=None):
     return done
 
 
+def refused(done, *parts, code=2):
+    """Check that a command was refused with all four parts of a message: place, expected, received, cure."""
+    assert done.returncode == code, f"{done.returncode}\n{done.stdout}\n{done.stderr}"
+    for part in (*parts, "expected:", "received:", "cure:"):
+        assert part in done.stderr, done.stderr
+
+
+def change(folder, **changes):
+    """Write the mini project's recipe anew, with changes."""
+    (folder / "recipe.yaml").write_text(yaml.safe_dump({**MINI, **changes}))
+
+
 class FakeEndpoint:
     def __init__(self, folder, problems, **settings):
         folder.mkdir(exist_ok=True)

@@ -31,7 +31,7 @@ def train(job: dict[str, Any], folder: Path, emit: Emit) -> dict[str, Any]:
     trainer = _make_trainer(job["method"], args, model, tokenizer, rows)
     trainer.add_callback(_make_callback(emit, _tokens_per_row(trainer.train_dataset)))
     started = time.monotonic()
-    outcome = trainer.train()
+    outcome = _run(trainer, job["method"])
     if outcome.training_loss != outcome.training_loss:
         raise StageError(
             f"training {job['method']}",
@@ -67,12 +67,28 @@ def _make_trainer(method: str, args: dict[str, Any], model: Any, tokenizer: Any,
     }[method]
     try:
         config = config_class(**args)
+        return trainer_class(model=model, args=config, train_dataset=rows, processing_class=tokenizer)
     except (TypeError, ValueError) as error:
-        raise RecipeError(
-            f"recipe key train.{method}", expected=f"arguments that TRL's {config_class.__name__} accepts",
-            received=str(error), cure="change the value",
-        ) from error  # fmt: skip
-    return trainer_class(model=model, args=config, train_dataset=rows, processing_class=tokenizer)
+        raise _refused(method, error) from error
+
+
+def _run(trainer: Any, method: str) -> Any:
+    """Train; a value that the optimizer or the schedule refuses before the first step is the recipe's fault."""
+    try:
+        return trainer.train()
+    except (TypeError, ValueError) as error:
+        if trainer.state.global_step:
+            raise
+        raise _refused(method, error) from error
+
+
+def _refused(method: str, error: Exception) -> RecipeError:
+    return RecipeError(
+        f"recipe key train.{method}",
+        expected=f"values that TRL trains with ({method.upper()}Config)",
+        received=str(error).split("\n")[0],
+        cure=f"change the value under train.{method} that this names; what was generated is kept",
+    )
 
 
 def _tokens_per_row(rows: Any) -> float:

@@ -3,21 +3,14 @@
 They are read from the source, not by import: a recipe is checked before anything is generated, without loading torch.
 """
 
-import ast
 import difflib
-import functools
-import importlib.util
-from collections.abc import Iterable
-from pathlib import Path
 from typing import Any
 
-from ..errors import MissingExtraError, RecipeError
+from ..errors import RecipeError
+from ..stage import class_fields, package_folder
+from ._values import check_values
 
-CONFIG_FILES = {
-    "sft": ("trl.trainer.sft_config:SFTConfig",),
-    "dpo": ("trl.trainer.dpo_config:DPOConfig",),
-}
-SHARED_FILES = ("trl.trainer.base_config:_BaseConfig", "transformers.training_args:TrainingArguments")
+CONFIG_CLASSES = {"sft": "SFTConfig", "dpo": "DPOConfig"}
 
 RESERVED = ("output_dir", "seed", "data_seed", "report_to", "save_strategy", "disable_tqdm", "overwrite_output_dir")
 """Keys that flywheel sets itself."""
@@ -25,57 +18,40 @@ RESERVED = ("output_dir", "seed", "data_seed", "report_to", "save_strategy", "di
 
 def valid_keys(method: str) -> list[str]:
     """Return the keys that a recipe may set for ``method`` (``sft`` or ``dpo``)."""
-    keys = {key for spec in (*CONFIG_FILES[method], *SHARED_FILES) for key in _fields(*spec.split(":"))}
-    return sorted(keys - set(RESERVED))
+    return sorted(set(annotations(method)) - set(RESERVED))
 
 
-def check_keys(method: str, given: Iterable[str]) -> None:
-    """Refuse the first key of ``given`` that TRL does not know.
+def annotations(method: str) -> dict[str, str]:
+    """Return every field of TRL's config for ``method`` with its annotation; TRL's own override transformers'."""
+    trainer = package_folder("trl", "training", "train") / "trainer"
+    transformers = package_folder("transformers", "training", "train")
+    return {
+        **class_fields(transformers / "training_args.py", "TrainingArguments"),
+        **class_fields(trainer / "base_config.py", "_BaseConfig"),
+        **class_fields(trainer / f"{method}_config.py", CONFIG_CLASSES[method]),
+    }
+
+
+def check_keys(method: str, given: dict[str, Any]) -> None:
+    """Refuse the first key of ``given`` that TRL does not know, or the first value that it cannot take.
 
     Raises:
-        RecipeError: with the nearest valid key.
+        RecipeError: with the nearest valid key, or the values that are allowed.
     """
     valid = valid_keys(method)
     for key in given:
-        if key in valid:
-            continue
-        if key in RESERVED:
-            cure = "remove it: flywheel sets it, from the recipe's seed and the project folder"
-        else:
-            near = difflib.get_close_matches(key, valid, n=1, cutoff=0.4)
-            cure = f"did you mean {near[0]!r}?" if near else "remove the key"
-        raise RecipeError(
-            f"recipe key train.{method}.{key}",
-            expected=f"a field of TRL's {CONFIG_FILES[method][0].split(':')[1]}",
-            received=f"unknown key {key!r}",
-            cure=cure,
-        )
-
-
-@functools.cache
-def _fields(module: str, class_name: str) -> tuple[str, ...]:
-    tree = ast.parse(_source_of(module))
-    for node in tree.body:
-        if isinstance(node, ast.ClassDef) and node.name == class_name:
-            return tuple(
-                item.target.id
-                for item in node.body
-                if isinstance(item, ast.AnnAssign)
-                and isinstance(item.target, ast.Name)
-                and not item.target.id.startswith("_")
+        if key not in valid:
+            raise RecipeError(
+                f"recipe key train.{method}.{key}",
+                expected=f"a field of TRL's {CONFIG_CLASSES[method]}",
+                received=f"unknown key {key!r}",
+                cure=_cure(key, valid),
             )
-    raise LookupError(f"{module} has no class {class_name}")
+    check_values(method, given, annotations(method))
 
 
-def _source_of(module: str) -> str:
-    top, *rest = module.split(".")
-    found: Any = importlib.util.find_spec(top)
-    if found is None:
-        raise MissingExtraError(
-            "training",
-            expected=f"the package {top}",
-            received="it is not installed",
-            cure="pip install 'llm-flywheel[train]'",
-        )
-    folder = Path(found.submodule_search_locations[0])
-    return folder.joinpath(*rest).with_suffix(".py").read_text(encoding="utf-8")
+def _cure(key: str, valid: list[str]) -> str:
+    if key in RESERVED:
+        return "remove it: flywheel sets it, from the recipe's seed and the project folder"
+    near = difflib.get_close_matches(key, valid, n=1, cutoff=0.4)
+    return f"did you mean {near[0]!r}?" if near else "remove the key"

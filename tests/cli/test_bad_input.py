@@ -6,22 +6,11 @@ import subprocess
 import sys
 
 import pytest
-import yaml
-from support import MINI, make_mini_project, run_cli, sql
-
-
-def change(folder, **changes):
-    (folder / "recipe.yaml").write_text(yaml.safe_dump({**MINI, **changes}))
-
-
-def refused(done, *parts, code=2):
-    assert done.returncode == code, f"{done.returncode}\n{done.stderr}"
-    for part in (*parts, "expected:", "received:", "cure:"):
-        assert part in done.stderr, done.stderr
+from support import MINI, change, make_mini_project, refused, run_cli, sql
 
 
 def test_no_recipe(tmp_path):
-    refused(run_cli(tmp_path, "run"), "recipe.yaml", "flywheel init")
+    refused(run_cli(tmp_path, "run"), "recipe.yaml", f"flywheel -C {tmp_path} init")
 
 
 def test_a_misspelt_key(mini):

@@ -74,19 +74,6 @@ def test_init_refuses_an_unknown_recipe(tmp_path):
     assert "demo" in done.stderr
 
 
-def test_doctor_says_what_works(tmp_path):
-    done = run_cli(tmp_path, "doctor", check=0)
-    for word in ("torch", "trl", "lm-eval", "GPU", "OPENAI_BASE_URL", "The demo can run."):
-        assert word in done.stdout
-
-
-def test_doctor_reaches_an_endpoint(tmp_path, endpoint):
-    (tmp_path / "known.jsonl").write_text("")
-    done = run_cli(tmp_path, "doctor", env=endpoint(tmp_path / "known.jsonl").env, check=0)
-    assert "fake-teacher" in done.stdout
-    assert "secret-key" not in done.stdout
-
-
 def test_an_endpoint_is_a_teacher_with_the_same_recipe(tmp_path, endpoint):
     """Prompt to completion over the chat endpoint with n draws, verified, all in the store."""
     folder = make_mini_project(tmp_path / "taught", engine={"kind": "openai"}, solve={"draws": 4, "problems": 25})

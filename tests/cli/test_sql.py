@@ -1,13 +1,14 @@
 import csv
 import io
 import json
+import re
 import subprocess
 import sys
 import time
 
 import pyarrow.parquet as pq
 import pytest
-from support import make_mini_project, run_cli, sql
+from support import HERE, make_mini_project, run_cli, sql
 
 QUERY = "select step, count(*) as n from samples group by step order by step"
 
@@ -27,6 +28,14 @@ def test_formats_go_to_standard_output_and_everything_else_to_standard_error(fin
     assert "2 rows" in done.stderr
     run_cli(finished_run, "sql", "--output", str(tmp_path / "out.json"), QUERY, check=0)
     assert json.loads((tmp_path / "out.json").read_text()) == as_json
+
+
+@pytest.mark.slow
+def test_the_readmes_query_tells_every_row_apart(finished_run):
+    query = re.search(r'sql "(select .*?)"', (HERE.parent / "README.md").read_text())[1]
+    rows = sql(finished_run, query)
+    named = [(r["iteration"], r["stage"], r["suite"], r["split"], r["metric"]) for r in rows]
+    assert len(set(named)) == len(rows) > 5
 
 
 @pytest.mark.slow
@@ -142,7 +151,7 @@ def test_the_prompt_answers_shows_errors_and_goes_on(finished_run):
     wait_for(b"cure:")
     os.write(parent, b"select 40 +\r")
     os.write(parent, b"2 as fortytwo;\r")
-    wait_for(b"1 rows")
+    wait_for(b"1 row, ")
     assert b"42" in seen
     os.write(parent, b".quit\r")
     assert process.wait(timeout=30) == 0

@@ -44,8 +44,9 @@ def test_a_value_out_of_range_shows_what_was_given(tmp_path):
     recipe = {**MINI, "solve": {"draws": 0}}
     with pytest.raises(RecipeError) as caught:
         load_recipe(write(tmp_path, yaml.safe_dump(recipe)))
-    assert "greater than or equal to 1" in caught.value.expected
+    assert caught.value.expected == "1 or more"
     assert caught.value.received == "0"
+    assert caught.value.cure == "set solve.draws to 1 or more"
 
 
 def test_a_gate_on_an_unknown_suite_is_refused(tmp_path):

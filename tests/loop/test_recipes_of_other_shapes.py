@@ -34,8 +34,9 @@ def test_a_metric_that_is_not_measured_is_refused_before_anything_is_generated(t
     suite = {**MINI["suites"][0], "metric": "exact_match,strict_match"}
     folder = make_mini_project(tmp_path / "misspelt", suites=[suite])
     done = run_cli(folder, "run", check=2)
-    assert "exact_match,strict-match" in done.stderr
-    assert sql(folder, "select count(*) as n from samples") == [{"n": 0}]
+    assert "did you mean 'exact_match,strict-match'?" in done.stderr
+    assert "started" not in done.stderr
+    assert not (folder / "flywheel.duckdb").exists()
 
 
 def test_evaluation_items_among_the_problems_never_reach_sft(tmp_path, endpoint):

@@ -2,10 +2,11 @@ import json
 import subprocess
 import sys
 
+import duckdb
 import pytest
 from flywheel.errors import DiskFullError, RunInProgressError, StoreError, StoreLockedError, StoreVersionError
 from flywheel.schema import DropRow, ProblemRow
-from flywheel.store import JournalWriter, Store, latest_version, list_segments, read_frames
+from flywheel.store import JournalWriter, Store, latest_version, list_migrations, list_segments, read_frames
 from support import run_cli
 
 HOLD = "import duckdb, sys, time; c = duckdb.connect(sys.argv[1]); print('held', flush=True); time.sleep(float(sys.argv[2]))"
@@ -131,6 +132,25 @@ def test_a_file_that_is_no_database_is_an_error_with_a_cure(project):
     project.store_path.write_bytes(b"not a database at all" * 1000)
     with pytest.raises((StoreError, StoreVersionError)):
         Store(project).open()
+
+
+def test_a_store_of_the_first_schema_is_brought_up_to_date(project):
+    project.make_folders()
+    _, name, first = list_migrations()[0]
+    with duckdb.connect(str(project.store_path)) as connection:
+        connection.execute("CREATE TABLE migrations (version INTEGER PRIMARY KEY, name VARCHAR, applied_at TIMESTAMP)")
+        connection.execute(first).fetchall()
+        connection.execute("INSERT INTO migrations VALUES (1, ?, now())", [name]).fetchall()
+        recipe = '{"problems": {"source": "p.jsonl"}}'
+        connection.execute(
+            "INSERT INTO runs VALUES ('run_1', 'x', 1, 'seed', 'c', ?, '{}', now())", [recipe]
+        ).fetchall()
+        connection.execute("INSERT INTO problems VALUES ('prb_1', 'p.jsonl', 0, 'q', '1', NULL)").fetchall()
+        connection.execute("INSERT INTO plans VALUES ('run_1', 0, 'problems', 0, 'p.jsonl', 1)").fetchall()
+    store = Store(project).open()
+    assert store.query("SELECT max(version) FROM migrations") == [(latest_version(),)]
+    assert store.query("SELECT step, entered, kept, dropped FROM funnel") == [("problems", 1, 1, 0)]
+    store.close()
 
 
 def test_migrations_are_recorded(store):

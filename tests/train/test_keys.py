@@ -30,6 +30,62 @@ def test_the_keys_read_from_source_are_those_of_the_classes():
 )
 def test_unknown_keys_are_refused(method, key, cure):
     with pytest.raises(RecipeError) as caught:
-        check_keys(method, [key])
+        check_keys(method, {key: 1})
     assert cure in caught.value.cure
     assert f"train.{method}.{key}" in caught.value.place
+
+
+@pytest.mark.parametrize(
+    ("method", "given", "expected", "cure"),
+    [
+        ("sft", {"lr_scheduler_type": "cosin"}, "one of linear, cosine", "did you mean 'cosine'?"),
+        ("sft", {"optim": "adam"}, "adamw_torch", "did you mean 'adamw_torch'?"),
+        ("sft", {"num_train_epochs": "lots"}, "a number", "set train.sft.num_train_epochs to a number"),
+        ("sft", {"learning_rate": -1}, "0 or more", "set train.sft.learning_rate"),
+        ("sft", {"per_device_train_batch_size": 0}, "above 0", "set"),
+        ("sft", {"per_device_train_batch_size": 1.5}, "a whole number", "set"),
+        ("sft", {"max_length": "long"}, "a whole number or null", "set"),
+        ("sft", {"packing": "maybe"}, "true or false", "set"),
+        ("sft", {"loss_type": "nil"}, "one of nll, dft", "did you mean 'nll'?"),
+        ("sft", {"learning_rate": True}, "a number", "set"),
+        ("dpo", {"loss_type": ["sigmod", "sft"]}, "one of sigmoid, hinge", "did you mean 'sigmoid'?"),
+        ("dpo", {"loss_type": "sigmod"}, "one of sigmoid", "did you mean 'sigmoid'?"),
+        ("dpo", {"loss_type": ["sigmoid", "sft"], "loss_weights": [1.0]}, "2 weights", "set"),
+        ("dpo", {"loss_weights": ["a"]}, "a list of numbers", "set"),
+        ("dpo", {"beta": -0.1}, "0 or more", "set"),
+    ],
+)
+def test_values_that_trl_cannot_take_are_refused_without_loading_it(method, given, expected, cure):
+    with pytest.raises(RecipeError) as caught:
+        check_keys(method, given)
+    assert f"train.{method}." in caught.value.place
+    assert expected in caught.value.expected
+    assert cure in caught.value.cure
+
+
+@pytest.mark.parametrize(
+    ("method", "given"),
+    [
+        ("sft", {"lr_scheduler_type": "cosine", "learning_rate": 1, "max_length": None, "optim": "adamw_torch"}),
+        ("sft", {"warmup_steps": 0.1, "gradient_checkpointing_kwargs": {"use_reentrant": False}, "neftune_noise_alpha": 5}),
+        ("sft", {"eval_strategy": "no", "logging_strategy": "steps", "optim_target_modules": ["a"], "bf16": None}),
+        ("dpo", {"loss_type": "sigmoid", "beta": 0, "model_init_kwargs": {"dtype": "float32"}, "debug": "x"}),
+        ("dpo", {"loss_type": ["sigmoid", "sft"], "loss_weights": [1, 0.2]}),
+        ("dpo", {"loss_type": "ipo", "loss_weights": [1.0]}),
+    ],
+)  # fmt: skip
+def test_values_that_trl_takes_pass(method, given):
+    check_keys(method, given)
+
+
+def test_every_default_of_trl_passes():
+    """What TRL itself sets must be allowed: its source says all that is checked."""
+    from dataclasses import MISSING, fields
+
+    import trl
+
+    for method, cls in (("sft", trl.SFTConfig), ("dpo", trl.DPOConfig)):
+        for f in fields(cls):
+            if f.default is not MISSING and f.name in valid_keys(method):
+                value = f.default.value if hasattr(f.default, "value") else f.default
+                check_keys(method, {f.name: value})

@@ -1,0 +1,113 @@
+"""Task definitions: lm-eval's YAML, read without running the functions that it names."""
+
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from ..config import explain_yaml, read_text
+from ..errors import NotFoundError, RecipeError
+from ..stage import package_folder
+
+LM_EVAL = "lm_eval"
+
+
+class Function(str):
+    """Stands for a function that a task file names with ``!function``."""
+
+
+Task = dict[str, Any]
+"""A task definition, what it includes merged in."""
+
+
+def find_task_file(task: str, base: Path) -> Path:
+    """Return the YAML that defines ``task``: a file of the user's, one of ours, or one of lm-eval's.
+
+    Raises:
+        NotFoundError: no such task.
+    """
+    own = base / task
+    if own.suffix in (".yaml", ".yml") and own.is_file():
+        return own
+    packaged = Path(__file__).parent / "tasks" / f"{task}.yaml"
+    if packaged.is_file():
+        return packaged
+    tasks = package_folder(LM_EVAL, "evaluation", "eval") / "tasks"
+    direct = tasks / task / f"{task}.yaml"
+    for file in [direct] if direct.is_file() else sorted(tasks.rglob("*.yaml")):
+        if file == direct or f"task: {task}\n" in file.read_text(encoding="utf-8", errors="ignore"):
+            return file
+    raise NotFoundError(
+        f"task {task!r}",
+        expected="a task of lm-eval, one of flywheel's, or a task YAML beside the recipe",
+        received="no such task",
+        cure="lm-eval ls tasks lists its tasks",
+    )
+
+
+def read_definition(task_file: Path) -> dict[str, str]:
+    """Return everything that defines a task, by file name.
+
+    That is its YAML, what the YAML includes, the functions beside it, and the version of lm-eval that runs it.
+    """
+    found = {LM_EVAL: metadata.version(LM_EVAL)}
+    for file, _ in _chain(task_file):
+        text = file.read_text(encoding="utf-8")
+        found[file.name] = text
+        if "!function" in text:
+            found |= {p.name: p.read_text(encoding="utf-8") for p in sorted(file.parent.glob("*.py"))}
+    return found
+
+
+def read_task(task_file: Path) -> Task:
+    """Return a task's keys; a file's own win over those that it includes.
+
+    Raises:
+        RecipeError: a file is not YAML, or no mapping.
+        NotFoundError: an included file does not exist.
+    """
+    merged: Task = {}
+    for _, data in reversed(_chain(task_file)):
+        merged |= {k: v for k, v in data.items() if k != "include"}
+    return merged
+
+
+def task_version(task_file: Path) -> str:
+    """Return the version that a task, or the file that it includes, gives itself; ``?`` without one."""
+    metadata_of_task = read_task(task_file).get("metadata")
+    version = metadata_of_task.get("version") if isinstance(metadata_of_task, dict) else None
+    return "?" if version is None else str(version)
+
+
+def _chain(task_file: Path) -> list[tuple[Path, Task]]:
+    """Return a task file and all that it includes, each with its own keys, the file itself first."""
+    found: dict[Path, Task] = {}
+    pending = [task_file]
+    while pending:
+        file = pending.pop(0)
+        if file in found:
+            continue
+        found[file] = data = _parse(file)
+        included = data.get("include") or []
+        names = [included] if isinstance(included, str) else included
+        pending += [file.parent / name for name in reversed(names)]  # of two that are included, the later wins
+    return list(found.items())
+
+
+def _parse(file: Path) -> Task:
+    class Loader(yaml.SafeLoader):
+        """Reads task files without running the functions that they name."""
+
+    Loader.add_constructor("!function", lambda loader, node: Function(node.value))
+    text = read_text(file, f"task file {file}", cure="check the path, and 'include' in the file that names it")
+    try:
+        data = yaml.load(text, Loader=Loader)
+    except yaml.YAMLError as error:
+        raise explain_yaml(error, f"task file {file}") from None
+    if not isinstance(data, dict):
+        raise RecipeError(
+            f"task file {file}", expected="a mapping of lm-eval's task keys",
+            received="nothing" if data is None else f"a {type(data).__name__}", cure="see docs of lm-eval's task YAML",
+        )  # fmt: skip
+    return data
