@@ -22,8 +22,8 @@ DEFAULT = IngestSettings()
     "--chunk-tokens", type=int, default=DEFAULT.chunk_tokens, show_default=True, help="Most tokens of a chunk."
 )
 @click.option(
-    "--overlap-tokens", type=int, default=DEFAULT.overlap_tokens, show_default=True,
-    help="Most tokens that a chunk repeats from the one before; 0 = disabled.",
+    "--overlap-tokens", type=int, default=None,
+    help="Most tokens that a chunk repeats from the one before; default: an eighth of a chunk; 0 = disabled.",
 )  # fmt: skip
 @click.option(
     "--min-chars", type=int, default=DEFAULT.min_chars, show_default=True,
@@ -71,6 +71,8 @@ def ingest_command(root: Path, /, paths: tuple[str, ...], fmt: str, **options: A
     What is there already is left alone; a changed file becomes a new version, of which only the changed chunks are new. A
     file that cannot be read is kept as a drop with its reason.
     """
+    if options["overlap_tokens"] is None:
+        options["overlap_tokens"] = max(0, options["chunk_tokens"]) // 8
     settings = IngestSettings(**options)
     store = Store(open_project(root))
     reporter = make_reporter()

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from ..config import RECIPE_FILE
+from ..config import RECIPE_FILE, load_recipe
 from ..errors import InputError, NotFoundError
 
 RECIPES = resources.files("flywheel.recipes")
@@ -45,4 +45,11 @@ def init_command(root: Path, name: str, force: bool) -> None:
         with resources.as_file(file) as path:
             shutil.copyfile(path, root / file.name)
         click.echo(str(root / file.name))
-    click.echo(f"Now: flywheel -C {root} run", err=True)
+    click.echo(f"Now: {_next(root)}", err=True)
+
+
+def _next(root: Path) -> str:
+    """Return what to do with a fresh recipe."""
+    if load_recipe(root / RECIPE_FILE, {}).suites:
+        return f"flywheel -C {root} run"
+    return f"flywheel -C {root} ingest FOLDER, then flywheel -C {root} generate --dry-run"

@@ -2,7 +2,7 @@
 
 Environment variables, base URL, authentication and Azure's paths are those of the openai package; a test compares the
 requests with the ones that it would send. The package itself stays off the hot path and off the start: importing it
-costs 0.8 s and each call of it 1 to 2 ms, against 0.15 ms (docs/decisions/0006).
+costs 0.8 s and each call of it 1 to 2 ms, against 0.15 ms (docs/decisions/0007).
 """
 
 import os

@@ -15,6 +15,7 @@ from collections import Counter
 from pathlib import Path
 
 from aiohttp import web
+from fake_teacher import teach
 
 MODEL = "fake-teacher"
 
@@ -54,6 +55,8 @@ class Endpoint:
 
     def complete(self, messages, seed, draw):
         question = messages[-1]["content"]
+        if (taught := teach(messages, draw)) is not None:
+            return taught
         gold = self.answers.get(question, "#### 0")
         if unit(messages, seed, draw) < self.right:
             return gold

@@ -1,0 +1,63 @@
+"""A teacher for documents: answers the prompts of backtranslate, cot, critique and revise by rule, sometimes wrongly.
+
+What it says depends on the prompts that it has seen, so that two runs agree.
+"""
+
+import hashlib
+import json
+import re
+
+DOCUMENT = re.compile(r"<document[^>]*>\n(.*?)\n</document", re.DOTALL)
+PLAN = re.compile(r"^(\d+)\. type: (.*?); difficulty: (.*)$", re.MULTILINE)
+
+
+def luck(*parts):
+    return int(hashlib.blake2b(repr(parts).encode(), digest_size=4).hexdigest(), 16) / 2**32
+
+
+ANSWERS = {}
+"""What it asked, and the answers."""
+
+
+def answer_of(question):
+    return ANSWERS.get(question, "unknown")
+
+
+def teach(messages, draw):
+    """Return the completion of a prompt, or None when it is none of ours."""
+    text = messages[-1]["content"]
+    if "Write one question and its answer for each line" in text:
+        return write_questions(text, draw)
+    if '"first_wrong_step"' in text:
+        wrong = luck(text, "verdict") < 0.5
+        value = {
+            "critique": "The first step says too little." if wrong else "Each step follows.",
+            "first_wrong_step": 1 if wrong else None, "verdict": "wrong" if wrong else "correct",
+        }  # fmt: skip
+        return json.dumps(value)
+    if "<first-attempt>" in text:
+        question = text.partition("<question>\n")[2].partition("\n</question>")[0]
+        return f"It says so itself.\nSo we know it.\n#### {answer_of(question)}"
+    if "Write your steps, one a line." in text:
+        right = luck(text, draw, "cot") < 0.6 or "For you alone" in text
+        question = text.partition("\n")[0]
+        return f"We read what is said.\n#### {answer_of(question) if right else 'something else entirely'}"
+    return None
+
+
+def write_questions(text, draw):
+    sentences = [s.strip() for s in re.split(r"(?<=[.!?])\s+", DOCUMENT.search(text)[1]) if len(s.split()) > 4]
+    pairs = []
+    for number, kind, difficulty in PLAN.findall(text):
+        fact = sentences[int(number) % len(sentences)]
+        lost = luck(fact, number, draw) < 0.15
+        words = fact.rstrip(".!?").split()
+        question = f"How does the sentence end that begins with {' '.join(words[:5])}?"
+        ANSWERS[question] = " ".join(words[-3:])
+        pairs.append(
+            {
+                "type": kind, "difficulty": difficulty, "question": question, "answer": ANSWERS[question], "quote": "words that stand nowhere in it at all" if lost else fact,
+            }
+        )  # fmt: skip
+    reply = json.dumps({"pairs": pairs})
+    return reply[: len(reply) // 2] if luck(text, draw, "cut") < 0.1 else f"Here they are:\n```json\n{reply}\n```"
