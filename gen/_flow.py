@@ -28,6 +28,7 @@ from ._generator import AskError, Fault, Item, Made
 from ._inputs import find_done, plan_roots, read_inputs, sample_values
 from ._known import KeySet, fetch_replies
 from ._plan import Step
+from ._retry import retire_failures
 from ._steps import Stage
 
 log = logging.getLogger(__name__)
@@ -131,7 +132,8 @@ class Flow:
             self._done[stage.name] = find_done(self._store, step)
             self.progress.done[stage.name] = len(self._done[stage.name])
         self._only = None if only is None else {name: set(ids) for name, ids in only.items()}
-        self._known = KeySet(self._store, "SELECT request_id FROM requests WHERE answered_at IS NOT NULL")
+        retire_failures(self._store, self._run_id)
+        self._known = KeySet(self._store, "SELECT request_id FROM requests")
 
     async def run(self) -> Progress:
         """Bring every planned input to its outcome, or stop cleanly: at a budget, or when asked to.
@@ -427,7 +429,7 @@ class Flow:
         """Answer from the store what is on record there."""
         if not wanted:
             return
-        found = await asyncio.to_thread(fetch_replies, self._store, list(wanted.values()))
+        found = await asyncio.to_thread(self._fetch, list(wanted.values()))
         self.progress.reused += len(found)
         for key, request in wanted.items():
             if key in found:
@@ -437,11 +439,19 @@ class Flow:
                 self._n_ready += 1
         self._wake(len(wanted) - len(found))
 
+    def _fetch(self, wanted: Sequence[Request]) -> dict[str, Reply]:
+        found = fetch_replies(self._store, wanted)
+        if len(found) < len(wanted):  # answered a moment ago: still in the journal
+            self._store.fold()
+            found |= fetch_replies(self._store, [r for r in wanted if r.request_id not in found])
+        return found
+
     def _on_replies(self, replies: Sequence[Reply]) -> None:
         """Put replies on record, then hand them to those who asked."""
         self._store.journal(*[[request_row(r, self._run_id, self._iteration, self._step_of(r))] for r in replies])
         for reply in replies:
             self._meter.add(reply)
+            self._known.add(reply.request.request_id)
             self._n_sent -= 1
             self.progress.requests += 1
             self.progress.completion_tokens += reply.completion_tokens

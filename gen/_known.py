@@ -13,13 +13,16 @@ from ..llm import Choice, Reply, Request
 from ..store import Store
 
 
+MOST_RECENT = 50_000
+
+
 def number_of(key: str) -> int:
     """Return what DuckDB's ``md5_number_upper`` gives for ``key``."""
     return int.from_bytes(hashlib.md5(key.encode(), usedforsecurity=False).digest()[:8], "little")
 
 
 class KeySet:
-    """A frozen set of ids, 8 bytes each.
+    """A set of ids, 8 bytes each.
 
     Args:
         sql: a query of one column of ids.
@@ -32,27 +35,38 @@ class KeySet:
             query = f"SELECT DISTINCT md5_number_upper(k) AS n FROM ({sql}) t(k) ORDER BY n"
             found = connection.sql(query, params=list(parameters)).to_arrow_table()
         self._numbers = found.column("n").to_numpy() if found.num_rows else np.empty(0, np.uint64)
-        self._search = np.searchsorted
+        self._numpy = np
+        self._recent: set[int] = set()
 
     def __len__(self) -> int:
-        return len(self._numbers)
+        return len(self._numbers) + len(self._recent)
 
     def __contains__(self, key: object) -> bool:
-        if not len(self._numbers):
+        if not len(self):
             return False
         number = number_of(str(key))
-        at = int(self._search(self._numbers, number))
+        if number in self._recent:
+            return True
+        at = int(self._numpy.searchsorted(self._numbers, number))
         return at < len(self._numbers) and int(self._numbers[at]) == number
+
+    def add(self, key: str) -> None:
+        """Put ``key`` in."""
+        self._recent.add(number_of(key))
+        if len(self._recent) >= MOST_RECENT:
+            recent = self._numpy.fromiter(self._recent, self._numpy.uint64, len(self._recent))
+            self._numbers = self._numpy.union1d(self._numbers, recent)
+            self._recent.clear()
 
 
 def fetch_replies(store: Store, requests: Sequence[Request]) -> dict[str, Reply]:
-    """Return the answered ones of ``requests`` by id, as they are on record."""
+    """Return the replies to ``requests`` that are on record, by id; those that failed for good too."""
     by_id = {r.request_id: r for r in requests}
     rows = store.query(
         """
         SELECT request_id, completions, details, attempts, prompt_tokens, completion_tokens, latency_s,
-               created_at::VARCHAR, answered_at::VARCHAR
-        FROM requests WHERE answered_at IS NOT NULL AND request_id IN (SELECT unnest(?::VARCHAR[]))
+               created_at::VARCHAR, answered_at::VARCHAR, error
+        FROM requests WHERE request_id IN (SELECT unnest(?::VARCHAR[]))
         """,
         [list(by_id)],
     )
@@ -60,7 +74,7 @@ def fetch_replies(store: Store, requests: Sequence[Request]) -> dict[str, Reply]
 
 
 def _read_reply(request: Request, row: tuple[Any, ...]) -> Reply:
-    _, completions, details, attempts, prompt_tokens, completion_tokens, latency_s, created_at, answered_at = row
+    _, completions, details, attempts, prompt_tokens, completion_tokens, latency_s, created_at, answered_at, error = row
     texts = json.loads(completions)
     more = json.loads(details) if details else {}
     reasons = more.get("finish_reasons") or ["stop"] * len(texts)
@@ -71,5 +85,5 @@ def _read_reply(request: Request, row: tuple[Any, ...]) -> Reply:
         for text, reason, call, logprob in zip(texts, reasons, calls, logprobs, strict=True)
     )
     return Reply(
-        request, choices, attempts, prompt_tokens, completion_tokens, latency_s or 0.0, created_at, answered_at
+        request, choices, attempts, prompt_tokens, completion_tokens, latency_s or 0.0, created_at, answered_at, error
     )

@@ -11,8 +11,8 @@ from ._plan import Step
 KINDS = ("failed", "truncated")
 
 _FAILED = """
-    SELECT DISTINCT d.input_id FROM drops d JOIN requests q ON q.request_id = d.request_id
-    WHERE d.run_id = $1 AND d.iteration = $2 AND d.step = $3 AND q.answered_at IS NULL
+    SELECT DISTINCT d.input_id FROM drops d LEFT JOIN requests q ON q.request_id = d.request_id
+    WHERE d.run_id = $1 AND d.iteration = $2 AND d.step = $3 AND d.request_id IS NOT NULL AND q.answered_at IS NULL
 """
 _CUT = """
     SELECT DISTINCT x.input_id FROM (
@@ -45,6 +45,21 @@ def retire(store: Store, step: Step, kinds: Sequence[str]) -> list[str]:
                 ).fetchall()
                 connection.execute(f"DELETE FROM {table} AS t WHERE {condition}", [*scope, inputs]).fetchall()
     return inputs
+
+
+def retire_failures(store: Store, run_id: str) -> None:
+    """Take failed requests of other runs out of the way: this run may ask them anew, and an id names one row."""
+    failed = """
+        t.answered_at IS NULL AND t.run_id <> $1 AND t.engine = 'openai'
+        AND NOT EXISTS (SELECT 1 FROM samples s WHERE s.request_id = t.request_id)
+    """
+    if store.query(f"SELECT 1 FROM requests t WHERE {failed} LIMIT 1", [run_id]):
+        with store.write() as connection:
+            connection.execute(
+                f"INSERT INTO retired SELECT 'requests', to_json(t), now()::TIMESTAMP FROM requests t WHERE {failed}",
+                [run_id],
+            ).fetchall()
+            connection.execute(f"DELETE FROM requests AS t WHERE {failed}", [run_id]).fetchall()
 
 
 def _tables(name: str) -> list[tuple[str, str]]:

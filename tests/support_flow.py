@@ -1,7 +1,7 @@
 """A project whose recipe has steps of generate: a generator of its own over chunks, and one over its samples."""
 
 import yaml
-from flywheel.schema import ChunkRow, DocumentChunkRow, DocumentRow
+from flywheel.schema import PROJECT_RUN, ChunkRow, DocumentChunkRow, DocumentRow, PlanRow
 from flywheel.store import Project, Store
 
 OWN = '''
@@ -55,7 +55,10 @@ def write_recipe(folder, steps=STEPS, engine=None, **more):
 def add_chunks(folder, numbers, version=1):
     store = Store(Project(folder)).open()
     document = f"doc_{version}"
-    rows = [DocumentRow(document, "a.txt", version, "txt", None, None, str(version), 0, len(numbers), "{}")]
+    rows = [
+        DocumentRow(document, "a.txt", version, "txt", None, None, str(version), 0, len(numbers), "{}"),
+        PlanRow(PROJECT_RUN, 0, "ingest", version, f"a.txt@{version}", 1),
+    ]
     for i in numbers:
         rows.append(ChunkRow(f"chk_{i:024d}", "a.txt", f"Passage {i} with {{{{braces}}}} in it.", "", 8))
         rows.append(DocumentChunkRow(document, i, f"chk_{i:024d}", 0, 1, None, None, None, None))

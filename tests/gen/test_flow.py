@@ -262,3 +262,18 @@ def wait_for(condition, seconds=30):
     while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.02)
+
+
+def test_a_request_that_comes_up_twice_in_a_run_is_asked_once(tmp_path, endpoint, none):
+    folder = make_flow_project(tmp_path / "p", n=30, steps=ONE)
+    (folder / "prompts" / "note.yaml").write_text("name: note\nvariables: []\nuser: 'The same for all'\n")
+    (folder / "own.py").write_text(
+        (folder / "own.py").read_text().replace('ask("note", text=item.text("text"))', 'ask("note")')
+    )
+    server = endpoint(none)
+    run_cli(folder, "generate", env=server.env, check=0)
+    assert len(server.answered()) == 1
+    (row,) = sql(folder, "select count(*) as n, count(distinct request_id) as requests from samples")
+    assert row["requests"] == 1
+    assert sql(folder, "select count(*) as n from requests") == [{"n": 1}]
+    assert add_up(folder)["notes"]["entered"] == 30
