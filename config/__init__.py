@@ -18,6 +18,7 @@ from ._recipe import (
     SuiteConfig,
     TrainConfig,
 )
+from ._vllm import shaping_args
 
 __all__ = [
     "RECIPE_FILE",
@@ -37,4 +38,5 @@ __all__ = [
     "SuiteConfig",
     "TrainConfig",
     "load_recipe",
+    "shaping_args",
 ]

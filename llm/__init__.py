@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING, Any
 from ._models import SEED_MODEL, ResolvedModel, hash_model, resolve_model, seed_model_path
 from ._openai import OpenAIEngine, endpoint_revision, without_userinfo
 from ._types import Choice, Engine, ModelIdentity, Reply, Request, Sampling, as_messages
+from ._vllm import VllmEngine
+from ._vllm_command import PYTHON_VARIABLE, ServerSettings, find_vllm_python
 
 if TYPE_CHECKING:
     from ._local import LocalEngine
@@ -19,6 +21,7 @@ def __getattr__(name: str) -> Any:
 
 
 __all__ = [
+    "PYTHON_VARIABLE",
     "SEED_MODEL",
     "Choice",
     "Engine",
@@ -29,8 +32,11 @@ __all__ = [
     "Request",
     "ResolvedModel",
     "Sampling",
+    "ServerSettings",
+    "VllmEngine",
     "as_messages",
     "endpoint_revision",
+    "find_vllm_python",
     "hash_model",
     "resolve_model",
     "seed_model_path",

@@ -9,11 +9,11 @@ import asyncio
 import itertools
 import time
 from collections.abc import AsyncIterator, Callable, Container, Iterable
-from typing import Any
+from typing import Any, cast
 
 from ..schema import utc_now
 from ._models import ResolvedModel
-from ._types import Choice, ModelIdentity, Reply, Request
+from ._types import Choice, ModelIdentity, Reply, Request, Source
 
 WINDOW_BATCHES = 8
 """Requests are sorted by length within windows of this many batches: bounded memory, little padding."""
@@ -59,9 +59,11 @@ class LocalEngine:
             self._loaded = load_model(self._path)
         return self._loaded
 
-    async def stream(self, requests: Iterable[Request], answered: Container[str]) -> AsyncIterator[list[Reply]]:
-        """See :class:`~flywheel.llm.Engine`. A group is a decoded batch."""
-        source = iter(requests)
+    async def stream(
+        self, requests: Iterable[Request] | Source, answered: Container[str]
+    ) -> AsyncIterator[list[Reply]]:
+        """See :class:`~flywheel.llm.Engine`. A group is a decoded batch; the requests are an iterable."""
+        source = iter(cast("Iterable[Request]", requests))
         while first := next(source, None):
             per_batch = max(1, self._batch_size // first.sampling.n)
             window = [first, *itertools.islice(source, per_batch * WINDOW_BATCHES - 1)]

@@ -48,6 +48,7 @@ class OpenAIEngine:
         send_seed: send each request's seed along.
         patience_s: how long an endpoint that does not answer is waited for; 0 = not at all.
         extra_body: keys added to each request's body; null removes one.
+        api_key: default: the environment's.
     """
 
     is_batched = False
@@ -63,9 +64,10 @@ class OpenAIEngine:
         send_seed: bool = False,
         patience_s: float = 0.0,
         extra_body: dict[str, Any] | None = None,
+        api_key: str | None = None,
     ) -> None:
         urls = [base_url] if base_url is None or isinstance(base_url, str) else list(base_url)
-        self._endpoints = [_Endpoint(find_address(url), Limiter(concurrency)) for url in urls]
+        self._endpoints = [_Endpoint(find_address(url, api_key), Limiter(concurrency)) for url in urls]
         self._model = model or ""
         self._concurrency = concurrency * len(urls)
         self._timeout_s = timeout_s
@@ -82,7 +84,7 @@ class OpenAIEngine:
         Raises:
             EndpointError: one refuses, rejects the key, or does not serve the model.
         """
-        self._session = _open_session(self._timeout_s)
+        self._session = _open_session(self._timeout_s, all(e.address.is_here for e in self._endpoints))
         for endpoint in self._endpoints:
             served = await self._list_models(endpoint)
             name = self._model or (served[0] if served else None)
@@ -104,7 +106,7 @@ class OpenAIEngine:
         source = (
             cast("Source", requests)
             if hasattr(requests, "attach")
-            else _Listed(r for r in requests if r.request_id not in answered)
+            else Listed(r for r in requests if r.request_id not in answered)
         )
         pool = _Pool(self, source)
         try:
@@ -469,7 +471,7 @@ class _Pool:
                 parked.set_result(None)
 
 
-class _Listed:
+class Listed:
     """A source that is a plain iterable."""
 
     def __init__(self, requests: Iterable[Request]) -> None:
@@ -500,10 +502,10 @@ def refusal(address: Address, fault: Fault) -> EndpointError:
     )
 
 
-def _open_session(timeout_s: float) -> Any:
+def _open_session(timeout_s: float, is_here: bool) -> Any:
     import aiohttp
 
-    proxied = any(os.environ.get(v) for name in ("http_proxy", "https_proxy", "all_proxy") for v in (name, name.upper()))
+    proxied = not is_here and any(os.environ.get(v) for name in ("http_proxy", "https_proxy", "all_proxy") for v in (name, name.upper()))
     return aiohttp.ClientSession(
         connector=aiohttp.TCPConnector(limit=0, ttl_dns_cache=300),
         timeout=aiohttp.ClientTimeout(total=timeout_s, sock_connect=CONNECT_TIMEOUT_S),
@@ -518,4 +520,4 @@ def _client_errors() -> tuple[type[BaseException], ...]:
     return (aiohttp.ClientError, asyncio.TimeoutError, OSError)
 
 
-__all__ = ["OpenAIEngine", "endpoint_revision", "without_userinfo"]
+__all__ = ["Listed", "OpenAIEngine", "endpoint_revision", "without_userinfo"]

@@ -5,7 +5,7 @@ killed and started again therefore walks the same path, finds what is done, and 
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
@@ -35,7 +35,19 @@ from ..judge import (
     snapshot_sft,
     verify_samples,
 )
-from ..llm import Engine, LocalEngine, ModelIdentity, OpenAIEngine, ResolvedModel, Sampling, hash_model, resolve_model
+from ..llm import (
+    Engine,
+    LocalEngine,
+    ModelIdentity,
+    OpenAIEngine,
+    ResolvedModel,
+    Sampling,
+    ServerSettings,
+    VllmEngine,
+    find_vllm_python,
+    hash_model,
+    resolve_model,
+)
 from ..prompts import load_template
 from ..schema import content_id, hash_files, seed_from, utc_now
 from ..stage import Event
@@ -94,6 +106,8 @@ class Wheel:
         for solve in (self.recipe.solve, self._on_policy_config()):
             load_template(solve.template, self.store.project.root)
         make_stages(self.recipe.generate, self.store.project.root, self.base)
+        if self.recipe.engine.kind == "vllm":
+            find_vllm_python(self.recipe.engine.python, self.base)
         base = resolve_model(self.recipe.model, self.base)
         self.store.open()
         self._base_model = base
@@ -179,9 +193,7 @@ class Wheel:
     def identity(self, iteration: int) -> ModelIdentity:
         """Return which model ``generate`` asks, as far as is known without asking it."""
         champion = self._teacher(iteration)
-        if champion is not None:
-            return LocalEngine(self._resolved(champion)).identity
-        return self._make_endpoint_engine().identity
+        return (self._make_endpoint_engine() if champion is None else self._make_own_engine(champion)).identity
 
     def train_sft(self, iteration: int) -> Checkpoint | None:
         """Freeze the accepted completions and train on them; None when there are too few."""
@@ -420,11 +432,27 @@ class Wheel:
     def _show_tally(self, tally: Tally) -> None:
         self.reporter.update(done=tally.requests, total=tally.total)
 
-    async def _engine(self, checkpoint: Checkpoint | None, on_tokens: Any) -> Engine:
-        config = self.recipe.engine
+    async def _engine(self, checkpoint: Checkpoint | None, on_tokens: Callable[[int], None]) -> Engine:
         if checkpoint is not None:
-            return LocalEngine(self._resolved(checkpoint), batch_size=config.batch_size, on_tokens=on_tokens)
+            return self._make_own_engine(checkpoint, on_tokens)
         return await self._make_endpoint_engine().connect()
+
+    def _make_own_engine(
+        self, checkpoint: Checkpoint, on_tokens: Callable[[int], None] = lambda n: None
+    ) -> LocalEngine | VllmEngine:
+        """Return the engine of a checkpoint: nothing is loaded or started before the first request."""
+        config, model = self.recipe.engine, self._resolved(checkpoint)
+        if config.kind != "vllm":
+            return LocalEngine(model, batch_size=config.batch_size, on_tokens=on_tokens)
+        settings = ServerSettings(
+            logs=self.store.project.logs, base=self.base, python=config.python, server_args=config.server_args,
+            env=config.env, startup_s=config.startup_s, max_restarts=config.max_restarts,
+        )  # fmt: skip
+        return VllmEngine(
+            model, settings, concurrency=config.concurrency, timeout_s=config.timeout_s,
+            max_attempts=config.max_attempts, send_seed=config.send_seed, patience_s=config.patience_s,
+            extra_body=config.extra_body, on_note=lambda note: self.reporter.update(note=note),
+        )  # fmt: skip
 
     def _make_endpoint_engine(self) -> OpenAIEngine:
         config = self.recipe.engine
@@ -519,7 +547,7 @@ class Wheel:
 
     def _teacher(self, iteration: int) -> Checkpoint | None:
         """Return the checkpoint that generates; None for an endpoint."""
-        return self._checkpoint(self._champion_before(iteration)) if self.recipe.engine.kind == "local" else None
+        return None if self.recipe.engine.kind == "openai" else self._checkpoint(self._champion_before(iteration))
 
     def _describe_step(self, step: Step) -> str:
         rows = self.store.query(
