@@ -3,12 +3,15 @@
 import importlib.util
 import os
 import shutil
+import subprocess
 import sys
 from importlib import metadata
 from pathlib import Path
 
 import click
 
+from ..errors import EndpointError, NotFoundError
+from ..llm import PYTHON_VARIABLE, OpenAIEngine, find_vllm_python, make_environment, without_userinfo
 from ._tables import print_table
 
 Check = tuple[str, bool, str, str]
@@ -18,6 +21,7 @@ NEEDED = {
     "duckdb": "", "torch": "", "transformers": "", "trl": "", "datasets": "", "lm-eval": "", "openai": "", "math-verify": "",
 }  # fmt: skip
 MINIMUM_DISK_GB = 2.0
+IMPORT_TIMEOUT_S = 120.0
 
 
 @click.command("doctor")
@@ -65,9 +69,27 @@ def _machine() -> list[Check]:
 
 
 def _vllm() -> list[Check]:
-    found = importlib.util.find_spec("vllm") is not None
-    cure = "" if found else "not needed here: serve from another environment and set OPENAI_BASE_URL"
-    return [("vllm", found, "installed" if found else "not in this environment", cure)]
+    cure = f"only needed for engine.kind: vllm; set {PYTHON_VARIABLE} to the Python of an environment with vLLM"
+    try:
+        python = find_vllm_python()
+    except NotFoundError as error:
+        return [("vllm", False, error.received, cure)]
+    works, told = _import_vllm(python)
+    where = "this environment" if python == sys.executable else python
+    return [("vllm", works, f"{told} ({where})", "" if works else cure)]
+
+
+def _import_vllm(python: str) -> tuple[bool, str]:
+    """Import vLLM in its own interpreter; return whether that works, and its version or the reason."""
+    try:
+        done = subprocess.run(
+            [python, "-c", "import vllm; print(vllm.__version__)"], capture_output=True, text=True, errors="replace",
+            timeout=IMPORT_TIMEOUT_S, stdin=subprocess.DEVNULL, cwd="/", env=make_environment(python, "", {}),
+        )  # fmt: skip
+    except (OSError, subprocess.TimeoutExpired) as error:
+        return False, str(error)
+    lines = (done.stdout if done.returncode == 0 else done.stderr).strip().splitlines() or ["nothing"]
+    return done.returncode == 0, lines[-1]
 
 
 def _endpoint() -> list[Check]:
@@ -75,8 +97,6 @@ def _endpoint() -> list[Check]:
     key = "with a key" if os.environ.get("OPENAI_API_KEY") else "no key"
     if not url:
         return [("endpoint", False, "OPENAI_BASE_URL is not set", "only needed for engine.kind: openai")]
-    from ..llm import without_userinfo
-
     answered, told = _ask(url)
     return [
         (
@@ -90,9 +110,6 @@ def _endpoint() -> list[Check]:
 
 def _ask(url: str) -> tuple[bool, str]:
     import asyncio
-
-    from ..errors import EndpointError
-    from ..llm import OpenAIEngine
 
     async def connect() -> str:
         engine = OpenAIEngine(base_url=url, model=None, concurrency=1, timeout_s=5, max_attempts=1)

@@ -211,7 +211,8 @@ class StepConfig(_Strict):
 
 class BudgetConfig(_Strict):
     """What a run may spend on an endpoint. A run that meets a limit finishes what is in flight and stops; the same command
-    with a higher limit goes on."""
+    with a higher limit goes on.
+    """
 
     requests: int = Field(0, ge=0)
     """0 = no limit."""

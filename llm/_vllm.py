@@ -37,6 +37,7 @@ class VllmEngine:
         patience_s: how long a server that runs and does not answer is waited for.
         extra_body: keys added to each request's body; null removes one.
         on_note: told in a few words how the start goes.
+        server: one for the same model and settings, which whoever gives it stops; default: its own.
     """
 
     is_batched = False
@@ -53,13 +54,15 @@ class VllmEngine:
         patience_s: float = 0.0,
         extra_body: dict[str, Any] | None = None,
         on_note: Callable[[str], None] = lambda note: None,
+        server: VllmServer | None = None,
     ) -> None:
         shape = {"server_args": shaping_args(settings.server_args), "extra_body": extra_body or {}}
         mark = "#" + content_id("serve", shape) if any(shape.values()) else ""
         self.identity = ModelIdentity("vllm", model.name, model.revision + mark, model.checkpoint_id)
         self._settings = settings
         self._on_note = on_note
-        self._server = VllmServer(model, settings, lambda s: on_note(f"vLLM starts, {s:.0f} s"))
+        self._server = server or VllmServer(model, settings)
+        self._is_its_own = server is None
         self._client: OpenAIEngine | None = None
         self._model = model.name
         self._options: dict[str, Any] = {
@@ -95,13 +98,14 @@ class VllmEngine:
             await cast(Any, replies).aclose()
 
     async def close(self) -> None:
-        """Stop the server, and wait until its memory is free."""
+        """Close the connections; stop the server, if it is its own, and wait until its memory is free."""
+        client, self._client = self._client, None
         try:
-            if self._client is not None:
-                await self._client.close()
+            if client is not None:
+                await client.close()
         finally:
-            self._client = None
-            await self._server.stop()
+            if self._is_its_own:
+                await self._server.stop()
 
     # --- inside ------------------------------------------------------------------------------------------------
 
@@ -119,16 +123,18 @@ class VllmEngine:
             await _cancel(starting, stopping)
 
     async def _start(self) -> None:
-        if self._client is not None and self._server.is_running:
-            return
-        await self.close()
+        if not self._server.is_running:
+            await self._start_server()
+        if self._client is None:
+            self._client = OpenAIEngine(
+                base_url=self._server.base_url, model=self._model, api_key=self._server.api_key, is_managed=True,
+                **self._options,
+            )  # fmt: skip
+            await self._client.connect()
+
+    async def _start_server(self) -> None:
         self._on_note("vLLM starts")
-        await self._server.start()
-        client = OpenAIEngine(
-            base_url=self._server.base_url, model=self._model, api_key=self._server.api_key, **self._options
-        )
-        self._client = client
-        await client.connect()
+        await self._server.start(lambda waited_s: self._on_note(f"vLLM starts, {waited_s:.0f} s"))
         self._on_note("vLLM is up")
 
     async def _keep_up(self) -> None:
@@ -147,7 +153,7 @@ class VllmEngine:
                 "vLLM %s; it is started again (%d of %d), what was in flight is tried again; log: %s", died.received,
                 self._restarts, self._settings.max_restarts, self._server.log_path,
             )  # fmt: skip
-            await self._server.start()
+            await self._start_server()
 
     async def _next(self, replies: AsyncIterator[list[Reply]], watcher: "asyncio.Task[None]") -> list[Reply] | None:
         """Return the next group, None at the end; or raise what ended the server."""

@@ -39,15 +39,11 @@ class VllmServer:
     Args:
         model: what it serves, under its name.
         settings: how it is run.
-        on_wait: called while it starts, with the seconds so far.
     """
 
-    def __init__(
-        self, model: ResolvedModel, settings: ServerSettings, on_wait: Callable[[float], None] = lambda s: None
-    ) -> None:
+    def __init__(self, model: ResolvedModel, settings: ServerSettings) -> None:
         self._model = model
         self._settings = settings
-        self._on_wait = on_wait
         self._process: subprocess.Popen[bytes] | None = None
         self._port = 0
         self._log_start = 0
@@ -61,11 +57,14 @@ class VllmServer:
 
     @property
     def is_running(self) -> bool:
-        """Whether the process is there; it may still be starting."""
+        """Whether the process is there."""
         return self._process is not None and self._process.poll() is None
 
-    async def start(self) -> None:
+    async def start(self, on_wait: Callable[[float], None] = lambda waited_s: None) -> None:
         """Start it and wait until it answers. Started again, it keeps its port and its log.
+
+        Args:
+            on_wait: called meanwhile, with the seconds so far.
 
         Raises:
             NotFoundError: there is no such interpreter.
@@ -75,7 +74,7 @@ class VllmServer:
         await self.stop()
         try:
             self._launch()
-            await self._wait_until_ready()
+            await self._wait_until_ready(on_wait)
         except BaseException:
             await self.stop()
             raise
@@ -87,6 +86,10 @@ class VllmServer:
 
     async def stop(self) -> None:
         """Stop it, and wait until nothing of it is left."""
+        await asyncio.to_thread(self.end)
+
+    def end(self) -> None:
+        """Do as :meth:`stop` does, where no event loop runs."""
         process = self._process
         if process is None:
             return
@@ -94,7 +97,7 @@ class VllmServer:
         with contextlib.suppress(OSError):
             process.stdin.close()
         try:
-            await asyncio.to_thread(process.wait, GUARD_GRACE_S)
+            process.wait(GUARD_GRACE_S)
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
@@ -121,7 +124,7 @@ class VllmServer:
             cure = "it was probably out of memory" if code == 137 else "read the log"
         return EndpointError(
             f"vLLM server for {self._model.name} ({self.log_path})", expected="a server that runs",
-            received=self._redact(f"it {what}, {ended}: {line}"),
+            received=self._redact(f"{what}, {ended}: {line}"),
             cure=f"{cure}; then give the same command again: answered requests are kept",
         )  # fmt: skip
 
@@ -151,7 +154,7 @@ class VllmServer:
             )  # fmt: skip
         log.info("vLLM starts (log: %s)", self.log_path)
 
-    async def _wait_until_ready(self) -> None:
+    async def _wait_until_ready(self, on_wait: Callable[[float], None]) -> None:
         import aiohttp
 
         began = time.monotonic()
@@ -162,7 +165,7 @@ class VllmServer:
                     raise self.explain_end("did not start")
                 if waited_s > self._settings.startup_s:
                     raise self._explain_delay()
-                self._on_wait(waited_s)
+                on_wait(waited_s)
                 await asyncio.sleep(POLL_S)
         log.info("vLLM is ready after %.0f s", time.monotonic() - began)
 

@@ -5,7 +5,8 @@ killed and started again therefore walks the same path, finds what is done, and 
 """
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
@@ -44,6 +45,7 @@ from ..llm import (
     Sampling,
     ServerSettings,
     VllmEngine,
+    VllmServer,
     find_vllm_python,
     hash_model,
     resolve_model,
@@ -92,6 +94,7 @@ class Wheel:
         self._base_model: ResolvedModel | None = None
         self._decontaminator: Decontaminator | None = None
         self._problem_ids: list[str] = []
+        self._server: VllmServer | None = None
 
     # --- the run -----------------------------------------------------------------------------------------------
 
@@ -173,10 +176,11 @@ class Wheel:
         endpoint. Return why it ended early, if it did.
         """
         champion = self._teacher(iteration)
-        if self.recipe.generate and (stopped := self.generation(iteration).run().stopped):
-            return stopped
-        if self.recipe.problems is not None:
-            self._solve(iteration, SOLVE, self.recipe.solve, champion)
+        with self._one_server(champion):
+            if self.recipe.generate and (stopped := self.generation(iteration).run().stopped):
+                return stopped
+            if self.recipe.problems is not None:
+                self._solve(iteration, SOLVE, self.recipe.solve, champion)
         return None
 
     def generation(self, iteration: int) -> Generation:
@@ -444,12 +448,8 @@ class Wheel:
         config, model = self.recipe.engine, self._resolved(checkpoint)
         if config.kind != "vllm":
             return LocalEngine(model, batch_size=config.batch_size, on_tokens=on_tokens)
-        settings = ServerSettings(
-            logs=self.store.project.logs, base=self.base, python=config.python, server_args=config.server_args,
-            env=config.env, startup_s=config.startup_s, max_restarts=config.max_restarts,
-        )  # fmt: skip
         return VllmEngine(
-            model, settings, concurrency=config.concurrency, timeout_s=config.timeout_s,
+            model, self._server_settings(), server=self._server, concurrency=config.concurrency, timeout_s=config.timeout_s,
             max_attempts=config.max_attempts, send_seed=config.send_seed, patience_s=config.patience_s,
             extra_body=config.extra_body, on_note=lambda note: self.reporter.update(note=note),
         )  # fmt: skip
@@ -461,6 +461,26 @@ class Wheel:
             max_attempts=config.max_attempts, send_seed=config.send_seed, patience_s=config.patience_s,
             extra_body=config.extra_body,
         )  # fmt: skip
+
+    def _server_settings(self) -> ServerSettings:
+        config = self.recipe.engine
+        return ServerSettings(
+            logs=self.store.project.logs, base=self.base, python=config.python, server_args=config.server_args,
+            env=config.env, startup_s=config.startup_s, max_restarts=config.max_restarts,
+        )  # fmt: skip
+
+    @contextmanager
+    def _one_server(self, checkpoint: Checkpoint | None) -> Iterator[None]:
+        """While the block runs, let all its steps share one vLLM server; it starts when the first of them needs it."""
+        if checkpoint is None or self.recipe.engine.kind != "vllm":
+            yield
+            return
+        self._server = VllmServer(self._resolved(checkpoint), self._server_settings())
+        try:
+            yield
+        finally:
+            self._server.end()
+            self._server = None
 
     def _train(
         self, iteration: int, method: str, parent: Checkpoint, snapshot: Snapshot, args: dict[str, Any]

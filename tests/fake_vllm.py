@@ -57,7 +57,10 @@ class Server(Endpoint):
 
     async def answer(self, request):
         if self.left == 0:
-            print(f"{CORE}{OOM}\nvllm.v1.engine.exceptions.EngineDeadError: EngineCore encountered an issue.", flush=True)
+            await asyncio.sleep(0.3)  # what was answered has left by then
+            print(
+                f"{CORE}{OOM}\nvllm.v1.engine.exceptions.EngineDeadError: EngineCore encountered an issue.", flush=True
+            )
             os._exit(1)
         reply = await super().answer(request)
         if self.left:

@@ -65,6 +65,18 @@ def test_doctor_says_what_works(tmp_path):
         assert word in done.stdout
 
 
+def test_doctor_imports_vllm_in_the_interpreter_that_is_named(tmp_path):
+    python = tmp_path / "python"
+    for script, found in (("echo 9.9.9", "9.9.9"), ("echo broken >&2; exit 1", "broken"), (None, "no program")):
+        python.unlink(missing_ok=True)
+        if script:
+            python.write_text(f"#!/bin/sh\n{script}\n")
+            python.chmod(0o755)
+        done = run_cli(tmp_path, "doctor", env={"FLYWHEEL_VLLM_PYTHON": str(python), "COLUMNS": "300"}, check=0)
+        (line,) = [x for x in done.stdout.splitlines() if "engine.kind: vllm" in x or "9.9.9" in x]
+        assert found in line
+
+
 def test_doctor_reaches_an_endpoint(tmp_path, endpoint):
     (tmp_path / "known.jsonl").write_text("")
     done = run_cli(tmp_path, "doctor", env=endpoint(tmp_path / "known.jsonl").env, check=0)
