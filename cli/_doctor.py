@@ -1,6 +1,5 @@
 """``flywheel doctor``."""
 
-import importlib.util
 import json
 import os
 import shutil
@@ -13,6 +12,8 @@ from pathlib import Path
 
 import click
 
+from ..errors import EndpointError, NotFoundError
+from ..llm import PYTHON_VARIABLE, OpenAIEngine, find_vllm_python, make_environment, without_userinfo
 from ._tables import print_table
 
 ENDPOINT = "endpoint"
@@ -50,6 +51,7 @@ for name in sys.argv[1:]:
         fault = f"{type(error).__name__}: {error}".split(chr(10))[0]
     print(json.dumps([name, fault]), flush=True)
 """
+IMPORT_TIMEOUT_S = 120.0
 
 
 @click.command("doctor")
@@ -117,9 +119,27 @@ def _machine() -> list[Check]:
 
 
 def _vllm() -> list[Check]:
-    found = importlib.util.find_spec("vllm") is not None
-    cure = "" if found else "not needed here: serve from another environment and set OPENAI_BASE_URL"
-    return [Check("vllm", found, "installed" if found else "not in this environment", cure)]
+    cure = f"only needed for engine.kind: vllm; set {PYTHON_VARIABLE} to the Python of an environment with vLLM"
+    try:
+        python = find_vllm_python()
+    except NotFoundError as error:
+        return [Check("vllm", False, error.received, cure)]
+    works, told = _import_vllm(python)
+    where = "this environment" if python == sys.executable else python
+    return [Check("vllm", works, f"{told} ({where})", "" if works else cure)]
+
+
+def _import_vllm(python: str) -> tuple[bool, str]:
+    """Import vLLM in its own interpreter; return whether that works, and its version or the reason."""
+    try:
+        done = subprocess.run(
+            [python, "-c", "import vllm; print(vllm.__version__)"], capture_output=True, text=True, errors="replace",
+            timeout=IMPORT_TIMEOUT_S, stdin=subprocess.DEVNULL, cwd="/", env=make_environment(python, "", {}),
+        )  # fmt: skip
+    except (OSError, subprocess.TimeoutExpired) as error:
+        return False, str(error)
+    lines = (done.stdout if done.returncode == 0 else done.stderr).strip().splitlines() or ["nothing"]
+    return done.returncode == 0, lines[-1]
 
 
 def _endpoint() -> list[Check]:
@@ -127,8 +147,6 @@ def _endpoint() -> list[Check]:
     key = "with a key" if os.environ.get("OPENAI_API_KEY") else "no key"
     if not url:
         return [Check(ENDPOINT, False, "OPENAI_BASE_URL is not set", "only needed for engine.kind: openai")]
-    from ..llm import without_userinfo
-
     answered, told = _ask(url)
     found = f"{without_userinfo(url)} ({key}): {told}"
     return [
@@ -138,9 +156,6 @@ def _endpoint() -> list[Check]:
 
 def _ask(url: str) -> tuple[bool, str]:
     import asyncio
-
-    from ..errors import EndpointError
-    from ..llm import OpenAIEngine
 
     async def connect() -> str:
         engine = OpenAIEngine(base_url=url, model=None, concurrency=1, timeout_s=5, max_attempts=1)

@@ -19,6 +19,7 @@ from ._recipe import (
     TrainConfig,
 )
 from ._text import explain_yaml, parse_yaml, read_text, require_file
+from ._vllm import shaping_args
 
 __all__ = [
     "RECIPE_FILE",
@@ -42,4 +43,5 @@ __all__ = [
     "parse_yaml",
     "read_text",
     "require_file",
+    "shaping_args",
 ]

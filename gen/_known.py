@@ -12,7 +12,6 @@ from typing import Any
 from ..llm import Choice, Reply, Request
 from ..store import Store
 
-
 MOST_RECENT = 50_000
 
 

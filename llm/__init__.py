@@ -5,6 +5,9 @@ from typing import TYPE_CHECKING, Any
 from ._models import SEED_MODEL, ResolvedModel, hash_model, resolve_model, seed_model_path
 from ._openai import OpenAIEngine, endpoint_revision, without_userinfo
 from ._types import Choice, Engine, ModelIdentity, Reply, Request, Sampling, as_messages
+from ._vllm import VllmEngine
+from ._vllm_command import PYTHON_VARIABLE, ServerSettings, find_vllm_python, make_environment
+from ._vllm_server import VllmServer
 
 if TYPE_CHECKING:
     from ._local import LocalEngine
@@ -19,6 +22,7 @@ def __getattr__(name: str) -> Any:
 
 
 __all__ = [
+    "PYTHON_VARIABLE",
     "SEED_MODEL",
     "Choice",
     "Engine",
@@ -29,9 +33,14 @@ __all__ = [
     "Request",
     "ResolvedModel",
     "Sampling",
+    "ServerSettings",
+    "VllmEngine",
+    "VllmServer",
     "as_messages",
     "endpoint_revision",
+    "find_vllm_python",
     "hash_model",
+    "make_environment",
     "resolve_model",
     "seed_model_path",
     "without_userinfo",

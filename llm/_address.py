@@ -39,19 +39,26 @@ class Address:
         """The address without a name or password in it, for messages."""
         return without_userinfo(self.base_url)
 
+    @property
+    def is_here(self) -> bool:
+        """Whether it is this machine: no proxy is asked then."""
+        return urlsplit(self.base_url).hostname in LOOPBACK
+
     def _url(self, path: str) -> str:
         return f"{self.base_url}{path}" + (f"?{urlencode(self.query)}" if self.query else "")
 
 
-def find_address(base_url: str | None) -> Address:
+def find_address(base_url: str | None, api_key: str | None = None) -> Address:
     """Return the address of ``base_url``, else of OPENAI_BASE_URL, else of AZURE_OPENAI_ENDPOINT, else OpenAI's own.
 
-    The key is OPENAI_API_KEY; for Azure AZURE_OPENAI_API_KEY (or OPENAI_API_KEY) or AZURE_OPENAI_AD_TOKEN, with
+    The key is ``api_key``, which goes to ``base_url`` as it stands, else OPENAI_API_KEY; for Azure AZURE_OPENAI_API_KEY (or OPENAI_API_KEY) or AZURE_OPENAI_AD_TOKEN, with
     OPENAI_API_VERSION.
 
     Raises:
         RecipeError: Azure is named without OPENAI_API_VERSION.
     """
+    if api_key is not None and base_url is not None:
+        return Address(base_url, {"Authorization": f"Bearer {api_key}"})
     url = base_url or os.environ.get("OPENAI_BASE_URL")
     azure = os.environ.get("AZURE_OPENAI_ENDPOINT")
     if azure and (url is None or _host(url) == _host(azure)):

@@ -9,7 +9,7 @@ import asyncio
 import itertools
 import time
 from collections.abc import AsyncIterator, Callable, Container, Iterable
-from typing import Any
+from typing import Any, cast
 
 from ..schema import utc_now
 from ._models import ResolvedModel
@@ -62,9 +62,8 @@ class LocalEngine:
     async def stream(
         self, requests: Iterable[Request] | Source, answered: Container[str]
     ) -> AsyncIterator[list[Reply]]:
-        """See :class:`~flywheel.llm.Engine`. A group is a decoded batch."""
-        assert isinstance(requests, Iterable), "batches are formed from all requests at once"
-        source = iter(requests)
+        """See :class:`~flywheel.llm.Engine`. A group is a decoded batch; the requests are an iterable."""
+        source = iter(cast("Iterable[Request]", requests))
         while first := next(source, None):
             per_batch = max(1, self._batch_size // first.sampling.n)
             window = [first, *itertools.islice(source, per_batch * WINDOW_BATCHES - 1)]

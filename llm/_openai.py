@@ -48,6 +48,9 @@ class OpenAIEngine:
         send_seed: send each request's seed along.
         patience_s: how long an endpoint that does not answer is waited for; 0 = not at all.
         extra_body: keys added to each request's body; null removes one.
+        api_key: default: the environment's.
+        is_managed: the endpoint is a server that flywheel runs itself: its outages are told by who runs it, and it is
+            looked for every second.
     """
 
     is_batched = False
@@ -63,9 +66,11 @@ class OpenAIEngine:
         send_seed: bool = False,
         patience_s: float = 0.0,
         extra_body: dict[str, Any] | None = None,
+        api_key: str | None = None,
+        is_managed: bool = False,
     ) -> None:
         urls = [base_url] if base_url is None or isinstance(base_url, str) else list(base_url)
-        self._endpoints = [_Endpoint(find_address(url), Limiter(concurrency)) for url in urls]
+        self._endpoints = [_Endpoint(find_address(url, api_key), Limiter(concurrency)) for url in urls]
         self._model = model or ""
         self._concurrency = concurrency * len(urls)
         self._timeout_s = timeout_s
@@ -73,6 +78,8 @@ class OpenAIEngine:
         self._send_seed = send_seed
         self._patience_s = patience_s
         self._extra = dict(extra_body or {})
+        self._outage_level = logging.INFO if is_managed else logging.WARNING
+        self._longest_probe_s = 1.0 if is_managed else PROBE_LONGEST_S
         self._session: Any = None
         self.identity = self._identify()
 
@@ -82,7 +89,7 @@ class OpenAIEngine:
         Raises:
             EndpointError: one refuses, rejects the key, or does not serve the model.
         """
-        self._session = _open_session(self._timeout_s)
+        self._session = _open_session(self._timeout_s, all(e.address.is_here for e in self._endpoints))
         for endpoint in self._endpoints:
             served = await self._list_models(endpoint)
             name = self._model or (served[0] if served else None)
@@ -104,7 +111,7 @@ class OpenAIEngine:
         source = (
             cast("Source", requests)
             if hasattr(requests, "attach")
-            else _Listed(r for r in requests if r.request_id not in answered)
+            else Listed(r for r in requests if r.request_id not in answered)
         )
         pool = _Pool(self, source)
         try:
@@ -422,8 +429,8 @@ class _Pool:
         if self._engine._patience_s <= 0 and not any(e.is_up for e in self._endpoints):
             self._fail(refusal(endpoint.address, fault))
             return
-        log.warning(
-            "endpoint %s does not answer (%s): waiting for it, at most %.0f s", endpoint.address.name, fault.text,
+        log.log(
+            self._engine._outage_level, "endpoint %s does not answer (%s): waiting for it, at most %.0f s", endpoint.address.name, fault.text,
             self._engine._patience_s,
         )  # fmt: skip
         watcher = self._loop.create_task(self._watch(endpoint, fault))
@@ -434,7 +441,7 @@ class _Pool:
         pause_s = PROBE_FIRST_S
         while True:
             await asyncio.sleep(pause_s)
-            pause_s = min(2 * pause_s, PROBE_LONGEST_S)
+            pause_s = min(2 * pause_s, self._engine._longest_probe_s)
             away_s = time.monotonic() - endpoint.answered_at
             if away_s > self._engine._patience_s and not any(e.is_up for e in self._endpoints):
                 self._fail(refusal(endpoint.address, fault))
@@ -443,7 +450,7 @@ class _Pool:
                 await self._engine._list_models(endpoint)
             except EndpointError:
                 continue
-            log.warning("endpoint %s answers again after %.0f s", endpoint.address.name, away_s)
+            log.log(self._engine._outage_level, "endpoint %s answers again after %.0f s", endpoint.address.name, away_s)
             endpoint.limiter.restart()
             endpoint.is_up = True
             self._wake(endpoint.limiter.limit)
@@ -469,7 +476,7 @@ class _Pool:
                 parked.set_result(None)
 
 
-class _Listed:
+class Listed:
     """A source that is a plain iterable."""
 
     def __init__(self, requests: Iterable[Request]) -> None:
@@ -500,10 +507,10 @@ def refusal(address: Address, fault: Fault) -> EndpointError:
     )
 
 
-def _open_session(timeout_s: float) -> Any:
+def _open_session(timeout_s: float, is_here: bool) -> Any:
     import aiohttp
 
-    proxied = any(
+    proxied = not is_here and any(
         os.environ.get(v) for name in ("http_proxy", "https_proxy", "all_proxy") for v in (name, name.upper())
     )
     return aiohttp.ClientSession(
@@ -520,4 +527,4 @@ def _client_errors() -> tuple[type[BaseException], ...]:
     return (aiohttp.ClientError, asyncio.TimeoutError, OSError)
 
 
-__all__ = ["OpenAIEngine", "endpoint_revision", "without_userinfo"]
+__all__ = ["Listed", "OpenAIEngine", "endpoint_revision", "without_userinfo"]

@@ -5,7 +5,8 @@ killed and started again therefore walks the same path, finds what is done, and 
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
@@ -36,7 +37,20 @@ from ..judge import (
     snapshot_sft,
     verify_samples,
 )
-from ..llm import Engine, LocalEngine, ModelIdentity, OpenAIEngine, ResolvedModel, Sampling, hash_model, resolve_model
+from ..llm import (
+    Engine,
+    LocalEngine,
+    ModelIdentity,
+    OpenAIEngine,
+    ResolvedModel,
+    Sampling,
+    ServerSettings,
+    VllmEngine,
+    VllmServer,
+    find_vllm_python,
+    hash_model,
+    resolve_model,
+)
 from ..prompts import load_template
 from ..schema import content_id, hash_files, seed_from, utc_now
 from ..stage import Event
@@ -83,6 +97,7 @@ class Wheel:
         self._base_model: ResolvedModel | None = None
         self._decontaminator: Decontaminator | None = None
         self._problem_ids: list[str] = []
+        self._server: VllmServer | None = None
 
     # --- the run -----------------------------------------------------------------------------------------------
 
@@ -95,6 +110,8 @@ class Wheel:
         check_keys("sft", self.recipe.train.sft)
         check_keys("dpo", self.recipe.train.dpo or {})
         base = self._resolve_model()
+        if self.recipe.engine.kind == "vllm":
+            find_vllm_python(self.recipe.engine.python, self.base)
         stages = make_stages(self.recipe.generate, self.store.project.root, self.base)
         templates = [load_template(name, self.store.project.root) for name in self._template_names()]
         templates += [stage.template(name) for stage in stages for name in stage.generator.templates]
@@ -165,10 +182,11 @@ class Wheel:
         endpoint. Return why it ended early, if it did.
         """
         champion = self._teacher(iteration)
-        if self.recipe.generate and (stopped := self.generation(iteration).run().stopped):
-            return stopped
-        if self.recipe.problems is not None:
-            self._solve(iteration, SOLVE, self.recipe.solve, champion)
+        with self._one_server(champion):
+            if self.recipe.generate and (stopped := self.generation(iteration).run().stopped):
+                return stopped
+            if self.recipe.problems is not None:
+                self._solve(iteration, SOLVE, self.recipe.solve, champion)
         return None
 
     def generation(self, iteration: int) -> Generation:
@@ -185,9 +203,7 @@ class Wheel:
     def identity(self, iteration: int) -> ModelIdentity:
         """Return which model ``generate`` asks, as far as is known without asking it."""
         champion = self._teacher(iteration)
-        if champion is not None:
-            return LocalEngine(self._resolved(champion)).identity
-        return self._make_endpoint_engine().identity
+        return (self._make_endpoint_engine() if champion is None else self._make_own_engine(champion)).identity
 
     def train_sft(self, iteration: int) -> Checkpoint | None:
         """Freeze the accepted completions and train on them; None when there are too few."""
@@ -453,11 +469,23 @@ class Wheel:
     def _show_tally(self, tally: Tally) -> None:
         self.reporter.update(done=tally.requests, total=tally.total)
 
-    async def _engine(self, checkpoint: Checkpoint | None, on_tokens: Any) -> Engine:
-        config = self.recipe.engine
+    async def _engine(self, checkpoint: Checkpoint | None, on_tokens: Callable[[int], None]) -> Engine:
         if checkpoint is not None:
-            return LocalEngine(self._resolved(checkpoint), batch_size=config.batch_size, on_tokens=on_tokens)
+            return self._make_own_engine(checkpoint, on_tokens)
         return await self._make_endpoint_engine().connect()
+
+    def _make_own_engine(
+        self, checkpoint: Checkpoint, on_tokens: Callable[[int], None] = lambda n: None
+    ) -> LocalEngine | VllmEngine:
+        """Return the engine of a checkpoint: nothing is loaded or started before the first request."""
+        config, model = self.recipe.engine, self._resolved(checkpoint)
+        if config.kind != "vllm":
+            return LocalEngine(model, batch_size=config.batch_size, on_tokens=on_tokens)
+        return VllmEngine(
+            model, self._server_settings(), server=self._server, concurrency=config.concurrency, timeout_s=config.timeout_s,
+            max_attempts=config.max_attempts, send_seed=config.send_seed, patience_s=config.patience_s,
+            extra_body=config.extra_body, on_note=lambda note: self.reporter.update(note=note),
+        )  # fmt: skip
 
     def _make_endpoint_engine(self) -> OpenAIEngine:
         config = self.recipe.engine
@@ -466,6 +494,26 @@ class Wheel:
             max_attempts=config.max_attempts, send_seed=config.send_seed, patience_s=config.patience_s,
             extra_body=config.extra_body,
         )  # fmt: skip
+
+    def _server_settings(self) -> ServerSettings:
+        config = self.recipe.engine
+        return ServerSettings(
+            logs=self.store.project.logs, base=self.base, python=config.python, server_args=config.server_args,
+            env=config.env, startup_s=config.startup_s, max_restarts=config.max_restarts,
+        )  # fmt: skip
+
+    @contextmanager
+    def _one_server(self, checkpoint: Checkpoint | None) -> Iterator[None]:
+        """While the block runs, let all its steps share one vLLM server; it starts when the first of them needs it."""
+        if checkpoint is None or self.recipe.engine.kind != "vllm":
+            yield
+            return
+        self._server = VllmServer(self._resolved(checkpoint), self._server_settings())
+        try:
+            yield
+        finally:
+            self._server.end()
+            self._server = None
 
     def _train(
         self, iteration: int, method: str, parent: Checkpoint, snapshot: Snapshot, args: dict[str, Any]
@@ -552,7 +600,7 @@ class Wheel:
 
     def _teacher(self, iteration: int) -> Checkpoint | None:
         """Return the checkpoint that generates; None for an endpoint."""
-        return self._checkpoint(self._champion_before(iteration)) if self.recipe.engine.kind == "local" else None
+        return None if self.recipe.engine.kind == "openai" else self._checkpoint(self._champion_before(iteration))
 
     def _describe_step(self, step: Step) -> str:
         rows = self.store.query(

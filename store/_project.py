@@ -54,6 +54,11 @@ class Project:
         return self.state / "work"
 
     @property
+    def logs(self) -> Path:
+        """Logs of managed servers."""
+        return self.state / "logs"
+
+    @property
     def run_lock(self) -> Path:
         """Held by the one process that turns the wheel."""
         return self.state / "run.lock"

@@ -74,6 +74,18 @@ def test_init_refuses_an_unknown_recipe(tmp_path):
     assert "demo" in done.stderr
 
 
+def test_doctor_imports_vllm_in_the_interpreter_that_is_named(tmp_path):
+    python = tmp_path / "python"
+    for script, found in (("echo 9.9.9", "9.9.9"), ("echo broken >&2; exit 1", "broken"), (None, "no program")):
+        python.unlink(missing_ok=True)
+        if script:
+            python.write_text(f"#!/bin/sh\n{script}\n")
+            python.chmod(0o755)
+        done = run_cli(tmp_path, "doctor", env={"FLYWHEEL_VLLM_PYTHON": str(python), "COLUMNS": "300"}, check=0)
+        (line,) = [x for x in done.stdout.splitlines() if "engine.kind: vllm" in x or "9.9.9" in x]
+        assert found in line
+
+
 def test_an_endpoint_is_a_teacher_with_the_same_recipe(tmp_path, endpoint):
     """Prompt to completion over the chat endpoint with n draws, verified, all in the store."""
     folder = make_mini_project(tmp_path / "taught", engine={"kind": "openai"}, solve={"draws": 4, "problems": 25})

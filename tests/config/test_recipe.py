@@ -79,3 +79,35 @@ def test_sources(spec, expected):
 def test_a_hub_source_needs_all_its_parts():
     with pytest.raises(ValueError, match="owner/name/config/split"):
         Source.parse("hub:openai/gsm8k")
+
+
+def with_engine(**engine):
+    return Recipe.model_validate({**MINI, "engine": {"kind": "vllm", **engine}})
+
+
+@pytest.mark.parametrize(
+    ("engine", "expected"),
+    [
+        ({"server_args": {"port": 8000}}, "a flag that flywheel does not set itself"),
+        ({"server_args": {"served-model-name": "x"}}, "a flag that flywheel does not set itself"),
+        ({"server_args": {"api_key": "hidden"}}, "no secret in a recipe"),
+        ({"server_args": {"api-k": "hidden"}}, "no secret in a recipe"),
+        ({"server_args": {"--dtype": "float16"}}, "without dashes"),
+        ({"env": {"HF_TOKEN": "hidden"}}, "no secret in a recipe"),
+    ],
+)
+def test_what_a_managed_server_may_not_be_given_is_refused_without_showing_its_value(tmp_path, engine, expected):
+    recipe = {**MINI, "engine": {"kind": "vllm", **engine}}
+    with pytest.raises(RecipeError) as caught:
+        load_recipe(write(tmp_path, yaml.safe_dump(recipe)))
+    assert expected in caught.value.expected
+    assert "hidden" not in str(caught.value)
+    assert "key engine." in caught.value.place
+
+
+def test_of_a_managed_server_only_what_shapes_answers_is_in_the_identity():
+    plain = with_engine().identity()
+    how = {"python": "x", "startup_s": 5, "env": {"VLLM_CPU_KVCACHE_SPACE": 1}, "max_restarts": 0}
+    assert with_engine(**how, server_args={"tensor-parallel-size": 2}).identity() == plain
+    assert with_engine(server_args={"max_model_len": 512}).identity() != plain
+    assert "server_args" not in Recipe.model_validate(MINI).identity()["engine"]

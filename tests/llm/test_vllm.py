@@ -1,10 +1,13 @@
-"""The whole wheel with a real vLLM server on CPU that serves the seed model. ``make test-vllm`` sets its environment up."""
+"""The whole wheel with a real vLLM server on CPU that serves the seed model. ``make test-vllm`` sets its environment up;
+FLYWHEEL_VLLM_PYTHON names another one.
+"""
 
 import os
 import socket
 import subprocess
 import time
 import urllib.request
+from pathlib import Path
 
 import pytest
 from flywheel.llm import seed_model_path
@@ -12,7 +15,7 @@ from support import HERE, make_mini_project, run_cli, sql
 
 pytestmark = pytest.mark.vllm
 
-PYTHON = HERE.parent / ".venv-vllm" / "bin" / "python"
+PYTHON = Path(os.environ.get("FLYWHEEL_VLLM_PYTHON") or HERE.parent / ".venv-vllm" / "bin" / "python")
 START_S = 300
 
 
@@ -20,6 +23,12 @@ def free_port():
     with socket.socket() as s:
         s.bind(("127.0.0.1", 0))
         return s.getsockname()[1]
+
+
+@pytest.fixture(autouse=True)
+def vllm_python():
+    if not PYTHON.exists():
+        pytest.skip("no .venv-vllm: make test-vllm")
 
 
 @pytest.fixture(scope="module")
@@ -101,3 +110,44 @@ def test_vllm_and_the_local_engine_agree_on_greedy_completions(server):
     theirs, ours = asyncio.run(both())
     same = sum(a == b for a, b in zip(theirs, ours, strict=True))
     assert same >= 57, f"{same} of 60; a few may differ where two tokens are as good as equal"
+
+
+def test_generate_starts_a_real_server_and_stops_it(tmp_path):
+    steps = [{"step": "tries", "generator": "solve", "source": "problems", "limit": 30, "draws": 2, "max_tokens": 64}]
+    folder = make_mini_project(
+        tmp_path / "managed", generate=steps, solve={"draws": 4, "problems": 30, "max_tokens": 64, "logprobs": True},
+        engine={
+            "kind": "vllm", "python": str(PYTHON), "concurrency": 32, "startup_s": START_S,
+            "server_args": {"dtype": "float32", "max_model_len": 512},
+            "env": {"VLLM_CPU_KVCACHE_SPACE": 1, "HF_HUB_OFFLINE": 1},
+        },
+    )  # fmt: skip
+    done = run_cli(folder, "-v", "generate", check=0, timeout=580)
+    assert "vLLM is ready after" in done.stderr
+    (made,) = sql(folder, "select distinct engine, model from requests")
+    assert made == {"engine": "vllm", "model": "seed"}
+    counts = sql(folder, "select step, entered, kept from funnel where step in ('solve', 'tries') order by step")
+    assert counts == [{"step": "solve", "entered": 120, "kept": 120}, {"step": "tries", "entered": 30, "kept": 30}]
+    (verified,) = sql(folder, "select * from funnel where step = 'solve/verify'")
+    assert verified["kept"] > 12, "the seed model solves a good part of one- and two-step problems"
+    logs = list((folder / ".flywheel" / "logs").iterdir())
+    for log in logs:
+        assert "VLLM_API_KEY" not in log.read_text()
+    assert not find_processes(str(folder / ".flywheel")), "nothing of the server is left"
+    assert not find_processes("vllm.entrypoints.openai.api_server --model=")
+    again = run_cli(folder, "generate", check=0)
+    assert "vLLM" not in again.stderr
+    assert list((folder / ".flywheel" / "logs").iterdir()) == logs, "nothing left to ask: no server"
+
+
+def find_processes(text):
+    """Return the command lines, of all processes of this machine, that hold ``text``."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            command = path.read_bytes().replace(b"\0", b" ").decode(errors="replace")
+        except OSError:
+            continue
+        if text in command:
+            found.append(command)
+    return found
