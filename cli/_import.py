@@ -82,7 +82,9 @@ def _ask(n_files: int) -> None:
             "import", expected="a yes to the rows shown above", received="no terminal to ask on",
             cure="check them, then give the same command with --yes; nothing was written",
         )  # fmt: skip
-    click.confirm(f"Import {'this file' if n_files == 1 else f'these {n_files} files'}?", abort=True, err=True)
+    if not click.confirm(f"Import {'this file' if n_files == 1 else f'these {n_files} files'}?", err=True):
+        click.echo("nothing was written", err=True)
+        click.get_current_context().exit(1)
 
 
 def _import_sets(root: Path, sets: Sequence[Inspected], name: str | None, licence: str | None) -> None:

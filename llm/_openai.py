@@ -278,6 +278,8 @@ class _Pool:
                 endpoint = self._pick()
                 job = self._take() if endpoint is not None else None
                 if endpoint is None or job is None:
+                    if endpoint is not None and self._waits_for_held:
+                        self._release_held()
                     if self._is_finished:
                         self._news.set()
                     parked = self._loop.create_future()
@@ -467,6 +469,12 @@ class _Pool:
     def _is_finished(self) -> bool:
         held = sum(len(e.held) for e in self._endpoints)
         return self._open == held and not self._ready and self._source.is_finished
+
+    @property
+    def _waits_for_held(self) -> bool:
+        """Whether nothing is under way but requests that failed: what the source gives next may depend on them."""
+        held = sum(len(e.held) for e in self._endpoints)
+        return held > 0 and self._open == held and not self._ready
 
     def _wake(self, n: int) -> None:
         """Let ``n`` workers look again; 0 = one, to see that all is over."""

@@ -48,7 +48,7 @@ def read_lines(path: Path, *, header: bool = True) -> Iterator[Line]:
     if not path.is_file():
         raise NotFoundError(
             f"data file {path}", expected=f"a file that ends in {', '.join(SUFFIXES)} (or one of them and .gz)",
-            received="a folder" if path.is_dir() else "no such file", cure="check the path",
+            received="a folder" if path.is_dir() else "no such file", cure="check the path on the command line",
         )  # fmt: skip
     suffix = Path(path.stem).suffix.lower() if path.suffix.lower() == ".gz" else path.suffix.lower()
     if suffix not in SUFFIXES:

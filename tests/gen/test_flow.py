@@ -107,6 +107,13 @@ def test_faults_end_as_rows_or_as_drops_with_their_reason(tmp_path, endpoint, no
     assert "HTTP 400" in reasons
 
 
+def test_the_last_request_may_fail_for_good(tmp_path, endpoint, none):
+    folder = make_flow_project(tmp_path / "p", n=3, engine={"max_attempts": 1, "patience_s": 600})
+    done = run_cli(folder, "generate", env=endpoint(none, faults="500=1").env, check=0, timeout=60)
+    assert "3 drops" in done.stderr
+    assert add_up(folder)["notes"]["dropped"] == 3
+
+
 def test_a_generators_bug_costs_the_item_and_says_so(tmp_path, endpoint, none):
     steps = [{**ONE[0], "options": {"fail_on": "Passage 3 "}}]
     folder = make_flow_project(tmp_path / "p", n=8, steps=steps)
