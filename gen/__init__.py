@@ -3,12 +3,13 @@
 from ._budget import Meter
 from ._driver import Tally, generate_samples, request_row, rows_of_reply
 from ._dry_run import Estimate, estimate_steps
-from ._flow import Flow, Progress
+from ._flow import Flow
 from ._generator import REQUIRED, Ask, AskError, Completion, Fault, Generator, Item, Made, generator
 from ._import import Imported, import_solutions
 from ._parse import Parsed, parse_json
 from ._plan import Planned, Step, choose_problems, read_problem_plan
 from ._problems import ProblemSet, load_problems, read_problems
+from ._progress import Progress
 from ._registry import built_in, complete_options, find_generator
 from ._retry import KINDS, retire
 from ._schema import check_schema

@@ -8,27 +8,25 @@ over fixed windows instead: its batches are then the same after an interruption 
 
 import asyncio
 import logging
-import signal
-import threading
 from collections import deque
 from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any
-
-import orjson
 
 from ..errors import FlywheelError
 from ..llm import Engine, Reply, Request
-from ..schema import DropRow, JournaledRow, PairRow, PlanRow, SampleRow, canonical_json, content_id, utc_now
+from ..schema import JournaledRow
 from ..store import Store
 from ._ask import StageAsk
 from ._budget import Meter
 from ._driver import request_row, save_template
 from ._generator import AskError, Fault, Item, Made
-from ._inputs import find_done, plan_roots, read_inputs, sample_values
+from ._inputs import find_done, plan_roots, read_inputs
 from ._known import KeySet, fetch_replies
+from ._outcome import Outcomes
 from ._plan import Step
+from ._progress import Progress
 from ._retry import retire_failures
+from ._signals import StopSignals
 from ._steps import Stage
 
 log = logging.getLogger(__name__)
@@ -38,38 +36,8 @@ LOW_WATER = 64
 OPEN_ITEMS = 4
 """Items begun and not done, as a multiple of the concurrency."""
 FOLD_EVERY_S = 2.0
-WINDOW_ITEMS = 2048
-"""Items of a step that an engine of batches is given together."""
-
-ITEMS = "/items"
-"""Suffix of the funnel's line for the single items that a step's completions held."""
-
-
-@dataclass
-class Progress:
-    """What a flow has done so far.
-
-    Attributes:
-        done: inputs with an outcome, by step; planned: inputs that are known, by step.
-    """
-
-    planned: dict[str, int] = field(default_factory=dict)
-    done: dict[str, int] = field(default_factory=dict)
-    samples: int = 0
-    drops: int = 0
-    requests: int = 0
-    reused: int = 0
-    completion_tokens: int = 0
-    stopped: str | None = None
-    """Why it ended early."""
-    told_tokens: int = 0
-
-    def take_tokens(self) -> int:
-        """Return the completion tokens since the last call."""
-        new = self.completion_tokens - self.told_tokens
-        self.told_tokens = self.completion_tokens
-        return new
-
+QUIET_TURNS = 8
+"""Turns of the event loop without a new question, after which all items are taken to wait for answers."""
 
 OnProgress = Callable[[Progress], None]
 
@@ -98,6 +66,7 @@ class Flow:
         self._concurrency = concurrency
         self._meter = meter
         self._on_progress = on_progress
+        self._outcomes = Outcomes(run_id, iteration, engine.identity.engine)
         self.progress = Progress()
         self._ready: list[deque[Request]] = [deque() for _ in range(1 + max(s.depth for s in stages))]
         self._n_ready = 0
@@ -213,17 +182,20 @@ class Flow:
             async for replies in self._engine.stream(asked, answered):
                 self._on_replies(replies)
                 self._on_progress(self.progress)
+                if self._is_stopping:
+                    await self._settle()
+                    return
             await self._look_up({r.request_id: r for r in asked if r.request_id in answered})
             if self._error is not None:
                 raise self._error
 
     async def _settle(self) -> None:
-        """Wait until every task is done or waits for an answer."""
-        while True:
-            waiting = sum(len(f) for f in self._asked.values())
-            if not self._tasks or waiting >= len(self._tasks):
-                return
+        """Wait until every task is done or waits for an answer: until nothing new has come up for some turns of the loop."""
+        quiet, before = 0, (-1, -1)
+        while self._tasks and quiet < QUIET_TURNS:
             await asyncio.sleep(0)
+            now = (len(self._tasks), len(self._asked))
+            quiet, before = (quiet + 1 if now == before else 0), now
 
     # --- a source for the engine (see flywheel.llm.Source) ----------------------------------------------------
 
@@ -317,7 +289,7 @@ class Flow:
 
     def _record(self, stage: Stage, item: Item, ask: StageAsk, made: list[Made], faults: list[Fault]) -> None:
         """Put an item's outcome on record as one group, then hand its samples on."""
-        rows, handed = self._rows_of(stage, item, ask, made, faults)
+        rows, handed = self._outcomes.rows_of(stage, item, ask, made, faults)
         progress = self.progress
         progress.done[stage.name] = progress.done.get(stage.name, 0) + 1
         progress.samples += len(made)
@@ -336,67 +308,6 @@ class Flow:
             self._queues[follower.name].extend(items)
             self.progress.planned[follower.name] = self.progress.planned.get(follower.name, 0) + len(items)
         self._wake(len(items))
-
-    def _rows_of(
-        self, stage: Stage, item: Item, ask: StageAsk, made: list[Made], faults: list[Fault]
-    ) -> tuple[list[JournaledRow], list[Item]]:
-        run_id, iteration, name = self._run_id, self._iteration, stage.name
-        rows: list[JournaledRow] = []
-        handed: list[Item] = []
-        now = utc_now()
-        for i, one in enumerate(made):
-            sample = self._sample(stage, item, one, i, now)
-            rows.append(sample)
-            if one.rejected is not None:
-                worse = self._sample(stage, item, one.rejected, i, now, is_rejected=True)
-                pair_id = content_id("pair", [run_id, iteration, sample.sample_id, worse.sample_id])
-                rows += [
-                    worse,
-                    PairRow(
-                        pair_id, run_id, iteration, sample.problem_id, sample.sample_id, worse.sample_id, one.kind, now
-                    ),
-                ]
-            for follower in stage.followers:
-                rows.append(PlanRow(run_id, iteration, follower.name, 0, sample.sample_id, 1))
-            if stage.followers:
-                prompt = one.prompt if one.prompt is not None else ask.messages.get(one.request_id, ())
-                handed.append(
-                    Item(sample.sample_id, sample_values(dict(item.values), dict(one.fields), prompt, one.completion))
-                )
-        if made or len(faults) > 1:
-            rows += [self._drop(name + ITEMS, item, f, i, now) for i, f in enumerate(faults)]
-            rows.append(PlanRow(run_id, iteration, name + ITEMS, 0, item.input_id, len(made) + len(faults)))
-        if not made:
-            rows.append(
-                self._drop(name, item, faults[0] if faults else Fault("the generator made nothing of it"), 0, now)
-            )
-        return rows, handed
-
-    def _sample(self, stage: Stage, item: Item, one: Made, i: int, now: str, *, is_rejected: bool = False) -> SampleRow:
-        fields = {**one.fields, "rejected": True} if is_rejected else one.fields
-        key = [self._run_id, self._iteration, stage.name, item.input_id, one.request_id, one.draw, i, is_rejected]
-        problem_id = item.input_id if item.input_id.startswith("prb_") else item.get("problem_id")
-        return SampleRow(
-            content_id("smp", key), one.request_id, one.draw, self._run_id, self._iteration, stage.name, problem_id,
-            one.completion, one.finish_reason, one.logprob, self._engine.identity.engine, now, item.input_id, i,
-            None if one.prompt is None else canonical_json(list(one.prompt)),
-            orjson.dumps(fields, default=str).decode() if fields else None, stage.generator.parser,
-        )  # fmt: skip
-
-    def _drop(self, step: str, item: Item, fault: Fault, i: int, now: str) -> DropRow:
-        drop_id = content_id("drop", [self._run_id, self._iteration, step, item.input_id, i])
-        return DropRow(
-            drop_id,
-            self._run_id,
-            self._iteration,
-            step,
-            fault.reason,
-            item.input_id,
-            fault.request_id,
-            fault.raw,
-            1,
-            now,
-        )
 
     # --- requests ----------------------------------------------------------------------------------------------
 
@@ -522,33 +433,5 @@ class Flow:
         self._error = self._error or error
         self._wake(0)
 
-    def _signals(self) -> "_Signals":
-        return _Signals(self)
-
-
-class _Signals:
-    """Ctrl-C or SIGTERM once: finish what is in flight, save, end. Twice: now."""
-
-    def __init__(self, flow: Flow) -> None:
-        self._flow = flow
-        self._count = 0
-
-    def __enter__(self) -> None:
-        self._is_main = threading.current_thread() is threading.main_thread()
-        if self._is_main:
-            self._task = asyncio.current_task()
-            for number in (signal.SIGINT, signal.SIGTERM):
-                self._flow._loop.add_signal_handler(number, self._on_signal, number)
-
-    def __exit__(self, *exc: object) -> None:
-        if self._is_main:
-            for number in (signal.SIGINT, signal.SIGTERM):
-                self._flow._loop.remove_signal_handler(number)
-
-    def _on_signal(self, number: int) -> None:
-        self._count += 1
-        if self._count == 1:
-            log.warning("stopping: what is in flight is finished and kept; once more to stop now")
-            self._flow.stop(f"stopped by {signal.Signals(number).name}")
-        elif self._task is not None:
-            self._task.cancel()
+    def _signals(self) -> StopSignals:
+        return StopSignals(self)

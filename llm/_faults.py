@@ -6,6 +6,9 @@ import time
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 
+from ..errors import EndpointError
+from ._address import Address
+
 BASE_PAUSE_S = 0.5
 LONGEST_PAUSE_S = 30.0
 RAW_KEPT_CHARS = 4000
@@ -95,3 +98,17 @@ def _read_retry_after(value: str | None) -> float | None:
         return max(0.0, parsedate_to_datetime(value).timestamp() - time.time())
     except (ValueError, TypeError):
         return None
+
+
+def refusal(address: Address, fault: Fault) -> EndpointError:
+    """Return the error that ends a stream."""
+    cure = "start the server or set OPENAI_BASE_URL, then give the same command again: answered requests are kept"
+    if fault.status in (401, 403):
+        cure = "set OPENAI_API_KEY to a key that this endpoint accepts"
+    elif fault.status == 404:
+        cure = "check the path of OPENAI_BASE_URL (it usually ends in /v1) and engine.model"
+    elif fault.is_exhausted:
+        cure = "add credit at the provider, then give the same command again: answered requests are kept"
+    return EndpointError(
+        f"endpoint {address.name}", expected="an OpenAI-compatible server that answers", received=fault.text, cure=cure
+    )

@@ -14,7 +14,8 @@ from ..config import shaping_args
 from ..errors import EndpointError
 from ..schema import content_id
 from ._models import ResolvedModel
-from ._openai import Listed, OpenAIEngine
+from ._openai import OpenAIEngine
+from ._pool import Listed
 from ._types import ModelIdentity, Reply, Request, Source
 from ._vllm_command import ServerSettings
 from ._vllm_server import VllmServer

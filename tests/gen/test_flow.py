@@ -8,7 +8,7 @@ import sys
 import time
 
 import pytest
-from support import FakeEndpoint, run_cli, sql
+from support import FakeEndpoint, make_mini_project, run_cli, sql
 from support_flow import STEPS, add_chunks, make_flow_project, write_recipe
 
 ONE = STEPS[:1]
@@ -284,3 +284,22 @@ def test_a_request_that_comes_up_twice_in_a_run_is_asked_once(tmp_path, endpoint
     assert row["requests"] == 1
     assert sql(folder, "select count(*) as n from requests") == [{"n": 1}]
     assert add_up(folder)["notes"]["entered"] == 30
+
+
+def test_with_the_embedded_model_one_signal_ends_after_the_batch_under_way(tmp_path):
+    steps = [{"step": "tries", "generator": "solve", "source": "problems", "draws": 4, "max_tokens": 120,
+              "options": {"template": "solve"}}]  # fmt: skip
+    folder = make_mini_project(
+        tmp_path / "p", generate=steps, engine={"batch_size": 16}, solve={"draws": 1, "problems": 4}
+    )
+    run = start(folder, {})
+    while "generate: started" not in run.stderr.readline():
+        pass
+    time.sleep(2.0)
+    run.send_signal(signal.SIGINT)
+    _, err = run.communicate(timeout=30)
+    assert run.returncode == 0, err
+    done = sql(folder, "select count(*) as n from requests where step = 'tries'")[0]["n"]
+    assert done < 200
+    run_cli(folder, "generate", check=0)
+    assert add_up(folder)["tries"]["entered"] == 200
