@@ -220,7 +220,7 @@ class Flow:
 
     def take(self) -> Request | None:
         """Return the next request: of the items that are furthest on."""
-        if self._is_stopping:
+        if self._is_stopping or self._error is not None:
             return None
         if self._n_ready < LOW_WATER:
             self._admit()

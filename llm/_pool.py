@@ -136,15 +136,12 @@ class Pool:
         while True:
             await self._news.wait()
             self._news.clear()
-            group, self._out = self._out, []
-            if group:
+            while self._out:
+                group, self._out = self._out, []
                 yield group
-                continue
             if self._error is not None:
                 raise self._error
-            if self._is_finished:
-                if self._release_held():
-                    continue
+            if self._is_finished and not self._release_held():
                 return
 
     async def close(self) -> None:

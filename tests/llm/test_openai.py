@@ -157,3 +157,8 @@ def test_everything_that_shapes_a_call_is_in_its_id():
     ids = {r.request_id for r in [base, *variants]}
     assert len(ids) == 1 + len(variants)
     assert replace(base, input_id="elsewhere").request_id == base.request_id
+
+
+def test_one_at_a_time_ends_too(endpoint, problems):
+    _, replies = ask(endpoint(problems).url, concurrency=1, problems=PROBLEMS[:3])
+    assert len(replies) == 3
