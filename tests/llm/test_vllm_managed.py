@@ -155,14 +155,14 @@ def test_one_signal_during_the_start_ends_it(tmp_path):
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
 @pytest.mark.parametrize("mode", ["", "hang"])
 def test_a_signal_to_the_solving_process_ends_the_server_too(tmp_path, number, mode):
-    """These steps have no handlers of their own: SIGTERM and SIGKILL end flywheel on the spot."""
+    """These steps finish nothing first: Ctrl-C and SIGTERM end them at once, with a word, and SIGKILL without one."""
     fake = FakeVllm(tmp_path / "fake", mode=mode, latency=20)
     folder = make_mini_project(tmp_path / "p", engine=fake.engine(), solve={"draws": 2, "problems": 10})
     run = start(folder)
     wait_for(lambda: len(fake.living()) == 3)
     run.send_signal(number)
     _, err = run.communicate(timeout=20)
-    assert run.returncode == (130 if number == signal.SIGINT else -number), err
+    assert run.returncode == {signal.SIGINT: 130, signal.SIGTERM: 143}.get(number, -number), err
     wait_for(lambda: not fake.living(), 10)
 
 
