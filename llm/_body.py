@@ -6,6 +6,7 @@ from typing import Any
 
 import orjson
 
+from ..schema import without_halves
 from ._types import Choice, Request
 
 
@@ -76,15 +77,7 @@ def _read_json(raw: bytes) -> Any:
         text = raw.decode("utf-8")
         if "\\ud" not in text.lower():
             raise
-        return _without_halves(json.loads(text))
-
-
-def _without_halves(value: Any) -> Any:
-    if isinstance(value, str):
-        return value.encode("utf-8", "replace").decode()
-    if isinstance(value, dict):
-        return {k: _without_halves(v) for k, v in value.items()}
-    return [_without_halves(v) for v in value] if isinstance(value, list) else value
+        return without_halves(json.loads(text))
 
 
 def _read_choice(choice: dict[str, Any], n_tokens: int) -> Choice:

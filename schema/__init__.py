@@ -21,6 +21,7 @@ from ._rows import (
     types_of,
     utc_now,
 )
+from ._text import without_halves
 
 __all__ = [
     "PROJECT_RUN",
@@ -46,4 +47,5 @@ __all__ = [
     "to_dict",
     "types_of",
     "utc_now",
+    "without_halves",
 ]

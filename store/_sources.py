@@ -11,6 +11,7 @@ from typing import Any
 
 from ..config import Source, require_file
 from ..errors import FileAccessError, InputError, NotFoundError, explain_os_error
+from ..schema import without_halves
 
 
 @dataclass(frozen=True)
@@ -85,21 +86,12 @@ def _parse_line(ordinal: int, line: bytes) -> SourceRow:
     if not isinstance(row, dict):
         return SourceRow(ordinal, {}, text, f"not a JSON object but a {type(row).__name__}")
     if "\\ud" in text.lower():
-        row = _without_halves(row)
+        row = without_halves(row)
     return SourceRow(ordinal, row, text)
 
 
 def _refuse_constant(name: str) -> None:
     raise ValueError(f"{name} is no JSON number")
-
-
-def _without_halves(value: Any) -> Any:
-    """Replace halves of surrogate pairs, which JSON can spell and nothing can store, by question marks."""
-    if isinstance(value, str):
-        return value.encode("utf-8", "replace").decode()
-    if isinstance(value, dict):
-        return {_without_halves(k): _without_halves(v) for k, v in value.items()}
-    return [_without_halves(v) for v in value] if isinstance(value, list) else value
 
 
 def _read_hub(source: Source) -> Iterator[SourceRow]:

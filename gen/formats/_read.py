@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import IO, Any, NoReturn, cast
 
 from ...errors import InputError, NotFoundError
+from ...schema import without_halves
 from ._record import Row
 
 SUFFIXES = (".jsonl", ".ndjson", ".json", ".csv", ".tsv", ".parquet")
@@ -115,7 +116,7 @@ def as_line(number: int, value: Any, text: str, notes: tuple[str, ...] = ()) -> 
     if not isinstance(value, dict):
         return Line(number, None, text.rstrip("\n"), f"not a JSON object but a {type(value).__name__}")
     if "\\ud" in text.lower() and _has_halves(value):
-        value, notes = _without_halves(value), (*notes, "half of a surrogate pair")
+        value, notes = without_halves(value), (*notes, "half of a surrogate pair")
     if any(mark in text for mark in "\u2028\u2029\x85"):
         notes = (*notes, "line separator inside a text (U+2028, U+2029 or U+0085)")
     return Line(number, value, "", None, notes)
@@ -142,15 +143,6 @@ def _show(line: bytes) -> str:
 
 def _has_halves(value: Any) -> bool:
     return any("\ud800" <= c <= "\udfff" for c in json.dumps(value, ensure_ascii=False))
-
-
-def _without_halves(value: Any) -> Any:
-    """Replace halves of surrogate pairs, which JSON can spell and nothing can store, by question marks."""
-    if isinstance(value, str):
-        return value.encode("utf-8", "replace").decode()
-    if isinstance(value, dict):
-        return {_without_halves(k): _without_halves(v) for k, v in value.items()}
-    return [_without_halves(v) for v in value] if isinstance(value, list) else value
 
 
 def _read_json(path: Path) -> Iterator[Line]:
