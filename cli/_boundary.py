@@ -3,6 +3,7 @@
 import difflib
 import os
 import re
+import select
 import signal
 import sys
 import threading
@@ -57,12 +58,19 @@ def run_guarded(work: Callable[[], Any], interrupts: Interrupts) -> Any:
         return _tell(explain_usage(error))
     except (KeyboardInterrupt, click.Abort):
         return interrupts.tell()
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
     except OSError as error:
         place = str(error.filename or "the system")
         return _tell(SystemRefusedError(place, **explain_os_error(error)._asdict()))
+
+
+def leave_pipe() -> bool:
+    """Write nothing more to a reader that has seen enough; return whether standard output has such a one."""
+    poll = select.poll()
+    poll.register(sys.stdout.fileno(), 0)
+    is_gone = any(event & select.POLLERR for _, event in poll.poll(0))
+    if is_gone:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return is_gone
 
 
 def _tell(error: FlywheelError) -> int:

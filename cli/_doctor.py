@@ -12,7 +12,7 @@ from pathlib import Path
 
 import click
 
-from ..errors import EndpointError, NotFoundError
+from ..errors import EndpointError, NotFoundError, RecipeError
 from ..llm import PYTHON_VARIABLE, OpenAIEngine, find_vllm_python, make_environment, without_userinfo
 from ._tables import print_table
 
@@ -166,7 +166,7 @@ def _ask(url: str) -> tuple[bool, str]:
 
     try:
         return True, asyncio.run(connect())
-    except EndpointError as error:
+    except (EndpointError, RecipeError) as error:
         return False, error.received
 
 

@@ -1,11 +1,13 @@
 """``flywheel export``."""
 
 from pathlib import Path
+from typing import Any
 
 import click
 
 from ..errors import InputError, NotFoundError, RunInProgressError
-from ..gen import EXPORT_FORMATS, HF, SELECTIONS, Exported, check_push, export_rows, parse_mapping, push_folder
+from ..gen import ASIDE, EXPORT_FORMATS, HF, SELECTIONS, Exported, check_push, export_rows, parse_mapping, push_folder
+from ..loop import count
 from ..store import Project, Store
 from ._common import make_reporter, open_project
 from ._tables import print_table
@@ -28,6 +30,11 @@ from ._tables import print_table
 @click.option(
     "--map", "maps", multiple=True, metavar="TARGET=COLUMN", help="Names of the columns, for --format columns."
 )
+@click.option(
+    "--include", type=click.Choice(list(ASIDE)), multiple=True,
+    help="Let samples out that are set aside otherwise. " + "; ".join(f"{k}: {v}" for k, (_, v) in ASIDE.items()) + ".",
+)  # fmt: skip
+@click.option("--distinct", is_flag=True, help="Write equal rows once.")
 @click.option("--force", is_flag=True, help="Replace what is at --output.")
 @click.option(
     "--push", default=None, metavar="OWNER/NAME", help="Upload the folder to the Hugging Face hub (HF_TOKEN)."
@@ -41,6 +48,8 @@ def export_command(
     what: str | None,
     where: str | None,
     maps: tuple[str, ...],
+    include: tuple[str, ...],
+    distinct: bool,
     force: bool,
     push: str | None,
     public: bool,
@@ -56,15 +65,16 @@ def export_command(
         )  # fmt: skip
     if push is not None:
         check_push(push)
-    result = _export(root, fmt, output, what, where, parse_mapping(maps) if maps else None, force)
-    _tell(result)
+    mapping = parse_mapping(maps) if maps else None
+    result = _export(
+        root, fmt, output, what=what, where=where, mapping=mapping, include=include, distinct=distinct, force=force
+    )
+    _tell(result, distinct)
     if push is not None:
         click.echo(push_folder(output, push, private=not public))
 
 
-def _export(
-    root: Path, fmt: str, output: Path, what: str | None, where: str | None, mapping: dict[str, str] | None, force: bool
-) -> Exported:
+def _export(root: Path, fmt: str, output: Path, **options: Any) -> Exported:
     project = open_project(root)
     if not project.store_path.exists():
         raise NotFoundError(
@@ -75,7 +85,7 @@ def _export(
     try:
         reporter.begin(f"export {output.name}", unit="rows")
         show = lambda n: reporter.update(done=n)  # noqa: E731
-        result = export_rows(store, fmt, output, what=what, where=where, mapping=mapping, force=force, on_progress=show)
+        result = export_rows(store, fmt, output, on_progress=show, **options)
         reporter.end(f"{result.rows} rows as {result.format}")
     finally:
         reporter.close()
@@ -93,9 +103,16 @@ def _open_if_free(project: Project) -> Store:
         return store
 
 
-def _tell(result: Exported) -> None:
+def _tell(result: Exported, distinct: bool) -> None:
     for reason, n in result.left_out.most_common():
-        click.echo(f"warning: {n} rows left out: {reason}", err=True)
+        room = result.roomier.get(reason, ())
+        more = f" (--format {room[0]} has a place for them)" if room else ""
+        click.echo(f"warning: {count(n, 'row')} left out: {reason}{more}", err=True)
+    for key, n in result.aside.items():
+        click.echo(f"note: {count(n, 'row')} set aside: {ASIDE[key][1]}; --include {key} lets them out", err=True)
+    if result.duplicates:
+        said = "left out" if distinct else "written; --distinct writes them once"
+        click.echo(f"note: {count(result.duplicates, 'row')} equal to an earlier one {said}", err=True)
     if result.extra_columns:
         columns = ", ".join(result.extra_columns)
         click.echo(

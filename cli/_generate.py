@@ -1,5 +1,6 @@
 """``flywheel generate``: the first stage of ``flywheel run``."""
 
+import signal
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -33,17 +34,20 @@ def generate_command(
     """
     kinds = _check_kinds(retry, max_tokens, dry_run)
     with open_wheel(root, recipe_path, seed, "flywheel generate") as wheel:
-        iteration = wheel.current_iteration()
+        iteration = wheel.iterations.current()
         wheel.begin_iteration(iteration)
         if dry_run:
             _print_estimates(wheel, iteration)
             return
-        stopped = wheel.generation(iteration).retry(kinds, max_tokens).stopped if kinds else wheel.generate(iteration)
+        stopped = wheel.retry(iteration, kinds, max_tokens) if kinds else wheel.generate(iteration)
     rows = [f for f in summarize(wheel.store.project, wheel.run_id).funnel if f["iteration"] == iteration]
     columns = ["iteration", "step", "entered", "kept", "dropped", "reason"]
     print_table(columns, [[r[c] for c in columns] for r in rows])
     if stopped:
-        click.echo(f"Stopped early: {stopped}. The same command goes on from here.")
+        go_on = "Raise it in the recipe; then the" if stopped.signal is None else "The"
+        click.echo(f"Stopped early: {stopped}. {go_on} same command goes on from here.")
+        if stopped.signal is not None:
+            signal.raise_signal(stopped.signal)
 
 
 def _check_kinds(retry: str | None, max_tokens: int | None, dry_run: bool) -> list[str]:
@@ -67,7 +71,7 @@ def _check_kinds(retry: str | None, max_tokens: int | None, dry_run: bool) -> li
 
 
 def _print_estimates(wheel: Wheel, iteration: int) -> None:
-    estimates = wheel.generation(iteration).estimate(wheel.identity(iteration))
+    estimates = wheel.estimate(iteration)
     for estimate in estimates:
         for request in estimate.prompts[:SHOWN_PROMPTS]:
             click.secho(f"── {estimate.step}: {request.input_id}", bold=True)
@@ -81,7 +85,7 @@ def _rows(estimates: Sequence[Estimate]) -> list[list[object]]:
     return [
         [
             e.step, e.inputs, e.requests, e.prompt_tokens, e.completion_tokens, f"{e.usd:.2f}", _minutes(e.time_s),
-            "requests on record" if e.is_measured else "max_tokens, 1 row an input: at most",
+            e.basis,
         ]
         for e in estimates
     ]  # fmt: skip

@@ -7,7 +7,8 @@ from typing import Any
 import click
 
 from ..errors import InputError
-from ..gen import Ingested, IngestSettings, ingest_documents
+from ..gen import Ingested, IngestSettings, check_arguments, ingest_documents
+from ..loop import count
 from ..store import Store
 from ._common import make_reporter, open_project
 from ._tables import print_table
@@ -74,6 +75,7 @@ def ingest_command(root: Path, /, paths: tuple[str, ...], fmt: str, **options: A
     if options["overlap_tokens"] is None:
         options["overlap_tokens"] = max(0, options["chunk_tokens"]) // 8
     settings = IngestSettings(**options)
+    check_arguments(paths)
     store = Store(open_project(root))
     reporter = make_reporter()
     try:
@@ -89,6 +91,12 @@ def ingest_command(root: Path, /, paths: tuple[str, ...], fmt: str, **options: A
     finally:
         reporter.close()
     print_json(counts) if fmt == "json" else print_counts(counts)
+    if counts.empty_pages:
+        click.echo(
+            f"warning: {count(counts.empty_pages, 'page')} without text ({counts.first_empty_pages}); "
+            "--parser docling reads images too",
+            err=True,
+        )
     _check_any(counts)
 
 
@@ -101,6 +109,7 @@ def as_dict(counts: Ingested) -> dict[str, object]:
             "unchanged": counts.unchanged, "dropped": counts.drops.total(),
         },
         "chunks": {"new": counts.new_chunks, "kept": counts.chunks - counts.new_chunks},
+        "pages_without_text": counts.empty_pages,
         "drops": [{"reason": r, "n": n, "first": counts.first_drops[r]} for r, n in counts.drops.most_common()],
     }  # fmt: skip
 

@@ -19,8 +19,9 @@ def list_recipes() -> list[str]:
 
 @click.command("init")
 @click.option(
-    "--recipe", "name", default="demo", show_default=True, metavar="NAME", help="Packaged recipe to start from."
-)
+    "--recipe", "name", default="demo", show_default=True, metavar="NAME",
+    help=f"Packaged recipe to start from: {', '.join(list_recipes())}.",
+)  # fmt: skip
 @click.option("--force", is_flag=True, help="Overwrite files that are there.")
 @click.pass_obj
 def init_command(root: Path, name: str, force: bool) -> None:

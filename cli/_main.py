@@ -10,7 +10,7 @@ import click
 
 from .. import __version__
 from ..errors import NotFoundError
-from ._boundary import Interrupts, run_guarded
+from ._boundary import Interrupts, leave_pipe, run_guarded
 
 COMMANDS = {
     "init": ("_init", "Write a commented recipe (and its data) into the project folder."),
@@ -51,6 +51,16 @@ class _LazyGroup(click.Group):
         parse: Any = super().main
         code = run_guarded(lambda: parse(*args, standalone_mode=False, **extra), interrupts)
         sys.exit(code if isinstance(code, int) else 0)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            result = super().invoke(ctx)
+            sys.stdout.flush()
+        except BrokenPipeError:
+            if not leave_pipe():
+                raise
+            return 0  # click would end with 1
+        return result
 
 
 @click.group(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})

@@ -16,7 +16,8 @@ from ._tables import print_iterations
 def run_command(root: Path, recipe_path: Path | None, seed: int | None, iterations: int | None) -> None:
     """Turn the wheel until the recipe's iterations are complete.
 
-    Give the same command again after any interruption: nothing that was finished is done twice.
+    Give the same command again after any interruption: nothing that was finished is done twice. Ctrl-C once, while
+    completions are drawn, finishes what is in flight and saves it; twice stops at once.
     """
     with open_wheel(root, recipe_path, seed, "flywheel run") as wheel:
         wheel.run(iterations or wheel.recipe.iterations)

@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from ..errors import NotFoundError, RecipeError
-from ..loop import Wheel, count, percent
+from ..loop import Wheel, count, percent, read_scores
 from ..train import Checkpoint
 from ._common import open_wheel, recipe_options
 from ._tables import print_table
@@ -42,10 +42,10 @@ def train_command(root: Path, recipe_path: Path | None, seed: int | None, method
 def _train(wheel: Wheel, method: str, imported: bool) -> Checkpoint | None:
     if imported:
         return wheel.train_imported()
-    iteration = wheel.current_iteration()
+    iteration = wheel.iterations.current()
     if method == "sft":
         return wheel.train_sft(iteration)
-    sft = wheel.latest_checkpoint(iteration, "sft")
+    sft = wheel.checkpoints.latest(iteration, "sft")
     if sft is None:
         raise NotFoundError(
             f"iteration {iteration}",
@@ -74,10 +74,10 @@ def eval_command(
                 received="no such suite",
                 cure="check --suite",
             )
-        found = wheel.find_checkpoint(checkpoint)
+        found = wheel.checkpoints.find(checkpoint)
         splits = [s for s in wheel.splits if not suites or s.suite.name in suites]
-        wheel.evaluate(found, wheel.current_iteration(), splits)
-        rows = wheel.scores_of(found, splits)
+        wheel.evaluate(found, wheel.iterations.current(), splits)
+        rows = read_scores(wheel.store, found, splits)
     shown = [(suite, split, metric, percent(score, stderr), n) for suite, split, metric, score, stderr, n in rows]
     print_table(
         ["suite", "split", "metric", "score, % ± standard error", "n"], shown, f"checkpoint {found.checkpoint_id}"

@@ -1,37 +1,117 @@
 """``flywheel status`` and ``flywheel report``."""
 
+import json
 from pathlib import Path
+from typing import Any
 
 import click
 
-from ..loop import count, describe_outcome, summarize, write_report
+from ..errors import NotFoundError
+from ..loop import Summary, count, describe_outcome, summarize, write_report
+from ..store import Project, run_query
 from ._common import open_project
 from ._tables import print_iterations, print_table
+
+Row = dict[str, Any]
+
+LATEST = """
+    WITH active AS (
+        SELECT run_id, max(created_at) AS last_at FROM requests GROUP BY run_id
+        UNION ALL SELECT run_id, max(created_at) FROM samples GROUP BY run_id
+        UNION ALL SELECT run_id, max(created_at) FROM drops GROUP BY run_id
+        UNION ALL SELECT run_id, max(created_at) FROM checkpoints GROUP BY run_id
+        UNION ALL SELECT run_id, max(created_at) FROM decisions GROUP BY run_id
+    )
+    SELECT r.run_id FROM runs r LEFT JOIN active USING (run_id)
+    GROUP BY r.run_id, r.started_at ORDER BY max(last_at) DESC NULLS LAST, r.started_at DESC LIMIT 1
+"""
+"""The run in which something happened last: a dry run or a failed start puts none before it."""
+
+HOLDINGS = """
+    SELECT 'documents' AS what, '' AS name, count(DISTINCT source) AS n FROM documents
+    UNION ALL
+    SELECT 'chunks', '', count(*) FROM current_chunks
+    UNION ALL
+    SELECT 'data set', name || ' (' || arg_max(format, imported_at) || ')', arg_max(n_rows, imported_at)
+    FROM datasets GROUP BY name, path
+"""
 
 
 @click.command("status")
 @click.pass_obj
 def status_command(root: Path) -> None:
-    """Show the latest run: iterations, champion, scores, and where every input went."""
-    summary = summarize(open_project(root))
-    run = summary.run
-    click.echo(f"Run {run['name']} ({run['run_id']}), model {run['model']}, seed {run['seed']}")
-    open_ones = [i for i in summary.iterations if i["finished_at"] is None]
-    state = (
-        f"iteration {open_ones[0]['iteration']} is under way"
-        if open_ones
-        else f"{count(len(summary.iterations), 'iteration')} complete"
-    )
-    champion = summary.promoted[-1]["checkpoint_id"] if summary.promoted else run["base_checkpoint_id"]
-    click.echo(f"State: {state}. Champion: {champion}")
-    print_iterations(summary)
-    click.echo(describe_outcome(summary))
-    columns = ["iteration", "step", "entered", "kept", "dropped", "reason"]
-    print_table(columns, [[f[c] for c in columns] for f in summary.funnel], "Funnel")
+    """Show what was brought in, and the run that was active last: where every input went, scores, the champion."""
+    project = open_project(root)
+    held = [r for r in _rows(project, HOLDINGS) if r["n"]]
+    run_id = _latest_run(project)
+    if run_id is None and not held:
+        raise NotFoundError(
+            f"project {project.root}", expected="a run, documents or data sets", received="none",
+            cure="flywheel ingest, flywheel import or flywheel run",
+        )  # fmt: skip
+    if held:
+        print_table(["what", "name", "n"], [list(r.values()) for r in held], "Brought in")
+    if run_id is None:
+        click.echo("No run yet: flywheel generate --dry-run shows what one would do.")
+        _print_funnel(_rows(project, "SELECT * FROM funnel"), [])
+    else:
+        _print_run(summarize(project, run_id))
 
 
 @click.command("report")
 @click.pass_obj
 def report_command(root: Path) -> None:
     """Write report.md and its plots from what the store holds."""
-    click.echo(str(write_report(root, summarize(open_project(root)))))
+    project = open_project(root)
+    click.echo(str(write_report(root, summarize(project, _latest_run(project)))))
+
+
+def _rows(project: Project, sql: str) -> list[Row]:
+    rows: list[Row] = run_query(project, sql).table.to_pylist()
+    return rows
+
+
+def _latest_run(project: Project) -> str | None:
+    found = _rows(project, LATEST)
+    return str(found[0]["run_id"]) if found else None
+
+
+def _print_run(summary: Summary) -> None:
+    run, recipe = summary.run, json.loads(summary.run["recipe"])
+    if recipe["suites"]:
+        click.echo(f"Run {run['name']} ({run['run_id']}), model {run['model']}, seed {run['seed']}")
+        _print_wheel(summary)
+    else:
+        asked = ", ".join(sorted({c["model"] for c in summary.cost})) or "none yet"
+        click.echo(f"Run {run['name']} ({run['run_id']}), asked: {asked}, seed {run['seed']}")
+        left = sum(_open(f) for f in summary.funnel)
+        click.echo(f"State: {count(left, 'input')} open; flywheel generate goes on." if left else "State: all done.")
+    _print_funnel(summary.funnel, [step["step"] for step in recipe["generate"]])
+
+
+def _print_wheel(summary: Summary) -> None:
+    open_ones = [i for i in summary.iterations if i["finished_at"] is None]
+    state = (
+        f"iteration {open_ones[0]['iteration']} is under way"
+        if open_ones
+        else f"{count(len(summary.iterations), 'iteration')} complete"
+    )
+    champion = summary.promoted[-1]["checkpoint_id"] if summary.promoted else summary.run["base_checkpoint_id"]
+    click.echo(f"State: {state}. Champion: {champion}")
+    print_iterations(summary)
+    click.echo(describe_outcome(summary))
+
+
+def _print_funnel(funnel: list[Row], steps: list[str]) -> None:
+    """Print the funnel with the recipe's steps in its order, and with what is open where anything is."""
+    order = [name for step in steps for name in (step, f"{step}/items")]
+    place = {name: i for i, name in enumerate(order)}
+    rows = sorted(funnel, key=lambda f: (f["iteration"], place.get(f["step"], len(order))))
+    columns = ["iteration", "step", "entered", "kept", "dropped"]
+    is_open = any(_open(f) for f in rows)
+    cells = [[*(f[c] for c in columns), *([_open(f) or None] if is_open else []), f["reason"]] for f in rows]
+    print_table([*columns, *(["open"] if is_open else []), "reason"], cells, "Funnel")
+
+
+def _open(row: Row) -> int:
+    return max(0, int(row["entered"] - row["kept"] - row["dropped"]))

@@ -1,5 +1,6 @@
 """Tables on standard output: drawn on a terminal, plain text elsewhere."""
 
+import os
 from collections.abc import Sequence
 from typing import Any, TextIO
 
@@ -11,15 +12,22 @@ from ..loop import ITERATION_COLUMNS, Summary, iteration_cells
 from ._common import _escape
 
 WIDE = 200
+"""Columns of a table that no terminal shows; COLUMNS in the environment says otherwise."""
+
+
+class _Console(Console):
+    def on_broken_pipe(self) -> None:
+        """Leave a reader that has seen enough (``| head``) to the boundary, as no fault."""
+        raise BrokenPipeError
 
 
 def print_table(
     columns: Sequence[str], rows: Sequence[Sequence[Any]], title: str | None = None, *, file: TextIO | None = None
 ) -> None:
     """Print ``rows`` (on standard output, or into ``file``); NULL is shown as an empty cell."""
-    console = Console(file=file)
-    if not console.is_terminal:
-        console = Console(file=file, width=WIDE)
+    console = _Console(file=file)
+    if not console.is_terminal and not os.environ.get("COLUMNS", "").isdigit():
+        console = _Console(file=file, width=WIDE)
     table = Table(title=title, title_justify="left", header_style="bold")
     for i, name in enumerate(columns):
         numeric = bool(rows) and all(isinstance(r[i], int | float) or r[i] is None for r in rows)

@@ -19,6 +19,7 @@ from ._recipe import (
     TrainConfig,
 )
 from ._text import explain_yaml, parse_yaml, read_text, require_file
+from ._url import UrlFault, find_url_fault
 from ._vllm import shaping_args
 
 __all__ = [
@@ -38,7 +39,9 @@ __all__ = [
     "StepConfig",
     "SuiteConfig",
     "TrainConfig",
+    "UrlFault",
     "explain_yaml",
+    "find_url_fault",
     "load_recipe",
     "parse_yaml",
     "read_text",

@@ -8,7 +8,6 @@ import difflib
 import math
 import re
 from typing import Annotated, Any, Literal
-from urllib.parse import urlsplit
 
 from pydantic import (
     AfterValidator,
@@ -22,6 +21,7 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
+from ._url import find_url_fault
 from ._vllm import ServerArgs, ServerEnv, shaping_args
 
 SourceSpec = Annotated[str, StringConstraints(min_length=1), AfterValidator(lambda spec: _check_source(spec))]
@@ -66,12 +66,14 @@ class EngineConfig(_Strict):
     base_url: str | tuple[str, ...] | None = None
     """One address, or several that serve the same model: requests are balanced over them."""
     model: str | None = None
-    """Model name at the endpoint; default: the first that it lists."""
+    """Model name at the endpoint; default: the first that it lists and that does not look like one for embeddings, speech or
+    the like. Part of every request's id, as the address is not."""
     concurrency: int = Field(256, ge=1, le=4096)
     """Most requests in flight at once at each address (``openai``, ``vllm``). How many it gets is found out: fewer when it
     refuses (429) or queues."""
     patience_s: float = Field(600.0, ge=0)
-    """How long an endpoint that stopped answering is waited for; 0 = not at all."""
+    """How long an endpoint that does not answer, or refuses everything for load, is waited for; 0 = not at all (for load: a
+    minute)."""
     extra_body: dict[str, Any] = Field(default_factory=dict)
     """Keys added to each request's body (``openai``, ``vllm``), for example ``{reasoning_effort: low}``; null removes one that is
     sent otherwise."""
@@ -98,13 +100,10 @@ class EngineConfig(_Strict):
 
     @field_validator("base_url")
     @classmethod
-    def _no_secret(cls, given: str | tuple[str, ...] | None) -> str | tuple[str, ...] | None:
+    def _check_addresses(cls, given: str | tuple[str, ...] | None) -> str | tuple[str, ...] | None:
         for url in (given,) if isinstance(given, str) else given or ():
-            if "@" in urlsplit(url).netloc:
-                raise _fault(
-                    "an address without a name or password in it", "one with them (not shown)",
-                    "take them out; secrets come from the environment: OPENAI_API_KEY",
-                )  # fmt: skip
+            if fault := find_url_fault(url):
+                raise _fault(*fault)
         return given
 
 
@@ -225,6 +224,9 @@ class StepConfig(_Strict):
     """Most rows consumed; 0 = all."""
     template: str | None = None
     """Replaces the generator's first template."""
+    templates: dict[str, str] = Field(default_factory=dict)
+    """Replaces any of the generator's templates by name, e.g. ``{cot-hint: my-hint}``. A replacement may leave out
+    variables that it has no use for."""
     options: dict[str, Any] = Field(default_factory=dict)
     """The generator's own; see docs/generators.md."""
     draws: int = Field(1, ge=1, le=256)
@@ -254,6 +256,10 @@ class PricesConfig(_Strict):
 
     prompt: float = Field(0.0, ge=0)
     completion: float = Field(0.0, ge=0)
+
+    def usd(self, prompt_tokens: float, completion_tokens: float) -> float:
+        """Return what so many tokens cost."""
+        return (prompt_tokens * self.prompt + completion_tokens * self.completion) / 1e6
 
 
 class ProblemsConfig(_Strict):
@@ -312,6 +318,13 @@ class Recipe(_Strict):
                 "nothing",
                 "a recipe has problems and suites, or generate, or all three",
                 (missing,),
+            )
+        if self.budget.usd and not (self.prices.prompt or self.prices.completion):
+            raise _fault(
+                "prices, to count money",
+                "none",
+                "give prices: {prompt: …, completion: …}, US$ per million tokens",
+                ("budget", "usd"),
             )
         if not self.suites:
             return self

@@ -1,20 +1,22 @@
 """Making data: documents in, planned requests out, completions on record; rows in and out in the formats people have."""
 
 from ._budget import Meter
-from ._driver import Tally, generate_samples, request_row, rows_of_reply
+from ._draws import make_draw_stage
 from ._dry_run import Estimate, estimate_steps
 from ._flow import Flow
 from ._generator import REQUIRED, Ask, AskError, Completion, Fault, Generator, Item, Made, generator
 from ._import import Imported, import_solutions
+from ._inputs import check_sources, count_planned
 from ._parse import Parsed, parse_json
-from ._plan import Planned, Step, choose_problems, read_problem_plan
+from ._plan import ON_POLICY, SOLVE, Step, choose_problems
 from ._problems import ProblemSet, load_problems, read_problems
-from ._progress import Progress
+from ._progress import Progress, Stop
 from ._registry import built_in, complete_options, find_generator
 from ._retry import KINDS, retire
 from ._schema import check_schema
 from ._steps import Stage, make_stages
 from .formats import (
+    ASIDE,
     EXPORT_FORMATS,
     FORMATS,
     HF,
@@ -30,16 +32,19 @@ from .formats import (
     parse_mapping,
     push_folder,
 )
-from .ingest import Ingested, IngestSettings, ingest_documents
+from .ingest import Ingested, IngestSettings, check_arguments, ingest_documents
 
 __all__ = [
+    "ASIDE",
     "EXPORT_FORMATS",
     "FORMATS",
     "HF",
     "KINDS",
+    "ON_POLICY",
     "REQUIRED",
     "SELECTIONS",
     "SOLUTIONS",
+    "SOLVE",
     "Ask",
     "AskError",
     "Completion",
@@ -57,34 +62,33 @@ __all__ = [
     "Made",
     "Meter",
     "Parsed",
-    "Planned",
     "ProblemSet",
     "Progress",
     "Stage",
     "Step",
-    "Tally",
+    "Stop",
     "built_in",
+    "check_arguments",
     "check_push",
     "check_schema",
+    "check_sources",
     "choose_problems",
     "complete_options",
+    "count_planned",
     "estimate_steps",
     "export_rows",
     "find_generator",
-    "generate_samples",
     "generator",
     "import_set",
     "import_solutions",
     "ingest_documents",
     "inspect_file",
     "load_problems",
+    "make_draw_stage",
     "make_stages",
     "parse_json",
     "parse_mapping",
     "push_folder",
-    "read_problem_plan",
     "read_problems",
-    "request_row",
     "retire",
-    "rows_of_reply",
 ]

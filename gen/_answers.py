@@ -15,6 +15,7 @@ _BOXED = "\\boxed{"
 _NUMBER = re.compile(r"[-−]?\d[\d,]*(?:\.\d+)?(?:\s*/\s*\d+)?|[-−]?\.\d+")
 _ARTICLES = frozenset(("a", "an", "the"))
 _WORDS_OF_ANSWER = 6
+_NEGATIONS = frozenset(("not", "never", "neither", "nor", "without", "isn", "wasn", "aren", "weren"))
 _NAMES = {"yes": "true", "correct": "true", "no": "false", "incorrect": "false"}
 
 
@@ -47,20 +48,23 @@ def _tidy(answer: str) -> str:
 def same_answer(found: str, known: str, *, overlap: float = 0.6) -> bool:
     """Say whether two answers agree: as numbers, else as words without case, articles and punctuation.
 
-    A long known answer is free text: there, enough shared words count.
+    A known answer in sentences that end with a marked one (``The answer is 12.``) is that one. Any other long known answer
+    is free text: there, enough shared words count.
 
     Args:
         found: the answer that was given.
         known: the answer that is right.
         overlap: the F-measure of shared words from which free text agrees, 0 to 1; 0 = disabled.
     """
-    known = final_answer(known) or known if "####" in known or _BOXED in known else known
+    known = final_answer(known) or known
     left, right = read_number(found), read_number(known)
     if right is not None:
         return left == right
     a, b = _bare(found), _bare(known)
     if not b or not a:
         return found.strip() == known.strip() != ""
+    if _NEGATIONS & set(a) and not _NEGATIONS & set(b) and b[0] not in _NAMES:
+        return False
     if a == b or (
         _NAMES.get(a[0], a[0]) == _NAMES.get(b[0], b[0]) and len(b) == 1 and b[0] in {*_NAMES, "true", "false"}
     ):

@@ -1,13 +1,17 @@
-"""How a generator reaches the model: see :class:`~flywheel.gen.Ask`. ``messages`` has the prompts of what it asked."""
+"""How a generator reaches the model: see :class:`~flywheel.gen.Ask`. ``messages`` has the prompts of what it asked, and
+``shortfalls`` a drop for each completion that did not come of a request that others came of.
+"""
 
 import random
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from ..llm import ModelIdentity, Reply, Request, Sampling
+from ..prompts import UnfitValueError
 from ..schema import Message, canonical_json, seed_from
-from ._generator import AskError, Completion, Item
+from ._generator import AskError, Completion, Fault, Item
 from ._parse import parse_json
 from ._steps import Stage
 
@@ -19,7 +23,9 @@ Send = Callable[[Request], Awaitable[Reply]]
 class StageAsk:
     """Asks for one item of one step."""
 
-    __slots__ = ("_item", "_model", "_random", "_seed", "_send", "_stage", "folder", "messages", "options")
+    __slots__ = (
+        "_item", "_model", "_random", "_seed", "_send", "_stage", "folder", "messages", "options", "shortfalls",
+    )  # fmt: skip
 
     def __init__(self, stage: Stage, item: Item, model: ModelIdentity, seed: int, send: Send) -> None:
         self._stage = stage
@@ -31,10 +37,14 @@ class StageAsk:
         self.options: Mapping[str, Any] = stage.options
         self.folder: Path = stage.project_root
         self.messages: dict[str, tuple[Message, ...]] = {}
+        self.shortfalls: list[Fault] = []
 
     def render(self, template: str, /, **values: Any) -> tuple[Message, ...]:
         """See :class:`~flywheel.gen.Ask`."""
-        return self._stage.template(template).render(values)
+        try:
+            return self._stage.render(template, values)
+        except UnfitValueError as error:
+            raise AskError(f"{error.place}: {error.received}, expected {error.expected}") from None
 
     @property
     def random(self) -> random.Random:
@@ -74,9 +84,16 @@ class StageAsk:
                     {"role": "assistant", "content": completion.text},
                     {"role": "user", "content": REPAIR.format(complaint=completion.fault)},
                 )
-                again = await self._ask(
-                    template, schema, 1, temperature, draw + 1000 * attempt, max_tokens, turns, (), values
-                )
+                try:
+                    again = await self._ask(
+                        template, schema, 1, temperature, draw + 1000 * attempt, max_tokens, turns, (), values
+                    )
+                except AskError as error:  # the others are not lost with it
+                    completion = replace(
+                        completion, fault=f"{completion.fault}; asked again: {error.reason}",
+                        request_id=error.request_id or completion.request_id,
+                    )  # fmt: skip
+                    break
                 completion = _read(again[0], schema)
             read[i] = completion
         return read
@@ -88,21 +105,23 @@ class StageAsk:
     ) -> list[Completion]:  # fmt: skip
         stage, s = self._stage, self._stage.sampling
         found = stage.template(template)
-        rendered = found.render(values)
+        rendered = self.render(template, **values)
         request = Request(
             messages=(*rendered, *messages) if messages else rendered,
             sampling=Sampling(
                 s.n if n is None else n, s.temperature if temperature is None else temperature, s.top_p,
                 s.max_tokens if max_tokens is None else max_tokens,
-                stage.seed_of(self._seed, draw), s.stop, s.logprobs,
+                stage.seed_of(self._seed, draw, self._item.input_id), s.stop, s.logprobs,
             ),
             model=self._model, input_id=self._item.input_id, template_id=found.template_id, response_schema=schema,
-            step=stage.name, tools=tuple(tools),
+            scope=stage.scope, step=stage.name, tools=tuple(tools),
         )  # fmt: skip
         self.messages[request.request_id] = request.messages
         reply = await self._send(request)
         if not reply.choices:
             raise AskError(reply.error or "no completion", reply.raw, request.request_id)
+        missing = request.sampling.n - len(reply.choices)
+        self.shortfalls += [Fault(reply.error or "too few choices", reply.raw, request.request_id)] * missing
         return [
             Completion(c.text, c.finish_reason, request.request_id, i, None, c.logprob, c.tool_calls)
             for i, c in enumerate(reply.choices[: request.sampling.n])

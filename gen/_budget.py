@@ -3,8 +3,16 @@
 from dataclasses import dataclass
 
 from ..config import BudgetConfig, PricesConfig
-from ..llm import Reply
+from ..llm import Reply, Request
 from ..store import Store
+
+CHARS_PER_TOKEN = 4.0
+"""Of a prompt whose tokens nobody has counted."""
+
+
+def guess_tokens(request: Request) -> float:
+    """Return about how many tokens a prompt has."""
+    return sum(len(str(m.get("content"))) for m in request.messages) / CHARS_PER_TOKEN
 
 
 @dataclass
@@ -17,6 +25,8 @@ class Meter:
 
     limits: BudgetConfig
     prices: PricesConfig
+    is_new: bool = True
+    """Whether nothing of this process has been answered: what a request costs is not known then."""
     requests: int = 0
     prompt_tokens: int = 0
     completion_tokens: int = 0
@@ -27,7 +37,7 @@ class Meter:
             """
             SELECT coalesce(sum(attempts), 0)::BIGINT, coalesce(sum(prompt_tokens), 0)::BIGINT,
                    coalesce(sum(completion_tokens), 0)::BIGINT
-            FROM requests WHERE run_id = ? AND engine = 'openai'
+            FROM requests WHERE run_id = ? AND engine <> 'local'
             """,
             [run_id],
         )
@@ -36,6 +46,7 @@ class Meter:
 
     def add(self, reply: Reply) -> None:
         """Count one reply."""
+        self.is_new = False
         self.requests += reply.attempts
         self.prompt_tokens += reply.prompt_tokens
         self.completion_tokens += reply.completion_tokens
@@ -43,7 +54,19 @@ class Meter:
     @property
     def usd(self) -> float:
         """Money spent."""
-        return (self.prompt_tokens * self.prices.prompt + self.completion_tokens * self.prices.completion) / 1e6
+        return self.prices.usd(self.prompt_tokens, self.completion_tokens)
+
+    def is_unsure(self, in_flight: int, request: Request) -> bool:
+        """Say whether one request more might go over a limit, as long as no answer has shown what requests cost."""
+        b = self.limits
+        if not self.is_new or not (b.tokens or b.usd):
+            return False
+        prompt = guess_tokens(request)
+        completion = request.sampling.n * request.sampling.max_tokens
+        n = in_flight + 1
+        tokens = self.prompt_tokens + self.completion_tokens + n * (prompt + completion)
+        usd = self.usd + n * self.prices.usd(prompt, completion)
+        return bool(b.tokens and tokens > b.tokens) or bool(b.usd and usd > b.usd)
 
     def spent(self, in_flight: int = 0) -> str | None:
         """Return which limit is reached; None while there is room. Requests in flight count as sent, at the mean price."""

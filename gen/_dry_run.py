@@ -1,8 +1,8 @@
 """What a job would ask and cost, without asking: the first prompts of each step, and an estimate from a sample.
 
-Tokens of prompts are estimated at ``CHARS_PER_TOKEN``; completions, seconds and rows per input are those of this step's
-requests that are on record, and before there are any the step's ``max_tokens`` and one row per input, and the estimate
-says so.
+Tokens of prompts are estimated at ``CHARS_PER_TOKEN``; requests and rows per input, completions and seconds are those of this
+step's requests that are on record. Before there are any they are the most that the generator says, repairs left out, with the
+step's ``max_tokens``; for a generator that does not say, one request and one row. The estimate says which.
 """
 
 import math
@@ -14,12 +14,12 @@ from ..config import PricesConfig
 from ..llm import ModelIdentity, Reply, Request
 from ..store import Store
 from ._ask import StageAsk
-from ._generator import Item
+from ._budget import CHARS_PER_TOKEN, guess_tokens
+from ._generator import AskError, Item
 from ._inputs import find_done, load_samples, read_inputs
 from ._plan import Step
 from ._steps import Stage
 
-CHARS_PER_TOKEN = 4.0
 SAMPLE = 20
 
 
@@ -29,7 +29,8 @@ class Estimate:
 
     Attributes:
         inputs: rows left to do; for a step over another step, its estimated rows.
-        is_measured: completions, rows and seconds are measured, not assumed.
+        basis: what completions, rows and requests are taken from.
+        per_prompt: tokens of a prompt.
         prompts: the first question of each sampled input.
     """
 
@@ -40,16 +41,28 @@ class Estimate:
     completion_tokens: int
     usd: float
     time_s: float | None
-    is_measured: bool
+    basis: str
+    per_prompt: float
+    max_tokens: int
     prompts: list[Request] = field(default_factory=list)
 
 
+MEASURED, MOST, ASSUMED = (
+    "requests on record",
+    "max_tokens and all rows: at most",
+    "1 request and row an input, max_tokens",
+)
+
+
 @dataclass(frozen=True)
-class _Measured:
+class _Effort:
+    """What an input of a step takes and gives: requests, tokens of a completion, seconds of a request, rows."""
+
     per_input: float
     completion_tokens: float
-    latency_s: float
+    latency_s: float | None
     rows: float
+    basis: str
 
 
 class _Asked(Exception):
@@ -65,18 +78,21 @@ async def estimate_steps(
     seed: int, concurrency: int, prices: PricesConfig,
 ) -> list[Estimate]:  # fmt: skip
     """Return an estimate per step; roots must be planned."""
-    made: dict[str, float] = {}
+    to_come: dict[str, float] = {}
+    before: dict[str, Estimate] = {}
     found = []
     for stage in stages:
         step = Step(run_id, iteration, stage.name)
         done = find_done(store, step)
-        inputs = (planned.get(stage.name, 0) if stage.is_root else math.ceil(made[stage.config.source])) - len(done)
+        waiting = max(0, planned.get(stage.name, 0) - len(done))
+        inputs = waiting + math.ceil(to_come.get(stage.config.source, 0.0))
         prompts = [
             p for item in _sample(store, stage, step, done) if (p := await _first_question(stage, item, model, seed))
         ]
-        measured = _measure(store, step)
-        estimate = _estimate(stage, max(0, inputs), prompts, measured, concurrency, prices)
-        made[stage.name] = (inputs + len(done)) * (measured.rows if measured else 1.0)
+        effort = _measure(store, step) or _expect(stage, before.get(stage.config.source))
+        estimate = _estimate(stage, inputs, prompts, effort, before.get(stage.config.source), concurrency, prices)
+        to_come[stage.name] = inputs * effort.rows
+        before[stage.name] = estimate
         found.append(estimate)
     return found
 
@@ -101,41 +117,59 @@ async def _first_question(stage: Stage, item: Item, model: ModelIdentity, seed: 
             return None
     except _Asked as asked:
         return asked.request
+    except AskError:
+        return None
     return None
 
 
-def _measure(store: Store, step: Step) -> _Measured | None:
+def _measure(store: Store, step: Step) -> _Effort | None:
+    scope = [step.run_id, step.iteration, step.name]
     ((requests, inputs, tokens, latency_s),) = store.query(
         """
         SELECT count(*), count(DISTINCT input_id), avg(completion_tokens), avg(latency_s) FROM requests
         WHERE run_id = ? AND iteration = ? AND step = ? AND answered_at IS NOT NULL
         """,
-        [step.run_id, step.iteration, step.name],
+        scope,
     )
     if not requests:
         return None
     ((rows,),) = store.query(
-        "SELECT count(*) FROM samples WHERE run_id = ? AND iteration = ? AND step = ?",
-        [step.run_id, step.iteration, step.name],
+        """
+        SELECT count(*) FROM samples WHERE run_id = ? AND iteration = ? AND step = ?
+          AND sample_id NOT IN (SELECT sample_id FROM worse_samples)
+        """,
+        scope,
     )
-    return _Measured(requests / inputs, float(tokens), float(latency_s or 0.0), rows / inputs)
+    return _Effort(requests / inputs, float(tokens), float(latency_s or 0.0), rows / inputs, MEASURED)
+
+
+def _expect(stage: Stage, source: Estimate | None) -> _Effort:
+    """Return the most that a generator says it asks and makes of an input; for one that does not say, one of each."""
+    completion = float(stage.sampling.max_tokens * stage.sampling.n)
+    most = stage.generator.most
+    if most is None:
+        return _Effort(1.0, completion, None, 1.0, ASSUMED)
+    asks, rows = most(stage.options, stage.sampling.n)
+    return _Effort(asks, completion, None, rows, MOST if source is None or source.basis != ASSUMED else ASSUMED)
 
 
 def _estimate(
-    stage: Stage,
-    inputs: int,
-    prompts: list[Request],
-    measured: _Measured | None,
-    concurrency: int,
+    stage: Stage, inputs: int, prompts: list[Request], effort: _Effort, source: Estimate | None, concurrency: int,
     prices: PricesConfig,
-) -> Estimate:
-    chars = [sum(len(str(m.get("content"))) for m in p.messages) for p in prompts]
-    per_prompt = sum(chars) / len(chars) / CHARS_PER_TOKEN if chars else 0.0
-    requests = math.ceil(inputs * (measured.per_input if measured else 1.0))
-    completion = measured.completion_tokens if measured else float(stage.sampling.max_tokens * stage.sampling.n)
-    prompt_tokens, completion_tokens = round(requests * per_prompt), round(requests * completion)
-    usd = (prompt_tokens * prices.prompt + completion_tokens * prices.completion) / 1e6
-    time_s = requests * measured.latency_s / concurrency if measured else None
+) -> Estimate:  # fmt: skip
+    per_prompt = sum(map(guess_tokens, prompts)) / len(prompts) if prompts else _guess_prompt(stage, source)
+    requests = math.ceil(inputs * effort.per_input)
+    prompt_tokens, completion_tokens = round(requests * per_prompt), round(requests * effort.completion_tokens)
+    usd = prices.usd(prompt_tokens, completion_tokens)
+    time_s = None if effort.latency_s is None else requests * effort.latency_s / concurrency
     return Estimate(
-        stage.name, inputs, requests, prompt_tokens, completion_tokens, usd, time_s, measured is not None, prompts
-    )
+        stage.name, inputs, requests, prompt_tokens, completion_tokens, usd, time_s, effort.basis, per_prompt,
+        stage.sampling.max_tokens, prompts,
+    )  # fmt: skip
+
+
+def _guess_prompt(stage: Stage, source: Estimate | None) -> float:
+    """Return the tokens of a prompt that nobody can render yet: the template, and all that the step before says and asks."""
+    names = stage.generator.templates[:1]
+    own = sum(len(stage.template(name).text) for name in names) / CHARS_PER_TOKEN
+    return own + (source.per_prompt + source.max_tokens if source is not None else 0.0)

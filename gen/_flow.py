@@ -9,22 +9,22 @@ over fixed windows instead: its batches are then the same after an interruption 
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Coroutine, Iterator, Mapping, Sequence
 from typing import Any
 
-from ..errors import FlywheelError
+from ..errors import FlywheelError, RecipeError
 from ..llm import Engine, Reply, Request
 from ..schema import JournaledRow
 from ..store import Store
 from ._ask import StageAsk
 from ._budget import Meter
-from ._driver import request_row, save_template
 from ._generator import AskError, Fault, Item, Made
-from ._inputs import find_done, plan_roots, read_inputs
+from ._inputs import count_planned, find_done, plan_roots, read_inputs
 from ._known import KeySet, fetch_replies
-from ._outcome import Outcomes
+from ._outcome import Outcomes, sort_outcome
 from ._plan import Step
-from ._progress import Progress
+from ._progress import Progress, Stop
+from ._requests import request_row, save_template
 from ._retry import retire_failures
 from ._signals import StopSignals
 from ._steps import Stage
@@ -36,6 +36,8 @@ LOW_WATER = 64
 OPEN_ITEMS = 4
 """Items begun and not done, as a multiple of the concurrency."""
 FOLD_EVERY_S = 2.0
+FAILED_IN_A_ROW = 20
+"""Inputs of a step that a generator may fail on, one after the other and before it made anything, until the run stops."""
 QUIET_TURNS = 8
 """Turns of the event loop without a new question, after which all items are taken to wait for answers."""
 
@@ -43,11 +45,11 @@ OnProgress = Callable[[Progress], None]
 
 
 class Flow:
-    """Runs the steps of ``generate``.
+    """Runs steps: those of ``generate``, or one of the wheel's own.
 
     Args:
         engine: connected.
-        stages: from :func:`make_stages`.
+        stages: from :func:`make_stages` and :func:`make_draw_stage`.
         seed: the recipe's.
         concurrency: most requests in flight.
         on_progress: called after each group of replies.
@@ -78,9 +80,9 @@ class Flow:
         self._after_flush: list[Callable[[], None]] = []
         self._queues: dict[str, deque[Item]] = {s.name: deque() for s in stages}
         self._wake: Callable[[int], None] = lambda n: None
+        self._unproved = dict.fromkeys((s.name for s in stages), 0)  # crashes in steps that have made nothing yet
         self._error: BaseException | None = None
         self._is_fed = False
-        self._is_stopping = False
         self._is_flushing = False
         self._loading: asyncio.Task[None] | None = None
 
@@ -96,12 +98,14 @@ class Flow:
         self._done: dict[str, KeySet] = {}
         for stage in self._stages:
             step = self._step(stage)
-            if stage.is_root:
-                self.progress.planned[stage.name] = plan_roots(self._store, stage, step)
+            is_fixed_here = stage.is_root and not stage.counts_draws
+            count = plan_roots(self._store, stage, step) if is_fixed_here else count_planned(self._store, step)
+            self.progress.planned[stage.name] = count
             self._done[stage.name] = find_done(self._store, step)
             self.progress.done[stage.name] = len(self._done[stage.name])
         self._only = None if only is None else {name: set(ids) for name, ids in only.items()}
-        retire_failures(self._store, self._run_id)
+        if not all(stage.scope for stage in self._stages):
+            retire_failures(self._store, self._run_id)
         self._known = KeySet(self._store, "SELECT request_id FROM requests")
 
     async def run(self) -> Progress:
@@ -116,7 +120,7 @@ class Flow:
                 save_template(self._store, stage.template(name))
         folder = self._loop.create_task(self._fold())
         try:
-            with self._signals():
+            with StopSignals(self):
                 if self._engine.is_batched:
                     await self._run_by_step()
                 else:
@@ -130,11 +134,10 @@ class Flow:
         await asyncio.to_thread(self._store.fold)
         return self.progress
 
-    def stop(self, reason: str) -> None:
+    def stop(self, why: Stop) -> None:
         """Send nothing more; what is in flight is waited for and kept."""
-        if not self._is_stopping:
-            self._is_stopping = True
-            self.progress.stopped = reason
+        if not self._is_stopping or why.signal is not None:
+            self.progress.stopped = why
             self._wake(0)
 
     # --- the two ways of asking --------------------------------------------------------------------------------
@@ -153,11 +156,12 @@ class Flow:
 
     async def _run_by_step(self) -> None:
         for stage in self._stages:
-            step, done = self._step(stage), self._done[stage.name]
-            nothing = KeySet(self._store, "SELECT NULL WHERE FALSE")
-            for page in read_inputs(self._store, stage, step, nothing):
+            done = self._done[stage.name]
+            for page in self._pages_of(stage, frozenset()):
                 if self._is_stopping:
                     return
+                if self._error is not None:
+                    raise self._error
                 if all(item.input_id in done for item in page):
                     continue
                 await self._run_window(stage, page, done)
@@ -206,17 +210,27 @@ class Flow:
     @property
     def is_finished(self) -> bool:
         """Whether no request will come up any more."""
-        if self._error is not None:
-            return True
-        if self._is_stopping:
-            return True
         return (
-            self._is_fed
-            and not self._tasks
-            and not self._n_ready
-            and not self._groups
-            and not any(self._queues.values())
+            self._is_stopping
+            or self._error is not None
+            or (
+                self._is_fed
+                and not self._tasks
+                and not self._n_ready
+                and not self._groups
+                and not any(self._queues.values())
+            )
         )
+
+    @property
+    def _is_stopping(self) -> bool:
+        return self.progress.stopped is not None
+
+    @property
+    def is_stopped(self) -> bool:
+        """Whether of the requests taken only what is in flight is still wanted; a budget has room for all of them."""
+        stopped = self.progress.stopped
+        return self._error is not None or (stopped is not None and stopped.signal is not None)
 
     def take(self) -> Request | None:
         """Return the next request: of the items that are furthest on."""
@@ -227,7 +241,9 @@ class Flow:
         for queue in reversed(self._ready):
             if queue:
                 if reason := self._meter.spent(self._n_sent):
-                    self.stop(reason)
+                    self.stop(Stop(reason))
+                    return None
+                if self._n_sent and self._meter.is_unsure(self._n_sent, queue[0]):
                     return None
                 self._n_ready -= 1
                 self._n_sent += 1
@@ -273,7 +289,7 @@ class Flow:
                 faults.append(Fault(f"the input has no {', '.join(missing)}"))
             else:
                 async for outcome in stage.generator.run(item, ask):
-                    (made if isinstance(outcome, Made) else faults).append(outcome)  # type: ignore[arg-type]
+                    sort_outcome(outcome, made, faults)
         except AskError as error:
             faults.append(Fault(error.reason, error.raw, error.request_id))
         except asyncio.CancelledError:
@@ -281,15 +297,38 @@ class Flow:
         except FlywheelError as error:
             self._fail(error)
             return
-        except Exception as error:
-            log.debug("generator %s failed on %s", stage.generator.name, item.input_id, exc_info=True)
-            faults.append(Fault(f"{type(error).__name__} in generator {stage.generator.name}: {error}"[:500]))
+        except Exception as error:  # noqa: BLE001 — a user's code
+            faults.append(self._explain_crash(stage, item, error))
         if is_recorded:
-            self._record(stage, item, ask, made, faults)
+            self._record(stage, item, ask, made, [*faults, *ask.shortfalls])
+
+    def _explain_crash(self, stage: Stage, item: Item, error: Exception) -> Fault:
+        """Return the drop of an item on which a generator's code failed; stop when it fails on every one.
+
+        A generator that is broken would turn all inputs into drops.
+        """
+        log.debug("generator %s failed on %s", stage.generator.name, item.input_id, exc_info=error)
+        what = f"{type(error).__name__} in generator {stage.generator.name}: {error}"[:500]
+        if stage.name in self._unproved:
+            self._unproved[stage.name] += 1
+            if self._unproved[stage.name] >= FAILED_IN_A_ROW:
+                self._fail(
+                    RecipeError(
+                        f"step {stage.name!r}", expected=f"a generator that makes something of its first {FAILED_IN_A_ROW} inputs",
+                        received=what, cure="mend the generator's file; the drops on record say what it failed on",
+                    )
+                )  # fmt: skip
+        return Fault(what)
 
     def _record(self, stage: Stage, item: Item, ask: StageAsk, made: list[Made], faults: list[Fault]) -> None:
         """Put an item's outcome on record as one group, then hand its samples on."""
-        rows, handed = self._outcomes.rows_of(stage, item, ask, made, faults)
+        try:
+            rows, handed = self._outcomes.rows_of(stage, item, ask, made, faults)
+        except Exception as error:  # noqa: BLE001 — what a user's code made is no row
+            made, faults = [], [self._explain_crash(stage, item, error)]
+            rows, handed = self._outcomes.rows_of(stage, item, ask, made, faults)
+        if made:
+            self._unproved.pop(stage.name, None)
         progress = self.progress
         progress.done[stage.name] = progress.done.get(stage.name, 0) + 1
         progress.samples += len(made)
@@ -302,6 +341,9 @@ class Flow:
             self._loop.call_soon(self._flush)
 
     def _hand_on(self, stage: Stage, items: list[Item]) -> None:
+        if self._only is not None:
+            for follower in stage.followers:
+                self._only.setdefault(follower.name, set()).update(item.input_id for item in items)
         if self._engine.is_batched:
             return
         for follower in stage.followers:
@@ -360,6 +402,7 @@ class Flow:
     def _on_replies(self, replies: Sequence[Reply]) -> None:
         """Put replies on record, then hand them to those who asked."""
         self._store.journal(*[[request_row(r, self._run_id, self._iteration, self._step_of(r))] for r in replies])
+        is_first = self._meter.is_new
         for reply in replies:
             self._meter.add(reply)
             self._known.add(reply.request.request_id)
@@ -367,6 +410,8 @@ class Flow:
             self.progress.requests += 1
             self.progress.completion_tokens += reply.completion_tokens
             self._resolve(reply.request.request_id, reply)
+        if is_first:
+            self._wake(self._n_ready)
 
     def _resolve(self, key: str, reply: Reply) -> None:
         for future in self._asked.pop(key, ()):
@@ -405,10 +450,14 @@ class Flow:
     def _all_pages(self) -> Iterator[tuple[Stage, list[Item]]]:
         """Yield waiting inputs, those of the last steps first."""
         for stage in reversed(self._stages):
-            for page in read_inputs(self._store, stage, self._step(stage), self._done[stage.name]):
-                if self._only is not None:
-                    page = [item for item in page if item.input_id in self._only.get(stage.name, ())]
+            for page in self._pages_of(stage, self._done[stage.name]):
                 yield stage, page
+
+    def _pages_of(self, stage: Stage, done: Container[str]) -> Iterator[list[Item]]:
+        """Yield the inputs of a step that are on record and not ``done``; of a retry only those to be done over."""
+        for page in read_inputs(self._store, stage, self._step(stage), done):
+            only = self._only
+            yield page if only is None else [item for item in page if item.input_id in only.get(stage.name, ())]
 
     async def _load(self) -> None:
         try:
@@ -432,6 +481,3 @@ class Flow:
     def _fail(self, error: BaseException | None) -> None:
         self._error = self._error or error
         self._wake(0)
-
-    def _signals(self) -> StopSignals:
-        return StopSignals(self)

@@ -46,9 +46,10 @@ class Item:
     Attributes:
         input_id: id of the chunk, problem or sample.
         values: its columns by name. A chunk has ``text, headings, title, source, media``; a problem ``question, answer,
-            solution``; a sample its ``fields`` and ``prompt`` (messages) and ``completion``, and whatever its own input
-            had that its fields do not name: a critique's item still has the question, the answer and the chunk's
-            ``text`` of the steps before it.
+            solution``; an imported row the columns of its file, ``prompt, completion, format`` and, of a prompt of one
+            turn, ``question, answer``; a sample its ``fields`` and ``prompt`` (messages) and ``completion``, and
+            whatever its own input had that its fields do not name: a critique's item still has the question, the answer
+            and the chunk's ``text`` of the steps before it.
     """
 
     input_id: str
@@ -199,6 +200,7 @@ class AskError(Exception):
 
 
 Generate = Callable[[Item, Ask], AsyncIterator[Made | Fault]]
+Most = Callable[[Mapping[str, Any], int], tuple[float, float]]
 
 
 @dataclass(frozen=True)
@@ -215,6 +217,7 @@ class Generator:
         yields: names of the fields that its rows have.
         choices: for an option that takes one of a few values, these.
         source: the paper it follows.
+        most: from options and draws to the most requests and rows of one input, repairs left out; None: not known.
     """
 
     name: str
@@ -226,6 +229,7 @@ class Generator:
     yields: tuple[str, ...] = ()
     choices: Mapping[str, Sequence[Any]] = field(default_factory=dict)
     source: str = ""
+    most: "Most | None" = None
 
     @property
     def summary(self) -> str:
@@ -241,14 +245,14 @@ class Generator:
 def generator(
     name: str, *, version: str = "1", consumes: Sequence[str] = (), options: Mapping[str, Any] | None = None,
     templates: Sequence[str] = (), yields: Sequence[str] = (), choices: Mapping[str, Sequence[Any]] | None = None,
-    source: str = "",
+    source: str = "", most: "Most | None" = None,
 ) -> Callable[[Generate], Generator]:  # fmt: skip
     """Make a :class:`Generator` of an asynchronous generator function (see the module's example)."""
 
     def make(run: Generate) -> Generator:
         return Generator(
             name, version, run, tuple(consumes), dict(options or {}), tuple(templates), tuple(yields), dict(choices or {}),
-            source,
+            source, most,
         )  # fmt: skip
 
     return make

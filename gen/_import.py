@@ -23,8 +23,8 @@ from ..schema import (
     utc_now,
 )
 from ..store import SourceRow, Store, read_source
-from ._driver import save_template
 from ._plan import Step
+from ._requests import save_template
 
 RECORDED_JUDGE = "recorded@file"
 MARK = "A:"

@@ -2,11 +2,11 @@
 
 The inputs of a step over the store's rows are fixed in ``plans`` before it starts; those of a step over another step's
 samples join the plan as they come up. An input is done when it has a sample or a drop; these are written in one group,
-so that it is done whole or not at all.
+so that it is done whole or not at all. A planned chunk that no version in use has any more is no work.
 """
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from typing import Any
 
 from ..errors import QueryError, RecipeError
@@ -15,26 +15,53 @@ from ._generator import Item
 from ._known import KeySet
 from ._plan import Step
 from ._steps import Stage
+from .formats import IMPORT, read_imported
+from .formats import SAMPLE_COLUMNS as COLUMNS
 
 FIRST_PAGE, PAGE = 256, 2000
 
 _IDS = {"chunks": "chunk_id", "problems": "problem_id", "imported": "sample_id"}
 _ROWS = {
-    "chunks": """
-        SELECT c.rowid AS place, c.* FROM chunks c WHERE c.chunk_id IN (
-            SELECT chunk_id FROM document_chunks WHERE document_id IN (
-                SELECT arg_max(document_id, version) FROM documents GROUP BY source))""",
+    "chunks": "SELECT c.rowid AS place, c.* FROM chunks c WHERE c.chunk_id IN (SELECT chunk_id FROM current_chunks)",
     "problems": "SELECT rowid AS place, * FROM problems",
-    "imported": "SELECT rowid AS place, * FROM samples WHERE step = 'import'",
+    "imported": f"""
+        SELECT s.rowid AS place, {COLUMNS} FROM samples s JOIN requests r USING (request_id)
+        WHERE s.step = '{IMPORT}' AND s.sample_id NOT IN (SELECT sample_id FROM worse_samples)""",
 }
 _VALUES = {
-    "chunks": "SELECT rowid, chunk_id, text, headings, source, media, n_tokens FROM chunks",
+    "chunks": """
+        SELECT rowid, chunk_id, text, headings, source, media, n_tokens,
+               (SELECT arg_max(d.title, d.version) FROM documents d WHERE d.source = chunks.source) AS title FROM chunks""",
     "problems": "SELECT rowid, problem_id, question, answer, solution, source FROM problems",
 }
+
+_CURE = {
+    "chunks": "bring documents in first: flywheel ingest FILE_OR_FOLDER",
+    "problems": "name a file under problems in the recipe",
+    "imported": "bring rows in first: flywheel import FILE",
+}
+
+
+def check_sources(store: Store, stages: Sequence[Stage]) -> None:
+    """See that there are rows for each step over the store's rows, before anything is connected.
+
+    Raises:
+        RecipeError: a step's source is empty.
+    """
+    for stage in stages:
+        if stage.is_root and not stage.counts_draws:
+            source = stage.config.source
+            rows = f"samples WHERE step = '{IMPORT}'" if source == "imported" else source
+            if not store.query(f"SELECT 1 FROM {rows} LIMIT 1"):
+                raise RecipeError(
+                    f"step {stage.name!r}", expected=f"rows of {source}", received="none", cure=_CURE[source]
+                )
 
 
 def plan_roots(store: Store, stage: Stage, step: Step) -> int:
     """Fix the inputs of a step over the store's rows; rows that came since are added. Return how many it has.
+
+    Chunks that no version in use has any more leave the plan, as far as nothing has come of them.
 
     Raises:
         RecipeError: ``where`` is not a condition on those rows.
@@ -46,7 +73,7 @@ def plan_roots(store: Store, stage: Stage, step: Step) -> int:
     limit = f"LIMIT {config.limit}" if config.limit else ""
     chosen = f"SELECT min(place)::BIGINT AS ordinal, {key} AS input_id FROM ({_ROWS[config.source]}) AS r {condition} GROUP BY {key} ORDER BY ordinal {limit}"
     try:
-        found = run_query(store.project, chosen).table
+        found = run_query(store.project, chosen, place="where").table
     except QueryError as error:
         raise RecipeError(
             f"step {step.name!r}, where: {config.where}", expected=f"an SQL condition on rows of {config.source}",
@@ -59,15 +86,32 @@ def plan_roots(store: Store, stage: Stage, step: Step) -> int:
     }  # fmt: skip
     for name, (value, kind) in constants.items():
         found = found.append_column(name, pa.repeat(pa.scalar(value, kind), n))
+    if config.source == "chunks":
+        with store.write() as connection:
+            connection.execute(_FORGET, [step.run_id, step.iteration, step.name]).fetchall()
     store.insert_table("plans", found, unless=_PLANNED)
-    return _count_planned(store, step)
+    planned = count_planned(store, step)
+    if not planned:
+        raise RecipeError(
+            f"step {step.name!r}, where: {config.where}", expected=f"a condition that rows of {config.source} meet",
+            received="no row that does", cure=f"see what there is: flywheel sql \"from {config.source} limit 5\"",
+        )  # fmt: skip
+    return planned
 
 
 _PLANNED = """EXISTS (SELECT 1 FROM plans p WHERE p.run_id = batch.run_id AND p.iteration = batch.iteration
     AND p.step = batch.step AND p.input_id = batch.input_id)"""
 
 
-def _count_planned(store: Store, step: Step) -> int:
+_FORGET = """
+    DELETE FROM plans WHERE run_id = $1 AND iteration = $2 AND step = $3
+    AND input_id NOT IN (SELECT chunk_id FROM current_chunks)
+    AND input_id NOT IN (SELECT input_id FROM samples WHERE run_id = $1 AND iteration = $2 AND step = $3 AND input_id IS NOT NULL)
+    AND input_id NOT IN (SELECT input_id FROM drops WHERE run_id = $1 AND iteration = $2 AND step = $3)"""
+
+
+def count_planned(store: Store, step: Step) -> int:
+    """Return how many inputs the plan of a step has."""
     sql = "SELECT count(*) FROM plans WHERE run_id = ? AND iteration = ? AND step = ?"
     ((n,),) = store.query(sql, [step.run_id, step.iteration, step.name])
     return int(n)
@@ -78,14 +122,14 @@ def find_done(store: Store, step: Step) -> KeySet:
     return KeySet(
         store,
         """
-        SELECT input_id FROM samples WHERE run_id = $1 AND iteration = $2 AND step = $3
+        SELECT coalesce(input_id, problem_id) FROM samples WHERE run_id = $1 AND iteration = $2 AND step = $3
         UNION ALL SELECT input_id FROM drops WHERE run_id = $1 AND iteration = $2 AND step = $3
         """,
         [step.run_id, step.iteration, step.name],
     )
 
 
-def read_inputs(store: Store, stage: Stage, step: Step, done: KeySet) -> Iterator[list[Item]]:
+def read_inputs(store: Store, stage: Stage, step: Step, done: Container[str]) -> Iterator[list[Item]]:
     """Yield the inputs of ``step`` that are on record and not done, page by page; each page is one or two queries.
 
     For a step over another step's samples these are the samples that an earlier process made.
@@ -122,7 +166,7 @@ def _sample_pages(store: Store, stage: Stage, step: Step) -> Iterator[list[tuple
     ids = store.query(
         """
         SELECT sample_id FROM samples
-        WHERE run_id = ? AND iteration = ? AND step = ? AND NOT coalesce((fields ->> 'rejected')::BOOLEAN, FALSE)
+        WHERE run_id = ? AND iteration = ? AND step = ? AND sample_id NOT IN (SELECT sample_id FROM worse_samples)
         ORDER BY sample_id
         """,
         [step.run_id, step.iteration, stage.config.source],
@@ -160,7 +204,7 @@ def load_samples(store: Store, sample_ids: Sequence[str]) -> list[Item]:
 
 
 _SAMPLES = """
-    SELECT s.sample_id, s.input_id, s.problem_id, s.completion, s.fields,
+    SELECT s.sample_id, s.step, s.input_id, s.problem_id, s.completion, s.fields,
            coalesce(s.prompt, (SELECT any_value(r.messages) FROM requests r WHERE r.request_id = s.request_id)) AS prompt
     FROM samples s WHERE s.sample_id IN (SELECT unnest(?::VARCHAR[]))
 """
@@ -169,6 +213,9 @@ _SAMPLES = """
 def _with_ancestors(store: Store, ids: list[str], known: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
     values: dict[str, dict[str, Any]] = {}
     rows = store.query(_SAMPLES, [ids]) if ids else []
+    imported = [str(r[0]) for r in rows if r[1] == IMPORT]
+    values |= {k: v for k, v in read_imported(store, imported) if k in set(imported)} if imported else {}
+    rows = [(i, *rest) for i, step, *rest in rows if step != IMPORT]
     parents = sorted({str(i or p) for _, i, p, *_ in rows if i or p})
     above: dict[str, dict[str, Any]] = {}
     if parents:
@@ -190,5 +237,10 @@ def _with_ancestors(store: Store, ids: list[str], known: dict[str, dict[str, Any
 def sample_values(
     parent: dict[str, Any], fields: dict[str, Any], prompt: Sequence[dict[str, Any]], completion: str
 ) -> dict[str, Any]:
-    """Return what a generator sees of a sample: its own columns over those of the row that it was made from."""
+    """Return what a generator sees of a sample: its own columns over those of the row that it was made from.
+
+    The answer of that row is none of a new question's.
+    """
+    if "question" in fields:
+        parent = {k: v for k, v in parent.items() if k not in ("answer", "solution")}
     return {**parent, **fields, "prompt": list(prompt), "completion": completion}

@@ -1,6 +1,9 @@
 """What became of an item, as rows of one group: samples, pairs, drops, and the plan of what follows."""
 
+import json
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import orjson
 
@@ -12,6 +15,28 @@ from ._steps import Stage
 
 ITEMS = "/items"
 """Suffix of the funnel's line for the single items that a step's completions held."""
+
+
+def sort_outcome(outcome: object, made: list[Made], faults: list[Fault]) -> None:
+    """Put what a generator yielded where it belongs.
+
+    Raises:
+        TypeError: it is neither of the two.
+    """
+    if isinstance(outcome, Made):
+        made.append(outcome)
+    elif isinstance(outcome, Fault):
+        faults.append(outcome)
+    else:
+        raise TypeError(f"yielded {type(outcome).__name__}, not what completion.made() or .fail() returns")
+
+
+def _as_json(fields: Mapping[str, Any]) -> str:
+    """Return fields as JSON; numbers of any size stay as they are."""
+    try:
+        return orjson.dumps(fields, default=str).decode()
+    except TypeError:  # an integer of more than 64 bits, a key that is no text
+        return json.dumps(fields, default=str, ensure_ascii=False)
 
 
 @dataclass(frozen=True)
@@ -29,6 +54,9 @@ class Outcomes:
     def rows_of(
         self, stage: Stage, item: Item, ask: StageAsk, made: list[Made], faults: list[Fault]
     ) -> tuple[list[JournaledRow], list[Item]]:
+        """Return the rows of an item's group, and the samples that go on to the steps that follow."""
+        if stage.counts_draws:
+            return self._rows_of_draws(stage, item, made, faults), []
         run_id, iteration, name = self.run_id, self.iteration, stage.name
         rows: list[JournaledRow] = []
         handed: list[Item] = []
@@ -61,6 +89,21 @@ class Outcomes:
             )
         return rows, handed
 
+    def _rows_of_draws(self, stage: Stage, item: Item, made: list[Made], faults: list[Fault]) -> list[JournaledRow]:
+        """Return a sample for each completion that came, and one drop for all those that were due and did not."""
+        now = utc_now()
+        rows: list[JournaledRow] = [
+            SampleRow(
+                content_id("smp", [one.request_id, one.draw]), one.request_id, one.draw, self.run_id, self.iteration,
+                stage.name, item.input_id, one.completion, one.finish_reason, one.logprob, self.engine, now, item.input_id,
+            )
+            for one in made
+        ]  # fmt: skip
+        if missing := stage.sampling.n - len(made):
+            fault = faults[0] if faults else Fault("the generator made nothing of it")
+            rows.append(self._drop(stage.name, item, fault, 0, now, missing))
+        return rows
+
     def _sample(self, stage: Stage, item: Item, one: Made, i: int, now: str, *, is_rejected: bool = False) -> SampleRow:
         fields = {**one.fields, "rejected": True} if is_rejected else one.fields
         key = [self.run_id, self.iteration, stage.name, item.input_id, one.request_id, one.draw, i, is_rejected]
@@ -69,10 +112,10 @@ class Outcomes:
             content_id("smp", key), one.request_id, one.draw, self.run_id, self.iteration, stage.name, problem_id,
             one.completion, one.finish_reason, one.logprob, self.engine, now, item.input_id, i,
             None if one.prompt is None else canonical_json(list(one.prompt)),
-            orjson.dumps(fields, default=str).decode() if fields else None, stage.generator.parser,
+            _as_json(fields) if fields else None, stage.generator.parser,
         )  # fmt: skip
 
-    def _drop(self, step: str, item: Item, fault: Fault, i: int, now: str) -> DropRow:
+    def _drop(self, step: str, item: Item, fault: Fault, i: int, now: str, n: int = 1) -> DropRow:
         drop_id = content_id("drop", [self.run_id, self.iteration, step, item.input_id, i])
         return DropRow(
             drop_id,
@@ -83,6 +126,6 @@ class Outcomes:
             item.input_id,
             fault.request_id,
             fault.raw,
-            1,
+            n,
             now,
         )

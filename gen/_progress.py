@@ -3,6 +3,17 @@
 from dataclasses import dataclass, field
 
 
+@dataclass(frozen=True)
+class Stop:
+    """Why a flow ended early. ``signal``: the number of the signal that asked for it; None: a budget."""
+
+    reason: str
+    signal: int | None = None
+
+    def __str__(self) -> str:
+        return self.reason
+
+
 @dataclass
 class Progress:
     """What a flow has done so far.
@@ -18,8 +29,7 @@ class Progress:
     requests: int = 0
     reused: int = 0
     completion_tokens: int = 0
-    stopped: str | None = None
-    """Why it ended early."""
+    stopped: Stop | None = None
     told_tokens: int = 0
 
     def take_tokens(self) -> int:

@@ -8,6 +8,7 @@ is importable. A user's generator is trusted code: it runs in the process, with 
 import difflib
 import importlib
 import importlib.util
+import inspect
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from importlib.metadata import entry_points
@@ -182,7 +183,7 @@ def _pick(module: ModuleType, attribute: str, place: str) -> Generator:
             place, expected="one function with @generator", received=", ".join(found) or "none",
             cure="add the decorator" if not found else f"name one: {place.rpartition(' ')[2]}:{next(iter(found))}",
         )  # fmt: skip
-    return next(iter(found.values()))
+    return _check_is_generator(next(iter(found.values())), place)
 
 
 def _check_is_generator(value: Any, place: str) -> Generator:
@@ -190,4 +191,9 @@ def _check_is_generator(value: Any, place: str) -> Generator:
         raise RecipeError(
             place, expected="a function with @generator", received=type(value).__name__, cure="add the decorator"
         )
+    if not inspect.isasyncgenfunction(value.run):
+        raise RecipeError(
+            place, expected="async def …(item, ask) with a yield in it", received=f"{value.name}, which is no such function",
+            cure="write async def, and yield what completion.made() and completion.fail() return",
+        )  # fmt: skip
     return value

@@ -6,13 +6,15 @@ import signal
 import threading
 from typing import Protocol
 
+from ._progress import Stop
+
 log = logging.getLogger(__name__)
 
 
 class Stoppable(Protocol):
     """What can be told to send nothing more."""
 
-    def stop(self, reason: str) -> None:
+    def stop(self, why: Stop) -> None:
         """Finish what is in flight."""
         ...
 
@@ -28,18 +30,20 @@ class StopSignals:
         self._is_main = threading.current_thread() is threading.main_thread()
         if self._is_main:
             self._task = asyncio.current_task()
+            self._before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
             for number in (signal.SIGINT, signal.SIGTERM):
                 asyncio.get_running_loop().add_signal_handler(number, self._on_signal, number)
 
     def __exit__(self, *exc: object) -> None:
         if self._is_main:
-            for number in (signal.SIGINT, signal.SIGTERM):
+            for number, handler in self._before.items():
                 asyncio.get_running_loop().remove_signal_handler(number)
+                signal.signal(number, handler)
 
     def _on_signal(self, number: int) -> None:
         self._count += 1
         if self._count == 1:
             log.warning("stopping: what is in flight is finished and kept; once more to stop now")
-            self._flow.stop(f"stopped by {signal.Signals(number).name}")
+            self._flow.stop(Stop(f"stopped by {signal.Signals(number).name}", number))
         elif self._task is not None:
             self._task.cancel()

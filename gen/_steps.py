@@ -1,6 +1,6 @@
-"""The steps of ``generate``, made ready: each with its generator, its options, and the steps that follow it."""
+"""Steps made ready: each with its generator, its options, and the steps that follow it."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -9,11 +9,15 @@ from ..config import StepConfig
 from ..errors import RecipeError
 from ..llm import Sampling
 from ..prompts import Template, load_template
-from ..schema import seed_from
+from ..schema import Message, content_id, seed_from
 from ._generator import Generator
+from ._plan import ON_POLICY, SOLVE
 from ._registry import complete_options, find_generator
+from .formats import IMPORT
 
 ROOTS = ("chunks", "problems", "imported")
+TAKEN = (*ROOTS, IMPORT, SOLVE, ON_POLICY, "pair")
+"""Names of steps that flywheel itself has, and of what they consume."""
 
 
 @dataclass
@@ -23,6 +27,8 @@ class Stage:
     Attributes:
         depth: number of steps before it; rows that are further on go first.
         followers: steps that consume its samples.
+        scope: keeps the requests of one of the wheel's own steps apart from equal ones of other iterations; empty for a
+            step of ``generate``, whose equal requests are answered from the store.
     """
 
     config: StepConfig
@@ -32,11 +38,14 @@ class Stage:
     depth: int
     project_root: Path
     followers: list["Stage"] = field(default_factory=list)
+    scope: str = ""
     _templates: dict[str, Template] = field(default_factory=dict)
     _seeds: dict[int, int] = field(default_factory=dict)
 
-    def seed_of(self, seed: int, draw: int) -> int:
-        """Return the seed of a request: it tells draws apart; the prompts tell the inputs apart."""
+    def seed_of(self, seed: int, draw: int, input_id: str) -> int:
+        """Return the seed of a request: it tells draws apart; the prompts tell the inputs apart, or the scope does."""
+        if self.scope:
+            return (seed_from(seed, self.scope, input_id) + draw) & 0x7FFFFFFF
         found = self._seeds.get(draw)
         if found is None:
             found = self._seeds[draw] = seed_from(seed, self.name, draw) & 0x7FFFFFFF
@@ -45,6 +54,15 @@ class Stage:
     def with_max_tokens(self, max_tokens: int) -> "Stage":
         """Return the step with another limit of completion tokens."""
         return replace(self, sampling=replace(self.sampling, max_tokens=max_tokens), followers=[])
+
+    @property
+    def code_id(self) -> str | None:
+        """Content id of the user's file that the generator is defined in; None for flywheel's own."""
+        file = Path(self.generator.run.__code__.co_filename)
+        own = Path(__file__).parent / "generators"
+        if own in file.parents or not file.is_file():
+            return None
+        return content_id("gen", file.read_text("utf-8", "replace"))
 
     @property
     def name(self) -> str:
@@ -56,14 +74,57 @@ class Stage:
         """Whether it consumes rows of the store rather than another step's samples."""
         return self.config.source in ROOTS
 
+    @property
+    def counts_draws(self) -> bool:
+        """Whether its plan is fixed beforehand as so many completions of each input, each a sample or a drop of its own."""
+        return bool(self.scope)
+
     def template(self, name: str) -> Template:
-        """Return a template by name; the recipe's ``template`` takes the place of the generator's first."""
+        """Return a template by the generator's name for it: the recipe's ``templates`` and ``template`` replace some."""
         found = self._templates.get(name)
         if found is None:
-            first = self.generator.templates[0] if self.generator.templates else name
-            chosen = self.config.template if self.config.template and name == first else name
-            found = self._templates[name] = load_template(chosen, self.project_root)
+            found = self._templates[name] = load_template(self._replaced(name), self.project_root)
         return found
+
+    def _replaced(self, name: str) -> str:
+        is_first = self.generator.templates[:1] == (name,)
+        return self.config.templates.get(name) or (self.config.template if is_first else None) or name
+
+    def render(self, name: str, values: Mapping[str, Any]) -> tuple[Message, ...]:
+        """Return a prompt; a template that replaces the generator's is given the values that it has a use for."""
+        template = self.template(name)
+        if self._replaced(name) != name:
+            used = {*template.variables, *template.optional}
+            values = {key: value for key, value in values.items() if key in used}
+        return template.render(values)
+
+    def check_templates(self) -> None:
+        """Find each template of the step.
+
+        Raises:
+            RecipeError: ``templates`` names one that the generator does not have, or a replacement needs other values.
+            NotFoundError: no such file.
+        """
+        place = f"step {self.name!r}"
+        if isinstance(chosen := self.options.get("template"), str):
+            self.template(chosen)
+        for name in self.config.templates:
+            if name not in self.generator.templates:
+                raise RecipeError(
+                    f"{place}, templates", expected=f"of generator {self.generator.name}: {', '.join(self.generator.templates)}",
+                    received=f"{name!r}", cure="change the name on the left of the colon",
+                )  # fmt: skip
+        for name in self.generator.templates:
+            template = self.template(name)
+            if self._replaced(name) == name:
+                continue
+            original = load_template(name, self.project_root)
+            known = {*original.variables, *original.optional}
+            if not known.issuperset(template.variables):
+                raise RecipeError(
+                    f"{place}, template {template.name}", expected=f"variables among {', '.join(sorted(known))}, as {name} has",
+                    received=", ".join(sorted({*template.variables} - known)), cure="take the others out, or make them optional",
+                )  # fmt: skip
 
 
 def make_stages(steps: Sequence[StepConfig], project_root: Path, base: Path) -> list[Stage]:
@@ -78,7 +139,7 @@ def make_stages(steps: Sequence[StepConfig], project_root: Path, base: Path) -> 
     """
     stages: dict[str, Stage] = {}
     for config in steps:
-        if config.step in stages or config.step in ROOTS:
+        if config.step in stages or config.step in TAKEN:
             raise RecipeError(
                 f"step {config.step!r}", expected="a name of its own", received="a name that is taken",
                 cure="rename one of the steps",
@@ -101,8 +162,7 @@ def make_stages(steps: Sequence[StepConfig], project_root: Path, base: Path) -> 
             n=config.draws, temperature=config.temperature, top_p=config.top_p, max_tokens=config.max_tokens
         )
         stage = Stage(config, generator, options, sampling, before.depth + 1 if before else 0, project_root)
-        for name in generator.templates:
-            stage.template(name)
+        stage.check_templates()
         stages[config.step] = stage
         if before is not None:
             before.followers.append(stage)

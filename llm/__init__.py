@@ -2,8 +2,9 @@
 
 from typing import TYPE_CHECKING, Any
 
+from ._address import without_userinfo
 from ._models import SEED_MODEL, ResolvedModel, hash_model, resolve_model, seed_model_path
-from ._openai import OpenAIEngine, endpoint_revision, without_userinfo
+from ._openai import OpenAIEngine
 from ._types import Choice, Engine, ModelIdentity, Reply, Request, Sampling, as_messages
 from ._vllm import VllmEngine
 from ._vllm_command import PYTHON_VARIABLE, ServerSettings, find_vllm_python, make_environment
@@ -37,7 +38,6 @@ __all__ = [
     "VllmEngine",
     "VllmServer",
     "as_messages",
-    "endpoint_revision",
     "find_vllm_python",
     "hash_model",
     "make_environment",

@@ -9,9 +9,11 @@ import os
 from dataclasses import dataclass, field
 from urllib.parse import urlencode, urlsplit, urlunsplit
 
+from ..config import find_url_fault
 from ..errors import RecipeError
 
 DEFAULT_URL = "https://api.openai.com/v1"
+SHORTEST_KEY_CHARS = 8
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
@@ -44,6 +46,14 @@ class Address:
         """Whether it is this machine: no proxy is asked then."""
         return urlsplit(self.base_url).hostname in LOOPBACK
 
+    def redact(self, text: str) -> str:
+        """Return ``text`` without the key in it: servers like to repeat what they were sent."""
+        for value in self.headers.values():
+            key = value.removeprefix("Bearer ")
+            if len(key) >= SHORTEST_KEY_CHARS:
+                text = text.replace(key, "***")
+        return text
+
     def _url(self, path: str) -> str:
         return f"{self.base_url}{path}" + (f"?{urlencode(self.query)}" if self.query else "")
 
@@ -55,12 +65,14 @@ def find_address(base_url: str | None, api_key: str | None = None) -> Address:
     OPENAI_API_VERSION.
 
     Raises:
-        RecipeError: Azure is named without OPENAI_API_VERSION.
+        RecipeError: no address, or Azure is named without OPENAI_API_VERSION.
     """
     if api_key is not None and base_url is not None:
         return Address(base_url, {"Authorization": f"Bearer {api_key}"})
     url = base_url or os.environ.get("OPENAI_BASE_URL")
     azure = os.environ.get("AZURE_OPENAI_ENDPOINT")
+    for given, variable in ((base_url, "engine.base_url"), (url, "OPENAI_BASE_URL"), (azure, "AZURE_OPENAI_ENDPOINT")):
+        check_url(given, variable)
     if azure and (url is None or _host(url) == _host(azure)):
         return _azure_address(url or f"{azure.rstrip('/')}/openai")
     headers = {"Authorization": f"Bearer {os.environ.get('OPENAI_API_KEY') or 'none'}"}
@@ -68,6 +80,19 @@ def find_address(base_url: str | None, api_key: str | None = None) -> Address:
         if value := os.environ.get(variable):
             headers[header] = value
     return Address((url or DEFAULT_URL).rstrip("/"), headers)
+
+
+def check_url(url: str | None, name: str) -> None:
+    """Refuse what is no address of a server.
+
+    Args:
+        name: where it is written.
+
+    Raises:
+        RecipeError: it does not read http://host or https://host.
+    """
+    if url and (fault := find_url_fault(url)):
+        raise RecipeError(name, **fault._asdict())
 
 
 def _azure_address(url: str) -> Address:
@@ -91,10 +116,3 @@ def without_userinfo(url: str) -> str:
     """Return ``url`` without a name and password in it, for messages."""
     parts = urlsplit(url)
     return urlunsplit(parts._replace(netloc=_host(url)))
-
-
-def endpoint_revision(base_url: str) -> str:
-    """Return what names an endpoint in ids: host and path. A port on this machine is no part of it."""
-    parts = urlsplit(base_url)
-    host = "localhost" if parts.hostname in LOOPBACK else _host(base_url)
-    return f"{host}{parts.path.rstrip('/')}"

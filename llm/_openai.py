@@ -1,28 +1,42 @@
 """The ``openai`` engine: any OpenAI-compatible chat endpoints (vLLM, a hosted API, a gateway), one or several.
 
-Faults of one request are retried by class and end, at worst, as a reply with its error. An endpoint that is away is
-waited for (``patience_s``), others taking over meanwhile; one that rejects the key or the model is given up. When none
-is left the stream ends with an :class:`EndpointError`: what was answered is on record, and the same command goes on.
+Faults of one request are retried by class and end, at worst, as a reply with its error. An endpoint that is away, from
+the start or later, is waited for (``patience_s``), others taking over meanwhile; one that rejects the key, the model or
+every request is given up. When none is left the stream ends with an :class:`EndpointError`: what was answered is on
+record, and the same command goes on.
+
+Requests are known by the name of the model, not by the addresses: the same model elsewhere gives the same ids.
 """
 
 import asyncio
 import logging
 import os
+import re
+import time
 from collections.abc import AsyncIterator, Container, Iterable, Sequence
-from typing import Any, cast
+from typing import Any
 
 import orjson
 
 from ..errors import EndpointError
 from ..schema import content_id
-from ._address import endpoint_revision, find_address, without_userinfo
+from ._address import find_address
 from ._body import BadBodyError, Body, decode_reply, encode_request
-from ._faults import Fault, fault_of_body, fault_of_error, fault_of_status, refusal
+from ._endpoint import Endpoint, Job
+from ._faults import AWAY_STATUS, Fault, fault_of_body, fault_of_error, fault_of_status, refusal
 from ._limiter import Limiter
-from ._pool import PROBE_LONGEST_S, Endpoint, Job, Listed, Manners, Pool
+from ._pool import PROBE_FIRST_S, PROBE_LONGEST_S, Manners, Pool, as_source, tell_outage
 from ._types import ModelIdentity, Reply, Request, Source
 
+log = logging.getLogger(__name__)
+
 CONNECT_TIMEOUT_S = 20.0
+LOOK_TIMEOUT_S = 20.0
+OTHER_MODELS = re.compile(
+    r"embed|rerank|whisper|(^|[-_/])(tts|bge|gte|e5|clip|flux|image|audio|realtime)([-_.]|$)|dall-?e|moderation|transcri|speech|diffusion|imagen|sora",
+    re.IGNORECASE,
+)
+"""Names of models that answer no chat."""
 
 
 class OpenAIEngine:
@@ -30,7 +44,7 @@ class OpenAIEngine:
 
     Args:
         base_url: for example ``http://localhost:8000/v1``, or several; default OPENAI_BASE_URL.
-        model: name at the endpoint; default: the first it lists.
+        model: name at the endpoint; default: the first for chat that it lists.
         concurrency: most requests in flight at each endpoint; how many it gets is found out.
         timeout_s: of one attempt.
         max_attempts: tries of one request.
@@ -68,27 +82,22 @@ class OpenAIEngine:
             concurrency * len(urls), max_attempts, patience_s, longest_probe_s=1.0 if is_managed else PROBE_LONGEST_S,
             outage_level=logging.INFO if is_managed else logging.WARNING,
         )  # fmt: skip
+        self._is_managed = is_managed
         self._session: Any = None
         self.identity = self._identify()
 
     async def connect(self) -> "OpenAIEngine":
-        """Reach the endpoints and learn their model.
+        """Reach an endpoint, waiting for it if need be, and learn the model. Those still away are waited for later.
 
         Raises:
-            EndpointError: one refuses, rejects the key, or does not serve the model.
+            EndpointError: none answers in time, all refuse, or one does not serve the model.
         """
         self._session = _open_session(self._timeout_s, all(e.address.is_here for e in self._endpoints))
-        for endpoint in self._endpoints:
-            served = await self.list_models(endpoint)
-            name = self._model or (served[0] if served else None)
-            if name is None or (served and name not in served and not endpoint.address.is_azure):
-                raise EndpointError(
-                    f"endpoint {endpoint.address.name}",
-                    expected=f"the model {self._model!r}" if self._model else "at least one model",
-                    received=f"it lists {', '.join(served[:10]) or 'none'}",
-                    cure="set engine.model in the recipe to one of these",
-                )
-            self._model = name
+        try:
+            self._choose_model(await self._reach())
+        except BaseException:
+            await self.close()
+            raise
         self.identity = self._identify()
         return self
 
@@ -96,12 +105,7 @@ class OpenAIEngine:
         self, requests: Iterable[Request] | Source, answered: Container[str]
     ) -> AsyncIterator[list[Reply]]:
         """See :class:`~flywheel.llm.Engine`. A group is what has come in since the last one."""
-        source = (
-            cast("Source", requests)
-            if hasattr(requests, "attach")
-            else Listed(r for r in requests if r.request_id not in answered)
-        )
-        pool = Pool(self, self._endpoints, self._manners, source)
+        pool = Pool(self, self._endpoints, self._manners, as_source(requests, answered))
         try:
             async for replies in pool.replies():
                 yield replies
@@ -119,37 +123,20 @@ class OpenAIEngine:
         """How many requests each endpoint gets at once, as found out so far."""
         return {e.address.name: e.limiter.limit for e in self._endpoints}
 
-    def _identify(self) -> ModelIdentity:
-        revision = "|".join(sorted({endpoint_revision(e.address.base_url) for e in self._endpoints}))
-        if self._extra:
-            revision += "#" + content_id("extra", self._extra)
-        return ModelIdentity("openai", self._model, revision)
-
-    async def list_models(self, endpoint: Endpoint) -> list[str]:
-        """Return the names of the models that an endpoint serves.
-
-        Raises:
-            EndpointError: it does not answer, or refuses.
-        """
-        try:
-            async with self._session.get(endpoint.address.models_url, headers=endpoint.address.headers) as reply:
-                body = await reply.read()
-                if reply.status != 200:
-                    raise refusal(endpoint.address, fault_of_status(reply.status, None, body))
-            return [str(m["id"]) for m in orjson.loads(body)["data"]]
-        except (ValueError, TypeError, KeyError) as error:
-            raise refusal(endpoint.address, fault_of_body(str(error), b"")) from error
-        except OSError as error:
-            raise refusal(endpoint.address, fault_of_error(error)) from error
-        except _client_errors() as error:
-            raise refusal(endpoint.address, fault_of_error(error)) from error
+    async def look(self, endpoint: Endpoint) -> Fault | None:
+        """Return why an endpoint is away; None when it answers, whatever it says."""
+        found = await self._list_models(endpoint)
+        return found if isinstance(found, Fault) and _is_away(found) else None
 
     async def ask(self, endpoint: Endpoint, job: Job) -> Body | Fault:
         """Make one attempt."""
         request = job.request
+        schema = request.response_schema
+        if schema is not None and not job.is_plain and not endpoint.schemas.takes(schema):
+            job.is_plain = True
         payload = encode_request(
             request, self._model, request.sampling.n - len(job.choices), len(job.choices), send_seed=self._send_seed,
-            use_schema=endpoint.has_schemas and not job.is_plain, extra=self._extra,
+            use_schema=not job.is_plain, extra=self._extra,
         )  # fmt: skip
         try:
             async with self._session.post(endpoint.url(self._model), data=payload, headers=endpoint.headers) as reply:
@@ -162,6 +149,101 @@ class OpenAIEngine:
             return decode_reply(raw)
         except BadBodyError as error:
             return fault_of_body(str(error), raw)
+
+    # --- the start ---------------------------------------------------------------------------------------------
+
+    def _identify(self) -> ModelIdentity:
+        revision = "azure" if self._endpoints[0].address.is_azure else ""
+        if self._extra:
+            revision += "#" + content_id("extra", self._extra)
+        return ModelIdentity("openai", self._model, revision)
+
+    async def _reach(self) -> list[tuple[Endpoint, list[str]]]:
+        """Return the endpoints that answer, with the models that each lists; wait until there is one."""
+        began, pause_s = time.monotonic(), PROBE_FIRST_S
+        patience_s = 0.0 if self._is_managed else self._manners.patience_s
+        while True:
+            asked = [e for e in self._endpoints if not e.is_given_up]
+            looks = await asyncio.gather(*[self._list_models(e) for e in asked])
+            found = [
+                (e, names) for e, look in zip(asked, looks, strict=True) if (names := self._judge(e, look)) is not None
+            ]
+            away = [e for e in self._endpoints if not e.is_up and not e.is_given_up]
+            left_s = began + patience_s - time.monotonic()
+            if not found and (not away or left_s <= 0):
+                endpoint = (away or self._endpoints)[0]
+                raise refusal(endpoint.address, endpoint.down or Fault("nothing"))
+            if pause_s == PROBE_FIRST_S:
+                for endpoint in away:
+                    tell_outage(endpoint, self._manners)
+            if found:
+                return found
+            await asyncio.sleep(min(pause_s, left_s))
+            pause_s = min(2 * pause_s, self._manners.longest_probe_s)
+
+    def _judge(self, endpoint: Endpoint, look: list[str] | Fault) -> list[str] | None:
+        """Return the names that an endpoint lists, none where it keeps no list and the recipe has the name; None: not there."""
+        is_told = bool(self._model)
+        if isinstance(look, Fault) and _is_away(look, is_told=is_told):
+            endpoint.go_down(look)
+            return None
+        if isinstance(look, Fault) and (not is_told or look.status in (401, 402)):
+            endpoint.down = look
+            endpoint.give_up()
+            if len(self._endpoints) > 1:
+                told = endpoint.address.redact(look.told)
+                log.warning("endpoint %s is given up: %s", endpoint.address.name, told)
+            return None
+        endpoint.is_up = True
+        return [] if isinstance(look, Fault) else look
+
+    def _choose_model(self, found: list[tuple[Endpoint, list[str]]]) -> None:
+        """Take the recipe's model, else the first listed that looks like one for chat, and see that all serve it."""
+        if not self._model:
+            endpoint, names = found[0]
+            chat = [name for name in names if not OTHER_MODELS.search(name)]
+            self._model = (chat or names or [""])[0]
+            if len(names) > 1:
+                log.warning(
+                    "engine.model is not set: %s at %s is asked, one of %d that it lists", self._model, endpoint.address.name,
+                    len(names),
+                )  # fmt: skip
+        for endpoint, names in found:
+            if not self._model or (names and self._model not in names and not endpoint.address.is_azure):
+                raise EndpointError(
+                    f"endpoint {endpoint.address.name}",
+                    expected=f"the model {self._model!r}" if self._model else "at least one model",
+                    received=f"it lists {', '.join(names[:10]) or 'none'}",
+                    cure="set engine.model in the recipe to one of these",
+                )
+
+    async def _list_models(self, endpoint: Endpoint) -> list[str] | Fault:
+        """Return the names of the models that an endpoint serves."""
+        import aiohttp
+
+        timeout = aiohttp.ClientTimeout(total=min(self._timeout_s, LOOK_TIMEOUT_S))
+        url, headers = endpoint.address.models_url, endpoint.address.headers
+        try:
+            async with self._session.get(url, headers=headers, timeout=timeout) as reply:
+                body = await reply.read()
+                if reply.status != 200:
+                    return fault_of_status(reply.status, None, body)
+        except _client_errors() as error:
+            return fault_of_error(error)
+        try:
+            return [str(m["id"]) for m in orjson.loads(body)["data"]]
+        except (ValueError, TypeError, KeyError):
+            return fault_of_body("no list of models", body)
+
+
+def _is_away(fault: Fault, *, is_told: bool = True) -> bool:
+    """Whether a look at an endpoint says that nobody is there.
+
+    Args:
+        is_told: the model's name is known, so that a list that cannot be had does not matter.
+    """
+    is_answer = fault.status is not None or fault.raw is not None
+    return not is_answer or fault.status in AWAY_STATUS or (not is_told and fault.is_transient)
 
 
 def _open_session(timeout_s: float, is_here: bool) -> Any:
@@ -182,6 +264,3 @@ def _client_errors() -> tuple[type[BaseException], ...]:
     import aiohttp
 
     return (aiohttp.ClientError, asyncio.TimeoutError, OSError)
-
-
-__all__ = ["Listed", "OpenAIEngine", "endpoint_revision", "without_userinfo"]

@@ -2,24 +2,23 @@
 
 Each worker takes a slot at the endpoint with the largest free share, then the most urgent request, and tries it. What
 failed sleeps without holding a slot. Requests that failed for good are held back until another succeeds: ten in a row
-are an outage, and are tried again when the endpoint is back.
+are an outage, and are tried again when the endpoint is back. What an endpoint rejects before it has answered anything is
+held back too: twenty rejected alike are the fault of what all have in common, and end the endpoint's part.
 """
 
 import asyncio
 import logging
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from collections.abc import AsyncIterator, Callable, Container, Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, cast
 
-from ..errors import EndpointError
 from ..schema import utc_now
-from ._address import Address
 from ._body import Body
-from ._faults import Fault, refusal
-from ._limiter import Limiter
-from ._types import Choice, Reply, Request, Source
+from ._endpoint import Endpoint, Job
+from ._faults import LONGEST_PAUSE_S, Fault, refusal
+from ._types import Reply, Request, Source
 
 if TYPE_CHECKING:
     from ._openai import OpenAIEngine
@@ -28,8 +27,11 @@ log = logging.getLogger(__name__)
 
 OUTAGE_AFTER = 10
 """So many requests in a row that fail for no fault of their own are an outage of the endpoint, not bad luck."""
-MOST_REFUSALS = 200
-"""Refusals for load (429) of one request before it is given up."""
+REJECTED_ALL = 20
+"""So many first requests that are all rejected alike, and none answered, would go on like that."""
+REFUSED_AT_LEAST_S = 60.0
+"""How long a request that is refused for load (429) is tried at least."""
+PAUSE_TOLD_S = 10.0
 SLEEPERS = 8
 """Requests waiting for their next try, as a multiple of the concurrency, beyond which no new ones are begun."""
 PROBE_FIRST_S, PROBE_LONGEST_S = 0.5, 15.0
@@ -54,58 +56,6 @@ class Manners:
     outage_level: int
 
 
-@dataclass
-class Endpoint:
-    """One endpoint: its limiter, and whether it is there."""
-
-    address: Address
-    limiter: Limiter
-    is_up: bool = True
-    is_given_up: bool = False
-    has_schemas: bool = True
-    answered_at: float = field(default_factory=time.monotonic)
-    held: list["Job"] = field(default_factory=list)
-    """Requests that failed for good since its last answer: perhaps an outage, so not on record yet."""
-
-    def __post_init__(self) -> None:
-        self.headers = {**self.address.headers, "Content-Type": "application/json"}
-        self._url: str | None = None
-
-    def url(self, model: str) -> str:
-        """Return where chat completions are asked for."""
-        if self._url is None:
-            self._url = self.address.chat_url(model)
-        return self._url
-
-
-@dataclass(slots=True)
-class Job:
-    """A request on its way, over all its attempts."""
-
-    request: Request
-    created_at: str
-    started: float
-    choices: list[Choice] = field(default_factory=list)
-    prompt_tokens: int = 0
-    completion_tokens: int = 0
-    attempts: int = 0
-    failures: int = 0
-    refusals: int = 0
-    is_plain: bool = False
-    fault: Fault | None = None
-
-    def as_reply(self) -> Reply:
-        """Return what became of it."""
-        fault = self.fault
-        complete = len(self.choices) >= self.request.sampling.n
-        return Reply(
-            self.request, tuple(self.choices), self.attempts, self.prompt_tokens, self.completion_tokens,
-            time.monotonic() - self.started, self.created_at, utc_now() if complete else None,
-            None if fault is None else fault.text, None if fault is None else fault.raw,
-            fault is not None and fault.is_transient,
-        )  # fmt: skip
-
-
 class Pool:
     """The workers of one stream: each takes a slot, then a request, and tries it."""
 
@@ -116,8 +66,8 @@ class Pool:
         self._source = source
         self._ready: deque[Job] = deque()
         self._open = 0
-        self._sleeping = 0
-        self._most_sleeping = SLEEPERS * manners.concurrency
+        self._asleep: dict[Job, asyncio.TimerHandle] = {}
+        self._most_asleep = SLEEPERS * manners.concurrency
         self._parked: deque[asyncio.Future[None]] = deque()
         self._out: list[Reply] = []
         self._news = asyncio.Event()
@@ -126,6 +76,10 @@ class Pool:
         self._watchers: set[asyncio.Task[None]] = set()
         source.attach(self._wake)
         self._workers = [self._loop.create_task(self._work()) for _ in range(manners.concurrency)]
+        for endpoint in endpoints:
+            endpoint.is_paused = False
+            if not endpoint.is_up and not endpoint.is_given_up:
+                self._wait_for(endpoint)
 
     async def replies(self) -> AsyncIterator[list[Reply]]:
         """Yield what comes in until the source is finished.
@@ -141,11 +95,13 @@ class Pool:
                 yield group
             if self._error is not None:
                 raise self._error
-            if self._is_finished and not self._release_held():
+            if self._is_finished and not self._record_held(self._endpoints):
                 return
 
     async def close(self) -> None:
         """Stop all workers."""
+        for sleeper in self._asleep.values():
+            sleeper.cancel()
         tasks = [*self._workers, *self._watchers]
         for task in tasks:
             task.cancel()
@@ -159,15 +115,9 @@ class Pool:
                 endpoint = self._pick()
                 job = self._take() if endpoint is not None else None
                 if endpoint is None or job is None:
-                    if endpoint is not None and self._waits_for_held:
-                        self._release_held()
-                    if self._is_finished:
-                        self._news.set()
-                    parked = self._loop.create_future()
-                    self._parked.append(parked)
-                    await parked
-                    continue
-                await self._try(endpoint, job)
+                    await self._park(endpoint)
+                else:
+                    await self._try(endpoint, job)
         except Exception as error:  # noqa: BLE001 - handed to the consumer, which raises it
             self._fail(error)
 
@@ -175,16 +125,18 @@ class Pool:
         """Return the endpoint with the largest free share."""
         best, best_load = None, 1.0
         for endpoint in self._endpoints:
-            if endpoint.is_up:
+            if endpoint.is_up and not endpoint.is_paused:
                 load = endpoint.limiter.in_flight / endpoint.limiter.limit
                 if load < best_load:
                     best, best_load = endpoint, load
         return best
 
     def _take(self) -> Job | None:
+        if self._ready and self._source.is_stopped:
+            self._let_go()
         if self._ready:
             return self._ready.popleft()
-        if self._sleeping >= self._most_sleeping:
+        if len(self._asleep) >= self._most_asleep:
             return None
         request = self._source.take()
         if request is None:
@@ -192,9 +144,21 @@ class Pool:
         self._open += 1
         return Job(request, utc_now(), time.monotonic())
 
+    async def _park(self, endpoint: Endpoint | None) -> None:
+        """Wait for something to do, or see that all is over."""
+        if self._source.is_stopped:
+            self._let_go()
+        elif endpoint is not None and self._waits_for_held:
+            self._record_held(self._endpoints)
+        if self._is_finished:
+            self._news.set()
+        parked = self._loop.create_future()
+        self._parked.append(parked)
+        await parked
+
     async def _try(self, endpoint: Endpoint, job: Job) -> None:
         limiter = endpoint.limiter
-        limiter.in_flight += 1
+        number = limiter.send()
         job.attempts += 1
         began = time.monotonic()
         try:
@@ -203,73 +167,134 @@ class Pool:
             limiter.release()
             raise
         if isinstance(outcome, Body):
-            limiter.on_answer(time.monotonic() - began)
+            limiter.on_answer(number, time.monotonic() - began)
             self._on_answer(endpoint, job, outcome)
         elif outcome.is_refusal:
-            congested = limiter.on_refusal()
-            self._on_refusal(endpoint, job, outcome, congested)
+            if limiter.on_refusal():
+                self._pause(endpoint, outcome)
+            self._on_refusal(endpoint, job, outcome)
         else:
             limiter.release()
             self._on_fault(endpoint, job, outcome)
         self._wake(1)
 
+    def _let_go(self) -> None:
+        """Give back what is not in flight, but for what came in part and can be asked for at once."""
+        is_open = any(e.is_up and not e.is_paused for e in self._endpoints)
+        kept = [job for job in self._ready if job.choices and is_open]
+        held = [job for endpoint in self._endpoints for job in endpoint.take_held()]
+        for sleeper in self._asleep.values():
+            sleeper.cancel()
+        self._open -= len(self._ready) - len(kept) + len(held) + len(self._asleep)
+        self._asleep.clear()
+        self._ready = deque(kept)
+
     # --- outcomes ----------------------------------------------------------------------------------------------
 
     def _on_answer(self, endpoint: Endpoint, job: Job, body: Body) -> None:
         endpoint.answered_at = time.monotonic()
-        if endpoint.held:
-            self._release_held()
-        if job.is_plain and endpoint.has_schemas:
-            endpoint.has_schemas = False
-            log.warning("endpoint %s has no JSON-schema mode; answers are held to it by words", endpoint.address.name)
+        endpoint.has_answered = True
+        if endpoint.held or endpoint.rejected:
+            self._record_held([endpoint])
+        if job.request.response_schema is not None:
+            self._learn_schemas(endpoint, job)
         job.choices += body.choices
         job.prompt_tokens += body.prompt_tokens
         job.completion_tokens += body.completion_tokens
-        job.failures, job.fault = 0, None
+        job.failures, job.refusals, job.refused_since, job.fault = 0, 0, None, None
         if len(job.choices) >= job.request.sampling.n:
             self._finish(job)
         else:
             self._ready.append(job)
 
-    def _on_refusal(self, endpoint: Endpoint, job: Job, fault: Fault, congested: bool) -> None:
+    def _learn_schemas(self, endpoint: Endpoint, job: Job) -> None:
+        if not job.is_plain:
+            endpoint.schemas.on_answer()
+        elif job.schema_fault is not None and job.request.response_schema is not None:
+            (refusing, fault), job.schema_fault = job.schema_fault, None
+            if refusing.schemas.on_plain_answer(job.request.response_schema, fault):
+                what = (
+                    "has no JSON-schema mode" if refusing.schemas.is_missing else "does not take a step's JSON schema"
+                )
+                log.warning(
+                    "endpoint %s %s; answers are held to it by words (%s)", refusing.address.name, what,
+                    refusing.address.redact(fault.told),
+                )  # fmt: skip
+
+    def _on_refusal(self, endpoint: Endpoint, job: Job, fault: Fault) -> None:
+        now = time.monotonic()
         job.refusals += 1
         job.fault = fault
-        if job.refusals >= MOST_REFUSALS:
+        if job.refused_since is None:
+            job.refused_since = now
+        longest_s = max(self._manners.patience_s, REFUSED_AT_LEAST_S)
+        if now - job.refused_since <= longest_s:
+            self._sleep(job, self._refusal_pause_s(fault, job.refusals))
+        elif any(now - e.answered_at <= longest_s for e in self._endpoints):
             self._finish(job)
-            return
-        self._retry(job, fault.pause_s(min(job.refusals, 4)))
+        else:
+            self._fail(refusal(endpoint.address, fault))
+
+    def _refusal_pause_s(self, fault: Fault, refusals: int) -> float:
+        n = refusals if fault.retry_after_s is not None else min(refusals, 4)
+        return fault.pause_s(n, max(self._manners.patience_s, LONGEST_PAUSE_S))
+
+    def _pause(self, endpoint: Endpoint, fault: Fault) -> None:
+        """Send an endpoint nothing for a while: it refuses everything."""
+        pause_s = self._refusal_pause_s(fault, endpoint.limiter.pauses)
+        if pause_s >= PAUSE_TOLD_S:
+            log.warning(
+                "endpoint %s refuses everything (%s): asked again in %.0f s", endpoint.address.name, fault.text, pause_s
+            )
+        endpoint.is_paused = True
+        self._loop.call_later(pause_s, self._resume, endpoint)
+
+    def _resume(self, endpoint: Endpoint) -> None:
+        endpoint.is_paused = False
+        self._wake(endpoint.limiter.limit)
 
     def _on_fault(self, endpoint: Endpoint, job: Job, fault: Fault) -> None:
-        if fault.status in (400, 422) and job.request.response_schema is not None and not job.is_plain:
-            job.is_plain = True
+        is_with_schema = job.request.response_schema is not None and not job.is_plain
+        if is_with_schema and endpoint.schemas.may_be_refused(fault):
+            job.is_plain, job.schema_fault = True, (endpoint, fault)
             self._ready.append(job)
             return
         job.fault = fault
         if fault.is_endpoint:
-            self._on_endpoint_fault(endpoint, job, fault)
+            self._ready.append(job)
+            if fault.is_unreachable:
+                self._go_down(endpoint, fault)
+            else:
+                self._give_up(endpoint, fault)
             return
         job.failures += 1
         if not fault.is_final and job.failures < self._manners.max_attempts:
-            self._retry(job, fault.pause_s(job.failures))
-        elif not fault.is_transient:
-            self._finish(job)
-        else:
+            self._sleep(job, fault.pause_s(job.failures, max(self._manners.patience_s, LONGEST_PAUSE_S)))
+        elif fault.is_transient:
             endpoint.held.append(job)
             if len(endpoint.held) >= OUTAGE_AFTER:
-                text = f"{len(endpoint.held)} requests in a row ended with {fault.text}"
-                self._go_down(endpoint, Fault(text))
+                self._go_down(endpoint, Fault(f"{len(endpoint.held)} requests in a row ended with {fault.text}"))
             self._check_end()
-
-    def _on_endpoint_fault(self, endpoint: Endpoint, job: Job, fault: Fault) -> None:
-        self._ready.append(job)
-        if fault.is_unreachable:
-            self._go_down(endpoint, fault)
-            return
-        endpoint.is_up, endpoint.is_given_up = False, True
-        if any(not e.is_given_up for e in self._endpoints):
-            log.warning("endpoint %s is given up: %s", endpoint.address.name, fault.text)
         else:
-            self._fail(refusal(endpoint.address, fault))
+            self._on_rejection(endpoint, job, fault)
+
+    def _on_rejection(self, endpoint: Endpoint, job: Job, fault: Fault) -> None:
+        """Put a request that cannot succeed on record, once it is known not to be the fault of all of them."""
+        if endpoint.is_given_up:
+            self._ready.append(job.begin_again())
+            return
+        if endpoint.has_answered:
+            self._finish(job)
+            return
+        endpoint.rejected.append(job)
+        if len(endpoint.rejected) >= REJECTED_ALL:
+            if len({job.fault.kind for job in endpoint.rejected if job.fault}) == 1:
+                said = f"{fault.kind} for each of the first {len(endpoint.rejected)} requests"
+                self._give_up(endpoint, replace(fault, text=said))
+            else:
+                endpoint.has_answered = True
+                self._record_held([endpoint])
+        self._check_end()
 
     def _finish(self, job: Job) -> None:
         self._open -= 1
@@ -280,64 +305,80 @@ class Pool:
         if self._is_finished:
             self._news.set()
 
-    def _release_held(self) -> bool:
+    def _record_held(self, endpoints: Iterable[Endpoint]) -> bool:
         """Put failed requests on record, now that the endpoint is known to work or there is nothing else to wait for."""
-        held = [job for endpoint in self._endpoints for job in endpoint.held]
-        for endpoint in self._endpoints:
-            endpoint.held = []
+        held = [job for endpoint in endpoints for job in endpoint.take_held()]
         for job in held:
             self._finish(job)
         return bool(held)
 
-    def _retry(self, job: Job, pause_s: float) -> None:
-        self._sleeping += 1
-        self._loop.call_later(pause_s, self._put_back, job)
+    def _sleep(self, job: Job, pause_s: float) -> None:
+        self._asleep[job] = self._loop.call_later(pause_s, self._put_back, job)
 
     def _put_back(self, job: Job) -> None:
-        self._sleeping -= 1
+        del self._asleep[job]
         self._ready.append(job)
         self._wake(1)
 
     # --- outages -----------------------------------------------------------------------------------------------
 
+    def _try_held_again(self, endpoint: Endpoint) -> None:
+        self._ready += [job.begin_again() for job in endpoint.take_held()]
+
+    def _give_up(self, endpoint: Endpoint, fault: Fault) -> None:
+        """Take an endpoint out for good; what failed there is for the others."""
+        self._try_held_again(endpoint)
+        if endpoint.is_given_up:
+            return
+        endpoint.give_up()
+        if any(not e.is_given_up for e in self._endpoints):
+            told = endpoint.address.redact(fault.told)
+            log.warning("endpoint %s is given up: %s", endpoint.address.name, told)
+        else:
+            self._fail(refusal(endpoint.address, fault))
+
     def _go_down(self, endpoint: Endpoint, fault: Fault) -> None:
         """Take an endpoint out until it answers again; what failed there is tried again."""
-        for job in endpoint.held:
-            job.failures, job.fault = 0, None
-            self._ready.append(job)
-        endpoint.held = []
+        self._try_held_again(endpoint)
         if not endpoint.is_up:
             return
-        endpoint.is_up = False
-        if self._manners.patience_s <= 0 and not any(e.is_up for e in self._endpoints):
+        endpoint.go_down(fault)
+        if self._are_all_lost:
             self._fail(refusal(endpoint.address, fault))
             return
-        log.log(
-            self._manners.outage_level, "endpoint %s does not answer (%s): waiting for it, at most %.0f s", endpoint.address.name, fault.text,
-            self._manners.patience_s,
-        )  # fmt: skip
-        watcher = self._loop.create_task(self._watch(endpoint, fault))
+        tell_outage(endpoint, self._manners)
+        self._wait_for(endpoint)
+
+    def _wait_for(self, endpoint: Endpoint) -> None:
+        watcher = self._loop.create_task(self._watch(endpoint))
         self._watchers.add(watcher)
         watcher.add_done_callback(self._watchers.discard)
 
-    async def _watch(self, endpoint: Endpoint, fault: Fault) -> None:
-        pause_s = PROBE_FIRST_S
+    async def _watch(self, endpoint: Endpoint) -> None:
+        """Look for an endpoint that is away until it answers, or all have been away for too long."""
+        patience_s, pause_s = self._manners.patience_s, PROBE_FIRST_S
         while True:
-            await asyncio.sleep(pause_s)
+            left_s = endpoint.down_since + patience_s - time.monotonic()
+            await asyncio.sleep(min(pause_s, left_s) if left_s > 0 else pause_s)
             pause_s = min(2 * pause_s, self._manners.longest_probe_s)
-            away_s = time.monotonic() - endpoint.answered_at
-            if away_s > self._manners.patience_s and not any(e.is_up for e in self._endpoints):
-                self._fail(refusal(endpoint.address, fault))
+            if (fault := await self._engine.look(endpoint)) is None:
+                break
+            if self._are_all_lost:
+                self._fail(refusal(endpoint.address, endpoint.down or fault))
                 return
-            try:
-                await self._engine.list_models(endpoint)
-            except EndpointError:
-                continue
-            log.log(self._manners.outage_level, "endpoint %s answers again after %.0f s", endpoint.address.name, away_s)
-            endpoint.limiter.restart()
-            endpoint.is_up = True
-            self._wake(endpoint.limiter.limit)
+        if endpoint.is_given_up:
             return
+        away_s = time.monotonic() - endpoint.down_since
+        log.log(self._manners.outage_level, "endpoint %s answers again after %.0f s", endpoint.address.name, away_s)
+        endpoint.limiter.restart()
+        endpoint.is_up = True
+        self._wake(endpoint.limiter.limit)
+
+    @property
+    def _are_all_lost(self) -> bool:
+        """Whether each endpoint is given up, or away for longer than patience lasts."""
+        since = time.monotonic() - self._manners.patience_s
+        return all(e.is_given_up or (not e.is_up and e.down_since <= since) for e in self._endpoints)
 
     def _fail(self, error: BaseException) -> None:
         self._error = self._error or error
@@ -347,15 +388,18 @@ class Pool:
     # --- waiting -----------------------------------------------------------------------------------------------
 
     @property
+    def _n_held(self) -> int:
+        return sum(len(e.held) + len(e.rejected) for e in self._endpoints)
+
+    @property
     def _is_finished(self) -> bool:
-        held = sum(len(e.held) for e in self._endpoints)
-        return self._open == held and not self._ready and self._source.is_finished
+        return self._source.is_finished and self._open == self._n_held and not self._ready
 
     @property
     def _waits_for_held(self) -> bool:
         """Whether nothing is under way but requests that failed: what the source gives next may depend on them."""
-        held = sum(len(e.held) for e in self._endpoints)
-        return held > 0 and self._open == held and not self._ready
+        n_held = self._n_held
+        return n_held > 0 and self._open == n_held and not self._ready
 
     def _wake(self, n: int) -> None:
         """Let ``n`` workers look again; 0 = one, to see that all is over."""
@@ -365,12 +409,22 @@ class Pool:
                 parked.set_result(None)
 
 
+def tell_outage(endpoint: Endpoint, manners: Manners) -> None:
+    """Say that an endpoint is waited for."""
+    fault, wait = endpoint.down, f"waiting for it, at most {manners.patience_s:.0f} s"
+    log.log(
+        manners.outage_level, "endpoint %s does not answer (%s): %s", endpoint.address.name, fault.told if fault else "",
+        wait if manners.patience_s else "left out until it does",
+    )  # fmt: skip
+
+
 class Listed:
     """A source that is a plain iterable."""
 
     def __init__(self, requests: Iterable[Request]) -> None:
         self._requests = iter(requests)
         self.is_finished = False
+        self.is_stopped = False
 
     def attach(self, wake: Callable[[int], None]) -> None:
         """Nothing ever comes up later."""
@@ -380,3 +434,10 @@ class Listed:
         found = next(self._requests, None)
         self.is_finished = found is None
         return found
+
+
+def as_source(requests: Iterable[Request] | Source, answered: Container[str]) -> Source:
+    """Return ``requests`` as a source; of a plain iterable those that are not answered."""
+    if hasattr(requests, "attach"):
+        return cast("Source", requests)
+    return Listed(r for r in requests if r.request_id not in answered)

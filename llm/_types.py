@@ -44,7 +44,8 @@ class ModelIdentity:
     engine: str
     model: str
     revision: str
-    """Hash of the weights for a local model; the endpoint's address for a remote one."""
+    """Hash of the weights for a local model. A remote one is known by its name alone, wherever it is served: this is empty, or
+    marks a name that is only a deployment's, or keys added to each request."""
     checkpoint_id: str | None = None
 
 
@@ -127,6 +128,11 @@ class Source(Protocol):
     @property
     def is_finished(self) -> bool:
         """Whether none will come any more."""
+        ...
+
+    @property
+    def is_stopped(self) -> bool:
+        """Whether of those taken only what is in flight is still wanted."""
         ...
 
 

@@ -15,7 +15,7 @@ from ..errors import EndpointError
 from ..schema import content_id
 from ._models import ResolvedModel
 from ._openai import OpenAIEngine
-from ._pool import Listed
+from ._pool import as_source
 from ._types import ModelIdentity, Reply, Request, Source
 from ._vllm_command import ServerSettings
 from ._vllm_server import VllmServer
@@ -80,11 +80,7 @@ class VllmEngine:
         Raises:
             EndpointError: the server did not start, or died once too often.
         """
-        source = (
-            cast("Source", requests)
-            if hasattr(requests, "attach")
-            else Listed(r for r in requests if r.request_id not in answered)
-        )
+        source = as_source(requests, answered)
         first = await _take_first(source)
         if first is None or not await self._come_up(source):
             return
@@ -192,6 +188,11 @@ class _Begun:
     def is_finished(self) -> bool:
         """Whether none will come any more."""
         return self._first is None and self._source.is_finished
+
+    @property
+    def is_stopped(self) -> bool:
+        """Whether of those taken only what is in flight is still wanted."""
+        return self._source.is_stopped
 
 
 async def _take_first(source: Source) -> Request | None:

@@ -1,6 +1,7 @@
 """The order of the stages, the gate, and what a run came to."""
 
 from ..gen import Estimate, Progress
+from ._evaluate import read_scores
 from ._gate import Paired, Ruling, pair_items, rule
 from ._report import ITERATION_COLUMNS, describe_outcome, iteration_cells, render_report, write_report
 from ._report_to import Reporter, SilentReporter
@@ -23,6 +24,7 @@ __all__ = [
     "iteration_cells",
     "pair_items",
     "percent",
+    "read_scores",
     "render_report",
     "rule",
     "summarize",

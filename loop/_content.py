@@ -6,13 +6,16 @@ A run whose problems, suites or templates have changed would mix two measurement
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from pydantic import ValidationError
 
 from ..config import Recipe
 from ..eval import Split
-from ..prompts import Template
+from ..gen import ON_POLICY, SOLVE, Stage
+from ..prompts import Template, load_template
 from ..store import Store
+from ._draws import config_of
 
 Content = dict[str, str]
 """What the recipe names, to the content id of what it holds."""
@@ -35,6 +38,21 @@ def describe_content(
         content[f"problems {recipe.problems.source}"] = problems
     content |= {f"suite {s.suite.name}, {s.name} split": s.content_id for s in splits}
     return content | {f"template {t.name}": t.template_id for t in templates}
+
+
+def describe_generators(stages: Sequence[Stage]) -> Content:
+    """Return the content id of each file of a user's that defines a generator."""
+    return {f"generator {s.config.generator}": code_id for s in stages if (code_id := s.code_id) is not None}
+
+
+def load_templates(recipe: Recipe, root: Path, stages: Sequence[Stage]) -> list[Template]:
+    """Return the templates of a recipe's steps and of the wheel's own.
+
+    Raises:
+        NotFoundError: there is no such template.
+    """
+    own = [load_template(name, root) for name in sorted({config_of(recipe, s).template for s in (SOLVE, ON_POLICY)})]
+    return own + [stage.template(name) for stage in stages for name in stage.generator.templates]
 
 
 def find_earlier_run(store: Store, recipe: Recipe, base_checkpoint_id: str) -> EarlierRun | None:

@@ -1,13 +1,13 @@
-"""``generate`` of a recipe with steps: documents, problems or imported rows to samples, through the flow."""
+"""Steps through the flow: documents, problems or imported rows to samples."""
 
 import asyncio
+import signal
 from collections.abc import Callable, Coroutine, Sequence
-from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NoReturn, TypeVar
 
-from ..config import Recipe
-from ..errors import RecipeError
-from ..gen import Estimate, Flow, Meter, Progress, Stage, Step, estimate_steps, make_stages, retire
+from ..config import BudgetConfig, Recipe
+from ..errors import RecipeError, StoppedError
+from ..gen import Estimate, Flow, Meter, Progress, Stage, Step, Stop, check_sources, estimate_steps, retire
 from ..llm import Engine, ModelIdentity
 from ..store import Store
 from ._report_to import Reporter
@@ -20,17 +20,17 @@ except ImportError:  # not on Windows
 T = TypeVar("T")
 
 
-class Generation:
-    """The steps of one recipe in one project.
+OnTokens = Callable[[int], None]
+Connect = Callable[[OnTokens], Coroutine[Any, Any, Engine]]
+"""Returns an engine, ready to answer; one that decodes in this process tells its tokens as they come."""
 
-    Args:
-        connect: returns the engine, ready to answer.
-        identity: of that engine, known without connecting.
-    """
+
+class Generation:
+    """Steps of one iteration of a run, and the engine that they ask."""
 
     def __init__(
-        self, store: Store, recipe: Recipe, base: Path, reporter: Reporter, connect: Callable[[], Coroutine[Any, Any, Engine]],
-        *, run_id: str, iteration: int,
+        self, store: Store, recipe: Recipe, stages: Sequence[Stage], reporter: Reporter, connect: Connect, *, run_id: str,
+        iteration: int,
     ) -> None:  # fmt: skip
         self._store = store
         self._recipe = recipe
@@ -38,8 +38,7 @@ class Generation:
         self._connect = connect
         self._run_id = run_id
         self._iteration = iteration
-        self._base = base
-        self.stages = make_stages(recipe.generate, store.project.root, base)
+        self._stages = list(stages)
 
     def run(self, *, only: dict[str, list[str]] | None = None, max_tokens: int | None = None) -> Progress:
         """Bring every input to its outcome, or stop cleanly.
@@ -47,37 +46,45 @@ class Generation:
         Args:
             only: inputs by step, to do nothing else.
             max_tokens: instead of the steps'.
-        """
-        if max_tokens is not None:
-            self.stages = [stage.with_max_tokens(max_tokens) for stage in self.stages]
-            link_followers(self.stages)
-        self._reporter.begin(f"[{self._iteration}] generate", unit="inputs")
-        progress = run_loop(self._run(only))
-        self._reporter.end(describe_progress(progress))
-        return progress
 
-    async def _run(self, only: dict[str, list[str]] | None) -> Progress:
-        engine = await self._connect()
+        Raises:
+            RecipeError: a step has no rows to begin with.
+        """
+        stages = self._stages
+        check_sources(self._store, stages)
+        if max_tokens is not None:
+            stages = [stage.with_max_tokens(max_tokens) for stage in stages]
+            link_followers(stages)
+        return run_loop(self._run(stages, only))
+
+    async def _run(self, stages: Sequence[Stage], only: dict[str, list[str]] | None) -> Progress:
+        engine = await self._connect(lambda n: self._reporter.update(tokens=n))
         try:
-            meter = Meter(self._recipe.budget, self._recipe.prices).load(self._store, self._run_id)
             flow = Flow(
-                self._store, engine, self.stages, run_id=self._run_id, iteration=self._iteration, seed=self._recipe.seed,
-                concurrency=self._recipe.engine.concurrency, meter=meter, on_progress=self._show,
+                self._store, engine, stages, run_id=self._run_id, iteration=self._iteration, seed=self._recipe.seed,
+                concurrency=self._recipe.engine.concurrency, meter=self._meter(engine),
+                on_progress=lambda progress: self._show(progress, engine),
             )  # fmt: skip
             flow.plan(only)
-            self._show(flow.progress)
+            self._show(flow.progress, engine)
             return await flow.run()
         finally:
             await engine.close()
 
-    def retry(self, kinds: Sequence[str], max_tokens: int | None) -> Progress:
-        """Do over the inputs whose requests failed or were cut off, and only these.
+    def _meter(self, engine: Engine) -> Meter:
+        """Return what counts the spending; a model of one's own costs no budget."""
+        is_paid = engine.identity.engine == "openai"
+        limits = self._recipe.budget if is_paid else BudgetConfig()
+        return Meter(limits, self._recipe.prices).load(self._store, self._run_id)
+
+    def retire(self, kinds: Sequence[str]) -> dict[str, list[str]]:
+        """Take back what failed or was cut off; return the inputs to do over, by step.
 
         Raises:
             RecipeError: there are none.
         """
         only: dict[str, list[str]] = {}
-        for stage in self.stages:
+        for stage in self._stages:
             if inputs := retire(self._store, Step(self._run_id, self._iteration, stage.name), kinds):
                 only[stage.name] = inputs
         if not only:
@@ -85,29 +92,30 @@ class Generation:
                 f"flywheel generate --retry {','.join(kinds)}", expected="rows that failed or were cut off",
                 received="none", cure="flywheel status shows what there is",
             )  # fmt: skip
-        return self.run(only=only, max_tokens=max_tokens)
+        return only
 
     def estimate(self, identity: ModelIdentity) -> list[Estimate]:
         """Return what the steps would ask and cost, without asking."""
+        check_sources(self._store, self._stages)
 
         async def work() -> list[Estimate]:
             flow = Flow(
-                self._store, _Nobody(identity), self.stages, run_id=self._run_id, iteration=self._iteration,
+                self._store, _Nobody(identity), self._stages, run_id=self._run_id, iteration=self._iteration,
                 seed=self._recipe.seed, concurrency=1, meter=Meter(self._recipe.budget, self._recipe.prices),
             )  # fmt: skip
             flow.plan()
             return await estimate_steps(
-                self._store, self.stages, identity, flow.progress.planned, run_id=self._run_id, iteration=self._iteration,
+                self._store, self._stages, identity, flow.progress.planned, run_id=self._run_id, iteration=self._iteration,
                 seed=self._recipe.seed, concurrency=self._recipe.engine.concurrency, prices=self._recipe.prices,
             )  # fmt: skip
 
         return asyncio.run(work())
 
-    def _show(self, progress: Progress) -> None:
+    def _show(self, progress: Progress, engine: Engine) -> None:
         note = f"{progress.samples} samples" + (f", {progress.drops} drops" if progress.drops else "")
         self._reporter.update(
             done=sum(progress.done.values()), total=sum(progress.planned.values()) or None,
-            tokens=progress.take_tokens(), note=note,
+            tokens=0 if engine.is_batched else progress.take_tokens(), note=note,
         )  # fmt: skip
 
 
@@ -133,13 +141,6 @@ def link_followers(stages: Sequence[Stage]) -> None:
         stage.followers = [s for s in stages if s.config.source == stage.name]
 
 
-def describe_progress(progress: Progress) -> str:
-    """Return one line for a person."""
-    reused = f", {progress.reused} answers from the store" if progress.reused else ""
-    stopped = f"; stopped early: {progress.stopped}" if progress.stopped else ""
-    return f"{progress.requests} requests{reused}, {progress.samples} samples, {progress.drops} drops{stopped}"
-
-
 def run_loop(work: Coroutine[Any, Any, T]) -> T:
     """Run a coroutine on uvloop where it is installed, else on asyncio's own loop.
 
@@ -150,3 +151,17 @@ def run_loop(work: Coroutine[Any, Any, T]) -> T:
         return asyncio.run(work) if uvloop is None else uvloop.run(work)
     except asyncio.CancelledError:
         raise KeyboardInterrupt from None
+
+
+def end_early(iteration: int, what: str, stop: Stop) -> NoReturn:
+    """End the command, now that what was in flight is saved: as the signal would have, or saying which limit it was.
+
+    Raises:
+        StoppedError: a limit was met.
+    """
+    if stop.signal is not None:
+        signal.raise_signal(stop.signal)
+    raise StoppedError(
+        f"iteration {iteration}, {what}", expected="every input done", received=f"stopped: {stop}",
+        cure="raise the budget; the same command goes on from here",
+    )  # fmt: skip

@@ -2,6 +2,6 @@
 
 from ._files import list_templates, load_template, parse_template
 from ._images import encode_image
-from ._templates import Template
+from ._templates import Template, UnfitValueError
 
-__all__ = ["Template", "encode_image", "list_templates", "load_template", "parse_template"]
+__all__ = ["Template", "UnfitValueError", "encode_image", "list_templates", "load_template", "parse_template"]

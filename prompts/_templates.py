@@ -21,6 +21,10 @@ VARIABLE = re.compile(r"\{\{\s*([A-Za-z_][A-Za-z0-9_]*)\s*\}\}")
 Engine = Literal["plain", "jinja"]
 
 
+class UnfitValueError(RecipeError):
+    """A value of a kind that a template cannot put in: one row's fault, where the others have text."""
+
+
 @dataclass(frozen=True)
 class Template:
     """One version of a prompt template.
@@ -77,8 +81,8 @@ class Template:
             values: text (or a number) for each variable; Jinja templates take lists and dicts too.
 
         Raises:
-            RecipeError: ``values`` lacks a variable, has one that is not declared, or one of a kind that cannot be
-                text; a Jinja expression fails.
+            RecipeError: ``values`` lacks a variable, or has one that is not declared; a Jinja expression fails.
+            UnfitValueError: one is of a kind that cannot be text.
         """
         if values.keys() != self._names:
             values = self._complete(values)
@@ -125,7 +129,7 @@ class Template:
 
     def _refuse_kind(self, name: str, value: Any) -> None:
         if not isinstance(value, str | int | float) or isinstance(value, bool):
-            raise RecipeError(
+            raise UnfitValueError(
                 f"template {self.name}, variable {name}",
                 expected="text or a number",
                 received=type(value).__name__,

@@ -7,15 +7,22 @@ result that they have. The first phase teaches the skills, on an even mixture of
 often an author is hasty depends on what the question asks (``HABITS``). The model learns both ways of answering, as a
 model that reads the web does, and that is what leaves it unfinished: it can solve most problems, but at its first try it
 mostly follows the hasty authors. Verified self-training can tell the two apart; the training text cannot.
+
+A third phase, an experiment (``--tasks``; not in the shipped weights), adds the tasks over documents
+(:mod:`~flywheel.seed.tasks`) to the word problems: the vocabulary grows by the words of the prompts and of JSON, and every
+second row is a task over a story.
 """
 
 import argparse
 import math
 import random
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from .stories import tell
+from .tasks import Row, make_row
 from .world import Problem, generate_distinct
 
 CORPUS_SEED = 1
@@ -40,6 +47,9 @@ HIDDEN, LAYERS, HEADS, INTERMEDIATE, CONTEXT = 192, 4, 6, 512, 2048
 BATCH, WARMUP_STEPS, FINAL_LR_SHARE, WEIGHT_DECAY = 64, 50, 0.1, 0.05
 SKILL_STEPS, SKILL_LR = 1400, 3e-3
 HABIT_STEPS, HABIT_LR = 400, 1e-3
+TASK_STEPS, TASK_LR, TASK_SHARE = 1800, 1.5e-3, 0.55
+SORTED_BATCHES = 16
+"""Batches of the third phase that are cut from rows sorted by length: its rows are of very different lengths."""
 
 
 def make_corpus(hasty: dict[str, float]) -> list[tuple[Problem, str]]:
@@ -47,6 +57,20 @@ def make_corpus(hasty: dict[str, float]) -> list[tuple[Problem, str]]:
     rng = random.Random(CORPUS_SEED)
     problems = generate_distinct("pretrain", CORPUS_SEED, CORPUS_STEPS, CORPUS_SIZE)
     return [(p, p.hasty_answer if rng.random() < hasty[p.kind] else p.answer) for p in problems]
+
+
+def make_rows(hasty: dict[str, float]) -> list[Row]:
+    """Return the corpus of word problems as (prompt, completion)."""
+    return [(p.question, answer) for p, answer in make_corpus(hasty)]
+
+
+def make_task_rows(n: int) -> list[Row]:
+    """Return the corpus of the third phase: tasks over stories, and word problems as in the second."""
+    rng, stories, problems = random.Random(CORPUS_SEED), tell("pretrain", CORPUS_SEED), make_rows(HABITS)
+    tasks = [make_row(rng, next(stories), HABITS) for _ in range(round(TASK_SHARE * n))]
+    rows = tasks + rng.choices(problems, k=n - len(tasks))
+    rng.shuffle(rows)
+    return rows
 
 
 def make_tokenizer(texts: list[str]) -> Any:
@@ -115,18 +139,36 @@ def learning_rate(peak: float, step: int, steps: int) -> float:
     return peak * min(1.0, (step + 1) / WARMUP_STEPS) * cosine
 
 
-def train(model: Any, tokenizer: Any, hasty: dict[str, float], steps: int, peak_lr: float) -> None:
+def make_batches(rows: list[Row], tokenizer: Any, steps: int, sorted_batches: int) -> Iterator[list[Any]]:
+    """Yield ``steps`` batches of encoded rows, in random order; each row once before any comes again.
+
+    Args:
+        sorted_batches: so many batches at a time are cut from rows sorted by length; 1 = as they come.
+    """
+    data = [encode(tokenizer, *row) for row in rows]
+    rng, order, batches = random.Random(CORPUS_SEED), list[int](), list[list[Any]]()
+    for _ in range(steps):
+        if not batches:
+            if len(order) < BATCH * sorted_batches:
+                order = rng.sample(range(len(data)), len(data))
+            group = [data[order.pop()] for _ in range(BATCH * sorted_batches)]
+            if sorted_batches > 1:
+                group.sort(key=lambda row: len(row[0]) + len(row[1]))
+            batches = [group[i : i + BATCH] for i in range(0, len(group), BATCH)]
+            if sorted_batches > 1:
+                rng.shuffle(batches)
+        yield batches.pop()
+
+
+def train(model: Any, batches: Iterator[list[Any]], steps: int, peak_lr: float) -> None:
     """Run one phase: ``steps`` updates of AdamW."""
     import torch
 
-    data = [encode(tokenizer, p.question, answer) for p, answer in make_corpus(hasty)]
     optimizer = torch.optim.AdamW(model.parameters(), lr=peak_lr, betas=(0.9, 0.98), weight_decay=WEIGHT_DECAY)
-    rng, order, started = random.Random(CORPUS_SEED), list[int](), time.time()
+    started = time.time()
     model.train()
-    for step in range(steps):
-        if len(order) < BATCH:
-            order = rng.sample(range(len(data)), len(data))
-        ids, labels = make_batch([data[order.pop()] for _ in range(BATCH)])
+    for step, batch in enumerate(batches):
+        ids, labels = make_batch(batch)
         for group in optimizer.param_groups:
             group["lr"] = learning_rate(peak_lr, step, steps)
         loss = model(input_ids=ids, attention_mask=(ids != 0).long(), labels=labels).loss
@@ -138,21 +180,62 @@ def train(model: Any, tokenizer: Any, hasty: dict[str, float], steps: int, peak_
             print(f"step {step + 1}/{steps} loss {loss.item():.4f} {time.time() - started:.0f} s", flush=True)
 
 
+def grow(model: Any, old: Any, new: Any) -> None:
+    """Give ``model`` the vocabulary of tokenizer ``new``: tokens that ``old`` had keep their embeddings."""
+    import torch
+
+    known, before = old.get_vocab(), model.get_input_embeddings().weight.detach().clone()
+    model.resize_token_embeddings(len(new), mean_resizing=False)
+    torch.manual_seed(CORPUS_SEED)
+    with torch.no_grad():
+        weight = model.get_input_embeddings().weight
+        weight.normal_(0.0, model.config.initializer_range)
+        for token, place in new.get_vocab().items():
+            if token in known:
+                weight[place] = before[known[token]]
+
+
 def main() -> None:
-    """Build the seed model, both phases or the second alone."""
+    """Build the seed model, both phases or the second alone; or the third on top of one."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("out", type=Path, help="folder for the model; OUT-skills keeps the first phase's")
     parser.add_argument("--skills-from", type=Path, help="take the first phase's model from this folder")
+    parser.add_argument(
+        "--tasks", type=Path, metavar="FROM", help="run the third phase alone, on the model in this folder"
+    )
     options = parser.parse_args()
+    if options.tasks is not None:
+        train_tasks(options.tasks, options.out)
+        return
     skills = options.skills_from or options.out.with_name(f"{options.out.name}-skills")
     if options.skills_from is None:
-        tokenizer = make_tokenizer([f"{p.question}\n{p.answer}" for p, _ in make_corpus(SKILLS)[:10_000]])
-        model = make_model(tokenizer)
-        train(model, tokenizer, SKILLS, SKILL_STEPS, SKILL_LR)
-        save(model, tokenizer, skills)
+        train_skills(skills)
+    train_habits(skills, options.out)
+
+
+def train_skills(out: Path) -> None:
+    """First phase: word problems, careful and hasty authors evenly."""
+    tokenizer = make_tokenizer([f"{question}\n{answer}" for question, answer in make_rows(SKILLS)[:10_000]])
+    model = make_model(tokenizer)
+    train(model, make_batches(make_rows(SKILLS), tokenizer, SKILL_STEPS, 1), SKILL_STEPS, SKILL_LR)
+    save(model, tokenizer, out)
+
+
+def train_habits(skills: Path, out: Path) -> None:
+    """Second phase: the same problems, with habits by kind of question."""
     model, tokenizer = load(skills)
-    train(model, tokenizer, HABITS, HABIT_STEPS, HABIT_LR)
-    save(model, tokenizer, options.out)
+    train(model, make_batches(make_rows(HABITS), tokenizer, HABIT_STEPS, 1), HABIT_STEPS, HABIT_LR)
+    save(model, tokenizer, out)
+
+
+def train_tasks(source: Path, out: Path) -> None:
+    """Third phase: tasks over documents, among word problems as before. The vocabulary grows first."""
+    model, old = load(source)
+    rows = make_task_rows(TASK_STEPS * BATCH)
+    tokenizer = make_tokenizer([f"{prompt}\n{completion}" for prompt, completion in rows[:10_000]])
+    grow(model, old, tokenizer)
+    train(model, make_batches(rows, tokenizer, TASK_STEPS, SORTED_BATCHES), TASK_STEPS, TASK_LR)
+    save(model, tokenizer, out)
 
 
 def save(model: Any, tokenizer: Any, folder: Path) -> None:

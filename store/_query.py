@@ -2,6 +2,7 @@
 
 import csv
 import io
+import itertools
 import json
 import time
 from collections.abc import Iterator, Sequence
@@ -42,8 +43,11 @@ class Result:
         return list(zip(*(c.to_pylist() for c in self.table.columns), strict=True)) if self.table.num_columns else []
 
 
-def run_query(project: Project, sql: str, *, patience_s: float = DEFAULT_PATIENCE_S) -> Result:
+def run_query(project: Project, sql: str, *, place: str = "sql", patience_s: float = DEFAULT_PATIENCE_S) -> Result:
     """Run ``sql``, one statement that reads.
+
+    Args:
+        place: what an error is said to be about; other than ``sql`` when only a part of the statement is the user's.
 
     Raises:
         NotFoundError: the project has no store.
@@ -69,7 +73,7 @@ def run_query(project: Project, sql: str, *, patience_s: float = DEFAULT_PATIENC
         except duckdb.Error as error:
             if is_damage(error):
                 raise  # the lease says that the file is at fault
-            raise _refused(error) from None
+            raise _refused(error, place) from None
     return Result(table.rename_columns(_distinct(table.column_names)), time.monotonic() - started)
 
 
@@ -128,6 +132,8 @@ def _distinct(names: list[str]) -> list[str]:
 def _refused(error: duckdb.Error, place: str = "sql") -> QueryError:
     lines = [line for line in str(error).splitlines() if line.strip()]
     cure = f'flywheel sql "{TABLES}" lists tables and views; DESCRIBE name shows the columns'
+    if place != "sql":  # the user wrote a condition, not the query that it stands in
+        lines = list(itertools.takewhile(lambda line: not line.startswith("LINE "), lines))
     if "read-only" in str(error) or "disabled" in str(error):
         cure = ONLY_READS
     return QueryError(

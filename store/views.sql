@@ -1,5 +1,24 @@
 -- Views for people. Rebuilt whenever a store is opened for writing by a newer flywheel.
 
+CREATE OR REPLACE VIEW worse_samples AS
+SELECT DISTINCT p.rejected_sample_id AS sample_id FROM pairs p WHERE p.kind <> 'correct/incorrect';
+COMMENT ON VIEW worse_samples IS 'The worse samples of imported pairs and of those that generators make: nothing to imitate.';
+
+CREATE OR REPLACE VIEW current_chunks AS
+SELECT DISTINCT chunk_id FROM document_chunks
+WHERE document_id IN (SELECT arg_max(document_id, version) FROM documents GROUP BY source);
+COMMENT ON VIEW current_chunks IS 'Chunks of the versions of documents that are in use.';
+
+CREATE OR REPLACE VIEW outdated_samples AS
+WITH RECURSIVE outdated AS (
+    SELECT sample_id FROM samples
+    WHERE starts_with(input_id, 'chk_') AND input_id NOT IN (SELECT chunk_id FROM current_chunks)
+    UNION
+    SELECT s.sample_id FROM samples s JOIN outdated o ON s.input_id = o.sample_id
+)
+SELECT sample_id FROM outdated;
+COMMENT ON VIEW outdated_samples IS 'Samples that come, over any number of steps, from a chunk that no version in use has.';
+
 CREATE OR REPLACE VIEW sft AS
 SELECT s.run_id, s.iteration, s.sample_id, s.problem_id, s.request_id, v.judge, v.score,
        coalesce(s.prompt, r.messages) AS prompt,
@@ -9,7 +28,7 @@ SELECT s.run_id, s.iteration, s.sample_id, s.problem_id, s.request_id, v.judge, 
 FROM samples s
 JOIN requests r USING (request_id)
 JOIN verdicts v USING (sample_id)
-WHERE v.passed AND NOT starts_with(v.judge, 'recorded@');
+WHERE v.passed AND NOT starts_with(v.judge, 'recorded@') AND s.sample_id NOT IN (SELECT sample_id FROM worse_samples);
 COMMENT ON VIEW sft IS 'Accepted samples in TRL''s prompt/completion columns (conversational).';
 
 CREATE OR REPLACE VIEW dpo AS
@@ -47,7 +66,7 @@ WITH counted AS (
     SELECT run_id, iteration, step, 0, count(DISTINCT input_id) FROM samples
     WHERE run_id <> 'project' AND parser IS NOT NULL GROUP BY ALL
     UNION ALL
-    SELECT run_id, iteration, step || '/items', 0, count(*) FILTER (NOT coalesce((fields ->> 'rejected')::BOOLEAN, FALSE))
+    SELECT run_id, iteration, step || '/items', 0, count(*) FILTER (sample_id NOT IN (SELECT sample_id FROM worse_samples))
     FROM samples WHERE run_id <> 'project' AND parser IS NOT NULL GROUP BY ALL
     UNION ALL
     SELECT s.run_id, s.iteration, s.step || '/verify', count(*), count(*) FILTER (v.passed)

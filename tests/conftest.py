@@ -7,6 +7,7 @@ from support import SHARED, FakeEndpoint, make_mini_project, run_cli
 
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+os.environ["COLUMNS"] = "300"  # no cell of a table wraps, however long the path of a test's folder
 for name in ("OPENAI_BASE_URL", "OPENAI_API_KEY"):
     os.environ.pop(name, None)
 
@@ -77,3 +78,10 @@ def finished_run(tmp_path_factory):
     (folder / "stdout.txt").write_text(done.stdout)
     (folder / "stderr.txt").write_text(done.stderr)
     return folder
+
+
+@pytest.fixture
+def none(tmp_path):
+    """A file of problems without any: the fake endpoint answers by the prompt alone."""
+    (tmp_path / "no-problems.jsonl").write_text("")
+    return tmp_path / "no-problems.jsonl"

@@ -3,8 +3,10 @@
 Run as ``python fake_endpoint.py PORT_FILE LOG PROBLEMS [key=value …]``. It knows the answers of a GSM8K-style file and
 gives the right one in a share of the draws, decided by a hash of prompt, seed and draw. Each request that was
 answered in full is one line in LOG: a hash of its body. Settings: ``latency`` in seconds, ``faults`` as
-``429=0.1,500=0.1,reset=0.1,malformed=0.1,empty=0.1,length=0.1`` (by hash of body and attempt), ``max_choices``, ``right``: the share of right answers, ``limit``: refuse
-(429) beyond so many in flight, ``port``: listen there.
+``429=0.1,500=0.1,reset=0.1,malformed=0.1,empty=0.1,length=0.1,stall=0.1`` (by hash of body and attempt; any status will do,
+and a stall lasts ``STALL_S``), ``max_choices``, ``right``: the share of right answers, ``limit``: refuse (429) beyond so many
+in flight, ``refuse_after``: refuse everything after so many answers, ``port``: listen there, ``says``: the
+reply to what nothing else knows.
 """
 
 import asyncio
@@ -18,6 +20,7 @@ from aiohttp import web
 from fake_teacher import teach
 
 MODEL = "fake-teacher"
+STALL_S = 60.0
 
 
 def digest(*parts):
@@ -29,13 +32,18 @@ def unit(*parts):
 
 
 class Endpoint:
-    def __init__(self, log, problems, latency=0.0, faults="", max_choices=0, right=0.5, port=0, limit=0):
+    def __init__(
+        self, log, problems, latency=0.0, faults="", max_choices=0, right=0.5, port=0, limit=0, refuse_after=0, says=""
+    ):
         self.log = Path(log)
         self.latency = float(latency)
         self.max_choices = int(max_choices)
         self.right = float(right)
         self.port = int(port)
         self.limit = int(limit)
+        self.refuse_after = int(refuse_after)
+        self.n_answered = 0
+        self.says = says
         self.in_flight = 0
         self.faults = {k: float(v) for k, _, v in (f.partition("=") for f in faults.split(",") if f)}
         self.answers = {}
@@ -57,6 +65,8 @@ class Endpoint:
         question = messages[-1]["content"]
         if (taught := teach(messages, draw)) is not None:
             return taught
+        if self.says and question not in self.answers:
+            return self.says
         gold = self.answers.get(question, "#### 0")
         if unit(messages, seed, draw) < self.right:
             return gold
@@ -67,6 +77,8 @@ class Endpoint:
     async def chat(self, request):
         if self.limit and self.in_flight >= self.limit:
             return web.json_response({"error": {"message": "slow down"}}, status=429, headers={"retry-after": "0.05"})
+        if self.refuse_after and self.n_answered >= self.refuse_after:
+            return web.json_response({"error": {"message": "slow down"}}, status=429, headers={"retry-after": "0"})
         self.in_flight += 1
         try:
             return await self.answer(request)
@@ -81,13 +93,13 @@ class Endpoint:
         fault = self.fault_of(key)
         if fault == "429":
             return web.json_response({"error": {"message": "slow down"}}, status=429, headers={"retry-after": "0"})
-        if fault == "500":
-            return web.json_response({"error": {"message": "oops"}}, status=500)
+        if fault == "stall":
+            await asyncio.sleep(STALL_S)
         if fault == "reset":
             request.transport.abort()
             return web.Response()
-        if fault == "400":
-            return web.json_response({"error": {"message": "bad request"}}, status=400)
+        if fault is not None and fault.isdigit():
+            return web.json_response({"error": {"message": "I cannot do this"}}, status=int(fault))
         n = body.get("n") or 1
         n = min(n, self.max_choices) if self.max_choices else n
         choices = [
@@ -109,7 +121,8 @@ class Endpoint:
         text = json.dumps(reply)
         if fault == "malformed":
             return web.Response(text=text[: len(text) // 2], content_type="application/json")
-        if fault in (None, "length"):
+        self.n_answered += 1
+        if fault in (None, "length", "stall"):
             with self.log.open("a") as log:
                 log.write(digest(body["messages"], body.get("seed")) + "\n")
         return web.Response(text=text, content_type="application/json")

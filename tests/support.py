@@ -66,6 +66,21 @@ def run_cli(folder, *args, env=None, timeout=300, check=None, stdin=None):
     return done
 
 
+def start_cli(folder, *args, env=None, stderr=subprocess.PIPE):
+    """Start the real command in a process group of its own."""
+    return subprocess.Popen(
+        [sys.executable, "-m", "flywheel", "-C", str(folder), *args], env={**os.environ, **(env or {})},
+        stdout=subprocess.PIPE if stderr == subprocess.PIPE else stderr, stderr=stderr, text=True, start_new_session=True,
+    )  # fmt: skip
+
+
+def wait_for(condition, seconds=60):
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
 def refused(done, *parts, code=2):
     """Check that a command was refused with all four parts of a message: place, expected, received, cure."""
     assert done.returncode == code, f"{done.returncode}\n{done.stdout}\n{done.stderr}"

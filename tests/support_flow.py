@@ -3,9 +3,10 @@
 import yaml
 from flywheel.schema import PROJECT_RUN, ChunkRow, DocumentChunkRow, DocumentRow, PlanRow
 from flywheel.store import Project, Store
+from support import sql
 
 OWN = '''
-from flywheel.gen import Fault, generator
+from flywheel.gen import AskError, Fault, generator
 
 
 @generator("note", consumes=("text",), templates=("note",), options={"fail_on": ""})
@@ -20,6 +21,18 @@ async def note(item, ask):
             yield completion.made(prompt=item.text("text"), note=completion.text)
 
 
+@generator("twice", consumes=("text",), templates=("note",))
+async def twice(item, ask):
+    """Take two notes of a text, each by a question of its own."""
+    for draw in range(2):
+        try:
+            (completion,) = await ask("note", text=item.text("text"), draw=draw)
+        except AskError as error:
+            yield Fault(error.reason, error.raw, error.request_id)
+            continue
+        yield completion.made(prompt=item.text("text"), note=completion.text)
+
+
 @generator("polish", consumes=("note", "text"), templates=("polish",))
 async def polish(item, ask):
     """Improve a note: the note and the better one are a pair."""
@@ -31,6 +44,19 @@ STEPS = [
     {"step": "notes", "generator": "own.py:note", "draws": 2},
     {"step": "better", "generator": "own.py:polish", "source": "notes"},
 ]
+
+
+ONE = STEPS[:1]
+
+
+def funnel(folder):
+    return {r["step"]: r for r in sql(folder, "select step, entered, kept, dropped, reason from funnel")}
+
+
+def add_up(folder):
+    rows = funnel(folder)
+    assert all(r["entered"] == r["kept"] + r["dropped"] for r in rows.values()), rows
+    return rows
 
 
 def make_flow_project(folder, n=40, steps=STEPS, engine=None, **more):

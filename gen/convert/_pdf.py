@@ -61,7 +61,9 @@ def convert_pdf(data: bytes) -> Converted:
     levels = _heading_levels(kept)
     text, starts = join_pages([_CUT.sub("", "\n\n".join(_page_blocks(page, levels))) for page in kept])
     title = squeeze(str(pdf.get_metadata_dict().get("Title", "")))
-    return Converted(text, "markdown", title=title or None, pages=starts, metadata={"pages": len(pages)})
+    empty = [n for n, page in enumerate(pages, 1) if not any(line.text.strip() for line in page)]
+    metadata = {"pages": len(pages), **({"pages_without_text": empty} if empty else {})}
+    return Converted(text, "markdown", title=title or None, pages=starts, metadata=metadata)
 
 
 def _lines(page: Any) -> Iterator[_Line]:

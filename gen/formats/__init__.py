@@ -5,15 +5,21 @@ from ._export import EXPORT_FORMATS, HF, PARQUET, export_rows
 from ._exported import Exported
 from ._import import ImportedSet, import_set
 from ._inspect import Inspected, inspect_file
-from ._load import SELECTIONS
+from ._load import ASIDE, SELECTIONS
+from ._load import COLUMNS as SAMPLE_COLUMNS
 from ._push import check_push, push_folder
 from ._registry import FORMATS, SOLUTIONS
+from ._rows import STEP as IMPORT
+from ._values import read_imported
 
 __all__ = [
+    "ASIDE",
     "EXPORT_FORMATS",
     "FORMATS",
     "HF",
+    "IMPORT",
     "PARQUET",
+    "SAMPLE_COLUMNS",
     "SELECTIONS",
     "SOLUTIONS",
     "Columns",
@@ -26,4 +32,5 @@ __all__ = [
     "inspect_file",
     "parse_mapping",
     "push_folder",
+    "read_imported",
 ]

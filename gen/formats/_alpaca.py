@@ -22,7 +22,7 @@ class Alpaca(Format):
         if "instruction" not in row:
             return 0.0
         if "output" in row:
-            return 1.0 if "input" in row else 0.9
+            return 1.0
         return 0.95 if {"chosen", "rejected"} <= row.keys() else 0.0
 
     def parse(self, row: Row) -> Record:

@@ -3,6 +3,7 @@
 Names and figures only: no path of this machine, no recipe, no endpoint.
 """
 
+import json
 import re
 from collections import Counter
 from collections.abc import Sequence
@@ -13,9 +14,10 @@ import yaml
 
 from ...schema import PROJECT_RUN
 from ...store import Store
+from .._plan import ON_POLICY, SOLVE
 from ._exported import ORIGIN, Exported
 from ._record import DPO, KIND_NAMES, KTO, PROBLEM, SCORED, SFT
-from ._rows import ENGINE
+from ._rows import ENGINE, STEP
 
 PROBLEMS_ENGINE = "problems"
 """What stands for the engine of rows that are problems."""
@@ -85,17 +87,20 @@ def _sources(store: Store, exported: Exported) -> list[tuple[Any, ...]]:
         elif at["problem_source"]:
             counted[at["problem_source"], "problems that were answered"] += n
     found = [(_file_name(name), kind, licence_of.get(name), n) for (name, kind), n in counted.most_common()]
-    return found + (_documents(store) if counted.total() < exported.rows else [])
+    rest = exported.rows - counted.total()
+    return found + (_documents(store, rest) if rest else [])
 
 
-def _documents(store: Store) -> list[tuple[Any, ...]]:
-    """Return the documents of the project by licence; rows are not counted, since one may come from several."""
-    return store.query(
+def _documents(store: Store, rows: int) -> list[tuple[Any, ...]]:
+    """Return the documents in use by licence; where their licences differ, the rows are those of all."""
+    found = store.query(
         """
-        SELECT count(DISTINCT source) || ' documents', 'ingested', licence, '' FROM documents
-        GROUP BY licence ORDER BY count(DISTINCT source) DESC
+        SELECT count(*)::VARCHAR || ' documents', 'ingested', licence FROM
+            (SELECT source, arg_max(licence, version) AS licence FROM documents GROUP BY source)
+        GROUP BY licence ORDER BY count(*) DESC
         """
     )
+    return [(*one, rows if i == 0 else "(with the line above)") for i, one in enumerate(found)]
 
 
 def _models(store: Store, exported: Exported) -> list[tuple[Any, ...]]:
@@ -115,14 +120,37 @@ def _templates(store: Store, exported: Exported) -> list[tuple[Any, ...]]:
 
 
 def _funnel(store: Store, exported: Exported) -> list[tuple[Any, ...]]:
-    runs = sorted({origin[4] for origin in exported.origins if origin[4]})
-    return store.query(
-        """
-        SELECT step, sum(entered)::BIGINT, sum(kept)::BIGINT, sum(dropped)::BIGINT FROM funnel
-        WHERE list_contains($1, run_id) GROUP BY 1 ORDER BY min(iteration), 1
-        """,
-        [runs],
+    """Return the funnel of the steps that the rows went through, in their order, and of no others."""
+    steps: dict[tuple[str, str], None] = {}
+    for origin in exported.origins:
+        at = dict(zip(ORIGIN, origin, strict=True))
+        if at["run_id"]:
+            steps |= dict.fromkeys(_way_of(store, at["run_id"], at["step"]))
+    if exported.kinds.keys() == {DPO}:
+        steps |= {(run_id, "pair"): None for run_id, _ in list(steps)}
+    found: list[tuple[Any, ...]] = []
+    for run_id, step in sorted(steps, key=lambda s: s[0] != PROJECT_RUN):
+        found += store.query(
+            """
+            SELECT step, sum(entered)::BIGINT, sum(kept)::BIGINT, sum(dropped)::BIGINT FROM funnel
+            WHERE run_id = $1 AND (step = $2 OR step IN ($2 || '/items', $2 || '/verify')) GROUP BY 1 ORDER BY 1
+            """,
+            [run_id, step],
+        )
+    return found
+
+
+def _way_of(store: Store, run_id: str, step: str) -> list[tuple[str, str]]:
+    """Return the steps that lead to a step and itself, the first one first, each with its run."""
+    recipe = store.query("SELECT recipe FROM runs WHERE run_id = ?", [run_id])
+    source_of = (
+        {s["step"]: s.get("source", CHUNKS) for s in json.loads(recipe[0][0]).get("generate") or ()} if recipe else {}
     )
+    way = [(run_id, step)]
+    while step in source_of:
+        step = source_of[step]
+        way.insert(0, (PROJECT_RUN, _BROUGHT_IN[step]) if step in _BROUGHT_IN else (run_id, step))
+    return [(run_id, PROBLEMS), *way] if step in (SOLVE, ON_POLICY) else way
 
 
 def _decontamination(store: Store) -> str:
@@ -133,6 +161,10 @@ def _decontamination(store: Store) -> str:
         return "## Decontamination\n\nNo row is on record as contaminated by an evaluation item.\n"
     return _table("Decontamination", ("removed because", "rows"), dropped)
 
+
+CHUNKS, PROBLEMS = "chunks", "problems"
+_BROUGHT_IN = {CHUNKS: "ingest", "imported": STEP}
+"""What brought in the rows that a step may start from, by its ``source``."""
 
 SCORE_COLUMNS = ("iteration", "stage", "suite", "split", "metric", "score", "stderr", "n")
 

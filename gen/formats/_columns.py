@@ -1,6 +1,6 @@
 """Any table: the user says which column is what (``--map prompt=question --map completion=answer``).
 
-A column may be a sum (``prompt=context+question``) or a place inside an object (``completion=result.text``).
+A column may be a sum (``prompt=context+question``) or a place inside objects and lists (``completion=result.0.text``).
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -32,6 +32,8 @@ TARGETS = (
     "prompt", "system", "completion", "chosen", "rejected", "label", "score", "model", "messages", "tools", "question",
     "answer", "solution",
 )  # fmt: skip
+_TEXTS = {"question", "answer", "solution", "system", "chosen", "rejected"}
+"""Targets that hold nothing but text."""
 OPTIONAL = {"system", "tools", "model", "solution"}
 """Targets whose column a row may lack."""
 ENOUGH = ({"completion"}, {"chosen", "rejected"}, {"messages"}, {"question", "answer"})
@@ -85,6 +87,9 @@ class Columns(Format):
         if missing.keys() - OPTIONAL:
             raise BadRow(f"no column {next(c for t, c in missing.items() if t not in OPTIONAL)!r}")
         given = {t: _join(row, column) for t, column in self.mapping.items() if t not in missing}
+        for target in _TEXTS & given.keys():
+            if isinstance(given[target], dict | list):
+                raise BadRow(_name_place(given[target], self.mapping[target], target))
         shape: Row = {"map": self.mapping}
         if "messages" in given:
             prompt, answer = split_conversation(_turns(given["messages"]), self.mapping["messages"])
@@ -110,6 +115,16 @@ class Columns(Format):
         return row
 
 
+def _name_place(value: Any, column: str, target: str) -> str:
+    """Return the reason of a row that has a list or object where text belongs, with a place in it that may be meant."""
+    place, inner = column, value
+    while isinstance(inner, dict | list) and inner:
+        key = next((k for k in (target, "output", "text", "content", "value") if k in inner), None)
+        key = (key or next(iter(inner))) if isinstance(inner, dict) else "0"
+        place, inner = f"{place}.{key}", inner[key] if isinstance(inner, dict) else inner[0]
+    return f"{column!r} is {name_type(value)}, expected text; a place in it can be named: --map {target}={place}"
+
+
 def _split(row: Row, column: str) -> list[str]:
     return [column] if _has(row, column) else column.split("+")
 
@@ -119,10 +134,13 @@ def _has(row: Row, column: str) -> bool:
 
 
 def _inside(row: Row, path: str) -> Any:
-    """Return what stands in an object of the row (``result.text``), None when there is no such place."""
+    """Return what stands in an object or list of the row (``result.0.text``), None when there is no such place."""
     value: Any = row
     for key in path.split("."):
-        value = value.get(key) if isinstance(value, dict) else None
+        if isinstance(value, list) and key.isdigit():
+            value = value[int(key)] if int(key) < len(value) else None
+        else:
+            value = value.get(key) if isinstance(value, dict) else None
     return value
 
 

@@ -4,9 +4,11 @@ What a format has no place for is counted and said; a row that holds the value o
 out. What came in through a format goes out through the same one unchanged.
 """
 
+import difflib
+import hashlib
 import json
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import Path
 
 from ...errors import InputError
@@ -15,10 +17,11 @@ from ._base import Format
 from ._card import write_card
 from ._columns import Columns
 from ._exported import ORIGIN, Exported
-from ._load import SELECTIONS, Loaded, load_records
+from ._load import Loaded, load_records
+from ._nothing import ROWS_OF_KIND, find_room, nothing_to_write
 from ._patch import EXTRA
 from ._record import DPO, KTO, PROBLEM, SCORED, SFT, CannotWrite, Row
-from ._registry import FORMATS, find_format
+from ._registry import FORMATS, SOLUTIONS, find_format
 from ._sinks import Sink, open_sink, replace_when_whole, suffix_of
 
 PARQUET, HF = "parquet", "hf"
@@ -26,9 +29,6 @@ PARQUET, HF = "parquet", "hf"
 EXPORT_FORMATS = (*FORMATS, Columns.name, PARQUET, HF)
 
 DEFAULT_OF_KIND = {SFT: "sft", DPO: "dpo", KTO: "kto", SCORED: "imported", PROBLEM: "problems"}
-ROWS_OF_KIND = {SFT: "trl", DPO: "trl-dpo", KTO: "trl-kto", SCORED: "ultrafeedback", PROBLEM: "gsm8k"}
-"""The format of a container's rows, by their kind."""
-
 SHARD_ROWS = 200_000
 """Rows of one file of a Hugging Face folder."""
 SHORTEST_SECRET = 8
@@ -44,6 +44,8 @@ def export_rows(
     what: str | None = None,
     where: str | None = None,
     mapping: Mapping[str, str] | None = None,
+    include: Collection[str] = (),
+    distinct: bool = False,
     force: bool = False,
     on_progress: Callable[[int], None] = lambda done: None,
 ) -> Exported:
@@ -56,6 +58,8 @@ def export_rows(
         what: one of :data:`~._load.SELECTIONS`; default: what the format is for.
         where: a SQL condition; see :func:`load_records`.
         mapping: target to column, for the format ``columns``.
+        include: keys of :data:`~._load.ASIDE`: samples that go out only when they are asked for.
+        distinct: write equal rows once.
         force: replace what is there.
         on_progress: called with the number of rows written.
 
@@ -66,17 +70,31 @@ def export_rows(
     chosen = _chosen_format(format_name, mapping)
     selection = what or _default_selection(chosen)
     result = Exported(output, format_name, selection)
-    suffix = "" if format_name == HF else ".parquet" if format_name == PARQUET else suffix_of(output)
-    with replace_when_whole(output, force=force) as fresh:
-        with (
-            load_records(store, selection, where) as records,
-            _hf_sink(fresh) if format_name == HF else open_sink(fresh, suffix) as sink,
-        ):
-            _write_all(records, chosen, sink, result, on_progress)
-            _require_rows(result)
-        if format_name == HF:
-            write_card(store, fresh, result)
+    suffix = "" if format_name == HF else suffix_of(output)
+    if format_name == PARQUET and suffix != ".parquet":
+        raise InputError(
+            f"--output {output}", expected="a name that ends in .parquet", received=f"--format {PARQUET} and {suffix}",
+            cure=f"--output {output.with_name(output.name.removesuffix(suffix) + '.parquet')}",
+        )  # fmt: skip
+    try:
+        with replace_when_whole(output, force=force) as fresh:
+            with (
+                load_records(store, selection, where, include) as selected,
+                _hf_sink(fresh) if format_name == HF else open_sink(fresh, suffix) as sink,
+            ):
+                result.aside = selected.aside
+                _write_all(selected.records, chosen, sink, result, distinct, on_progress)
+                if not result.rows:
+                    raise _NoRows
+            if format_name == HF:
+                write_card(store, fresh, result)
+    except _NoRows:
+        raise nothing_to_write(store, result, where, mapping) from None
     return result
+
+
+class _NoRows(Exception):
+    """Nothing was written; the files go, and the store is free for a look at what is there instead."""
 
 
 def _hf_sink(folder: Path) -> Sink:
@@ -94,7 +112,12 @@ def _chosen_format(name: str, mapping: Mapping[str, str] | None) -> Format | Non
             cure=f"leave --map out, or choose --format {Columns.name}",
         )  # fmt: skip
     if name not in EXPORT_FORMATS:
-        find_format(name)
+        near = difflib.get_close_matches(name, EXPORT_FORMATS, 1)
+        raise InputError(
+            f"--format {name}", expected=f"one of {', '.join(EXPORT_FORMATS)}",
+            received="a format that is only read" if name == SOLUTIONS else repr(name),
+            cure=f"did you mean {near[0]!r}?" if near else "name one of them",
+        )  # fmt: skip
     return None if name in (PARQUET, HF) else find_format(name, mapping)
 
 
@@ -104,19 +127,26 @@ def _default_selection(chosen: Format | None) -> str:
 
 
 def _write_all(
-    records: Iterator[Loaded], chosen: Format | None, sink: Sink, result: Exported, on_progress: Callable[[int], None]
-) -> None:
-    secrets = find_secrets(os.environ)
+    records: Iterator[Loaded], chosen: Format | None, sink: Sink, result: Exported, distinct: bool,
+    on_progress: Callable[[int], None],
+) -> None:  # fmt: skip
+    secrets, seen = find_secrets(os.environ), set[int]()
     for loaded in records:
         try:
             fmt = chosen or FORMATS[ROWS_OF_KIND[loaded.record.kind]]
             row = loaded.written_as(fmt)
         except CannotWrite as error:
             result.left_out[str(error)] += 1
+            if str(error) not in result.roomier:
+                result.roomier[str(error)] = find_room(loaded)
             continue
         if name := _secret_in(row, secrets):
             result.left_out[f"holds the value of the environment's {name}"] += 1
             continue
+        if _is_repeated(row, seen):
+            result.duplicates += 1
+            if distinct:
+                continue
         if chosen is None:
             _require_one_kind(loaded, result)
         sink.write(row)
@@ -142,15 +172,13 @@ def _require_one_kind(loaded: Loaded, result: Exported) -> None:
         )  # fmt: skip
 
 
-def _require_rows(result: Exported) -> None:
-    if result.rows:
-        return
-    reasons = "; ".join(f"{n} left out: {reason}" for reason, n in result.left_out.items())
-    raise InputError(
-        f"export --what {result.what}", expected=f"rows to write: {SELECTIONS[result.what]}", received=reasons or "none",
-        cure="choose other rows: --what imported for what was imported, --what samples for all; "
-        'flywheel sql "select * from funnel" shows what is there',
-    )  # fmt: skip
+def _is_repeated(row: Row, seen: set[int]) -> bool:
+    """Say whether an equal row was written; rows are remembered by 8 bytes of their hash."""
+    number = int.from_bytes(hashlib.blake2b(json.dumps(row).encode(), digest_size=8).digest(), "big")
+    if number in seen:
+        return True
+    seen.add(number)
+    return False
 
 
 def find_secrets(environment: Mapping[str, str]) -> dict[str, str]:

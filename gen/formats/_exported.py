@@ -17,6 +17,12 @@ class Exported:
     what: str
     rows: int = 0
     left_out: Counter[str] = field(default_factory=Counter)
+    aside: dict[str, int] = field(default_factory=dict)
+    """Rows that go out only when they are asked for, by the keys of ``ASIDE``."""
+    duplicates: int = 0
+    """Rows that equal an earlier one; with ``--distinct`` they were left out."""
+    roomier: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    """By the reasons of ``left_out``: formats that have a place for the first row of the kind."""
     extra_columns: Counter[str] = field(default_factory=Counter)
     """Columns of imported rows that only their own format carries, with the rows that had them."""
     kinds: Counter[str] = field(default_factory=Counter)

@@ -157,8 +157,14 @@ def _short(content_id: str) -> int:
 
 
 def _record_set(store: Store, inspected: Inspected, result: ImportedSet, licence: str | None) -> None:
-    """Put the finished import on record; the newest licence of a file counts."""
+    """Put the finished import on record; without a licence, the one on record for a set of that name stays."""
     content_hash = hash_files([inspected.path])
+    if licence is None:
+        found = store.query(
+            "SELECT licence FROM datasets WHERE name = ? AND licence IS NOT NULL ORDER BY imported_at DESC LIMIT 1",
+            [result.name],
+        )
+        licence = found[0][0] if found else None
     mapping = canonical_json(inspected.mapping) if inspected.mapping else None
     identity = [result.name, result.format, inspected.mapping, content_hash, licence]
     row = {

@@ -2,12 +2,13 @@
 
 import json
 from array import array
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
 
+from ...errors import QueryError
 from ...schema import PROJECT_RUN, Message
 from ...store import Store, read_safely
 from ._base import Format
@@ -30,6 +31,13 @@ SELECTIONS: dict[str, str] = {
 }
 """What can be exported, by name."""
 
+ASIDE: dict[str, tuple[str, str]] = {
+    "worse": ("worse_samples", "the worse one of a pair"),
+    "outdated": ("outdated_samples", "made from a chunk that no version in use has any more"),
+}
+"""Samples that go out only when they are asked for: the view that lists them, and what they are."""
+_ASIDE_OF = {"sft": ("outdated",), "samples": ("worse", "outdated"), "kto": ("outdated",), "dpo": ("outdated",)}
+
 _UNITS: dict[str, str] = {
     "sft": "SELECT s.rowid FROM samples s WHERE s.sample_id IN (SELECT sample_id FROM sft) AND {where} ORDER BY 1",
     "samples": "SELECT s.rowid FROM samples s WHERE {where} ORDER BY 1",
@@ -45,7 +53,9 @@ _UNITS: dict[str, str] = {
 }
 """The row that stands for each record of a selection, in order."""
 
-_COLUMNS = "s.*, r.messages, r.model, r.engine, r.template_id, s.fields ->> '$.format' AS format"
+COLUMNS = "s.*, r.messages, r.model, r.engine, r.template_id, s.fields ->> '$.format' AS format"
+"""What a condition on samples may name, of ``samples s JOIN requests r``."""
+
 _PAGE = "IN (SELECT unnest($1::BIGINT[]))"
 _SAMPLE = """
     s.sample_id, s.problem_id, s.request_id, r.n_draws, s.draw, s.step, coalesce(s.prompt, r.messages) AS messages,
@@ -126,13 +136,24 @@ class Loaded:
             return apply_diff({}, self.kept)
 
 
+@dataclass(frozen=True)
+class Selected:
+    """The records of a selection, and by the keys of :data:`ASIDE` how many were set aside."""
+
+    records: Iterator[Loaded]
+    aside: dict[str, int]
+
+
 @contextmanager
-def load_records(store: Store, what: str, where: str | None = None) -> Iterator[Iterator[Loaded]]:
+def load_records(
+    store: Store, what: str, where: str | None = None, include: Collection[str] = ()
+) -> Iterator[Selected]:
     """Hand out the records of a selection while the store is open for reading, without file or network access.
 
     Args:
         store: the store.
         what: one of :data:`SELECTIONS`.
+        include: keys of :data:`ASIDE` that are to go out too.
         where: a SQL condition on the columns of ``samples`` and ``messages, model, engine, template_id, format``;
             for pairs, of the chosen sample; for problems, on the columns of ``problems``. A row of an imported set
             is taken when one of its samples is.
@@ -140,11 +161,51 @@ def load_records(store: Store, what: str, where: str | None = None) -> Iterator[
     Raises:
         QueryError: the condition cannot be run.
     """
-    condition = _condition(what, where) if where else "true"
-    with read_safely(store.project, "--where") as connection:
+    with read_safely(store.project, f"--where {where}" if where else f"export --what {what}") as connection:
+        condition, aside = _set_aside(connection, what, where, include)
         found = connection.execute(_UNITS[what].format(where=condition))
         units = array("q", (unit for (unit,) in _fetch(found)))
-        yield _records(connection, _RECORDS[what], units)
+        yield Selected(map(_loaded, _units(connection, _RECORDS[what], units)), aside)
+
+
+def count_records(store: Store, what: str, where: str | None = None) -> int:
+    """Return how many records a selection has; 0 where the condition does not fit its columns."""
+    try:
+        with read_safely(store.project, "--where") as connection:
+            return _count(connection, what, _set_aside(connection, what, where, ())[0])
+    except QueryError:
+        return 0
+
+
+def _set_aside(connection: Any, what: str, where: str | None, include: Collection[str]) -> tuple[str, dict[str, int]]:
+    """Return the condition of what goes out, and how many of what the user asks for do not."""
+    aside: dict[str, int] = {}
+    condition = _condition(what, where) if where else "true"
+    for key in _ASIDE_OF.get(what, ()):
+        if key not in include:
+            listed = f"(SELECT sample_id FROM {ASIDE[key][0]})"
+            aside[key] = _count(connection, what, f"{condition} AND s.sample_id IN {listed}")
+            condition += f" AND s.sample_id NOT IN {listed}"
+    return condition, {key: n for key, n in aside.items() if n}
+
+
+def _count(connection: Any, what: str, condition: str) -> int:
+    ((n,),) = connection.execute(f"SELECT count(*) FROM ({_UNITS[what].format(where=condition)})").fetchall()
+    return int(n)
+
+
+def read_rows_of(store: Store, sample_ids: Sequence[str]) -> Iterator[tuple[Loaded, list[str]]]:
+    """Yield the rows of sets that hold any of ``sample_ids``, each with the ids of all its samples."""
+    with store.read() as connection:
+        units = connection.execute(
+            """
+            SELECT rowid FROM requests WHERE request_id IN (
+                SELECT request_id FROM samples WHERE sample_id IN (SELECT unnest(?::VARCHAR[]))) ORDER BY 1
+            """,
+            [list(sample_ids)],
+        ).fetchall()
+        for rows in _units(connection, _RECORDS["imported"], array("q", (unit for (unit,) in units))):
+            yield _loaded(rows), [str(row["sample_id"]) for row in rows]
 
 
 def _condition(what: str, where: str) -> str:
@@ -152,17 +213,17 @@ def _condition(what: str, where: str) -> str:
     if what == "problems":
         return f"p.problem_id IN (SELECT problem_id FROM problems WHERE (\n{where}\n))"
     key = "request_id" if what == "imported" else "sample_id"
-    rows = f"(SELECT {_COLUMNS} FROM samples s JOIN requests r USING (request_id))"
+    rows = f"(SELECT {COLUMNS} FROM samples s JOIN requests r USING (request_id))"
     return f"s.{key} IN (SELECT {key} FROM {rows} WHERE (\n{where}\n))"
 
 
-def _records(connection: Any, query: str, units: "array[int]") -> Iterator[Loaded]:
+def _units(connection: Any, query: str, units: "array[int]") -> Iterator[list[Row]]:
     for at in range(0, len(units), PAGE_UNITS):
         found = connection.execute(query, [units[at : at + PAGE_UNITS].tolist()])
         names = [d[0] for d in found.description]
         rows = (dict(zip(names, values, strict=True)) for values in _fetch(found))
         for _, unit in groupby(rows, key=lambda r: r["unit"]):
-            yield _loaded(list(unit))
+            yield list(unit)
 
 
 def _fetch(found: Any) -> Iterator[tuple[Any, ...]]:

@@ -5,12 +5,17 @@ A row that cannot be read is yielded with its fault. Lines end at ``\n`` only: U
 
 import gzip
 import json
+import math
+import re
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import IO, Any, NoReturn, cast
+
+import orjson
 
 from ...errors import InputError, NotFoundError
 from ...schema import without_halves
@@ -19,6 +24,12 @@ from ._record import Row
 SUFFIXES = (".jsonl", ".ndjson", ".json", ".csv", ".tsv", ".parquet")
 LONGEST_LINE = 64 << 20
 """Bytes of the longest line that is read as a row."""
+
+_LARGE = re.compile(r"[eE]\+?\d{3}|\d{300}")
+_UNSTORABLE = {
+    "Integer exceeds 64-bit range": "an integer of more than 64 bits",
+    "Recursion limit reached": "lists and objects nested too deep (over 250)",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,9 +128,30 @@ def as_line(number: int, value: Any, text: str, notes: tuple[str, ...] = ()) -> 
         return Line(number, None, text.rstrip("\n"), f"not a JSON object but a {type(value).__name__}")
     if "\\ud" in text.lower() and _has_halves(value):
         value, notes = without_halves(value), (*notes, "half of a surrogate pair")
+    if fault := _why_not_storable(value, text):
+        return Line(number, None, text.rstrip("\n"), fault)
     if any(mark in text for mark in "\u2028\u2029\x85"):
         notes = (*notes, "line separator inside a text (U+2028, U+2029 or U+0085)")
     return Line(number, value, "", None, notes)
+
+
+def _why_not_storable(value: Row, text: str) -> str | None:
+    """Return what of a row no store can hold: Python reads more than JSON has places for."""
+    if _LARGE.search(text) and any(math.isinf(v) for v in _numbers(value)):
+        return "a number that is too large (1e400, say)"
+    try:
+        orjson.dumps(value)
+    except TypeError as error:
+        return _UNSTORABLE.get(str(error), str(error))
+    return None
+
+
+def _numbers(value: Any) -> Iterator[float]:
+    if isinstance(value, float):
+        yield value
+    elif isinstance(value, dict | list):
+        for inner in value.values() if isinstance(value, dict) else value:
+            yield from _numbers(inner)
 
 
 def refuse_constant(name: str) -> NoReturn:
@@ -146,25 +178,22 @@ def _has_halves(value: Any) -> bool:
 
 
 def _read_json(path: Path) -> Iterator[Line]:
-    """Read a ``.json`` file: an array of rows, or JSON lines under the wrong name."""
+    """Read a ``.json`` file: an array of rows, one object of rows, or JSON lines under the wrong name."""
     from ._json_array import read_array
+    from ._json_object import read_object
 
     with open_bytes(path) as stream:
         head = stream.read(4096).removeprefix(b"\xef\xbb\xbf").lstrip()
     if head.startswith(b"["):
         with open_bytes(path) as stream:
             yield from read_array(stream)
+    elif head and _is_of_lines(path):
+        yield from _read_jsonl(path)
     elif head:
-        yield from _lines_or_refusal(path)
+        yield from read_object(path)
 
 
-def _lines_or_refusal(path: Path) -> Iterator[Line]:
-    lines = _read_jsonl(path)
-    first = next(lines, None)
-    if first is None or first.fault:
-        raise InputError(
-            f"data file {path}", expected="a JSON array of rows, or one JSON object a line",
-            received="something else" if first is None else first.fault or "", cure="write the rows one a line (.jsonl)",
-        )  # fmt: skip
-    yield first
-    yield from lines
+def _is_of_lines(path: Path) -> bool:
+    """Say whether the first line is a row, and not the only one."""
+    first = list(islice(_read_jsonl(path), 2))
+    return len(first) == 2 and first[0].fault is None

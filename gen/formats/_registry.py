@@ -74,6 +74,19 @@ def _fits_solutions(row: Row) -> float:
     return float({"question", "ground_truth"} <= row.keys() and bool(models))
 
 
+def _cure_unknown(rows: Sequence[Row]) -> str:
+    if rows and all({"file_name", "hf_hub_url", "script_url", "ms_hub_url"} & r.keys() for r in rows):
+        return "this is LLaMA-Factory's index of data sets: import the files that it names"
+    lists = (
+        [k for k, v in rows[0].items() if isinstance(v, list) and v and isinstance(v[0], dict)]
+        if len(rows) == 1
+        else []
+    )
+    if lists:
+        return f"the rows seem to stand under {lists[0]!r}: jq -c '.{lists[0]}[]' FILE > rows.jsonl"
+    return "say which column is what: --map prompt=COLUMN --map completion=COLUMN (see docs/formats.md)"
+
+
 def detect_format(rows: Sequence[Row], place: str) -> str:
     """Return the name of the format of ``rows``.
 
@@ -84,9 +97,8 @@ def detect_format(rows: Sequence[Row], place: str) -> str:
     if not found:
         columns = ", ".join(dict.fromkeys(k for r in rows for k in r)) if rows else "no readable row"
         raise InputError(
-            place, expected="rows of a known format", received=f"columns {columns}",
-            cure="say which column is what: --map prompt=COLUMN --map completion=COLUMN (see docs/formats.md)",
-        )  # fmt: skip
+            place, expected="rows of a known format", received=f"columns {columns}", cure=_cure_unknown(rows)
+        )
     rivals = [c for c in found if found[0].score - c.score < CLOSE]
     if len(rivals) > 1:
         names = ", ".join(f"{c.name} ({c.score:.0%})" for c in rivals)

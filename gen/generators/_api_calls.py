@@ -17,6 +17,7 @@ SAME_INSTRUCTION = 0.85
     "api_calls", consumes=("text",), options={"calls": 3, "language": "python", "show_document": True},
     choices={"language": ("python", "any")}, templates=("api-calls", "api-question"),
     yields=("question", "answer", "explanation", "api"), source="Gorilla (Patil et al. 2023, arXiv 2305.15334)",
+    most=lambda options, draws: (1, draws * options["calls"]),
 )  # fmt: skip
 async def api_calls(item: Item, ask: Ask) -> Outcome:
     """Read an API's documentation and write what people would want of it, each with the one call that does it.

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from .._generator import Ask, Completion, Fault, Item, Made, generator
-from .._text import choose_tag, is_refusal, leans_on_passage, locate_quote
+from .._text import choose_tag, is_refusal, leans_on_passage, locate_quote, words_of
 from ._common import SAID, TEXT, Outcome, images_of, is_near_any, list_of, record, where_of
 
 TYPES = (
@@ -15,6 +15,10 @@ TYPES = (
 DIFFICULTIES = ("easy", "medium", "hard")
 SAME_QUESTION = 0.85
 """ROUGE-L from which two questions on one chunk are the same."""
+
+MIN_QUOTE_WORDS = 3
+MIN_SHARED = 0.25
+"""Least share of an answer's words that the text or the question must have, by their first five letters."""
 
 PAIRS = record(pairs=list_of(record(type=TEXT, difficulty=TEXT, question=SAID, answer=TEXT, quote=TEXT)))
 INSTRUCTION = record(instruction=TEXT, suitable={"type": "boolean"}, reason=TEXT)
@@ -29,7 +33,8 @@ CHECK = record(reason=TEXT, answerable={"type": "boolean"})
     },
     choices={"style": ("qa", "instruction"), "check": ("code", "model"), "difficulties": DIFFICULTIES},
     templates=("backtranslate-qa", "backtranslate-instruction", "backtranslate-check", "grounded-question"),
-    yields=("question", "answer", "quote", "quote_start", "quote_end", "type", "difficulty"),
+    yields=("question", "answer", "quote", "quote_start", "quote_end", "type", "difficulty", "grounded"),
+    most=lambda options, draws: _most(options, draws),
     source="Humpback (Li et al. 2023, arXiv 2308.06259) for style: instruction; extractive QA for style: qa",
 )  # fmt: skip
 async def backtranslate(item: Item, ask: Ask) -> Outcome:
@@ -37,9 +42,10 @@ async def backtranslate(item: Item, ask: Ask) -> Outcome:
 
     ``qa`` asks for ``pairs`` questions, each of its own type and difficulty, dealt out in turn from a seeded start, so
     that a set of chunks gets all of them evenly. Each answer must be proved by a quote, which is looked for in the text
-    (``quote_start``, ``quote_end`` are offsets in it). ``instruction`` takes the text itself as the answer.
+    (``quote_start``, ``quote_end`` are offsets in it), and must share words with the text. ``instruction`` takes the text itself as the answer.
 
-    Questions that speak of "the passage" are dropped when the trained prompt does not show it (``closed_book``). With
+    Questions that speak of "the passage" are dropped when the trained prompt does not show it (``closed_book``). Without
+    ``closed_book`` they are ``grounded``: steps that follow ask them over the text. With
     ``check: model`` a second request must find each question answerable from the text alone.
     """
     text, options = item.text("text"), ask.options
@@ -49,6 +55,11 @@ async def backtranslate(item: Item, ask: Ask) -> Outcome:
     make = _ask_pairs if options["style"] == "qa" else _ask_instruction
     async for outcome in make(item, ask):
         yield outcome
+
+
+def _most(options: Mapping[str, Any], draws: int) -> tuple[int, int]:
+    rows = draws * (options["pairs"] if options["style"] == "qa" else 1)
+    return 1 + (rows if options["check"] == "model" else 0), rows
 
 
 async def _ask_pairs(item: Item, ask: Ask) -> Outcome:
@@ -91,8 +102,8 @@ def _find_fault(pair: Mapping[str, Any], item: Item, options: Mapping[str, Any],
         return "empty answer"
     if is_refusal(answer) or is_refusal(question):
         return "refusal"
-    if not item.get("media") and locate_quote(item.text("text"), pair["quote"]) is None:
-        return "quote not in the text"
+    if not item.get("media") and (reason := _find_unproved(pair, item.text("text"))):
+        return reason
     if options["closed_book"] and leans_on_passage(question):
         return "question leans on the passage"
     if (
@@ -102,6 +113,22 @@ def _find_fault(pair: Mapping[str, Any], item: Item, options: Mapping[str, Any],
     ):
         return "question gives the answer away"
     return "duplicate question" if is_near_any(question, seen, SAME_QUESTION) else None
+
+
+def _find_unproved(pair: Mapping[str, Any], text: str) -> str | None:
+    """Return why a quote cannot prove an answer: it is not there, too short, or the answer speaks of other things."""
+    quote = locate_quote(text, pair["quote"])
+    if quote is None:
+        return "quote not in the text"
+    if len(words_of(text[slice(*quote)])) < min(MIN_QUOTE_WORDS, len(words_of(text))):
+        return "quote too short"
+    said = {_stem(word) for word in words_of(pair["answer"]) if len(word) > 3 and not word.isdigit()}
+    known = {_stem(word) for word in words_of(text)} | {_stem(word) for word in words_of(pair["question"])}
+    return "answer not from the text" if said and len(said & known) < MIN_SHARED * len(said) else None
+
+
+def _stem(word: str) -> str:
+    return word[:5]
 
 
 async def _check(pairs: Sequence[Mapping[str, Any]], item: Item, ask: Ask) -> list[str]:
@@ -130,6 +157,7 @@ def _make_pair(completion: Completion, pair: Mapping[str, Any], item: Item, ask:
     fields = {
         "question": pair["question"].strip(), "answer": answer, "quote": quote, "quote_start": start, "quote_end": end,
         "type": pair["type"].strip().casefold(), "difficulty": pair["difficulty"].strip().casefold(),
+        "grounded": not ask.options["closed_book"],
     }  # fmt: skip
     if ask.options["closed_book"]:
         return completion.made(answer, prompt=fields["question"], **fields)

@@ -6,7 +6,7 @@ from typing import Any
 from ...errors import InputError
 from ...prompts import encode_image
 from .._generator import Ask, AskError, Completion, Fault, Item
-from .._text import is_refusal, nearest
+from .._text import choose_tag, is_refusal, nearest
 
 Outcome = AsyncIterator[Any]
 """What a generator yields: Made and Fault."""
@@ -32,8 +32,10 @@ def one_of(*words: str | None) -> dict[str, Any]:
 
 def where_of(item: Item) -> str:
     """Return the title and headings that a chunk stands under, as one line; a dash without any."""
-    parts = [item.text("title"), item.text("headings")]
-    return " > ".join(p for p in parts if p) or "-"
+    title, headings = item.text("title"), item.text("headings")
+    if headings.partition(" > ")[0] == title:
+        return headings or "-"
+    return " > ".join(p for p in (title, headings) if p)
 
 
 def images_of(item: Item, ask: Ask) -> dict[str, Any]:
@@ -49,6 +51,19 @@ def images_of(item: Item, ask: Ask) -> dict[str, Any]:
         return {"images": [encode_image(ask.folder / media)]}
     except InputError as error:
         raise AskError("image cannot be read", str(error)) from None
+
+
+QUESTION = "question-over-text"
+"""Template of a question that is asked over a text."""
+
+
+def question_of(item: Item, ask: Ask) -> str:
+    """Return the question as it has to be asked: with the text that it is about, where it was made to be asked over one."""
+    question = item.text("question")
+    if not item.get("grounded"):
+        return question
+    text = item.text("text")
+    return str(ask.render(QUESTION, text=text, tag=choose_tag(text), question=question)[-1]["content"])
 
 
 def is_near_any(text: str, others: Sequence[str], limit: float) -> bool:

@@ -4,7 +4,7 @@ import re
 
 from .._answers import final_answer, same_answer
 from .._generator import Ask, Completion, Item, generator
-from ._common import Outcome, sort_out
+from ._common import QUESTION, Outcome, question_of, sort_out
 
 _SPEAKS_OF_HINT = re.compile(
     r"\b(?:hint|as (?:given|provided|stated) (?:above|in the hint)|(?:given|provided|known|correct|expected|reference) "
@@ -16,7 +16,8 @@ _SPEAKS_OF_HINT = re.compile(
 
 @generator(
     "cot", consumes=("question", "answer"), options={"tries": 0, "hint": True, "hint_tries": 1, "overlap": 0.6},
-    templates=("cot", "cot-hint"), yields=("question", "answer", "found", "rationalised"),
+    templates=("cot", "cot-hint", QUESTION), yields=("question", "answer", "found", "rationalised"),
+    most=lambda options, draws: (1 + options["hint"], max(options["tries"] or draws, options["hint_tries"])),
     source="STaR (Zelikman et al. 2022, arXiv 2203.14465)",
 )  # fmt: skip
 async def cot(item: Item, ask: Ask) -> Outcome:
@@ -27,8 +28,8 @@ async def cot(item: Item, ask: Ask) -> Outcome:
     never has the hint; ``fields.rationalised`` marks the rows that needed it. Free-text answers agree from a share
     ``overlap`` of common words.
     """
-    question, answer = item.text("question"), item.text("answer")
-    tries, faults = sort_out(await ask("cot", n=ask.options["tries"] or None, question=question))
+    question, answer, asked = item.text("question"), item.text("answer"), question_of(item, ask)
+    tries, faults = sort_out(await ask("cot", n=ask.options["tries"] or None, question=asked))
     for fault in faults:
         yield fault
     right = [c for c in tries if _is_right(c, answer, ask)]
@@ -45,8 +46,8 @@ async def cot(item: Item, ask: Ask) -> Outcome:
         )
     if right or not ask.options["hint"]:
         return
-    prompt = ask.render("cot", question=question)
-    hinted, faults = sort_out(await ask("cot-hint", n=ask.options["hint_tries"], question=question, answer=answer))
+    prompt = ask.render("cot", question=asked)
+    hinted, faults = sort_out(await ask("cot-hint", n=ask.options["hint_tries"], question=asked, answer=answer))
     for fault in faults:
         yield fault
     for completion in hinted:

@@ -8,7 +8,7 @@ from typing import Any
 from .._answers import final_answer, same_answer
 from .._generator import Ask, Completion, Fault, Item, Made, generator
 from .._text import words_of
-from ._common import SAID, Outcome, is_cut, one_of, record, why_unfit
+from ._common import QUESTION, SAID, Outcome, is_cut, one_of, question_of, record, why_unfit
 
 _NUMBERED = re.compile(r"^\s*(?:step\s*)?\d+\s*[.:)]\s*", re.IGNORECASE)
 VERDICTS = ("correct", "wrong", "weak")
@@ -48,7 +48,7 @@ async def _criticise(item: Item, ask: Ask) -> list[tuple[Completion, Mapping[str
     answer = item.text("answer") if ask.options["show_answer"] else ""
     known = f"\n\nThe final answer is known to be: {answer}" if answer else ""
     completions = await ask.json(
-        "critique", schema=CRITIQUE, question=item.text("question"), steps=number_steps(steps), known=known
+        "critique", schema=CRITIQUE, question=question_of(item, ask), steps=number_steps(steps), known=known
     )
     judged: list[tuple[Completion, Mapping[str, Any] | None, list[Fault]]] = []
     for completion in completions:
@@ -60,9 +60,9 @@ async def _criticise(item: Item, ask: Ask) -> list[tuple[Completion, Mapping[str
 
 
 @generator(
-    "critique", consumes=("question",), options={"show_answer": False}, templates=("critique",),
+    "critique", consumes=("question",), options={"show_answer": False}, templates=("critique", QUESTION),
     yields=("question", "answer", "original", "original_prompt", "critique", "first_wrong_step", "verdict", "n_steps"),
-    source=_SOURCE,
+    source=_SOURCE, most=lambda options, draws: (1, draws),
 )  # fmt: skip
 async def critique(item: Item, ask: Ask) -> Outcome:
     """Criticise a completion: name the first wrong step (from 1) or the main weakness, and a verdict.
@@ -89,8 +89,9 @@ _REVISE_OPTIONS = {"skip_correct": True, "overlap": 0.6}
 
 
 @generator(
-    "revise", consumes=("question", "critique"), options=_REVISE_OPTIONS, templates=("revise",),
+    "revise", consumes=("question", "critique"), options=_REVISE_OPTIONS, templates=("revise", QUESTION),
     yields=("question", "answer", "critique", "found"), source="Self-Refine (Madaan et al. 2023, arXiv 2303.17651)",
+    most=lambda options, draws: (1, draws),
 )  # fmt: skip
 async def revise(item: Item, ask: Ask) -> Outcome:
     """Write an improved completion that heeds a critique; with the original it makes a ``revised/original`` pair.
@@ -106,14 +107,14 @@ async def revise(item: Item, ask: Ask) -> Outcome:
     if not text.strip():
         yield Fault("nothing to revise")
         return
-    attempt = _Attempt(item.text("question"), item.get("answer"), text, prompt)
-    async for outcome in _revise(attempt, item.text("critique"), ask):
+    attempt = _Attempt(item.text("question"), item.get("answer"), text, prompt or question_of(item, ask))
+    async for outcome in _revise(item, attempt, item.text("critique"), ask):
         yield outcome
 
 
 @dataclass(frozen=True)
 class _Attempt:
-    """A first completion of a question, with the prompt that it answers (None: the question alone)."""
+    """A first completion of a question, with the prompt that it answers."""
 
     question: str
     answer: Any
@@ -121,8 +122,8 @@ class _Attempt:
     prompt: Any
 
 
-async def _revise(attempt: _Attempt, words: str, ask: Ask, n: int | None = None, draw: int = 0) -> Outcome:
-    values: dict[str, Any] = {"question": attempt.question, "completion": attempt.text, "critique": words}
+async def _revise(item: Item, attempt: _Attempt, words: str, ask: Ask, n: int | None = None, draw: int = 0) -> Outcome:
+    values: dict[str, Any] = {"question": question_of(item, ask), "completion": attempt.text, "critique": words}
     for completion in await ask("revise", n=n, draw=draw, **values):
         reason = "cut off" if is_cut(completion) else _why_no_better(completion.text, attempt, ask)
         yield completion.fail(reason) if reason else _make_revision(completion, attempt, words)
@@ -133,7 +134,7 @@ def _why_no_better(revised: str, attempt: _Attempt, ask: Ask) -> str | None:
         return reason
     if words_of(revised) == words_of(attempt.text):
         return "unchanged"
-    if attempt.answer is None:
+    if attempt.answer in (None, attempt.text):  # of an imported row the completion itself is the answer on record
         return None
     before, after = final_answer(attempt.text), final_answer(revised)
     known, overlap = str(attempt.answer), ask.options["overlap"]
@@ -145,7 +146,7 @@ def _why_no_better(revised: str, attempt: _Attempt, ask: Ask) -> str | None:
 
 
 def _make_revision(completion: Completion, attempt: _Attempt, words: str) -> Made:
-    prompt, fields = attempt.prompt or attempt.question, {"question": attempt.question, "answer": attempt.answer}
+    prompt, fields = attempt.prompt, {"question": attempt.question, "answer": attempt.answer}
     found = final_answer(completion.text)
     made = completion.made(completion.text.strip(), prompt=prompt, **fields, critique=words, found=found)
     return made.against(completion.made(attempt.text, prompt=prompt, **fields), "revised/original")
@@ -153,14 +154,16 @@ def _make_revision(completion: Completion, attempt: _Attempt, words: str) -> Mad
 
 @generator(
     "critique_revise", consumes=("question",), options={"show_answer": False, **_REVISE_OPTIONS},
-    templates=("critique", "revise"), yields=("question", "answer", "critique", "found"), source=_SOURCE,
+    templates=("critique", "revise", QUESTION), yields=("question", "answer", "critique", "found"), source=_SOURCE,
+    most=lambda options, draws: (1 + draws, draws),
 )  # fmt: skip
 async def critique_revise(item: Item, ask: Ask) -> Outcome:
     """Criticise a completion and revise it, as one step: the critiques themselves are not kept as rows."""
     if not _criticised(item).strip():
         yield Fault("nothing to criticise")
         return
-    attempt = _Attempt(item.text("question"), item.get("answer"), _criticised(item), item.get("prompt"))
+    prompt = item.get("prompt") or question_of(item, ask)
+    attempt = _Attempt(item.text("question"), item.get("answer"), _criticised(item), prompt)
     for i, (completion, value, faults) in enumerate(await _criticise(item, ask)):
         for fault in faults:
             yield fault
@@ -169,5 +172,5 @@ async def critique_revise(item: Item, ask: Ask) -> Outcome:
         if ask.options["skip_correct"] and value["verdict"] == "correct":
             yield completion.fail("nothing to revise")
             continue
-        async for outcome in _revise(attempt, value["critique"], ask, n=1, draw=i):
+        async for outcome in _revise(item, attempt, value["critique"], ask, n=1, draw=i):
             yield outcome

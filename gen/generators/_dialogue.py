@@ -20,6 +20,7 @@ PEOPLE = (
     "dialogue", consumes=("text",),
     options={"exchanges": 3, "people": PEOPLE, "closed_book": True, "min_exchanges": 2, "min_chars": 80},
     templates=("dialogue", "grounded-dialogue"), yields=("messages", "quotes", "spans", "person"),
+    most=lambda options, draws: (1, draws),
     source="grounded conversations, with the citing of backtranslate",
 )  # fmt: skip
 async def dialogue(item: Item, ask: Ask) -> Outcome:

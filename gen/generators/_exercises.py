@@ -16,6 +16,7 @@ SAME_EXERCISE = 0.85
 @generator(
     "exercises", consumes=("text",), options={"exercises": 5, "closed_book": True, "min_chars": 200},
     templates=("exercises",), yields=("question", "answer", "difficulty", "rank"),
+    most=lambda options, draws: (1, draws * options["exercises"]),
     source="textbook exercises, as in Li et al. 2023 (phi-1.5, arXiv 2309.05463) but from a given section",
 )  # fmt: skip
 async def exercises(item: Item, ask: Ask) -> Outcome:

@@ -37,6 +37,7 @@ async def solve_known(ask: Ask, question: str, answer: str, **fields: Any) -> Ou
     "rephrase", consumes=("question", "answer"),
     options={"template": "solve-cot", "tries": 1, "same": 0.95, "keep_numbers": True}, templates=("rephrase", "solve-cot"),
     yields=("question", "answer", "found", "parent"), source=_SOURCE,
+    most=lambda options, draws: (1 + draws, draws * options["tries"]),
 )  # fmt: skip
 async def rephrase(item: Item, ask: Ask) -> Outcome:
     """Put a problem in other words and solve it anew; its answer stays, and only solutions that reach it are kept.

@@ -2,5 +2,6 @@
 
 from ._ingest import Ingested, ingest_documents
 from ._settings import IngestSettings
+from ._walk import check_arguments
 
-__all__ = ["IngestSettings", "Ingested", "ingest_documents"]
+__all__ = ["IngestSettings", "Ingested", "check_arguments", "ingest_documents"]

@@ -51,6 +51,8 @@ class Ingested:
         new_chunks: chunks that were not there, each once.
         drops: inputs that are no documents, by reason, those that are on record from before included.
         first_drops: for each reason, the first source that was dropped for it.
+        empty_pages: pages without text in new documents and versions that have others.
+        first_empty_pages: the first document with such pages, and which they are.
     """
 
     inputs: int = 0
@@ -62,6 +64,8 @@ class Ingested:
     new_chunks: int = 0
     drops: Counter[str] = field(default_factory=Counter)
     first_drops: dict[str, str] = field(default_factory=dict)
+    empty_pages: int = 0
+    first_empty_pages: str = ""
 
     @property
     def done(self) -> int:
@@ -175,6 +179,9 @@ def _record_document(
     counts.versions += made.document.version > 1
     counts.chunks += made.document.n_chunks
     counts.new_chunks += made.n_new_chunks
+    counts.empty_pages += made.n_empty_pages
+    if made.n_empty_pages and not counts.first_empty_pages:
+        counts.first_empty_pages = f"{source}, pages {made.empty_pages}"
 
 
 def _write_once(path: Path, data: bytes) -> None:

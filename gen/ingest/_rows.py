@@ -18,6 +18,9 @@ from ...schema import (
 from ...store import Store
 
 STEP = "ingest"
+PAGES = "ingest/pages"
+"""The step of pages that gave no text, in documents whose other pages did."""
+WITHOUT_TEXT = "pages without text (images, or blank)"
 HEADING_MARK = " > "
 
 
@@ -35,6 +38,9 @@ class DocumentRows:
     document: DocumentRow
     rows: list[JournaledRow]
     n_new_chunks: int
+    empty_pages: str = ""
+    """The pages that gave no text, as ``2-4, 7``."""
+    n_empty_pages: int = 0
 
 
 class Known:
@@ -47,7 +53,8 @@ class Known:
         self._latest = {str(s): _Latest(int(v), str(i), licence) for s, v, i, licence in found}
         self._documents = {str(i) for _, _, i, _ in found}
         where = [PROJECT_RUN, STEP]
-        self._drops = {str(i) for (i,) in store.query("SELECT drop_id FROM drops WHERE run_id = ? AND step = ?", where)}
+        dropped = store.query("SELECT drop_id FROM drops WHERE run_id = ? AND step IN (?, ?)", [*where, PAGES])
+        self._drops = {str(i) for (i,) in dropped}
         ((n_planned,),) = store.query("SELECT count(*) FROM plans WHERE run_id = ? AND step = ?", where)
         self._n_planned = int(n_planned)
         self._chunks: dict[str, set[str]] = {}
@@ -99,7 +106,19 @@ class Known:
         )  # fmt: skip
         self._latest[source] = _Latest(version, document_id, document.licence)
         self._documents.add(document_id)
-        return DocumentRows(document, [self._plan(source), document, *new, *places], len(new))
+        empty = answer["metadata"].get("pages_without_text", ())
+        pages = spell_numbers(empty)
+        drops = self._page_drop(source, pages, len(empty), answer["content_hash"]) if empty else []
+        rows = [self._plan(source), document, *new, *places, *drops]
+        return DocumentRows(document, rows, len(new), pages, len(empty))
+
+    def _page_drop(self, source: str, pages: str, n: int, content_hash: str) -> list[JournaledRow]:
+        drop_id = content_id("drop", [PROJECT_RUN, PAGES, source, content_hash])
+        if drop_id in self._drops:
+            return []
+        self._drops.add(drop_id)
+        plan = PlanRow(PROJECT_RUN, 0, PAGES, 0, source, n)
+        return [plan, DropRow(drop_id, PROJECT_RUN, 0, PAGES, WITHOUT_TEXT, source, None, f"pages {pages}", n)]
 
     def drop_rows(self, source: str, reason: str, raw: str | None, content_hash: str | None) -> list[JournaledRow]:
         """Return the rows of a drop; none where the same bytes were dropped before."""
@@ -123,6 +142,17 @@ class Known:
             ):
                 self._chunks[str(name)].add(str(chunk_id))
         return self._chunks[source]
+
+
+def spell_numbers(numbers: Sequence[int]) -> str:
+    """Return rising numbers in short: ``2-4, 7``."""
+    runs: list[list[int]] = []
+    for number in numbers:
+        if runs and number == runs[-1][1] + 1:
+            runs[-1][1] = number
+        else:
+            runs.append([number, number])
+    return ", ".join(str(a) if a == b else f"{a}-{b}" for a, b in runs)
 
 
 def _chunk_rows(

@@ -53,9 +53,9 @@ class IngestSettings:
         _demand(0 <= self.overlap_tokens <= self.chunk_tokens // 2, "--overlap-tokens", half, self.overlap_tokens)
         _demand(self.min_chars >= 0, "--min-chars", "0 or more", self.min_chars)
         for name in ("timeout_s", "memory_mb"):
-            _demand(getattr(self, name) >= 0, name, "0 or more", getattr(self, name))
+            _demand(getattr(self, name) >= 0, _flag(name), "0 or more", getattr(self, name))
         for name in ("max_mb", "fetch_timeout_s"):
-            _demand(getattr(self, name) > 0, name, "more than 0", getattr(self, name))
+            _demand(getattr(self, name) > 0, _flag(name), "more than 0", getattr(self, name))
         _demand(self.jobs >= 0, "--jobs", "0 or more", self.jobs)
         _demand(self.parser in ("light", "docling"), "--parser", "light or docling", self.parser)
         if self.tokenizer and not (Path(self.tokenizer) / "tokenizer.json").is_file():
@@ -86,6 +86,11 @@ class IngestSettings:
             "tokenizer": tokenizer,
             "parser": self.parser,
         }
+
+
+def _flag(name: str) -> str:
+    """Return the option of the command line that sets a value."""
+    return "--" + name.removesuffix("_s").replace("_", "-")
 
 
 def _demand(right: bool, place: str, expected: str, received: object) -> None:

@@ -78,7 +78,7 @@ def test_a_malformed_suite_line_is_never_scored_around(mini):
 
 
 def test_an_endpoint_that_refuses(mini):
-    change(mini, engine={"kind": "openai", "max_attempts": 1})
+    change(mini, engine={"kind": "openai", "max_attempts": 1, "patience_s": 0})
     done = run_cli(mini, "generate", env={"OPENAI_BASE_URL": "http://127.0.0.1:9/v1"})
     refused(done, "endpoint http://127.0.0.1:9/v1", "the same command again", code=1)
 

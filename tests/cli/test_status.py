@@ -1,11 +1,15 @@
 """What a person reads while a run is on: nothing is claimed before it was tried, and one is not many."""
 
+import os
 import re
+import subprocess
+import sys
 
 import pytest
 from flywheel.cli._common import describe_rate
 from flywheel.loop import count, percent
-from support import change, refused, run_cli
+from support import change, refused, run_cli, write_jsonl
+from support_flow import STEPS, make_flow_project, write_recipe
 
 
 def test_before_the_first_score_status_claims_nothing(mini, endpoint):
@@ -17,8 +21,65 @@ def test_before_the_first_score_status_claims_nothing(mini, endpoint):
     assert "promoted" not in shown
 
 
-def test_status_without_a_run_says_what_to_do(stored):
-    refused(run_cli(stored, "status"), "expected: a run", "flywheel run")
+def test_status_without_anything_says_what_to_do(stored):
+    refused(run_cli(stored, "status"), "expected: a run, documents or data sets", "flywheel run")
+
+
+def test_status_shows_what_was_brought_in_before_any_run(tmp_path):
+    (tmp_path / "a.md").write_text("# Mills\n\n" + "The mill was built in 1824 by Ada Brown of Leeds. " * 8)
+    write_jsonl(tmp_path / "set.jsonl", [{"prompt": "a", "completion": "b"}, {"prompt": "c", "completion": "d"}])
+    run_cli(tmp_path, "ingest", str(tmp_path / "a.md"), check=0)
+    run_cli(tmp_path, "import", str(tmp_path / "set.jsonl"), "--yes", check=0)
+    shown = run_cli(tmp_path, "status", check=0).stdout
+    for part in (
+        r"documents +│ +│ +1 ",
+        r"chunks +│ +│ +1 ",
+        r"set\.jsonl \(trl\) +│ +2 ",
+        "No run yet",
+        r"ingest +│ +1 ",
+    ):
+        assert re.search(part, shown), shown
+    assert "Champion" not in shown
+
+
+@pytest.fixture
+def flow(tmp_path, endpoint):
+    """A project with steps of generate, stopped by its budget; then a recipe that was only looked at."""
+    (tmp_path / "none").write_text("")
+    server = endpoint(tmp_path / "none")
+    steps = [{**step, "step": name} for step, name in zip(STEPS, ("zulu", "alpha"), strict=True)]
+    steps[1]["source"] = "zulu"
+    folder = make_flow_project(tmp_path / "p", n=20, steps=steps, engine={"concurrency": 1}, budget={"requests": 10})
+    run_cli(folder, "generate", env=server.env, check=0)
+    write_recipe(folder, steps, seed=9)
+    run_cli(folder, "generate", "--dry-run", env=server.env, check=0)
+    return folder, server
+
+
+def test_status_is_of_the_run_that_was_active_last_and_shows_what_is_open(flow):
+    folder, _ = flow
+    shown = run_cli(folder, "status", check=0).stdout
+    assert "seed 0" in shown
+    assert "asked: fake-teacher" in shown
+    assert re.search(r"State: \d+ inputs open; flywheel generate goes on", shown)
+    assert "hampion" not in shown
+    assert "challenger" not in shown
+    assert shown.index("zulu") < shown.index("zulu/items") < shown.index("alpha")
+    assert re.search(r"dropped ┃ +open ┃", shown)
+
+
+def test_a_reader_that_has_seen_enough_is_no_fault(flow):
+    folder, server = flow
+    for command in ("status", "generate --dry-run"):
+        line = f"set -o pipefail; {sys.executable} -m flywheel -C {folder} {command} | head -1"
+        done = subprocess.run(["bash", "-c", line], capture_output=True, text=True, env={**os.environ, **server.env})
+        assert (done.returncode, "Traceback" in done.stderr, "Broken" in done.stderr) == (0, False, False), done.stderr
+
+
+def test_a_table_is_as_wide_as_columns_says(flow):
+    folder, _ = flow
+    narrow = run_cli(folder, "status", env={"COLUMNS": "70"}, check=0).stdout
+    assert max(map(len, narrow.splitlines())) <= 70
 
 
 def test_words_for_numbers():

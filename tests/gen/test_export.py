@@ -4,6 +4,7 @@ import gzip
 import http.server
 import json
 import re
+import shlex
 import threading
 
 import huggingface_hub
@@ -14,6 +15,9 @@ from flywheel.errors import EndpointError, InputError, QueryError
 from flywheel.gen import SELECTIONS, export_rows, import_set, inspect_file, push_folder
 from flywheel.gen.formats import _export, _load
 from flywheel.schema import (
+    ChunkRow,
+    DocumentChunkRow,
+    DocumentRow,
     DropRow,
     PairRow,
     ProblemRow,
@@ -266,10 +270,137 @@ def test_pages_of_any_size_give_the_same_rows(filled, tmp_path, monkeypatch, wha
     found = []
     for size in (10_000, 1, 3):
         monkeypatch.setattr(_load, "PAGE_UNITS", size)
-        with _load.load_records(filled, what) as records:
-            found.append(list(records))
+        with _load.load_records(filled, what) as selected:
+            found.append(list(selected.records))
     assert len(found[0]) > 1
     assert found[0] == found[1] == found[2]
+
+
+# --- what is set aside ---------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def made(store):
+    """Two documents' chunks with a sample each, one of them no more in use; a revised sample with its worse one."""
+    now = utc_now()
+    for version, chunks in ((1, "ab"), (2, "b")):
+        document = DocumentRow(f"doc_{version}", "a.md", version, "md", "A", None, str(version), 1, 1, "{}")
+        places = [DocumentChunkRow(f"doc_{version}", 0, f"chk_{c}", 0, 1, None, None, None, None) for c in chunks]
+        store.append([document, *places])
+    store.append([ChunkRow(f"chk_{c}", "a.md", f"Text {c}.", "", 3) for c in "ab"])
+    store.append([drawn(1, [])[0]])
+    for name, source, step in (("a", "chk_a", "questions"), ("b", "chk_b", "questions"), ("a2", "smp_a", "revised"),
+                               ("b2", "smp_b", "revised"), ("b3", "smp_b", "revised")):  # fmt: skip
+        sample = SampleRow(
+            f"smp_{name}", "req_1", 0, "run_a", 1, step, None, f"Said {name}.", "stop", None, "openai", now, source,
+            parser="g@1",
+        )  # fmt: skip
+        store.append([sample])
+    store.append([PairRow("pair_1", "run_a", 1, None, "smp_b2", "smp_b3", "revised/original")])
+    store.fold()
+    return store
+
+
+def completions(rows):
+    return [r["completion"][0]["content"] for r in rows]
+
+
+def test_worse_and_outdated_samples_go_out_only_when_asked_for(made, tmp_path):
+    rows = export(made, tmp_path, "trl", what="samples")
+    assert completions(rows) == ["Said b.", "Said b2."]
+    rows = export(made, tmp_path, "trl", "b.jsonl", what="samples", include=["worse"], where="step = 'revised'")
+    assert completions(rows) == ["Said b2.", "Said b3."]
+    rows = export(made, tmp_path, "trl", "c.jsonl", what="samples", include=["outdated"])
+    assert completions(rows) == ["Said a.", "Said b.", "Said a2.", "Said b2."]
+    result = export_rows(made, "trl", tmp_path / "d.jsonl", what="samples")
+    assert result.aside == {"worse": 1, "outdated": 2}
+    assert len(export(made, tmp_path, "trl-dpo", "e.jsonl")) == 1
+
+
+def test_the_command_says_what_it_set_aside(made, tmp_path):
+    made.close()
+    flags = ("export", "--format", "trl", "--what", "samples", "--output", str(tmp_path / "o.jsonl"))
+    said = run_cli(made.project.root, *flags, check=0).stderr
+    assert "1 row set aside: the worse one of a pair; --include worse lets them out" in said
+    assert "2 rows set aside: made from a chunk that no version in use has" in said
+
+
+def test_a_verdict_does_not_make_the_worse_one_a_row_to_learn(made, tmp_path):
+    made.append([verdict("smp_b2", True), verdict("smp_b3", True), verdict("smp_a", True)])
+    made.fold()
+    assert completions(export(made, tmp_path, "trl")) == ["Said b2."]
+
+
+def test_rejected_ones_of_imported_pairs_are_no_samples_to_learn(store, tmp_path):
+    write_jsonl(tmp_path / "in.jsonl", [{"prompt": "p", "chosen": "good", "rejected": "bad"}])
+    import_set(store, inspect_file(tmp_path / "in.jsonl"))
+    assert [r["completion"] for r in export(store, tmp_path, "trl", what="samples")] == ["good"]
+    assert export(store, tmp_path, "trl-dpo", "b.jsonl", what="imported")[0]["rejected"] == "bad"
+
+
+# --- what is said --------------------------------------------------------------------------------------------------
+
+
+def why_nothing(store, tmp_path, fmt="trl", **options):
+    with pytest.raises(InputError) as error:
+        export_rows(store, fmt, tmp_path / "none.jsonl", **options)
+    return error.value
+
+
+def test_nothing_accepted_names_the_command_that_gives_rows(made, tmp_path):
+    error = why_nothing(made, tmp_path, where="step = 'revised'")
+    assert error.place == "export --what sft --where 'step = '\"'\"'revised'\"'\"''"
+    assert "1 sample is there, without a verdict" in error.cure
+    command = shlex.split(error.cure.partition(": ")[2])
+    assert command[:6] == ["flywheel", "export", "--format", "trl", "--what", "samples"]
+    made.close()
+    run_cli(made.project.root, *command[1:], check=0)
+    assert len((tmp_path / "none.jsonl").read_text().splitlines()) == 1
+
+
+def test_nothing_left_by_the_condition_says_how_many_there_are_without_it(made, tmp_path):
+    error = why_nothing(made, tmp_path, what="samples", where="step = 'revisedd'")
+    assert "without --where there are 2" in error.cure
+
+
+def test_only_set_aside_rows_name_the_flag(made, tmp_path):
+    error = why_nothing(made, tmp_path, what="samples", where="sample_id = 'smp_b3'")
+    assert "--include worse" in error.cure
+
+
+def test_a_format_without_a_place_names_one_that_has(store, tmp_path):
+    rows = [{"conversations": [{"from": "human", "value": "a"}, {"from": "gpt", "value": "b"}, {"from": "human", "value": "c"},
+             {"from": "gpt", "value": "d"}], "tools": '[{"name": "f"}]'}]  # fmt: skip
+    write_jsonl(tmp_path / "in.jsonl", rows)
+    import_set(store, inspect_file(tmp_path / "in.jsonl"))
+    assert "--format sharegpt has a place" in why_nothing(store, tmp_path, "alpaca", what="imported").cure
+    assert "--map prompt=" in why_nothing(store, tmp_path, "columns", what="imported").cure
+
+
+def test_equal_rows_are_counted_and_written_once_on_demand(filled, tmp_path):
+    filled.append(drawn(3, ["It is 2.", "It is 2."]))
+    filled.fold()
+    assert export_rows(filled, "trl", tmp_path / "a.jsonl", what="samples").duplicates == 2
+    result = export_rows(filled, "trl", tmp_path / "b.jsonl", what="samples", distinct=True)
+    assert (result.rows, result.duplicates) == (4, 2)
+
+
+def test_a_condition_that_is_no_sql_shows_nothing_of_the_query_around_it(filled, tmp_path):
+    for where, part in (("x and (", "syntax error"), ("nope = 1", "nope")):
+        with pytest.raises(QueryError) as error:
+            export(filled, tmp_path, "trl", where=where)
+        assert error.value.place == f"--where {where}"
+        assert part in error.value.received
+        assert "SELECT" not in error.value.received
+
+
+def test_formats_that_are_not_written_are_told_from_those_that_are(filled, tmp_path):
+    for name, part in (("gsm8k-solutions", "only read"), ("hff", "did you mean 'hf'")):
+        with pytest.raises(InputError, match=part) as error:
+            export_rows(filled, name, tmp_path / "o.jsonl")
+        assert "parquet, hf" in error.value.expected
+    with pytest.raises(InputError, match=r"o\.parquet"):
+        export_rows(filled, "parquet", tmp_path / "o.jsonl")
 
 
 # --- secrets -------------------------------------------------------------------------------------------------------
@@ -341,6 +472,25 @@ def test_rows_of_two_kinds_make_no_table(store, tmp_path):
         export_rows(store, "hf", tmp_path / "hf", what="imported")
     assert not (tmp_path / "hf").exists()
     assert not [p for p in tmp_path.iterdir() if p.name.startswith(".")]
+
+
+def test_a_card_tells_the_way_of_its_rows_only(made, tmp_path):
+    steps = [{"step": "questions", "generator": "g"}, {"step": "revised", "generator": "g", "source": "questions"},
+             {"step": "other", "generator": "g"}]  # fmt: skip
+    run = {"run_id": "run_a", "name": "x", "seed": 0, "model": "m", "base_checkpoint_id": "c", "versions": "{}"}
+    made.insert_all("runs", [{**run, "recipe": json.dumps({"generate": steps}), "started_at": utc_now()}])
+    made.append([DropRow("drop_o", "run_a", 1, "other", "empty", "chk_b", None, None)])
+    made.fold()
+    export_rows(made, "hf", tmp_path / "a", what="samples", where="step = 'questions'")
+    export_rows(made, "hf", tmp_path / "b", what="samples", where="step = 'revised'")
+    first, second = ((tmp_path / name / "README.md").read_text() for name in "ab")
+    assert "| questions | " in first
+    assert "| questions | " in second
+    assert "| revised | " in second
+    assert "| revised | " not in first
+    assert "| other | " not in first + second
+    assert "| ingest | " in first
+    assert "| 1 documents | ingested | not given | 1 |" in first
 
 
 # --- pushing -------------------------------------------------------------------------------------------------------

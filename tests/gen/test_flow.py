@@ -1,40 +1,13 @@
 """``flywheel generate`` over steps, as a user meets it: the real command, a scripted endpoint on a real socket."""
 
 import json
-import os
+import re
 import signal
-import subprocess
-import sys
 import time
 
 import pytest
-from support import FakeEndpoint, make_mini_project, run_cli, sql
-from support_flow import STEPS, add_chunks, make_flow_project, write_recipe
-
-ONE = STEPS[:1]
-
-
-@pytest.fixture
-def none(tmp_path):
-    (tmp_path / "no-problems.jsonl").write_text("")
-    return tmp_path / "no-problems.jsonl"
-
-
-def funnel(folder):
-    return {r["step"]: r for r in sql(folder, "select step, entered, kept, dropped, reason from funnel")}
-
-
-def add_up(folder):
-    rows = funnel(folder)
-    assert all(r["entered"] == r["kept"] + r["dropped"] for r in rows.values()), rows
-    return rows
-
-
-def start(folder, env, *args):
-    return subprocess.Popen(
-        [sys.executable, "-m", "flywheel", "-C", str(folder), "generate", *args],
-        env={**os.environ, **env}, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
-    )  # fmt: skip
+from support import FakeEndpoint, make_mini_project, refused, run_cli, sql, start_cli, wait_for
+from support_flow import ONE, STEPS, add_chunks, add_up, make_flow_project, write_recipe
 
 
 def test_rows_flow_through_both_steps_and_each_can_be_walked_back_to_its_chunk(tmp_path, endpoint, none):
@@ -96,8 +69,8 @@ def test_equal_requests_are_answered_from_the_store_across_runs(tmp_path, endpoi
 
 
 def test_faults_end_as_rows_or_as_drops_with_their_reason(tmp_path, endpoint, none):
-    folder = make_flow_project(tmp_path / "p", n=120, steps=ONE, engine={"max_attempts": 3})
-    server = endpoint(none, faults="429=0.05,500=0.1,reset=0.05,malformed=0.1,400=0.03")
+    folder = make_flow_project(tmp_path / "p", n=120, steps=ONE, engine={"max_attempts": 3, "timeout_s": 2})
+    server = endpoint(none, faults="429=0.05,500=0.1,reset=0.05,malformed=0.1,400=0.03,stall=0.03,length=0.1")
     run_cli(folder, "generate", env=server.env, check=0)
     rows = add_up(folder)
     assert rows["notes"]["entered"] == 120
@@ -105,6 +78,77 @@ def test_faults_end_as_rows_or_as_drops_with_their_reason(tmp_path, endpoint, no
     assert made["n"] >= 100
     reasons = {r["reason"] for r in sql(folder, "select distinct reason from drops where step = 'notes'")}
     assert "HTTP 400" in reasons
+    (cut,) = sql(folder, "select count(*) as n from samples where finish_reason = 'length'")
+    assert cut["n"] > 0
+
+
+@pytest.mark.parametrize(
+    ("status", "received", "cure"),
+    [
+        (402, "HTTP 402: I cannot do this", "add credit"),
+        (400, "HTTP 400 for each of the first 20 requests: I cannot do this", "engine.extra_body"),
+    ],
+)
+def test_what_every_request_is_rejected_for_stops_the_run_and_is_asked_again(
+    tmp_path, endpoint, none, status, received, cure
+):
+    folder = make_flow_project(tmp_path / "p", n=30, steps=ONE)
+    done = run_cli(folder, "generate", env=endpoint(none, faults=f"{status}=1").env)
+    refused(done, received, cure, code=1)
+    assert sql(folder, "select (select count(*) from drops) + (select count(*) from requests) as n") == [{"n": 0}]
+    server = endpoint(none)
+    run_cli(folder, "generate", env=server.env, check=0)
+    assert len(server.answered()) == 30
+    assert add_up(folder)["notes"]["entered"] == 30
+
+
+def test_resumed_without_one_of_its_endpoints_a_run_asks_nothing_again(tmp_path, none):
+    ones = [FakeEndpoint(tmp_path / name, none) for name in ("a", "b")]
+    both = {"base_url": [ones[0].url, ones[1].url.replace("127.0.0.1", "0.0.0.0")]}
+    folder = make_flow_project(tmp_path / "p", n=40, engine=both, budget={"requests": 30})
+    run_cli(folder, "generate", check=0)
+    ones[1].stop()
+    write_recipe(folder, STEPS, {"base_url": ones[0].url})
+    run_cli(folder, "generate", check=0)
+    ones[0].stop()
+    answered = [line for e in ones for line in e.answered()]
+    assert len(answered) == len(set(answered)) == sql(folder, "select count(*) as n from requests")[0]["n"]
+    assert sql(folder, "select count(distinct run_id) as n from requests") == [{"n": 1}]
+
+
+def test_an_endpoint_that_is_down_at_the_start_is_waited_for(tmp_path, none):
+    gone = FakeEndpoint(tmp_path / "gone", none)
+    gone.stop()
+    folder = make_flow_project(tmp_path / "p", n=20, steps=ONE, engine={"patience_s": 60, "base_url": gone.url})
+    run = start_cli(folder, "generate")
+    assert any("waiting for it, at most 60 s" in line for line in run.stderr)
+    server = FakeEndpoint(tmp_path / "back", none, port=gone.url.split(":")[2].split("/")[0])
+    _, err = run.communicate(timeout=60)
+    server.stop()
+    assert run.returncode == 0, err
+    assert add_up(folder)["notes"]["entered"] == 20
+
+
+@pytest.mark.parametrize("url", ["127.0.0.1:8431/v1", "htp://127.0.0.1:8431/v1"])
+def test_an_address_that_is_none_is_told_before_anything_is_asked(tmp_path, url):
+    folder = make_flow_project(tmp_path / "p", n=3, steps=ONE, engine={"base_url": url})
+    refused(run_cli(folder, "generate"), "engine.base_url", "begin with http://")
+    write_recipe(folder, ONE)
+    refused(run_cli(folder, "generate", env={"OPENAI_BASE_URL": url}), "OPENAI_BASE_URL", "begin with http://")
+
+
+def test_completions_that_a_request_falls_short_of_are_dropped_items(tmp_path, endpoint, none):
+    folder = make_flow_project(tmp_path / "p", n=60, steps=ONE, engine={"max_attempts": 1})
+    run_cli(folder, "generate", env=endpoint(none, max_choices=1, faults="500=0.2").env, check=0)
+    add_up(folder)
+    short = sql(
+        folder,
+        """
+        select count(*) as n from drops d where step = 'notes/items' and reason = 'HTTP 500'
+        and exists (select 1 from samples s where s.input_id = d.input_id)
+        """,
+    )
+    assert short[0]["n"] > 0
 
 
 def test_the_last_request_may_fail_for_good(tmp_path, endpoint, none):
@@ -114,83 +158,41 @@ def test_the_last_request_may_fail_for_good(tmp_path, endpoint, none):
     assert add_up(folder)["notes"]["dropped"] == 3
 
 
-def test_a_generators_bug_costs_the_item_and_says_so(tmp_path, endpoint, none):
-    steps = [{**ONE[0], "options": {"fail_on": "Passage 3 "}}]
-    folder = make_flow_project(tmp_path / "p", n=8, steps=steps)
-    run_cli(folder, "generate", env=endpoint(none).env, check=0)
-    (drop,) = sql(folder, "select reason, input_id from drops where step = 'notes' and reason like '%bug%'")
-    assert drop["reason"] == "ValueError in generator note: this generator has a bug"
-    assert add_up(folder)["notes"]["entered"] == 8
-
-
-def test_a_budget_stops_cleanly_and_a_higher_one_goes_on(tmp_path, endpoint, none):
-    folder = make_flow_project(tmp_path / "p", n=40, steps=ONE, budget={"requests": 15})
-    server = endpoint(none)
-    done = run_cli(folder, "generate", env=server.env, check=0)
-    assert "budget.requests = 15 is spent" in done.stdout
-    assert len(server.answered()) == 15
-    assert sql(folder, "select count(distinct request_id) as n from requests")[0]["n"] == 15
-    write_recipe(folder, ONE)
-    run_cli(folder, "generate", env=server.env, check=0)
-    assert len(server.answered()) == 40
-    assert add_up(folder)["notes"]["entered"] == 40
-
-
-def test_money_is_counted_by_the_price_table(tmp_path, endpoint, none):
-    folder = make_flow_project(
-        tmp_path / "p", n=200, steps=ONE, budget={"usd": 0.01}, prices={"prompt": 1.0, "completion": 10.0}
-    )
-    server = endpoint(none)
-    done = run_cli(folder, "generate", env=server.env, check=0)
-    assert "budget.usd = 0.01 is spent" in done.stdout
-    each = (10 * 1.0 + 40 * 10.0) / 1e6
-    assert 0.01 / each - 2 <= len(server.answered()) <= 0.01 / each + 2
-
-
 def test_a_dry_run_shows_prompts_and_asks_nothing(tmp_path, endpoint, none):
     folder = make_flow_project(tmp_path / "p", n=40, prices={"prompt": 1.0, "completion": 10.0})
     server = endpoint(none)
     shown = run_cli(folder, "generate", "--dry-run", env=server.env, check=0).stdout
     assert "Note: Passage 0 with {{braces}} in it." in shown
-    assert "at most" in shown
+    assert "1 request and row an input" in shown, "the generators of this recipe do not say what they ask"
     assert server.answered() == []
     run_cli(folder, "generate", env=server.env, check=0)
-    assert "requests on record" in run_cli(folder, "generate", "--dry-run", env=server.env, check=0).stdout
+    again = run_cli(folder, "generate", "--dry-run", env=server.env, check=0).stdout
+    assert "requests on record" in again
+    assert re.search(r"total\W+0\W+0\W+0\W", again), "nothing is left to ask"
 
 
-def test_failed_rows_are_retried_alone(tmp_path, endpoint, none):
-    folder = make_flow_project(tmp_path / "p", n=60, steps=ONE, engine={"max_attempts": 1})
-    run_cli(folder, "generate", env=endpoint(none, faults="500=0.15").env, check=0)
-    (failed,) = sql(folder, "select count(*) as n from drops where reason = 'HTTP 500'")
-    assert failed["n"] > 0
-    server = endpoint(none)
-    run_cli(folder, "generate", "--retry", "failed", env=server.env, check=0)
-    assert len(server.answered()) == failed["n"]
-    assert sql(folder, "select count(*) as n from drops where reason = 'HTTP 500'") == [{"n": 0}]
-    assert sql(folder, "select count(*) as n from retired where tbl = 'drops'")[0]["n"] == failed["n"]
-    assert add_up(folder)["notes"]["entered"] == 60
-    done = run_cli(folder, "generate", "--retry", "failed", env=server.env, check=2)
-    assert "received: none" in done.stderr
-
-
-def test_truncated_rows_are_retried_with_more_tokens(tmp_path, endpoint, none):
-    folder = make_flow_project(tmp_path / "p", n=40, steps=ONE)
-    run_cli(folder, "generate", env=endpoint(none, faults="length=0.3").env, check=0)
-    cut = "select count(distinct request_id) as n from samples where finish_reason = 'length'"
-    before = sql(folder, cut)[0]["n"]
-    assert before > 0
-    run_cli(folder, "generate", "--retry", "truncated", env=endpoint(none).env, check=2)
-    server = endpoint(none)
-    run_cli(folder, "generate", "--retry", "truncated", "--max-tokens", "4096", env=server.env, check=0)
-    assert sql(folder, cut) == [{"n": 0}]
-    assert before <= len(server.answered()) <= before + 10
-    assert add_up(folder)["notes"]["entered"] == 40
+def test_a_dry_run_counts_all_that_the_generators_may_ask(tmp_path):
+    steps = [
+        {
+            "step": "questions",
+            "generator": "backtranslate",
+            "max_tokens": 100,
+            "options": {"pairs": 3, "check": "model"},
+        },
+        {"step": "reasoned", "generator": "cot", "source": "questions", "max_tokens": 50},
+    ]
+    folder = make_flow_project(tmp_path / "p", n=10, steps=steps)
+    shown = run_cli(folder, "generate", "--dry-run", check=0).stdout
+    first, second = (next(line for line in shown.splitlines() if f" {s} " in line) for s in ("questions", "reasoned"))
+    assert re.search(r"10\W+40\W+\d+\W+4000\W", first)
+    assert re.search(r"30\W+60\W+[1-9]\d+\W+3000\W", second), "thirty rows, a question each and one more with the hint"
+    assert "all rows: at most" in second
 
 
 def test_an_endpoint_that_goes_away_is_waited_for(tmp_path, none):
     folder = make_flow_project(tmp_path / "p", n=80, steps=ONE, engine={"patience_s": 60})
     first = FakeEndpoint(tmp_path / "first", none, latency=0.1)
-    run = start(folder, first.env)
+    run = start_cli(folder, "generate", env=first.env)
     wait_for(lambda: len(first.answered()) > 15)
     first.stop()
     time.sleep(1.0)
@@ -208,7 +210,7 @@ def test_of_two_endpoints_one_may_die(tmp_path, none):
     ones = [FakeEndpoint(tmp_path / name, none, latency=0.05) for name in ("a", "b")]
     engine = {"base_url": [e.url for e in ones], "patience_s": 60}
     folder = make_flow_project(tmp_path / "p", n=120, steps=ONE, engine=engine)
-    run = start(folder, {})
+    run = start_cli(folder, "generate")
     wait_for(lambda: all(len(e.answered()) > 10 for e in ones))
     ones[0].stop()
     _, err = run.communicate(timeout=60)
@@ -232,11 +234,11 @@ def test_a_real_limiter_is_met_without_losing_a_row(tmp_path, endpoint, none):
 def test_one_signal_finishes_what_is_in_flight_and_saves_it(tmp_path, endpoint, none, number):
     folder = make_flow_project(tmp_path / "p", n=300, steps=ONE)
     server = endpoint(none, latency=0.3)
-    run = start(folder, server.env)
+    run = start_cli(folder, "generate", env=server.env)
     wait_for(lambda: len(server.answered()) >= 8)
     run.send_signal(number)
     out, err = run.communicate(timeout=20)
-    assert run.returncode == 0, err
+    assert run.returncode == 128 + number, err
     assert "once more to stop now" in err
     assert "The same command goes on" in out
     assert sql(folder, "select count(*) as n from requests")[0]["n"] == len(server.answered()) < 300
@@ -247,10 +249,54 @@ def test_one_signal_finishes_what_is_in_flight_and_saves_it(tmp_path, endpoint, 
     assert add_up(folder)["notes"]["entered"] == 300
 
 
+def test_one_signal_does_not_wait_for_what_is_refused(tmp_path, endpoint, none):
+    folder = make_flow_project(tmp_path / "p", n=300, steps=ONE, engine={"patience_s": 600})
+    server = endpoint(none, refuse_after=20)
+    run = start_cli(folder, "generate", env=server.env)
+    wait_for(lambda: len(server.answered()) >= 20)
+    time.sleep(1.0)
+    run.send_signal(signal.SIGINT)
+    out, err = run.communicate(timeout=20)
+    assert run.returncode == 130, err
+    assert "The same command goes on" in out
+    answered = len(server.answered())
+    assert sql(folder, "select count(*) as n, count(answered_at) as kept from requests") == [
+        {"n": answered, "kept": answered}
+    ]
+    quick = endpoint(none)
+    run_cli(folder, "generate", env=quick.env, check=0)
+    assert len(quick.answered()) == 300 - answered
+    assert add_up(folder)["notes"]["entered"] == 300
+
+
+def test_one_signal_ends_the_wait_for_an_endpoint_that_is_away(tmp_path, endpoint, none):
+    folder = make_flow_project(tmp_path / "p", n=300, steps=ONE, engine={"patience_s": 600})
+    server = endpoint(none, latency=0.1)
+    run = start_cli(folder, "generate", env=server.env)
+    wait_for(lambda: len(server.answered()) >= 8)
+    server.stop()
+    assert any("waiting for it" in line for line in run.stderr)
+    run.send_signal(signal.SIGINT)
+    out, err = run.communicate(timeout=20)
+    assert run.returncode == 130, err
+    assert "The same command goes on" in out
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_ends_the_wait_at_the_start(tmp_path, number, code):
+    engine = {"patience_s": 600, "base_url": "http://127.0.0.1:9/v1"}
+    run = start_cli(make_flow_project(tmp_path / "p", n=3, steps=ONE, engine=engine), "generate")
+    assert any("waiting for it" in line for line in run.stderr)
+    run.send_signal(number)
+    _, err = run.communicate(timeout=20)
+    assert run.returncode == code, err
+    assert "Traceback" not in err
+
+
 def test_two_signals_stop_at_once_and_cost_only_what_was_in_flight(tmp_path, endpoint, none):
     folder = make_flow_project(tmp_path / "p", n=50, steps=ONE)
     server = endpoint(none, latency=3)
-    run = start(folder, server.env)
+    run = start_cli(folder, "generate", env=server.env)
     while "started" not in run.stderr.readline():
         pass
     time.sleep(1.0)
@@ -262,13 +308,6 @@ def test_two_signals_stop_at_once_and_cost_only_what_was_in_flight(tmp_path, end
     _, err = run.communicate(timeout=20)
     assert time.monotonic() - stopped < 2.5
     assert run.returncode == 130, err
-
-
-def wait_for(condition, seconds=30):
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
 
 
 def test_a_request_that_comes_up_twice_in_a_run_is_asked_once(tmp_path, endpoint, none):
@@ -292,13 +331,13 @@ def test_with_the_embedded_model_one_signal_ends_after_the_batch_under_way(tmp_p
     folder = make_mini_project(
         tmp_path / "p", generate=steps, engine={"batch_size": 16}, solve={"draws": 1, "problems": 4}
     )
-    run = start(folder, {})
+    run = start_cli(folder, "generate")
     while "generate: started" not in run.stderr.readline():
         pass
     time.sleep(2.0)
     run.send_signal(signal.SIGINT)
     _, err = run.communicate(timeout=30)
-    assert run.returncode == 0, err
+    assert run.returncode == 130, err
     done = sql(folder, "select count(*) as n from requests where step = 'tries'")[0]["n"]
     assert done < 200
     run_cli(folder, "generate", check=0)

@@ -1,16 +1,14 @@
 """kill -9 of ``flywheel generate`` at random moments: nothing answered is sent again, and the end is the same."""
 
 import json
-import os
 import random
 import subprocess
-import sys
 import time
 
 import pytest
 from fake_endpoint import digest
 from flywheel.store import Project, Store
-from support import FakeEndpoint, kill_group, make_mini_project, run_cli, sql
+from support import FakeEndpoint, kill_group, make_mini_project, run_cli, sql, start_cli
 from support_flow import make_flow_project
 
 pytestmark = pytest.mark.slow
@@ -24,13 +22,6 @@ FINAL = {
     "plans": "select step, input_id, n from plans order by all",
     "funnel": "select * from funnel order by all",
 }
-
-
-def start(folder, env):
-    return subprocess.Popen(
-        [sys.executable, "-m", "flywheel", "-C", str(folder), "generate"],
-        env={**os.environ, **env}, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True,
-    )  # fmt: skip
 
 
 def on_record(folder):
@@ -59,7 +50,7 @@ def test_ten_kills_cost_nothing_but_what_was_in_flight(tmp_path):
     server = FakeEndpoint(tmp_path / "second", tmp_path / "none", **faults)
     rng, marks = random.Random(5), []
     for kill in range(KILLS):
-        run = start(killed, server.env)
+        run = start_cli(killed, "generate", env=server.env, stderr=subprocess.DEVNULL)
         before = len(server.answered())
         while len(server.answered()) < before + 20:
             assert run.poll() is None, f"ended before kill {kill}"
@@ -98,7 +89,7 @@ def test_with_the_embedded_model_the_killed_run_equals_the_whole_one(tmp_path):
     whole_s = time.monotonic() - started
     rng = random.Random(3)
     for _ in range(3):
-        run = start(folders[1], {})
+        run = start_cli(folders[1], "generate", stderr=subprocess.DEVNULL)
         time.sleep(rng.uniform(0.4, 0.9) * whole_s)
         if run.poll() is None:
             kill_group(run)

@@ -6,7 +6,6 @@ import subprocess
 import sys
 import time
 
-import pytest
 from flywheel.schema import ProblemRow
 from flywheel.store import JournalWriter, list_segments
 from support import run_cli, sql
@@ -14,12 +13,6 @@ from support_flow import STEPS, make_flow_project
 
 ONE = STEPS[:1]
 HOLD = "import duckdb, sys, time; c = duckdb.connect(sys.argv[1]); print('held', flush=True); time.sleep(float(sys.argv[2]))"
-
-
-@pytest.fixture
-def none(tmp_path):
-    (tmp_path / "no-problems.jsonl").write_text("")
-    return tmp_path / "no-problems.jsonl"
 
 
 def generate(folder, env, **options):

@@ -352,7 +352,7 @@ def test_files_that_are_no_sets_are_refused(tmp_path):
     (tmp_path / "a.docx").write_text("x")
     with pytest.raises(InputError, match=r"\.parquet"):
         inspect_file(tmp_path / "a.docx")
-    (tmp_path / "a.json").write_text('{\n "one": {"prompt": "x"}\n}')
+    (tmp_path / "a.json").write_text('{\n "one": {"prompt": "x"\n}')
     with pytest.raises(InputError, match="JSON array"):
         inspect_file(tmp_path / "a.json")
 

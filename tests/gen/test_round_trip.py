@@ -178,6 +178,20 @@ REAL = [
     ("toolbench/instruction/G1_query.json", "columns", ("prompt=query", "completion=query_id"), 5),
     ("pandalm/testset-v1.json", "columns", ("prompt=instruction+input", "completion=response1"), 617),
     ("gorilla_apibench/torchhub_train.jsonl", "columns", ("prompt=code", "completion=api_call"), None),
+    ("alpaca/stanford_seed_tasks.jsonl", "columns", ("question=instruction", "answer=instances.0.output"), None),
+    ("bfcl/BFCL_v4_multiple.jsonl", "columns", ("prompt=question.0", "tools=function", "completion=id"), None),
+    ("bfcl/BFCL_v4_parallel.jsonl", "columns", ("prompt=question.0", "tools=function", "completion=id"), None),
+    ("mt_bench/mt_bench_question.jsonl", "columns", ("prompt=turns.0", "completion=category"), 80),
+    ("mt_bench/mt_bench_reference_answer_gpt-4.jsonl", "columns", ("prompt=question_id", "completion=choices.0.turns.0"), None),
+    ("mbpp/mbpp.jsonl", "columns", ("prompt=text", "completion=code"), None),
+    ("humaneval/HumanEval.jsonl.gz", "columns", ("prompt=prompt", "completion=canonical_solution"), 82),
+    (
+        "prometheus/biggen_sample_evals.json", "columns",
+        ("system=system_prompt", "prompt=input", "completion=response", "score=score", "model=response_model_name"), 75,
+    ),
+    ("chartqa/complex_charts__human_complex_questions.json", "columns", ("prompt=query", "completion=label"), None),
+    ("chartqa/qa_with_images.jsonl", "columns", ("question=question", "answer=answer"), None),
+    ("sroie/key/000.json", "columns", ("prompt=company", "completion=total"), 1),
     ("summarization/cnndm_100_alpaca_prompt.jsonl", "columns", ("prompt=query", "completion=result.text"), None),
 ]  # fmt: skip
 

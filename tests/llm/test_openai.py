@@ -2,8 +2,8 @@ import asyncio
 from dataclasses import replace
 
 import pytest
-from flywheel.errors import EndpointError
-from flywheel.llm import OpenAIEngine, Request, Sampling, endpoint_revision
+from flywheel.errors import EndpointError, RecipeError
+from flywheel.llm import OpenAIEngine, Request, Sampling
 from flywheel.seed import generate_distinct
 from support import as_rows, write_jsonl
 
@@ -66,19 +66,19 @@ def test_an_endpoint_that_fails_everything_stops_the_stream_and_nothing_is_given
         ask(endpoint(problems, faults="500=1").url, max_attempts=2)
 
 
-def test_an_address_with_a_password_is_not_shown(endpoint, problems):
-    with pytest.raises(EndpointError) as caught:
+def test_an_address_with_a_password_is_refused_and_not_shown():
+    with pytest.raises(RecipeError, match="without a name or password") as caught:
         ask("http://user:hunter2@127.0.0.1:9/v1")
     assert "hunter2" not in str(caught.value)
 
 
 def test_a_malformed_body_is_kept(endpoint, problems):
-    _, replies = ask(endpoint(problems, faults="malformed=1").url, max_attempts=2)
+    _, replies = ask(endpoint(problems, faults="malformed=1").url, max_attempts=2, problems=PROBLEMS[:9])
     assert all("malformed reply" in r.error and r.raw.startswith('{"id"') for r in replies.values())
 
 
 def test_a_refused_request_is_not_tried_again(endpoint, problems):
-    _, replies = ask(endpoint(problems, faults="400=1").url)
+    _, replies = ask(endpoint(problems, faults="400=1").url, problems=PROBLEMS[:9])
     assert {(r.error, r.attempts) for r in replies.values()} == {("HTTP 400", 1)}
 
 
@@ -133,11 +133,11 @@ def test_an_endpoint_that_dies_stops_the_stream(endpoint, problems):
         asyncio.run(work())
 
 
-def test_identity_names_the_host_but_no_local_port_and_no_secret():
-    assert (
-        endpoint_revision("http://127.0.0.1:8123/v1/") == endpoint_revision("http://localhost:9/v1") == "localhost/v1"
-    )
-    assert endpoint_revision("https://user:secret@api.example.com/v1") == "api.example.com/v1"
+def test_the_model_is_known_by_its_name_wherever_it_is_served():
+    settings = {"model": "m", "concurrency": 1, "timeout_s": 1, "max_attempts": 1}
+    here = OpenAIEngine(base_url=["http://127.0.0.1:8123/v1", "http://b.example.com/v1"], **settings).identity
+    assert OpenAIEngine(base_url="https://api.example.com/v1", **settings).identity == here
+    assert OpenAIEngine(base_url="http://a/v1", extra_body={"top_k": 1}, **settings).identity != here
 
 
 def test_everything_that_shapes_a_call_is_in_its_id():

@@ -4,7 +4,6 @@ import asyncio
 import json
 import os
 import signal
-import subprocess
 import sys
 import time
 
@@ -14,18 +13,11 @@ from flywheel.llm import Request, Sampling, ServerSettings, VllmEngine, find_vll
 from flywheel.llm import _vllm_server as server_module
 from flywheel.llm._vllm_command import PLAIN_TEMPLATE, render_command
 from flywheel.llm._vllm_log import find_cause
-from support import make_mini_project, run_cli, sql
+from support import make_mini_project, run_cli, sql, start_cli, wait_for
 from support_flow import STEPS
-from support_vllm import FakeVllm, make_vllm_project, wait_for
+from support_vllm import FakeVllm, make_vllm_project
 
 ONE = STEPS[:1]
-
-
-def start(folder, *args):
-    return subprocess.Popen(
-        [sys.executable, "-m", "flywheel", "-C", str(folder), *(args or ("generate",))],
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
-    )  # fmt: skip
 
 
 def logs_of(folder):
@@ -114,11 +106,11 @@ def test_dry_run_starts_no_server(tmp_path):
 def test_one_signal_finishes_what_is_in_flight_then_stops_the_server(tmp_path, number):
     fake = FakeVllm(tmp_path / "fake", latency=0.2)
     folder = make_vllm_project(tmp_path / "p", fake, n=300, steps=ONE)
-    run = start(folder)
+    run = start_cli(folder, "generate")
     wait_for(lambda: len(fake.notes("answered")) >= 8)
     run.send_signal(number)
     out, err = run.communicate(timeout=30)
-    assert run.returncode == 0, err
+    assert run.returncode == 128 + number, err
     assert "The same command goes on" in out
     assert not fake.living()
     assert sql(folder, "select count(*) as n from requests")[0]["n"] == len(fake.notes("answered")) < 300
@@ -128,7 +120,7 @@ def test_one_signal_finishes_what_is_in_flight_then_stops_the_server(tmp_path, n
 def test_two_signals_stop_at_once_and_the_server_too(tmp_path, number):
     fake = FakeVllm(tmp_path / "fake", latency=20)
     folder = make_vllm_project(tmp_path / "p", fake, n=20, steps=ONE)
-    run = start(folder)
+    run = start_cli(folder, "generate")
     wait_for(lambda: logs_of(folder) and len(fake.living()) == 3)
     time.sleep(1.5)
     run.send_signal(number)
@@ -143,11 +135,11 @@ def test_two_signals_stop_at_once_and_the_server_too(tmp_path, number):
 def test_one_signal_during_the_start_ends_it(tmp_path):
     fake = FakeVllm(tmp_path / "fake", mode="hang")
     folder = make_vllm_project(tmp_path / "p", fake, n=20, steps=ONE)
-    run = start(folder)
+    run = start_cli(folder, "generate")
     wait_for(lambda: len(fake.living()) == 3)
     run.send_signal(signal.SIGINT)
     out, err = run.communicate(timeout=20)
-    assert run.returncode == 0, err
+    assert run.returncode == 130, err
     assert "The same command goes on" in out
     assert not fake.living()
 
@@ -155,21 +147,30 @@ def test_one_signal_during_the_start_ends_it(tmp_path):
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
 @pytest.mark.parametrize("mode", ["", "hang"])
 def test_a_signal_to_the_solving_process_ends_the_server_too(tmp_path, number, mode):
-    """These steps finish nothing first: Ctrl-C and SIGTERM end them at once, with a word, and SIGKILL without one."""
+    """Once a start is given up and what is in flight is waited for, twice both are left; SIGKILL asks nobody."""
     fake = FakeVllm(tmp_path / "fake", mode=mode, latency=20)
     folder = make_mini_project(tmp_path / "p", engine=fake.engine(), solve={"draws": 2, "problems": 10})
-    run = start(folder)
+    run = start_cli(folder, "generate")
     wait_for(lambda: len(fake.living()) == 3)
     run.send_signal(number)
+    if number == signal.SIGKILL:
+        code = -number
+    elif mode == "hang":
+        code = 128 + number
+    else:
+        while "once more" not in run.stderr.readline():
+            pass
+        run.send_signal(number)
+        code = 130
     _, err = run.communicate(timeout=20)
-    assert run.returncode == {signal.SIGINT: 130, signal.SIGTERM: 143}.get(number, -number), err
+    assert run.returncode == code, err
     wait_for(lambda: not fake.living(), 10)
 
 
 def test_after_kill_9_the_server_ends_and_nothing_answered_and_saved_is_asked_again(tmp_path):
     fake = FakeVllm(tmp_path / "fake", latency=0.1)
     folder = make_vllm_project(tmp_path / "p", fake, n=100, steps=ONE)
-    run = start(folder)
+    run = start_cli(folder, "generate")
     wait_for(lambda: len(fake.notes("answered")) >= 24)
     os.killpg(run.pid, signal.SIGKILL)
     run.communicate()

@@ -3,14 +3,12 @@
 import os
 import queue
 import random
-import subprocess
-import sys
 import threading
 import time
 
 import pytest
 from flywheel.store import Project, Store, latest_version
-from support import kill_group, make_mini_project, run_cli, sql
+from support import kill_group, make_mini_project, run_cli, sql, start_cli
 
 pytestmark = pytest.mark.slow
 
@@ -36,13 +34,6 @@ FINAL = {
 
 def final_state(folder):
     return {name: sql(folder, query) for name, query in FINAL.items()}
-
-
-def start(folder, env):
-    return subprocess.Popen(
-        [sys.executable, "-m", "flywheel", "-C", str(folder), "run"],
-        env={**os.environ, **env}, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, start_new_session=True, text=True,
-    )  # fmt: skip
 
 
 def requests_on_record(folder):
@@ -73,7 +64,7 @@ def interrupt(folder, env, targets, seed):
     rng = random.Random(seed)
     hit = []
     for target in targets:
-        run = start(folder, env)
+        run = start_cli(folder, "run", env=env)
         lines = queue.Queue()
         reader = threading.Thread(target=lambda r=run, q=lines: [q.put(line) for line in r.stderr], daemon=True)
         reader.start()
@@ -92,7 +83,7 @@ def interrupt(folder, env, targets, seed):
         reader.join()
         run.stderr.close()
         hit.append(STAGES[stage])
-    assert len(set(hit)) >= 4, hit
+    assert len(set(hit)) >= min(4, len(targets) - 1), hit
     return hit
 
 
@@ -131,7 +122,7 @@ def test_no_request_on_record_is_sent_again(tmp_path, endpoint):
     )
     server = endpoint(folder / "problems.jsonl", latency=0.1)
     for _ in range(3):
-        run = start(folder, server.env)
+        run = start_cli(folder, "run", env=server.env)
         before = len(server.answered())
         while len(server.answered()) < before + 9 and run.poll() is None:
             time.sleep(0.01)
@@ -166,7 +157,7 @@ def test_with_the_embedded_model_the_killed_run_equals_the_whole_one(tmp_path):
 def test_a_kill_while_the_file_is_made_leaves_no_broken_store(tmp_path):
     folder = make_mini_project(tmp_path / "young")
     for delay_s in (0.55, 0.6, 0.65, 0.7, 0.75, 0.8, 0.9):
-        run = start(folder, {})
+        run = start_cli(folder, "run")
         time.sleep(delay_s)
         kill_group(run)
         run.stderr.close()

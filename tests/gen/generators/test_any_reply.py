@@ -21,7 +21,7 @@ OPTIONS = {
 PIECES = [
     "", " ", "\n\n", "I'm sorry, I cannot.", "#### 36", "36 {{x}}", "1. One new task to do\n2. Another one\n", "{", "[1]", "null", "\\", "😀",
     "A longer plain text that says something about levers, 12 and 3.", '{"pairs": []}', "```json\n", "</think>", "\ud83d", "\x00",
-    json.dumps({"pairs": [{"type": "why", "difficulty": "x", "question": "Why so?", "answer": "36", "quote": "a lever"}]}),
+    json.dumps({"pairs": [{"type": "why", "difficulty": "x", "question": "Why so?", "answer": "36", "quote": "A lever has a"}]}),
     json.dumps({"exchanges": [{"user": "Why?", "assistant": "So.", "quote": "A lever has"}, {"user": "How long?", "assistant": "3 m", "quote": "3 m"}]}),
     json.dumps({"critique": "12 * 3 is 36", "first_wrong_step": 1, "verdict": "wrong"}),
     json.dumps({"exercises": [{"difficulty": "hard", "exercise": "Find F.", "solution": "#### 36", "answer": "36"}]}),

@@ -53,12 +53,21 @@ def test_a_pair_becomes_a_row_with_its_span():
         (pair("How wide is the Nile?", "8 km", "It is 8 km wide."), "quote not in the text"),
         (pair("How wide is the Nile?", "8 km", ""), "quote not in the text"),
         (pair("How wide is the Nile?", "  ", "Nile"), "empty answer"),
+        (
+            pair("Who wrote Hamlet?", "William Shakespeare", "It flows through eleven countries"),
+            "answer not from the text",
+        ),
+        (pair("Who crossed it?", "Napoleon Bonaparte in 1700", "Sea"), "quote too short"),
         (pair("How wide is the Nile?", "I'm sorry, I cannot tell.", "Nile"), "refusal"),
         (pair("How wide is the Nile?", "The passage does not say.", "Nile"), "refusal"),
         (pair("According to the passage, how long is it?", "6,650 km", "6,650 km"), "question leans on the passage"),
         (pair("How long is the Nile river?", "6,650 km", "6,650 km"), "duplicate question"),
         (
-            pair("Does the Nile end in the Mediterranean Sea?", "the Mediterranean Sea", "Sea"),
+            pair(
+                "Does the Nile end in the Mediterranean Sea?",
+                "the Mediterranean Sea",
+                "ends in the “Mediterranean” Sea",
+            ),
             "question gives the answer away",
         ),
         ({k: v for k, v in GOOD.items() if k != "answer"}, "not parsed: pairs[1]: 'answer' is missing"),
@@ -105,7 +114,9 @@ def test_a_second_look_by_the_model():
     def replies(template, prompt, draw):
         if template == "backtranslate-qa":
             return reply(
-                GOOD, pair("Whom did the floods feed?", "Égypt", "Its floods {fed} Égypt"), pair("Why?", "Sea", "Sea")
+                GOOD,
+                pair("Whom did the floods feed?", "Égypt", "Its floods {fed} Égypt"),
+                pair("Why?", "Sea", "ends in the “Mediterranean” Sea"),
             )
         if "How long" in prompt:
             return '{"reason": "it says so", "answerable": true}'

@@ -1,0 +1,34 @@
+"""The wheel's own steps: so many completions of each planned problem, kept as they come for a verifier."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+from ..config import SolveConfig, StepConfig
+from ..llm import Sampling
+from ._generator import Ask, Item, Made, generator
+from ._plan import Step
+from ._steps import Stage
+
+TEMPLATE = "solve"
+
+
+@generator("draw", consumes=("question",), templates=(TEMPLATE,), most=lambda options, draws: (1, draws))
+async def draw(item: Item, ask: Ask) -> AsyncIterator[Made]:
+    """Draw completions of a problem and keep each as it came."""
+    for completion in await ask(TEMPLATE, question=item.text("question")):
+        yield completion.made()
+
+
+def make_draw_stage(step: Step, config: SolveConfig, project_root: Path) -> Stage:
+    """Return a step over the problems that are planned for it.
+
+    Raises:
+        NotFoundError: there is no such template.
+    """
+    shown = config.model_dump(include={"template", "draws", "temperature", "top_p", "max_tokens"})
+    sampling = Sampling(
+        n=config.draws, temperature=config.temperature, top_p=config.top_p, max_tokens=config.max_tokens,
+        logprobs=config.logprobs,
+    )  # fmt: skip
+    stage_config = StepConfig(step=step.name, generator=draw.name, source="problems", **shown)
+    return Stage(stage_config, draw, {}, sampling, 0, project_root, scope=step.scope)

@@ -1,0 +1,70 @@
+"""What a generator sees of an imported row: the row's own columns, and the names that generators ask for."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from ...schema import Message
+from ...store import Store
+from ._load import Loaded, read_rows_of
+from ._record import CannotWrite, Record, Row, text_of
+from ._registry import find_format
+
+RESERVED = frozenset({"problem_id", "media", "grounded"})
+"""Names that say of an item where it comes from: no column of a set can."""
+
+
+def read_imported(store: Store, sample_ids: Sequence[str]) -> Iterator[tuple[str, Row]]:
+    """Yield (sample id, values) of samples that an import made.
+
+    The values are the columns of the row as they stood in the file, and over them ``prompt`` (messages), ``completion``,
+    ``format``, and where the row has them ``question``, ``answer``, ``solution``, ``system``, ``tools``.
+    """
+    for loaded, ids in read_rows_of(store, sample_ids):
+        shared = {**_columns(loaded), **_named(loaded)}
+        for i, sample_id in enumerate(ids):
+            yield sample_id, shared | _said(loaded.record, i)
+
+
+def _columns(loaded: Loaded) -> Row:
+    """Return the row as its file had it; nothing for a sample that is not its whole row."""
+    if loaded.format is None:
+        return {}
+    try:
+        row = loaded.written_as(find_format(loaded.format))
+    except CannotWrite:
+        return {}
+    return {name: value for name, value in row.items() if name not in RESERVED}
+
+
+def _named(loaded: Loaded) -> Row:
+    record = loaded.record
+    found: Row = {"prompt": list(record.prompt), "format": loaded.format, **_asked(record)}
+    if record.problem is not None:
+        found |= {"question": record.problem.question, "solution": record.problem.solution}
+    if record.tools is not None:
+        found["tools"] = record.tools
+    return {name: value for name, value in found.items() if value is not None}
+
+
+def _asked(record: Record) -> Row:
+    """Return the question of a prompt of one turn, and what its system message says."""
+    system = [m for m in record.prompt if m["role"] == "system"]
+    turns = [m for m in record.prompt if m["role"] != "system"]
+    found: Row = {"system": text_of(system[0].get("content"))} if system else {}
+    if len(turns) == 1 and turns[0]["role"] == "user" and _is_text(turns[0]):
+        found["question"] = text_of(turns[0]["content"])
+    return found
+
+
+def _is_text(message: Message) -> bool:
+    content: Any = message.get("content")
+    return isinstance(content, str) or all(part.get("type") == "text" for part in content or ())
+
+
+def _said(record: Record, i: int) -> Row:
+    """Return the completion; it is the answer too, unless the set itself calls it wrong."""
+    answer = record.answers[i]
+    if record.problem is not None:
+        return {"completion": answer.text, "answer": record.problem.answer}
+    is_wrong = answer.passed is False or (record.preferred and i > 0)
+    return {"completion": answer.text, "answer": None if is_wrong else answer.text}

@@ -1,0 +1,113 @@
+"""Which checkpoints a run has, where they are, and which of them is champion."""
+
+from pathlib import Path
+
+from ..errors import NotFoundError, RecipeError
+from ..llm import ResolvedModel, hash_model
+from ..store import Store
+from ..train import Checkpoint
+
+
+class Checkpoints:
+    """The checkpoints of one run.
+
+    Args:
+        first: the model that the run began with, where it is now.
+    """
+
+    def __init__(self, store: Store, run_id: str, first: ResolvedModel) -> None:
+        self._store = store
+        self._run_id = run_id
+        self._first = first
+
+    # --- which one ---------------------------------------------------------------------------------------------
+
+    def first(self) -> Checkpoint:
+        """Return the one that the run began with."""
+        ((checkpoint_id,),) = self._store.query("SELECT base_checkpoint_id FROM runs WHERE run_id = ?", [self._run_id])
+        return self.load(str(checkpoint_id))
+
+    def champion(self) -> Checkpoint:
+        """Return the one in use."""
+        found = self._store.query(
+            """
+            SELECT checkpoint_id FROM decisions WHERE run_id = ? AND promoted AND role = 'gate'
+            ORDER BY iteration DESC, stage = 'dpo' DESC LIMIT 1
+            """,
+            [self._run_id],
+        )
+        return self.load(str(found[0][0])) if found else self.first()
+
+    def champion_before(self, iteration: int) -> Checkpoint:
+        """Return the one that was in use when an iteration began.
+
+        Raises:
+            RecipeError: it has not begun.
+        """
+        found = self._store.query(
+            "SELECT champion_before FROM iterations WHERE run_id = ? AND iteration = ?", [self._run_id, iteration]
+        )
+        if not found:
+            raise RecipeError(
+                f"iteration {iteration}", expected="an iteration that has begun", received="none",
+                cure="give flywheel generate first, or flywheel run for the whole turn",
+            )  # fmt: skip
+        return self.load(str(found[0][0]))
+
+    def champion_for(self, iteration: int, challenger: Checkpoint) -> Checkpoint:
+        """Return whom ``challenger`` has to beat: the champion, but never itself when a decision is looked up again."""
+        found = self._store.query(
+            "SELECT champion_id FROM decisions WHERE run_id = ? AND iteration = ? AND stage = ? AND role = 'gate'",
+            [self._run_id, iteration, challenger.stage],
+        )
+        return self.load(str(found[0][0])) if found else self.champion()
+
+    def latest(self, iteration: int, stage: str) -> Checkpoint | None:
+        """Return what a training stage of an iteration made, if it has run."""
+        found = self._store.query(
+            "SELECT checkpoint_id FROM checkpoints WHERE run_id = ? AND iteration = ? AND stage = ? ORDER BY created_at DESC LIMIT 1",
+            [self._run_id, iteration, stage],
+        )
+        return self.load(str(found[0][0])) if found else None
+
+    def find(self, name: str | None) -> Checkpoint:
+        """Return a checkpoint by id, by a unique beginning of it, or the champion for None.
+
+        Raises:
+            NotFoundError: none or several match.
+        """
+        if name is None:
+            return self.champion()
+        found = self._store.query("SELECT checkpoint_id FROM checkpoints WHERE starts_with(checkpoint_id, ?)", [name])
+        if len(found) != 1:
+            raise NotFoundError(
+                f"checkpoint {name!r}", expected="the id of one checkpoint, or a unique beginning of it",
+                received=f"{len(found)} match", cure='flywheel sql "select checkpoint_id, iteration, stage from checkpoints"',
+            )  # fmt: skip
+        return self.load(str(found[0][0]))
+
+    # --- where it is -------------------------------------------------------------------------------------------
+
+    def load(self, checkpoint_id: str) -> Checkpoint:
+        """Return a checkpoint with its folder.
+
+        Raises:
+            NotFoundError: there is no model in it.
+        """
+        ((path, stage),) = self._store.query(
+            "SELECT path, stage FROM checkpoints WHERE checkpoint_id = ?", [checkpoint_id]
+        )
+        folder = self._store.project.root / path
+        if stage == "seed" and not (folder / "config.json").is_file():
+            folder = Path(self._first.path)
+        if not (folder / "config.json").is_file():
+            raise NotFoundError(
+                f"checkpoint {checkpoint_id}", expected=f"a model in {folder}", received="no config.json there",
+                cure="restore the folder from a backup, or start over in an empty project folder",
+            )  # fmt: skip
+        return Checkpoint(checkpoint_id, folder, stage)
+
+    def resolve(self, checkpoint: Checkpoint) -> ResolvedModel:
+        """Return a checkpoint as the model that an engine serves."""
+        name = self._first.name if checkpoint.stage == "seed" else checkpoint.checkpoint_id
+        return ResolvedModel(name, str(checkpoint.path), hash_model(checkpoint.path), checkpoint.checkpoint_id)

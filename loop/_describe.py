@@ -1,0 +1,56 @@
+"""What a stage came to, in one line for a person."""
+
+from collections.abc import Sequence
+
+from ..eval import Split
+from ..gen import Progress, Step
+from ..judge import Snapshot
+from ..store import Store
+from ..train import Checkpoint
+from ._words import count
+
+
+def describe_progress(progress: Progress) -> str:
+    """Return what steps of ``generate`` asked and made."""
+    reused = f", {progress.reused} answers from the store" if progress.reused else ""
+    return f"{progress.requests} requests{reused}, {progress.samples} samples, {progress.drops} drops{_early(progress)}"
+
+
+def describe_draws(store: Store, step: Step, progress: Progress) -> str:
+    """Return how many completions a step has and how many of them are correct."""
+    rows = store.query(
+        "SELECT step, entered, kept, dropped, reason FROM funnel WHERE run_id = ? AND iteration = ? AND step IN (?, ?) ORDER BY step",
+        [step.run_id, step.iteration, step.name, f"{step.name}/verify"],
+    )
+    made = next((r for r in rows if r[0] == step.name), (step.name, 0, 0, 0, None))
+    verified = next((r for r in rows if r[0] != step.name), (step.name, 0, 0, 0, None))
+    share = 100 * verified[2] / verified[1] if verified[1] else 0.0
+    lost = f", {made[3]} dropped ({made[4]})" if made[3] else ""
+    return f"{made[2]} completions{lost}, {verified[2]} correct ({share:.1f} %){_early(progress)}"
+
+
+def describe_scores(store: Store, checkpoint: Checkpoint, splits: Sequence[Split]) -> str:
+    """Return a checkpoint's score on each split, with its error."""
+    parts = []
+    for split in splits:
+        rows = store.query(
+            "SELECT score, stderr, n FROM scores WHERE checkpoint_id = ? AND suite_hash = ? AND split = ? AND metric = ?",
+            [checkpoint.checkpoint_id, split.suite_hash, split.name, split.suite.metric],
+        )
+        parts += [f"{split.suite.name}/{split.name} {100 * s:.1f} ± {100 * (e or 0):.1f} % (n={n})" for s, e, n in rows]
+    return ", ".join(parts)
+
+
+def describe_training(store: Store, checkpoint: Checkpoint, snapshot: Snapshot) -> str:
+    """Return how many rows a training read, and its first and last loss."""
+    rows = store.query(
+        "SELECT arg_min(loss, step), arg_max(loss, step), count(*) FROM train_log WHERE checkpoint_id = ? AND loss IS NOT NULL",
+        [checkpoint.checkpoint_id],
+    )
+    first, last, n = rows[0]
+    losses = "" if not n else f", loss {first:.4f}" if n == 1 else f", loss {first:.4f} → {last:.4f}"
+    return f"{count(snapshot.n_rows, 'row')}{losses}"
+
+
+def _early(progress: Progress) -> str:
+    return f"; stopped early: {progress.stopped}" if progress.stopped else ""

@@ -1,0 +1,78 @@
+"""The row of a run: its first model, and what its recipe names; and what has changed since an earlier run."""
+
+import json
+from importlib import metadata
+from pathlib import Path
+
+from .. import __version__
+from ..config import Recipe
+from ..errors import NotFoundError
+from ..llm import ResolvedModel, resolve_model
+from ..schema import content_id, utc_now
+from ..store import Store
+from ._content import Content, find_earlier_run
+
+VERSIONED = ("duckdb", "torch", "transformers", "trl", "datasets", "lm-eval", "openai", "math-verify")
+
+
+def resolve_first_model(recipe: Recipe, base: Path) -> ResolvedModel:
+    """Find the first champion.
+
+    Raises:
+        NotFoundError: there is no such model.
+    """
+    try:
+        return resolve_model(recipe.model, base)
+    except NotFoundError as error:
+        folder = (base / Path(recipe.model).expanduser()).resolve()
+        if not folder.exists():
+            raise
+        what = f"the folder {folder}, without a config.json in it" if folder.is_dir() else f"the file {folder}"
+        raise NotFoundError(
+            error.place, expected=error.expected, received=what, cure="name the folder that holds the model's files"
+        ) from None
+
+
+def describe_change(store: Store, run_id: str, recipe: Recipe, model: ResolvedModel, content: Content) -> str | None:
+    """Return what to say when this is a new run only because files have changed under the recipe."""
+    if store.query("SELECT 1 FROM runs WHERE run_id = ?", [run_id]):
+        return None
+    earlier = find_earlier_run(store, recipe, id_of(model))
+    if earlier is None:
+        return None
+    changed = ", ".join(sorted(k for k in content if content[k] != earlier.content.get(k)))
+    return f"Changed since run {earlier.run_id}: {changed}. This is a new run; the rows of the other stay."
+
+
+def record_run(
+    store: Store, run_id: str, recipe: Recipe, model: ResolvedModel, problem_set_id: str | None, content: Content
+) -> None:
+    """Write down a run and its first checkpoint, each once."""
+    now, base_id = utc_now(), id_of(model)
+    checkpoint = {
+        "checkpoint_id": base_id, "run_id": None, "iteration": None, "stage": "seed", "parent_id": None,
+        "snapshot_id": None, "path": model.path, "config": json.dumps({"model": model.name, "revision": model.revision}),
+        "metrics": None, "created_at": now,
+    }  # fmt: skip
+    run = {
+        "run_id": run_id, "name": recipe.name, "seed": recipe.seed, "model": recipe.model, "base_checkpoint_id": base_id,
+        "recipe": recipe.model_dump_json(), "versions": json.dumps(_versions()), "started_at": now,
+        "problem_set_id": problem_set_id, "content": json.dumps(content),
+    }  # fmt: skip
+    store.insert("checkpoints", [checkpoint], key="checkpoint_id")
+    store.insert("runs", [run], key="run_id")
+
+
+def id_of(model: ResolvedModel) -> str:
+    """Return the checkpoint id of a first champion: that of its weights."""
+    return content_id("ckpt", model.revision)
+
+
+def _versions() -> dict[str, str]:
+    found = {"flywheel": __version__}
+    for name in VERSIONED:
+        try:
+            found[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            continue
+    return found
