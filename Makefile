@@ -34,9 +34,9 @@ demo: $(VENV)/.installed
 	@$(BIN)/flywheel -C demo init --recipe demo
 	@$(BIN)/flywheel -C demo run --seed $(DEMO_SEED)
 
-# Two workers, a file each: the tests start many short processes. One thread a process keeps two cores busy, not fighting.
+# Two workers: the tests start many short processes. One thread a process keeps two cores busy, not fighting.
 test: $(VENV)/.installed-dev
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadgroup
 
 check: $(VENV)/.installed-dev
 	$(BIN)/ruff check .

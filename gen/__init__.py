@@ -6,9 +6,10 @@ from ._dry_run import Estimate, estimate_steps
 from ._flow import Flow
 from ._generator import REQUIRED, Ask, AskError, Completion, Fault, Generator, Item, Made, generator
 from ._import import Imported, import_solutions
-from ._inputs import check_sources, count_planned
+from ._inputs import check_sources
 from ._parse import Parsed, parse_json
 from ._plan import ON_POLICY, SOLVE, Step, choose_problems
+from ._planning import count_planned
 from ._problems import ProblemSet, load_problems, read_problems
 from ._progress import Progress, Stop
 from ._registry import built_in, complete_options, find_generator

@@ -19,10 +19,11 @@ from ..store import Store
 from ._ask import StageAsk
 from ._budget import Meter
 from ._generator import AskError, Fault, Item, Made
-from ._inputs import count_planned, find_done, plan_roots, read_inputs
+from ._inputs import find_done, read_inputs
 from ._known import KeySet, fetch_replies
 from ._outcome import Outcomes, sort_outcome
 from ._plan import Step
+from ._planning import Planning, count_planned
 from ._progress import Progress, Stop
 from ._requests import request_row, save_template
 from ._retry import retire_failures
@@ -86,21 +87,28 @@ class Flow:
         self._is_flushing = False
         self._loading: asyncio.Task[None] | None = None
 
-    def plan(self, only: Mapping[str, Sequence[str]] | None = None) -> None:
-        """Fix the inputs of the steps over the store's rows, and see what is done.
+    def plan(self, only: Mapping[str, Sequence[str]] | None = None, *, is_whole: bool = False) -> None:
+        """Fix the first inputs of the steps over the store's rows, and see what is done.
 
         Args:
             only: inputs by step: nothing else is done, but what follows from them is.
+            is_whole: fix all inputs now, as for an engine that decodes in batches; else the rest while :meth:`run` runs.
 
         Raises:
             RecipeError: a step's ``where`` is no condition.
         """
         self._done: dict[str, KeySet] = {}
+        self._plannings: dict[str, Planning] = {}
         for stage in self._stages:
             step = self._step(stage)
-            is_fixed_here = stage.is_root and not stage.counts_draws
-            count = plan_roots(self._store, stage, step) if is_fixed_here else count_planned(self._store, step)
-            self.progress.planned[stage.name] = count
+            if stage.is_root and not stage.counts_draws:
+                planning = self._plannings[stage.name] = Planning(self._store, stage, step)
+                planning.begin()
+                while (is_whole or self._engine.is_batched) and planning.advance():
+                    pass
+                self.progress.planned[stage.name] = planning.n
+            else:
+                self.progress.planned[stage.name] = count_planned(self._store, step)
             self._done[stage.name] = find_done(self._store, step)
             self.progress.done[stage.name] = len(self._done[stage.name])
         self._only = None if only is None else {name: set(ids) for name, ids in only.items()}
@@ -118,7 +126,7 @@ class Flow:
         for stage in self._stages:
             for name in stage.generator.templates:
                 save_template(self._store, stage.template(name))
-        folder = self._loop.create_task(self._fold())
+        helpers = [self._loop.create_task(self._fold()), self._loop.create_task(self._plan_on())]
         try:
             with StopSignals(self):
                 if self._engine.is_batched:
@@ -126,10 +134,11 @@ class Flow:
                 else:
                     await self._run_freely()
         finally:
-            folder.cancel()
-            for task in self._tasks:
+            for planning in self._plannings.values():
+                planning.stop()
+            for task in (*helpers, *self._tasks):
                 task.cancel()
-            await asyncio.gather(folder, *self._tasks, return_exceptions=True)
+            await asyncio.gather(*helpers, *self._tasks, return_exceptions=True)
             self._flush()
         await asyncio.to_thread(self._store.fold)
         return self.progress
@@ -447,6 +456,17 @@ class Flow:
                 self._fail(error)
                 return
 
+    async def _plan_on(self) -> None:
+        """Fix the rest of the inputs of the steps over the store's rows."""
+        for name, planning in self._plannings.items():
+            try:
+                while await asyncio.to_thread(planning.advance):
+                    self.progress.planned[name] = planning.n
+            except FlywheelError as error:
+                self._fail(error)
+                return
+            self.progress.planned[name] = planning.n
+
     def _all_pages(self) -> Iterator[tuple[Stage, list[Item]]]:
         """Yield waiting inputs, those of the last steps first."""
         for stage in reversed(self._stages):
@@ -455,7 +475,9 @@ class Flow:
 
     def _pages_of(self, stage: Stage, done: Container[str]) -> Iterator[list[Item]]:
         """Yield the inputs of a step that are on record and not ``done``; of a retry only those to be done over."""
-        for page in read_inputs(self._store, stage, self._step(stage), done):
+        planning = self._plannings.get(stage.name)
+        planned = None if planning is None else planning.pages()
+        for page in read_inputs(self._store, stage, self._step(stage), done, planned):
             only = self._only
             yield page if only is None else [item for item in page if item.input_id in only.get(stage.name, ())]
 

@@ -1,33 +1,23 @@
 """The inputs of steps, page by page from the store: planned rows, and samples that an interrupted run left waiting.
 
-The inputs of a step over the store's rows are fixed in ``plans`` before it starts; those of a step over another step's
+The inputs of a step over the store's rows are those of its plan (:mod:`._planning`); those of a step over another step's
 samples join the plan as they come up. An input is done when it has a sample or a drop; these are written in one group,
-so that it is done whole or not at all. A planned chunk that no version in use has any more is no work.
+so that it is done whole or not at all.
 """
 
 import json
 from collections.abc import Container, Iterator, Sequence
 from typing import Any
 
-from ..errors import QueryError, RecipeError
-from ..store import Store, run_query
+from ..errors import RecipeError
+from ..store import Store
 from ._generator import Item
 from ._known import KeySet
 from ._plan import Step
+from ._planning import ID_OF, PAGE, Page, read_plan
 from ._steps import Stage
 from .formats import IMPORT, read_imported
-from .formats import SAMPLE_COLUMNS as COLUMNS
 
-FIRST_PAGE, PAGE = 256, 2000
-
-_IDS = {"chunks": "chunk_id", "problems": "problem_id", "imported": "sample_id"}
-_ROWS = {
-    "chunks": "SELECT c.rowid AS place, c.* FROM chunks c WHERE c.chunk_id IN (SELECT chunk_id FROM current_chunks)",
-    "problems": "SELECT rowid AS place, * FROM problems",
-    "imported": f"""
-        SELECT s.rowid AS place, {COLUMNS} FROM samples s JOIN requests r USING (request_id)
-        WHERE s.step = '{IMPORT}' AND s.sample_id NOT IN (SELECT sample_id FROM worse_samples)""",
-}
 _VALUES = {
     "chunks": """
         SELECT rowid, chunk_id, text, headings, source, media, n_tokens,
@@ -58,65 +48,6 @@ def check_sources(store: Store, stages: Sequence[Stage]) -> None:
                 )
 
 
-def plan_roots(store: Store, stage: Stage, step: Step) -> int:
-    """Fix the inputs of a step over the store's rows; rows that came since are added. Return how many it has.
-
-    Chunks that no version in use has any more leave the plan, as far as nothing has come of them.
-
-    Raises:
-        RecipeError: ``where`` is not a condition on those rows.
-    """
-    import pyarrow as pa
-
-    config, key = stage.config, _IDS[stage.config.source]
-    condition = f"WHERE ({config.where}\n)" if config.where else ""
-    limit = f"LIMIT {config.limit}" if config.limit else ""
-    chosen = f"SELECT min(place)::BIGINT AS ordinal, {key} AS input_id FROM ({_ROWS[config.source]}) AS r {condition} GROUP BY {key} ORDER BY ordinal {limit}"
-    try:
-        found = run_query(store.project, chosen, place="where").table
-    except QueryError as error:
-        raise RecipeError(
-            f"step {step.name!r}, where: {config.where}", expected=f"an SQL condition on rows of {config.source}",
-            received=error.received, cure='try it first: flywheel sql "select … where …"',
-        ) from None  # fmt: skip
-    n = found.num_rows
-    constants = {
-        "run_id": (step.run_id, pa.string()), "iteration": (step.iteration, pa.int64()), "step": (step.name, pa.string()),
-        "n": (1, pa.int64()),
-    }  # fmt: skip
-    for name, (value, kind) in constants.items():
-        found = found.append_column(name, pa.repeat(pa.scalar(value, kind), n))
-    if config.source == "chunks":
-        with store.write() as connection:
-            connection.execute(_FORGET, [step.run_id, step.iteration, step.name]).fetchall()
-    store.insert_table("plans", found, unless=_PLANNED)
-    planned = count_planned(store, step)
-    if not planned:
-        raise RecipeError(
-            f"step {step.name!r}, where: {config.where}", expected=f"a condition that rows of {config.source} meet",
-            received="no row that does", cure=f"see what there is: flywheel sql \"from {config.source} limit 5\"",
-        )  # fmt: skip
-    return planned
-
-
-_PLANNED = """EXISTS (SELECT 1 FROM plans p WHERE p.run_id = batch.run_id AND p.iteration = batch.iteration
-    AND p.step = batch.step AND p.input_id = batch.input_id)"""
-
-
-_FORGET = """
-    DELETE FROM plans WHERE run_id = $1 AND iteration = $2 AND step = $3
-    AND input_id NOT IN (SELECT chunk_id FROM current_chunks)
-    AND input_id NOT IN (SELECT input_id FROM samples WHERE run_id = $1 AND iteration = $2 AND step = $3 AND input_id IS NOT NULL)
-    AND input_id NOT IN (SELECT input_id FROM drops WHERE run_id = $1 AND iteration = $2 AND step = $3)"""
-
-
-def count_planned(store: Store, step: Step) -> int:
-    """Return how many inputs the plan of a step has."""
-    sql = "SELECT count(*) FROM plans WHERE run_id = ? AND iteration = ? AND step = ?"
-    ((n,),) = store.query(sql, [step.run_id, step.iteration, step.name])
-    return int(n)
-
-
 def find_done(store: Store, step: Step) -> KeySet:
     """Return the inputs of a step that have an outcome."""
     return KeySet(
@@ -129,12 +60,20 @@ def find_done(store: Store, step: Step) -> KeySet:
     )
 
 
-def read_inputs(store: Store, stage: Stage, step: Step, done: Container[str]) -> Iterator[list[Item]]:
+def read_inputs(
+    store: Store, stage: Stage, step: Step, done: Container[str], planned: Iterator[Page] | None = None
+) -> Iterator[list[Item]]:
     """Yield the inputs of ``step`` that are on record and not done, page by page; each page is one or two queries.
 
     For a step over another step's samples these are the samples that an earlier process made.
+
+    Args:
+        planned: what is planned, while more is being planned; None = the plan is whole.
     """
-    pages = _planned_pages(store, step) if stage.is_root else _sample_pages(store, stage, step)
+    if stage.is_root:
+        pages = read_plan(store, step) if planned is None else planned
+    else:
+        pages = _sample_pages(store, stage, step)
     for page in pages:
         wanted = [key for _, key in page if key not in done]
         if not wanted:
@@ -145,23 +84,7 @@ def read_inputs(store: Store, stage: Stage, step: Step, done: Container[str]) ->
             yield load_samples(store, wanted)
 
 
-def _planned_pages(store: Store, step: Step) -> Iterator[list[tuple[int, str]]]:
-    last, size = -1, FIRST_PAGE
-    while True:
-        page = store.query(
-            """
-            SELECT ordinal, input_id FROM plans WHERE run_id = ? AND iteration = ? AND step = ? AND ordinal > ?
-            ORDER BY ordinal LIMIT ?
-            """,
-            [step.run_id, step.iteration, step.name, last, size],
-        )
-        if not page:
-            return
-        yield [(int(o), str(i)) for o, i in page]
-        last, size = page[-1][0], PAGE
-
-
-def _sample_pages(store: Store, stage: Stage, step: Step) -> Iterator[list[tuple[int, str]]]:
+def _sample_pages(store: Store, stage: Stage, step: Step) -> Iterator[Page]:
     """Yield the samples of the step before, as they are now, in an order that does not depend on when they came."""
     ids = store.query(
         """
@@ -175,9 +98,9 @@ def _sample_pages(store: Store, stage: Stage, step: Step) -> Iterator[list[tuple
         yield [(start + i, str(k)) for i, (k,) in enumerate(ids[start : start + PAGE])]
 
 
-def _load_rows(store: Store, table: str, page: Sequence[tuple[int, str]], wanted: set[str]) -> list[Item]:
+def _load_rows(store: Store, table: str, page: Page, wanted: set[str]) -> list[Item]:
     """Read rows by their place, which the store finds at once in a table of any size; by id where the place has moved."""
-    key = _IDS[table]
+    key = ID_OF[table]
     select = _VALUES[table]
     by_id: dict[str, dict[str, Any]] = {}
     low, high = page[0][0], page[-1][0]

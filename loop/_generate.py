@@ -103,7 +103,7 @@ class Generation:
                 self._store, _Nobody(identity), self._stages, run_id=self._run_id, iteration=self._iteration,
                 seed=self._recipe.seed, concurrency=1, meter=Meter(self._recipe.budget, self._recipe.prices),
             )  # fmt: skip
-            flow.plan()
+            flow.plan(is_whole=True)
             return await estimate_steps(
                 self._store, self._stages, identity, flow.progress.planned, run_id=self._run_id, iteration=self._iteration,
                 seed=self._recipe.seed, concurrency=self._recipe.engine.concurrency, prices=self._recipe.prices,

@@ -112,6 +112,8 @@ class Wheel:
                 f"recipe {self.recipe.name}", expected="problems to solve and suites to score, for flywheel run",
                 received="steps of generate only", cure="flywheel generate, or add problems and suites to the recipe",
             )  # fmt: skip
+        if self.recipe.engine.kind == "openai":
+            self._engines.identity(None)  # a wrong address is told before anything is scored
         self.evaluate_baseline()
         for iteration in range(1, iterations + 1):
             if not self.iterations.is_finished(iteration):

@@ -56,7 +56,7 @@ def ask_questions(rng: random.Random, story: Story) -> Row:
 
 def _pair(question: Question, kind: str, level: str) -> dict[str, str]:
     return {
-        "type": kind, "difficulty": level, "question": question.question, "answer": question.answer, "quote": question.quote
+        "type": kind, "difficulty": level, "quote": question.quote, "question": question.question, "answer": question.answer
     }  # fmt: skip
 
 

@@ -188,11 +188,15 @@ class Store:
         elif not planned:
             self.insert_all("plans", rows)
 
-    def insert_table(self, table: str, batch: Any, *, unless: str = "FALSE") -> None:
-        """Insert the rows of an Arrow table, called ``batch`` in the SQL condition ``unless``, where it does not hold."""
-        if batch.num_rows:
-            with self.write() as connection:
-                _insert_batch(connection, table, batch, where=f"WHERE NOT ({unless})")
+    def insert_table(self, table: str, batch: Any, *, unless: str = "FALSE") -> int:
+        """Insert the rows of an Arrow table, called ``batch`` in the SQL condition ``unless``, where it does not hold.
+
+        Return how many were inserted.
+        """
+        if not batch.num_rows:
+            return 0
+        with self.write() as connection:
+            return _insert_batch(connection, table, batch, where=f"WHERE NOT ({unless})")
 
     def insert_all(self, table: str, rows: Sequence[Mapping[str, Any]]) -> None:
         """Insert ``rows`` as they are."""
@@ -266,10 +270,12 @@ def _insert_arrow(
     _insert_batch(connection, table, batch, where=where)
 
 
-def _insert_batch(connection: duckdb.DuckDBPyConnection, table: str, batch: pa.Table, *, where: str) -> None:
+def _insert_batch(connection: duckdb.DuckDBPyConnection, table: str, batch: pa.Table, *, where: str) -> int:
     connection.register("batch", batch)
-    connection.execute(f"INSERT INTO {table} ({', '.join(batch.column_names)}) SELECT * FROM batch {where}").fetchall()
+    insert = f"INSERT INTO {table} ({', '.join(batch.column_names)}) SELECT * FROM batch {where}"
+    ((n,),) = connection.execute(insert).fetchall()
     connection.unregister("batch")
+    return int(n)
 
 
 def _column(values: list[Any]) -> pa.Array:

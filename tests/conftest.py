@@ -12,6 +12,17 @@ for name in ("OPENAI_BASE_URL", "OPENAI_API_KEY"):
     os.environ.pop(name, None)
 
 
+DEAR = ("finished_run", "wheel", "done")
+"""Fixtures that take long to make."""
+
+
+def pytest_collection_modifyitems(items):
+    """Let tests that share a dear fixture run in one worker, which makes it once (make test: --dist loadgroup)."""
+    for item in items:
+        for name in set(DEAR) & set(item.fixturenames):
+            item.add_marker(pytest.mark.xdist_group(name))
+
+
 @pytest.fixture
 def shared_data():
     """The folder of real public data; tests that need it skip without it."""

@@ -10,6 +10,7 @@ from pathlib import Path
 import yaml
 from flywheel.config import Recipe
 from flywheel.seed import generate_distinct
+from flywheel.store import Project, render, run_query
 
 HERE = Path(__file__).parent
 SHARED = HERE.parent.parent / "shared" / "data"
@@ -66,11 +67,11 @@ def run_cli(folder, *args, env=None, timeout=300, check=None, stdin=None):
     return done
 
 
-def start_cli(folder, *args, env=None, stderr=subprocess.PIPE):
+def start_cli(folder, *args, env=None, stdout=subprocess.PIPE, stderr=subprocess.PIPE):
     """Start the real command in a process group of its own."""
     return subprocess.Popen(
         [sys.executable, "-m", "flywheel", "-C", str(folder), *args], env={**os.environ, **(env or {})},
-        stdout=subprocess.PIPE if stderr == subprocess.PIPE else stderr, stderr=stderr, text=True, start_new_session=True,
+        stdout=stdout, stderr=stderr, text=True, start_new_session=True,
     )  # fmt: skip
 
 
@@ -119,9 +120,8 @@ class FakeEndpoint:
 
 
 def sql(folder, query):
-    """Return the rows of a query as dicts, through the real command."""
-    out = run_cli(folder, "sql", "--format", "json", query, check=0)
-    return json.loads(out.stdout)
+    """Return the rows of a query as dicts, as ``flywheel sql --format json`` prints them, without its process."""
+    return json.loads(render(run_query(Project(Path(folder)), query), "json"))
 
 
 def kill_group(process):

@@ -1,10 +1,14 @@
 """flywheel in the harness benchmark: ``flywheel generate`` as a user runs it, from stored chunks to stored samples.
 
 The chunks are put into the store by a process that the harness does not count, as the other tools' inputs are given to
-them ready. ``--variant chain`` makes two dependent steps of it.
+them ready. ``--variant chain`` makes two dependent steps of it, ``chain3`` three, and ``growth`` reads nothing back into this
+process but counts. ``hard`` has a timeout of 5 s for requests that are never answered. What ``flywheel generate`` itself used is in the result as ``began_at, cpu, rss_mb``.
 """
 
+import itertools
+import json
 import os
+import resource
 import subprocess
 import sys
 import time
@@ -31,7 +35,14 @@ engine: {{kind: openai, concurrency: {concurrency}, timeout_s: {timeout}, max_at
 generate:
   - {{step: first, generator: "own.py:write", max_tokens: 128}}
 """
-SECOND = '  - {step: second, generator: "own.py:write", source: first, max_tokens: 128}\n'
+NEXT = '  - {{step: {name}, generator: "own.py:write", source: {source}, max_tokens: 128}}\n'
+CHAINS = {
+    "": ["first"],
+    "growth": ["first"],
+    "hard": ["first"],
+    "chain": ["first", "second"],
+    "chain3": ["first", "second", "third"],
+}
 
 
 def prepare(folder, a):
@@ -39,7 +50,9 @@ def prepare(folder, a):
     (folder / "prompts").mkdir(parents=True)
     (folder / "own.py").write_text(OWN)
     (folder / "prompts" / "write.yaml").write_text(TEMPLATE)
-    recipe = RECIPE.format(concurrency=a.concurrency, timeout=a.timeout) + (SECOND if "chain" in a.variant else "")
+    steps = CHAINS[a.variant]
+    recipe = RECIPE.format(concurrency=a.concurrency, timeout=5 if a.variant == "hard" else a.timeout)
+    recipe += "".join(NEXT.format(name=n, source=s) for s, n in itertools.pairwise(steps))
     (folder / "recipe.yaml").write_text(recipe)
     if os.fork() == 0:
         os.setsid()
@@ -68,15 +81,26 @@ def add_chunks(folder, n):
     store.close()
 
 
-def read_back(folder, step):
-    """Return (row, text) of the samples of a step."""
+def read_back(folder, steps):
+    """Return (row, text) of the samples of the last of ``steps``."""
     from flywheel.store import Project, run_query
 
-    rows = run_query(Project(folder), f"select input_id, completion from samples where step = '{step}'").rows
-    if step == "second":
-        first = dict(run_query(Project(folder), "select sample_id, input_id from samples where step = 'first'").rows)
-        rows = [(first[i], text) for i, text in rows]
-    return [(int(i.removeprefix("chk_")), text) for i, text in rows]
+    last, *before = reversed(steps)
+    joins = "".join(
+        f" join samples {s} on {s}.sample_id = {t}.input_id" for t, s in itertools.pairwise([last, *before])
+    )
+    sql = f"select {steps[0]}.input_id, {last}.completion from samples {last}{joins} where {last}.step = '{last}'"
+    return [(int(i.removeprefix("chk_")), text) for i, text in run_query(Project(folder), sql).rows]
+
+
+def count_right(folder):
+    """Return how many chunks have the sample that belongs to them, and how many samples there are."""
+    from flywheel.store import Project, run_query
+
+    right = "contains(completion, 'item-' || right(input_id, greatest(6, length(ltrim(input_id, 'chk_0')))))"
+    sql = f"select count(distinct input_id) filter ({right}), count(*) from samples where step = 'first'"
+    ((ok, rows),) = run_query(Project(folder), sql).rows
+    return ok, rows
 
 
 if __name__ == "__main__":
@@ -84,8 +108,14 @@ if __name__ == "__main__":
     folder = Path(a.work) / "project"
     if not folder.exists():
         prepare(folder, a)
-    t0 = time.perf_counter()
+    t0, began_at = time.perf_counter(), time.time()
     env = {**os.environ, "OPENAI_BASE_URL": a.base_url, "PYTHONPATH": str(CHECKOUT)}
     subprocess.run([sys.executable, "-m", "flywheel", "-C", str(folder), "generate"], check=True, env=env)
-    pairs = read_back(folder, "second" if "chain" in a.variant else "first")
-    write(a, t0, pairs, len(pairs))
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    own = {"began_at": began_at, "cpu": used.ru_utime + used.ru_stime, "rss_mb": used.ru_maxrss / 1024}
+    if a.variant == "growth":
+        ok, rows = count_right(folder)
+        Path(a.out).write_text(json.dumps({"n": a.n, "ok": ok, "missing": a.n - ok, "rows_out": rows, **own}))
+    else:
+        pairs = read_back(folder, CHAINS[a.variant])
+        write(a, t0, pairs, len(pairs), **own)

@@ -149,3 +149,10 @@ def test_a_problem_file_in_another_encoding_loses_only_the_lines_that_it_spoils(
     assert "Caf\\xe9?" in next(d["raw"] for d in drops if d["input_id"] == "problems.jsonl:5")
     (step,) = sql(mini, "select entered, kept, dropped from funnel where step = 'problems'")
     assert step == {"entered": 200, "kept": 196, "dropped": 4}
+
+
+def test_an_endpoints_address_that_is_none(mini):
+    change(mini, engine={"kind": "openai"})
+    done = run_cli(mini, "run", env={"OPENAI_BASE_URL": "127.0.0.1:9/v1", "OPENAI_API_KEY": "x"})
+    refused(done, "OPENAI_BASE_URL", "begin with http://")
+    assert "started" not in done.stderr

@@ -14,6 +14,7 @@ from support_flow import make_flow_project
 pytestmark = pytest.mark.slow
 
 KILLS = 10
+QUIET = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
 FINAL = {
     "requests": "select request_id, step, completions, error from requests order by all",
     "samples": "select sample_id, request_id, step, input_id, item, completion, prompt, fields from samples order by all",
@@ -50,7 +51,7 @@ def test_ten_kills_cost_nothing_but_what_was_in_flight(tmp_path):
     server = FakeEndpoint(tmp_path / "second", tmp_path / "none", **faults)
     rng, marks = random.Random(5), []
     for kill in range(KILLS):
-        run = start_cli(killed, "generate", env=server.env, stderr=subprocess.DEVNULL)
+        run = start_cli(killed, "generate", env=server.env, **QUIET)
         before = len(server.answered())
         while len(server.answered()) < before + 20:
             assert run.poll() is None, f"ended before kill {kill}"
@@ -89,7 +90,7 @@ def test_with_the_embedded_model_the_killed_run_equals_the_whole_one(tmp_path):
     whole_s = time.monotonic() - started
     rng = random.Random(3)
     for _ in range(3):
-        run = start_cli(folders[1], "generate", stderr=subprocess.DEVNULL)
+        run = start_cli(folders[1], "generate", **QUIET)
         time.sleep(rng.uniform(0.4, 0.9) * whole_s)
         if run.poll() is None:
             kill_group(run)
