@@ -44,10 +44,11 @@ CHAT_TEMPLATE = (
 )
 
 HIDDEN, LAYERS, HEADS, INTERMEDIATE, CONTEXT = 192, 4, 6, 512, 2048
-BATCH, WARMUP_STEPS, FINAL_LR_SHARE, WEIGHT_DECAY = 64, 50, 0.1, 0.05
-SKILL_STEPS, SKILL_LR = 1400, 3e-3
-HABIT_STEPS, HABIT_LR = 400, 1e-3
-TASK_STEPS, TASK_LR, TASK_SHARE = 1800, 1.5e-3, 0.55
+BATCH, WARMUP_STEPS, WEIGHT_DECAY = 64, 50, 0.05
+SKILL_STEPS, SKILL_LR = 1400, (3e-3, 3e-4)
+HABIT_STEPS, HABIT_LR = 400, (1e-3, 1e-4)
+TASK_STEPS, TASK_LR, TASK_SHARE = 2400, (2e-3, 4e-5), 0.55
+"""Learning rates are (peak, last)."""
 SORTED_BATCHES = 16
 """Batches of the third phase that are cut from rows sorted by length: its rows are of very different lengths."""
 
@@ -133,10 +134,11 @@ def make_batch(rows: list[tuple[list[int], list[int]]]) -> tuple[Any, Any]:
     return ids, labels
 
 
-def learning_rate(peak: float, step: int, steps: int) -> float:
-    """Warm-up, then cosine down to ``FINAL_LR_SHARE`` of the peak."""
-    cosine = FINAL_LR_SHARE + (1 - FINAL_LR_SHARE) * 0.5 * (1 + math.cos(math.pi * step / steps))
-    return peak * min(1.0, (step + 1) / WARMUP_STEPS) * cosine
+def learning_rate(rates: tuple[float, float], step: int, steps: int) -> float:
+    """Warm-up to the peak, then cosine down to the last rate."""
+    peak, last = rates
+    cosine = last + (peak - last) * 0.5 * (1 + math.cos(math.pi * step / steps))
+    return min(1.0, (step + 1) / WARMUP_STEPS) * cosine
 
 
 def make_batches(rows: list[Row], tokenizer: Any, steps: int, sorted_batches: int) -> Iterator[list[Any]]:
@@ -160,17 +162,17 @@ def make_batches(rows: list[Row], tokenizer: Any, steps: int, sorted_batches: in
         yield batches.pop()
 
 
-def train(model: Any, batches: Iterator[list[Any]], steps: int, peak_lr: float) -> None:
+def train(model: Any, batches: Iterator[list[Any]], steps: int, rates: tuple[float, float]) -> None:
     """Run one phase: ``steps`` updates of AdamW."""
     import torch
 
-    optimizer = torch.optim.AdamW(model.parameters(), lr=peak_lr, betas=(0.9, 0.98), weight_decay=WEIGHT_DECAY)
+    optimizer = torch.optim.AdamW(model.parameters(), lr=rates[0], betas=(0.9, 0.98), weight_decay=WEIGHT_DECAY)
     started = time.time()
     model.train()
     for step, batch in enumerate(batches):
         ids, labels = make_batch(batch)
         for group in optimizer.param_groups:
-            group["lr"] = learning_rate(peak_lr, step, steps)
+            group["lr"] = learning_rate(rates, step, steps)
         loss = model(input_ids=ids, attention_mask=(ids != 0).long(), labels=labels).loss
         loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
