@@ -42,7 +42,7 @@ PARTS = {
     "tail": Part("c", ("flywheel", "raw_aiohttp"), (2000,), 64),
     "chain2": Part("h", ("flywheel_chain", "raw_chain", "chain_curator"), (1000,), 64),
     "chain3": Part("h", ("flywheel_chain3", "raw_chain3"), (1000,), 64),
-    "limiter": Part("g", ("flywheel", "raw_aiohttp", "curator"), (2000,), 64),
+    "limiter": Part("g", ("flywheel", "raw_aiohttp"), (2000,), 64),
     "faults": Part("f", ("flywheel", "raw_aiohttp", "openai_aiohttp", "curator"), (2000,), 64),
     "hard": Part("f", ("flywheel_hard",), (2000,), 64, {"faults": HARD}),
     "growth": Part("mem", ("flywheel_growth",), (1000, 10_000, 100_000, 1_000_000), 64, limit_s=3000),

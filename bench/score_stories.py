@@ -1,6 +1,6 @@
 """Scores the document path of a model in the seed's world: ``python bench/score_stories.py [MODEL] [N] [RECIPE-CHANGES]``.
 
-Held-out stories (gate split) go through ``flywheel ingest`` and ``flywheel generate`` with the recipe ``bench/stories``; the world
+Held-out stories (gate split) go through ``flywheel ingest`` and ``flywheel generate`` with the recipe ``stories``; the world
 knows what can be asked of each story and what the answer is. The figures of docs/lab-log.md. RECIPE-CHANGES is a YAML
 mapping that replaces keys of the recipe, such as ``{engine: {kind: vllm, python: .venv-vllm/bin/python}}``.
 """
@@ -18,7 +18,7 @@ import duckdb
 import yaml
 from flywheel.seed.stories import tell
 
-RECIPE = Path(__file__).parent / "stories" / "recipe.yaml"
+RECIPE = Path(__file__).parents[1] / "recipes" / "stories" / "recipe.yaml"
 FLYWHEEL = [sys.executable, "-m", "flywheel"]
 SAMPLES = """
 SELECT s.sample_id, s.input_id, s.step, s.completion, s.fields, c.text AS story

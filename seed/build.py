@@ -47,7 +47,7 @@ HIDDEN, LAYERS, HEADS, INTERMEDIATE, CONTEXT = 192, 4, 6, 512, 2048
 BATCH, WARMUP_STEPS, WEIGHT_DECAY = 64, 50, 0.05
 SKILL_STEPS, SKILL_LR = 1400, (3e-3, 3e-4)
 HABIT_STEPS, HABIT_LR = 400, (1e-3, 1e-4)
-TASK_STEPS, TASK_LR, TASK_SHARE = 2400, (2e-3, 4e-5), 0.55
+TASK_STEPS, TASK_LR, TASK_SHARE = 1300, (2e-3, 4e-5), 0.55
 """Learning rates are (peak, last)."""
 SORTED_BATCHES = 16
 """Batches of the third phase that are cut from rows sorted by length: its rows are of very different lengths."""

@@ -1,4 +1,4 @@
-"""What the seed model learns to do with stories: (prompt, completion) pairs in the words of the recipe ``bench/stories``.
+"""What the seed model learns to do with stories: (prompt, completion) pairs in the words of the recipe ``stories``.
 
 Its templates (``prompts/templates/seed-*.yaml``) say the same; ``tests/seed/test_tasks.py`` compares the two.
 """
