@@ -8,9 +8,9 @@ often an author is hasty depends on what the question asks (``HABITS``). The mod
 model that reads the web does, and that is what leaves it unfinished: it can solve most problems, but at its first try it
 mostly follows the hasty authors. Verified self-training can tell the two apart; the training text cannot.
 
-A third phase, an experiment (``--tasks``; not in the shipped weights), adds the tasks over documents
-(:mod:`~flywheel.seed.tasks`) to the word problems: the vocabulary grows by the words of the prompts and of JSON, and every
-second row is a task over a story.
+The third teaches to repeat a text word for word: a model that was only ever asked to calculate cannot quote. The fourth
+adds the tasks over documents (:mod:`~flywheel.seed.tasks`) to the word problems. Before these two (``--tasks``) the
+vocabulary grows by the words of the prompts and of JSON.
 """
 
 import argparse
@@ -47,10 +47,11 @@ HIDDEN, LAYERS, HEADS, INTERMEDIATE, CONTEXT = 192, 4, 6, 512, 2048
 BATCH, WARMUP_STEPS, WEIGHT_DECAY = 64, 50, 0.05
 SKILL_STEPS, SKILL_LR = 1400, (3e-3, 3e-4)
 HABIT_STEPS, HABIT_LR = 400, (1e-3, 1e-4)
-TASK_STEPS, TASK_LR, TASK_SHARE = 1300, (2e-3, 4e-5), 0.55
+REPEAT_STEPS, REPEAT_LR, REPEAT_SHARES = 900, (1.5e-3, 1.5e-3), {"words": 0.65, "story": 0.15, "problem": 0.2}
+TASK_STEPS, TASK_LR, TASK_SHARE = 1200, (1.5e-3, 3e-5), 0.55
 """Learning rates are (peak, last)."""
 SORTED_BATCHES = 16
-"""Batches of the third phase that are cut from rows sorted by length: its rows are of very different lengths."""
+"""Batches of the last two phases that are cut from rows sorted by length: its rows are of very different lengths."""
 
 
 def make_corpus(hasty: dict[str, float]) -> list[tuple[Problem, str]]:
@@ -65,8 +66,25 @@ def make_rows(hasty: dict[str, float]) -> list[Row]:
     return [(p.question, answer) for p, answer in make_corpus(hasty)]
 
 
+def make_repeat_rows(n: int) -> list[Row]:
+    """Return the corpus of the third phase: words of stories in any order, and whole stories, to be repeated; word problems."""
+    rng, stories, problems = random.Random(CORPUS_SEED), tell("pretrain", CORPUS_SEED + 1), make_rows(HABITS)
+
+    def make() -> Row:
+        kind = rng.choices(list(REPEAT_SHARES), list(REPEAT_SHARES.values()))[0]
+        if kind == "problem":
+            return rng.choice(problems)
+        text = next(stories).text
+        if kind == "words":
+            words = text.split()
+            text = " ".join(rng.sample(words, rng.randint(4, min(14, len(words)))))
+        return f"{text}\nRepeat it.", text
+
+    return [make() for _ in range(n)]
+
+
 def make_task_rows(n: int) -> list[Row]:
-    """Return the corpus of the third phase: tasks over stories, and word problems as in the second."""
+    """Return the corpus of the fourth phase: tasks over stories, and word problems as in the second."""
     rng, stories, problems = random.Random(CORPUS_SEED), tell("pretrain", CORPUS_SEED), make_rows(HABITS)
     tasks = [make_row(rng, next(stories), HABITS) for _ in range(round(TASK_SHARE * n))]
     rows = tasks + rng.choices(problems, k=n - len(tasks))
@@ -198,12 +216,14 @@ def grow(model: Any, old: Any, new: Any) -> None:
 
 
 def main() -> None:
-    """Build the seed model, both phases or the second alone; or the third on top of one."""
+    """Build the seed model: all phases, or some of them on what another run made."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("out", type=Path, help="folder for the model; OUT-skills keeps the first phase's")
+    parser.add_argument(
+        "out", type=Path, help="folder for the model; OUT-skills and OUT-habits keep the first and second phase's"
+    )
     parser.add_argument("--skills-from", type=Path, help="take the first phase's model from this folder")
     parser.add_argument(
-        "--tasks", type=Path, metavar="FROM", help="run the third phase alone, on the model in this folder"
+        "--tasks", type=Path, metavar="FROM", help="run the third and fourth phase alone, on the model in this folder"
     )
     options = parser.parse_args()
     if options.tasks is not None:
@@ -212,7 +232,9 @@ def main() -> None:
     skills = options.skills_from or options.out.with_name(f"{options.out.name}-skills")
     if options.skills_from is None:
         train_skills(skills)
-    train_habits(skills, options.out)
+    habits = options.out.with_name(f"{options.out.name}-habits")
+    train_habits(skills, habits)
+    train_tasks(habits, options.out)
 
 
 def train_skills(out: Path) -> None:
@@ -231,12 +253,14 @@ def train_habits(skills: Path, out: Path) -> None:
 
 
 def train_tasks(source: Path, out: Path) -> None:
-    """Third phase: tasks over documents, among word problems as before. The vocabulary grows first."""
+    """Third and fourth phase: to repeat a text; tasks over documents, among word problems as before. The vocabulary grows first."""
     model, old = load(source)
-    rows = make_task_rows(TASK_STEPS * BATCH)
-    tokenizer = make_tokenizer([f"{prompt}\n{completion}" for prompt, completion in rows[:10_000]])
+    repeats, tasks = make_repeat_rows(REPEAT_STEPS * BATCH), make_task_rows(TASK_STEPS * BATCH)
+    texts = [f"{prompt}\n{completion}" for prompt, completion in [*tasks[:10_000], *repeats[:1_000]]]
+    tokenizer = make_tokenizer(texts)
     grow(model, old, tokenizer)
-    train(model, make_batches(rows, tokenizer, TASK_STEPS, SORTED_BATCHES), TASK_STEPS, TASK_LR)
+    for rows, steps, rates in ((repeats, REPEAT_STEPS, REPEAT_LR), (tasks, TASK_STEPS, TASK_LR)):
+        train(model, make_batches(rows, tokenizer, steps, SORTED_BATCHES), steps, rates)
     save(model, tokenizer, out)
 
 
