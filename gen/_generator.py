@@ -25,6 +25,7 @@ from inspect import cleandoc
 from pathlib import Path
 from typing import Any, Final, Protocol
 
+from ..llm import TokenChances
 from ..schema import Message
 
 
@@ -81,6 +82,8 @@ class Completion:
     lost: Sequence[str] = ()
     """Of an :meth:`Ask.json`: elements of lists that did not fit the schema or were cut off, each with its reason; the
     others are in ``value``. See :meth:`losses`."""
+    tokens: Sequence[TokenChances] = ()
+    """What was likely in the place of each token, where ``top_logprobs`` were asked for and the endpoint gives them."""
 
     def made(
         self, completion: str | None = None, *, prompt: str | Sequence[Message] | None = None, **fields: Any
@@ -153,7 +156,7 @@ class Ask(Protocol):
     async def __call__(
         self, template: str, /, *, n: int | None = None, temperature: float | None = None, draw: int = 0,
         max_tokens: int | None = None, messages: Sequence[Message] = (), tools: Sequence[Mapping[str, Any]] = (),
-        **values: Any,
+        top_logprobs: int = 0, **values: Any,
     ) -> list[Completion]:  # fmt: skip
         """Render ``template`` with ``values`` and return its completions, in draw order.
 
@@ -165,6 +168,7 @@ class Ask(Protocol):
             max_tokens: default: the step's.
             messages: turns that follow the rendered prompt, for dialogues that go on.
             tools: JSON-schema tool definitions, passed to the endpoint.
+            top_logprobs: so many of the likeliest tokens at each place; 0 = none.
             values: the template's variables, all of them.
         """
         ...
