@@ -32,6 +32,7 @@ from .formats import (
     inspect_file,
     parse_mapping,
     push_folder,
+    read_lines,
 )
 from .ingest import Ingested, IngestSettings, check_arguments, ingest_documents
 
@@ -90,6 +91,7 @@ __all__ = [
     "parse_json",
     "parse_mapping",
     "push_folder",
+    "read_lines",
     "read_problems",
     "retire",
 ]

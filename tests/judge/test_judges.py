@@ -7,7 +7,17 @@ import pytest
 from flywheel.errors import RecipeError
 from flywheel.judge import Verdict
 from flywheel.judge.judges import (
-    Checklist, Failed, Pairwise, Panel, Reference, Rubric, judge_id, make_judge, read_checks, read_score, read_winner,
+    Checklist,
+    Failed,
+    Pairwise,
+    Panel,
+    Reference,
+    Rubric,
+    judge_id,
+    make_judge,
+    read_checks,
+    read_score,
+    read_winner,
 )  # fmt: skip
 from support_judges import Said, put
 
