@@ -3,6 +3,7 @@
 import click
 
 from ._judge_calibrate import calibrate_command
+from ._judge_run import run_command
 
 
 @click.group("judge")
@@ -11,3 +12,4 @@ def judge_command() -> None:
 
 
 judge_command.add_command(calibrate_command)
+judge_command.add_command(run_command)

@@ -26,7 +26,7 @@ from pathlib import Path
 from typing import Any, Final, Protocol
 
 from ..llm import TokenChances
-from ..schema import Message
+from ..schema import Message, VerdictRow
 
 
 class _Required:
@@ -128,6 +128,8 @@ class Made:
     """A worse completion of the same prompt: the two become a pair."""
     kind: str = ""
     """What makes the pair: ``revised/original``, ``solved/failed branch``, …"""
+    verdicts: Sequence[VerdictRow] = ()
+    """What it says of other rows, put on record in one group with it: a judge's."""
 
     def against(self, rejected: "Made", kind: str) -> "Made":
         """Return this row as the better one of a pair."""

@@ -1,6 +1,7 @@
 """A judge from what a person writes."""
 
 import difflib
+import re
 from collections.abc import Mapping
 from dataclasses import fields
 from typing import Any
@@ -15,6 +16,7 @@ from ._panel import Panel
 from ._reference import Reference
 from ._rubric import Rubric
 
+_NAME = re.compile(r"[a-z0-9][a-z0-9_.-]*")
 KINDS: dict[str, type[Any]] = {"rubric": Rubric, "pairwise": Pairwise, "reference": Reference, "checklist": Checklist}
 
 
@@ -76,7 +78,8 @@ def _check_sense(judge: Any, place: str) -> None:
     Raises:
         RecipeError: with the key.
     """
-    faults = {
+    faults: dict[str, tuple[bool, str]] = {
+        "name": (not _NAME.fullmatch(judge.name), "a-z, 0-9, '_', '.' and '-', a letter or a digit first"),
         "draws": (judge.draws < 1, "1 or more"),
         "temperature": (judge.temperature < 0 or (judge.draws > 1 and judge.temperature == 0), "above 0 where draws are several"),
         "max_tokens": (judge.max_tokens < 1, "1 or more"),
