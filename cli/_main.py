@@ -16,6 +16,7 @@ COMMANDS = {
     "init": ("_init", "Write a commented recipe (and its data) into the project folder."),
     "run": ("_run", "Turn the wheel: generate, judge, train, evaluate, decide, repeat."),
     "generate": ("_generate", "Make data: documents to QA, reasoning, critiques; completions of problems, verified."),
+    "judge": ("_judge", "Judge what was generated; measure judges against people (calibrate)."),
     "train": ("_stages", "Train on what was generated: SFT, then DPO."),
     "eval": ("_stages", "Score checkpoints on the recipe's suites."),
     "ingest": ("_ingest", "Bring documents in: files, folders, patterns and lists of URLs, cut into chunks."),

@@ -4,7 +4,7 @@ from ._budget import Meter
 from ._draws import make_draw_stage
 from ._dry_run import Estimate, estimate_steps
 from ._flow import Flow
-from ._generator import REQUIRED, Ask, AskError, Completion, Fault, Generator, Item, Made, generator
+from ._generator import REQUIRED, Ask, AskError, Completion, Fault, Generate, Generator, Item, Made, generator
 from ._import import Imported, import_solutions
 from ._inputs import check_sources
 from ._parse import Parsed, parse_json
@@ -32,6 +32,7 @@ from .formats import (
     inspect_file,
     parse_mapping,
     push_folder,
+    read_lines,
 )
 from .ingest import Ingested, IngestSettings, check_arguments, ingest_documents
 
@@ -53,6 +54,7 @@ __all__ = [
     "Exported",
     "Fault",
     "Flow",
+    "Generate",
     "Generator",
     "Imported",
     "ImportedSet",
@@ -90,6 +92,7 @@ __all__ = [
     "parse_json",
     "parse_mapping",
     "push_folder",
+    "read_lines",
     "read_problems",
     "retire",
 ]

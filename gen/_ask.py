@@ -63,10 +63,10 @@ class StageAsk:
     async def __call__(
         self, template: str, /, *, n: int | None = None, temperature: float | None = None, draw: int = 0,
         max_tokens: int | None = None, messages: Sequence[Message] = (), tools: Sequence[Mapping[str, Any]] = (),
-        **values: Any,
+        top_logprobs: int = 0, **values: Any,
     ) -> list[Completion]:  # fmt: skip
         """See :class:`~flywheel.gen.Ask`."""
-        return await self._ask(template, None, n, temperature, draw, max_tokens, messages, tools, values)
+        return await self._ask(template, None, n, temperature, draw, max_tokens, messages, tools, values, top_logprobs)
 
     async def json(
         self, template: str, /, *, schema: Mapping[str, Any], n: int | None = None, temperature: float | None = None,
@@ -101,7 +101,7 @@ class StageAsk:
     async def _ask(
         self, template: str, schema: Mapping[str, Any] | None, n: int | None, temperature: float | None, draw: int,
         max_tokens: int | None, messages: Sequence[Message], tools: Sequence[Mapping[str, Any]],
-        values: Mapping[str, Any],
+        values: Mapping[str, Any], top_logprobs: int = 0,
     ) -> list[Completion]:  # fmt: skip
         stage, s = self._stage, self._stage.sampling
         found = stage.template(template)
@@ -114,7 +114,7 @@ class StageAsk:
                 stage.seed_of(self._seed, draw, self._item.input_id), s.stop, s.logprobs,
             ),
             model=self._model, input_id=self._item.input_id, template_id=found.template_id, response_schema=schema,
-            scope=stage.scope, step=stage.name, tools=tuple(tools),
+            scope=stage.scope, step=stage.name, tools=tuple(tools), top_logprobs=top_logprobs,
         )  # fmt: skip
         self.messages[request.request_id] = request.messages
         reply = await self._send(request)
@@ -123,7 +123,7 @@ class StageAsk:
         missing = request.sampling.n - len(reply.choices)
         self.shortfalls += [Fault(reply.error or "too few choices", reply.raw, request.request_id)] * missing
         return [
-            Completion(c.text, c.finish_reason, request.request_id, i, None, c.logprob, c.tool_calls)
+            Completion(c.text, c.finish_reason, request.request_id, i, None, c.logprob, c.tool_calls, tokens=c.tokens)
             for i, c in enumerate(reply.choices[: request.sampling.n])
         ]
 

@@ -25,7 +25,8 @@ from inspect import cleandoc
 from pathlib import Path
 from typing import Any, Final, Protocol
 
-from ..schema import Message
+from ..llm import TokenChances
+from ..schema import Message, VerdictRow
 
 
 class _Required:
@@ -81,6 +82,8 @@ class Completion:
     lost: Sequence[str] = ()
     """Of an :meth:`Ask.json`: elements of lists that did not fit the schema or were cut off, each with its reason; the
     others are in ``value``. See :meth:`losses`."""
+    tokens: Sequence[TokenChances] = ()
+    """What was likely in the place of each token, where ``top_logprobs`` were asked for and the endpoint gives them."""
 
     def made(
         self, completion: str | None = None, *, prompt: str | Sequence[Message] | None = None, **fields: Any
@@ -125,6 +128,8 @@ class Made:
     """A worse completion of the same prompt: the two become a pair."""
     kind: str = ""
     """What makes the pair: ``revised/original``, ``solved/failed branch``, …"""
+    verdicts: Sequence[VerdictRow] = ()
+    """What it says of other rows, put on record in one group with it: a judge's."""
 
     def against(self, rejected: "Made", kind: str) -> "Made":
         """Return this row as the better one of a pair."""
@@ -153,7 +158,7 @@ class Ask(Protocol):
     async def __call__(
         self, template: str, /, *, n: int | None = None, temperature: float | None = None, draw: int = 0,
         max_tokens: int | None = None, messages: Sequence[Message] = (), tools: Sequence[Mapping[str, Any]] = (),
-        **values: Any,
+        top_logprobs: int = 0, **values: Any,
     ) -> list[Completion]:  # fmt: skip
         """Render ``template`` with ``values`` and return its completions, in draw order.
 
@@ -165,6 +170,7 @@ class Ask(Protocol):
             max_tokens: default: the step's.
             messages: turns that follow the rendered prompt, for dialogues that go on.
             tools: JSON-schema tool definitions, passed to the endpoint.
+            top_logprobs: so many of the likeliest tokens at each place; 0 = none.
             values: the template's variables, all of them.
         """
         ...

@@ -9,7 +9,7 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from ..llm import Choice, Reply, Request
+from ..llm import Choice, Reply, Request, TokenChances
 from ..store import Store
 
 MOST_RECENT = 50_000
@@ -79,10 +79,15 @@ def _read_reply(request: Request, row: tuple[Any, ...]) -> Reply:
     reasons = more.get("finish_reasons") or ["stop"] * len(texts)
     calls = more.get("tool_calls") or [()] * len(texts)
     logprobs = more.get("logprobs") or [None] * len(texts)
+    tokens = more.get("tokens") or [()] * len(texts)
     choices = tuple(
-        Choice(text, reason, 0, logprob, tuple(call))
-        for text, reason, call, logprob in zip(texts, reasons, calls, logprobs, strict=True)
+        Choice(text, reason, 0, logprob, tuple(call), _read_tokens(chances))
+        for text, reason, call, logprob, chances in zip(texts, reasons, calls, logprobs, tokens, strict=True)
     )
     return Reply(
         request, choices, attempts, prompt_tokens, completion_tokens, latency_s or 0.0, created_at, answered_at, error
     )
+
+
+def _read_tokens(tokens: Sequence[Any]) -> tuple[TokenChances, ...]:
+    return tuple((token, tuple((text, logprob) for text, logprob in likely)) for token, likely in tokens)

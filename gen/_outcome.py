@@ -63,7 +63,7 @@ class Outcomes:
         now = utc_now()
         for i, one in enumerate(made):
             sample = self._sample(stage, item, one, i, now)
-            rows.append(sample)
+            rows += [sample, *one.verdicts]
             if one.rejected is not None:
                 worse = self._sample(stage, item, one.rejected, i, now, is_rejected=True)
                 pair_id = content_id("pair", [run_id, iteration, sample.sample_id, worse.sample_id])

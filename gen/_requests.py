@@ -31,20 +31,24 @@ def request_row(reply: Reply, run_id: str | None, iteration: int | None, step: s
 
 def _shape_of(request: Request) -> str:
     """Return what shaped the call besides its messages."""
-    if request.response_schema is None and not request.tools:
+    if request.response_schema is None and not request.tools and not request.top_logprobs:
         return canonical_json(request.sampling)
-    extra = {"response_schema": request.response_schema, "tools": request.tools or None}
+    extra = {
+        "response_schema": request.response_schema, "tools": request.tools or None,
+        "top_logprobs": request.top_logprobs or None,
+    }  # fmt: skip
     return canonical_json({**asdict(request.sampling), **{k: v for k, v in extra.items() if v is not None}})
 
 
 def _details_of(reply: Reply) -> str | None:
     """Return what the completions' texts do not say, where there is something to say."""
     choices = reply.choices
-    if all(c.finish_reason == "stop" and c.logprob is None and not c.tool_calls for c in choices):
+    if all(c.finish_reason == "stop" and c.logprob is None and not c.tool_calls and not c.tokens for c in choices):
         return None
     found: dict[str, list[Any]] = {
         "finish_reasons": [c.finish_reason for c in choices],
         "tool_calls": [c.tool_calls for c in choices],
         "logprobs": [c.logprob for c in choices],
+        "tokens": [c.tokens for c in choices],
     }
     return canonical_json({k: v for k, v in found.items() if any(x not in (None, ()) for x in v)})

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 from ._address import without_userinfo
 from ._models import SEED_MODEL, ResolvedModel, hash_model, resolve_model, seed_model_path
 from ._openai import OpenAIEngine
-from ._types import Choice, Engine, ModelIdentity, Reply, Request, Sampling, as_messages
+from ._types import Choice, Engine, ModelIdentity, Reply, Request, Sampling, TokenChances, as_messages
 from ._vllm import VllmEngine
 from ._vllm_command import PYTHON_VARIABLE, ServerSettings, find_vllm_python, make_environment
 from ._vllm_server import VllmServer
@@ -35,6 +35,7 @@ __all__ = [
     "ResolvedModel",
     "Sampling",
     "ServerSettings",
+    "TokenChances",
     "VllmEngine",
     "VllmServer",
     "as_messages",

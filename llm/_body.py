@@ -7,7 +7,7 @@ from typing import Any
 import orjson
 
 from ..schema import without_halves
-from ._types import Choice, Request
+from ._types import Choice, Request, TokenChances
 
 
 class BadBodyError(ValueError):
@@ -37,8 +37,10 @@ def encode_request(
         body["top_p"] = s.top_p
     if s.stop:
         body["stop"] = s.stop
-    if s.logprobs:
+    if s.logprobs or request.top_logprobs:
         body["logprobs"] = True
+    if request.top_logprobs:
+        body["top_logprobs"] = request.top_logprobs
     if send_seed:
         body["seed"] = (s.seed + offset) & 0x7FFFFFFF
     if request.response_schema is not None and use_schema:
@@ -90,4 +92,15 @@ def _read_choice(choice: dict[str, Any], n_tokens: int) -> Choice:
         raise ValueError(f"content is {type(content).__name__}, not text")
     logprobs = choice.get("logprobs")
     total = sum(float(t["logprob"]) for t in logprobs["content"]) if logprobs and logprobs.get("content") else None
-    return Choice(content, choice.get("finish_reason") or "stop", n_tokens, total, calls)
+    return Choice(content, choice.get("finish_reason") or "stop", n_tokens, total, calls, _read_tokens(logprobs))
+
+
+def _read_tokens(logprobs: dict[str, Any] | None) -> tuple[TokenChances, ...]:
+    """Return the tokens with what was likely in their places; nothing where that was not asked for or not given."""
+    tokens = (logprobs or {}).get("content") or ()
+    if not any(t.get("top_logprobs") for t in tokens):
+        return ()
+    return tuple(
+        (str(t["token"]), tuple((str(a["token"]), float(a["logprob"])) for a in t.get("top_logprobs") or ()))
+        for t in tokens
+    )

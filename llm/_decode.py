@@ -16,7 +16,7 @@ from transformers import DynamicCache
 from transformers.cache_utils import DynamicLayer
 
 from ..schema import seed_from
-from ._types import Choice, Sampling
+from ._types import Choice, Sampling, TokenChances
 
 GROWTH_TOKENS = 64
 SHRINK_BELOW = 0.75
@@ -72,11 +72,14 @@ def _make_cache(model: Any) -> Any:
 
 @dataclass
 class Job:
-    """A prompt to decode: token ids, how to sample, and the key of its random numbers."""
+    """A prompt to decode: token ids, how to sample, the key of its random numbers, and how many of the likeliest tokens
+    are wanted at each place.
+    """
 
     key: str
     tokens: list[int]
     sampling: Sampling
+    top_logprobs: int = 0
 
 
 class _Rows:
@@ -90,6 +93,8 @@ class _Rows:
         self.logprob = [0.0 for _ in self.owner]
         self.reason = ["length" for _ in self.owner]
         self.done = [False for _ in self.owner]
+        self.top = jobs[0].top_logprobs
+        self.chances: list[list[tuple[int, list[int], list[float]]]] = [[] for _ in self.owner]
         self.draws = torch.from_numpy(_uniforms(jobs)).to(device)
 
 
@@ -197,9 +202,9 @@ def _take(
     tokenizer: Any, step: int,
 ) -> int:  # fmt: skip
     """Note the chosen tokens of the rows that still run; return how many ran."""
-    logprobs = (
-        torch.log_softmax(logits.float(), -1).gather(-1, chosen[:, None])[:, 0].tolist() if sampling.logprobs else None
-    )
+    scores = torch.log_softmax(logits.float(), -1) if sampling.logprobs or rows.top else None
+    logprobs = scores.gather(-1, chosen[:, None])[:, 0].tolist() if scores is not None and sampling.logprobs else None
+    top = [t.tolist() for t in scores.topk(rows.top)] if scores is not None and rows.top else None
     n = 0
     for i, (row, token) in enumerate(zip(rows.alive, chosen.tolist(), strict=True)):
         if rows.done[row]:
@@ -211,6 +216,8 @@ def _take(
             rows.done[row], rows.reason[row] = True, "stop"
             continue
         rows.tokens[row].append(token)
+        if top:
+            rows.chances[row].append((token, top[1][i], top[0][i]))
         if sampling.stop and step % STOP_CHECK_EVERY == 0 and _has_stop(rows.tokens[row], sampling, tokenizer):
             rows.done[row], rows.reason[row] = True, "stop"
     return n
@@ -230,5 +237,15 @@ def _collect(rows: _Rows, jobs: Sequence[Job], sampling: Sampling, tokenizer: An
         text = text[: min(cuts)] if cuts else text
         n_tokens = len(rows.tokens[row]) + (rows.reason[row] == "stop" and not cuts)
         logprob = rows.logprob[row] if sampling.logprobs else None
-        out[rows.owner[row]].append(Choice(text, reason, n_tokens, logprob))
+        tokens = _spell(rows.chances[row], tokenizer) if rows.top else ()
+        out[rows.owner[row]].append(Choice(text, reason, n_tokens, logprob, (), tokens))
     return out
+
+
+def _spell(chances: Sequence[tuple[int, list[int], list[float]]], tokenizer: Any) -> tuple[TokenChances, ...]:
+    """Return tokens as texts; the end of a turn, which has none, as the empty text."""
+    spelled: list[TokenChances] = []
+    for chosen, ids, logprobs in chances:
+        texts = tokenizer.batch_decode([[i] for i in (chosen, *ids)], skip_special_tokens=True)
+        spelled.append((texts[0], tuple(zip(texts[1:], logprobs, strict=True))))
+    return tuple(spelled)

@@ -9,6 +9,7 @@ import asyncio
 import itertools
 import time
 from collections.abc import AsyncIterator, Callable, Container, Iterable
+from dataclasses import replace
 from typing import Any, cast
 
 from ..schema import utc_now
@@ -99,9 +100,9 @@ class LocalEngine:
 
         model, tokenizer, end_ids = self.load()
         created_at, started = utc_now(), time.monotonic()
-        jobs = [Job(r.request_id, self._encode(r), r.sampling) for r in batch]
+        jobs = [Job(r.request_id, self._encode(r), r.sampling, r.top_logprobs) for r in batch]
         room = _room_for_prompt(model, batch[0])
-        fitting = [Job(j.key, j.tokens[-room:], j.sampling) for j in jobs if self._cut_prompts or len(j.tokens) <= room]
+        fitting = [replace(j, tokens=j.tokens[-room:]) for j in jobs if self._cut_prompts or len(j.tokens) <= room]
         decoded = decode(model, tokenizer, fitting, end_ids=end_ids, on_tokens=self._on_tokens) if fitting else []
         choices = dict(zip((j.key for j in fitting), decoded, strict=True))
         times = (time.monotonic() - started, created_at, utc_now())
@@ -128,7 +129,7 @@ def _room_for_prompt(model: Any, request: Request) -> int:
 
 def _shape_of(request: Request) -> tuple[Any, ...]:
     s = request.sampling
-    return (s.n, s.temperature, s.top_p, s.max_tokens, s.stop, s.logprobs)
+    return (s.n, s.temperature, s.top_p, s.max_tokens, s.stop, s.logprobs, request.top_logprobs)
 
 
 def render_prompt(tokenizer: Any, request: Request) -> str:

@@ -68,27 +68,39 @@ class Request:
     """The step that asks; does not shape the call."""
     tools: tuple[Mapping[str, Any], ...] = ()
     """Tool definitions, in OpenAI's shape."""
+    top_logprobs: int = 0
+    """So many of the likeliest tokens are wanted at each place, with their log-probabilities; 0 = none. OpenAI and vLLM
+    give 20 at most."""
 
     @cached_property
     def request_id(self) -> str:
         """Tagged hash of everything that shapes the call."""
         model = self.model
-        shape = (
+        shape: tuple[Any, ...] = (
             self.messages, self.sampling, model.engine, model.model, model.revision, self.raw_prompt, self.scope,
             self.response_schema, self.tools,
         )  # fmt: skip
+        if self.top_logprobs:  # left out otherwise: requests that were answered before keep their ids
+            shape = (*shape, self.top_logprobs)
         return hash_id("req", orjson.dumps(shape, option=orjson.OPT_SORT_KEYS))
+
+
+TokenChances = tuple[str, tuple[tuple[str, float], ...]]
+"""One token of a completion, and the likeliest tokens in its place with their log-probabilities (natural log)."""
 
 
 @dataclass(frozen=True)
 class Choice:
-    """One completion. ``logprob``: natural log, summed over tokens, at temperature 1."""
+    """One completion. ``logprob``: natural log, summed over tokens, at temperature 1. ``tokens``: what was likely in the
+    place of each token, where ``top_logprobs`` were asked for and given.
+    """
 
     text: str
     finish_reason: str
     n_tokens: int
     logprob: float | None = None
     tool_calls: tuple[Mapping[str, Any], ...] = ()
+    tokens: tuple[TokenChances, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,7 @@ from collections import Counter
 from pathlib import Path
 
 from aiohttp import web
+from fake_judge import chances_of, judge
 from fake_teacher import teach
 
 MODEL = "fake-teacher"
@@ -63,8 +64,8 @@ class Endpoint:
 
     def complete(self, messages, seed, draw):
         question = messages[-1]["content"]
-        if (taught := teach(messages, draw)) is not None:
-            return taught
+        if (said := teach(messages, draw) or judge(messages, draw)) is not None:
+            return said
         if self.says and question not in self.answers:
             return self.says
         gold = self.answers.get(question, "#### 0")
@@ -110,6 +111,9 @@ class Endpoint:
             }
             for i in range(n)
         ]
+        if body.get("top_logprobs"):
+            for choice in choices:
+                choice["logprobs"] = chances_of(choice["message"]["content"], body["top_logprobs"])
         reply = {
             "id": key,
             "object": "chat.completion",

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from ...errors import InputError
-from ...schema import Message
+from ...schema import ABSENT, Message, read_path
 from ._base import Format
 from ._messages import need_tools, split_conversation
 from ._record import (
@@ -135,13 +135,8 @@ def _has(row: Row, column: str) -> bool:
 
 def _inside(row: Row, path: str) -> Any:
     """Return what stands in an object or list of the row (``result.0.text``), None when there is no such place."""
-    value: Any = row
-    for key in path.split("."):
-        if isinstance(value, list) and key.isdigit():
-            value = value[int(key)] if int(key) < len(value) else None
-        else:
-            value = value.get(key) if isinstance(value, dict) else None
-    return value
+    found = read_path(row, path)
+    return None if found is ABSENT else found
 
 
 def _join(row: Row, column: str) -> Any:

@@ -1,4 +1,5 @@
 import asyncio
+from dataclasses import replace
 
 import pytest
 import torch
@@ -93,6 +94,28 @@ def test_logprobs_are_those_of_the_model(seed):
                 logits = model(torch.tensor([head + tail])).logits[0].log_softmax(-1)
             expected = sum(logits[len(head) + i - 1, t].item() for i, t in enumerate(tail))
             assert choice.logprob == pytest.approx(expected, abs=1e-2)
+
+
+def test_likely_tokens_are_those_of_the_model(seed):
+    engine = LocalEngine(seed, batch_size=8)
+    wanted = [replace(r, top_logprobs=5) for r in requests(engine, QUESTIONS[:4], max_tokens=12)]
+    replies = answer(engine, wanted)
+    tokenizer = AutoTokenizer.from_pretrained(seed.path)
+    model = AutoModelForCausalLM.from_pretrained(seed.path)
+    assert texts(replies, wanted) == texts(
+        answer(engine, plain := requests(engine, QUESTIONS[:4], max_tokens=12)), plain
+    )
+    for request in wanted:
+        (choice,) = replies[request.request_id].choices
+        assert "".join(token for token, _ in choice.tokens) == choice.text
+        prompt = tokenizer.apply_chat_template(list(request.messages), add_generation_prompt=True, tokenize=False)
+        with torch.no_grad():
+            ids = torch.tensor([tokenizer.encode(prompt, add_special_tokens=False)])
+            best = model(ids).logits[0, -1].log_softmax(-1).topk(5)
+        assert [lp for _, lp in choice.tokens[0][1]] == pytest.approx(best.values.tolist(), abs=1e-2)
+        assert [t for t, _ in choice.tokens[0][1]] == [
+            tokenizer.decode([i], skip_special_tokens=True) for i in best.indices
+        ]
 
 
 def test_stop_texts_end_a_completion_and_are_not_in_it(seed):

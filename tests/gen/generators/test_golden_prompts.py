@@ -36,6 +36,19 @@ INPUTS = {
     "exercises": {**DOCUMENT, "exercises": 5},
     "grounded-dialogue": {"text": TEXT, "tag": "document", "question": "How high?"},
     "grounded-question": {"text": TEXT, "tag": "document", "question": "How high?"},
+    "judge-checklist": {"question": QUESTION, "completion": TEXT, "checks": ["Is it short?", "Is {{x}} there?"]},
+    "judge-checklist.reference": {"question": QUESTION, "completion": "240", "checks": ["Is it so?"], "reference": "240 m³"},
+    "judge-pairwise": {"question": QUESTION, "a": TEXT, "b": "240 m³", "criteria": "It is right."},
+    "judge-pairwise.no-ties": {"question": QUESTION, "a": "240", "b": TEXT, "criteria": "It is right.", "form": "win"},
+    "judge-reference": {"question": QUESTION, "completion": TEXT, "reference": "240 m³"},
+    "judge-rubric": {
+        "question": QUESTION, "completion": TEXT, "criteria": "It is right.", "low": 1, "high": 5, "mark": "-2",
+        "levels": ["1: {{wrong}}", "5: right and shown why"],
+    },
+    "judge-rubric.alone": {
+        "question": QUESTION, "completion": "240", "criteria": "It is right.", "low": 1, "high": 10, "form": "alone",
+        "reference": "240 m³",
+    },
     "persona-infer": {"text": TEXT, "per_item": 3},
     "persona-rewrite": {"persona": "A plumber of 50 years.", "instruction": QUESTION},
     "question-over-text": {"text": TEXT, "tag": "document", "question": "How high?"},
@@ -78,7 +91,7 @@ def test_values_stand_in_the_prompt_as_they_are(name):
     prompt = text_of(load_template(name.partition(".")[0]).render(INPUTS[name]))
     for key, value in INPUTS[name].items():
         for text in value if isinstance(value, list) else [value]:
-            if key not in ("operation", "images"):
+            if key not in ("operation", "images", "form"):
                 assert str(text) in prompt
 
 

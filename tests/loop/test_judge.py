@@ -1,0 +1,131 @@
+"""``flywheel judge run`` against the fake endpoint: the driver's guarantees hold for judges too."""
+
+import json
+
+import pytest
+import yaml
+from support import refused, run_cli, sql, start_cli, wait_for
+from support_flow import make_flow_project
+
+OWN = """
+from flywheel.gen import generator
+
+
+@generator("answers", consumes=("text",), templates=("note",))
+async def answers(item, ask):
+    \"\"\"An answer of known quality to each passage.\"\"\"
+    (completion,) = await ask("note", text=item.text("text"))
+    number = int(item.text("text").split()[1])
+    said = "mumble" if number % 5 == 4 else f"quality={number % 5 + 1}"
+    yield completion.made(said, prompt=item.text("text"), question=item.text("text"))
+"""
+STEPS = [{"step": "answers", "generator": "own.py:answers"}]
+RUBRIC = {"kind": "rubric", "name": "quality", "criteria": "It is right.", "by_tokens": False}
+VERDICTS = "select s.completion, v.* from verdicts v join samples s using (sample_id) order by s.completion, sample_id"
+
+
+@pytest.fixture
+def judged(tmp_path, endpoint, none):
+    """A project with 20 answers, a judge, and an endpoint."""
+    folder = make_flow_project(tmp_path / "p", n=20, steps=STEPS, engine={"model": "fake-teacher"})
+    (folder / "own.py").write_text(OWN)
+    write_judge(folder, RUBRIC)
+    server = endpoint(none, latency=0.02)
+    run_cli(folder, "generate", env=server.env, check=0)
+    return folder, server
+
+
+def write_judge(folder, settings):
+    (folder / "judge.yaml").write_text(yaml.safe_dump(settings))
+
+
+def judge(folder, env, **options):
+    return run_cli(
+        folder, "judge", "run", "--judge", str(folder / "judge.yaml"), "--step", "answers", env=env, **options
+    )
+
+
+def test_samples_are_judged_with_their_requests_on_record_and_never_twice(judged):
+    folder, server = judged
+    before = len(server.answered())
+    shown = judge(folder, server.env, check=0).stdout
+    assert "unparsable" in shown
+    rows = sql(folder, VERDICTS)
+    assert len(rows) == 20
+    for row in rows:
+        evidence = json.loads(row["evidence"])
+        (request,) = evidence["requests"]
+        assert sql(folder, f"select 1 as one from requests where request_id = '{request}'") == [{"one": 1}]
+        if row["completion"] == "mumble":
+            assert (row["passed"], row["score"], row["reason"]) == (None, None, "unparsable")
+            assert evidence["opinions"][0]["text"] == "I would rather not say."
+        else:
+            assert row["score"] == (int(row["completion"][-1]) - 1) / 4
+    asked = len(server.answered()) - before
+    assert asked == 20
+    judge(folder, server.env, check=0)
+    assert len(server.answered()) - before == asked
+    assert sql(folder, VERDICTS) == rows
+    (line,) = sql(
+        folder, "select entered, kept, dropped from funnel where step like 'judge.quality%' and step not like '%/%'"
+    )
+    assert line == {"entered": 20, "kept": 20, "dropped": 0}
+
+
+def test_a_kill_costs_only_what_was_in_flight(judged):
+    folder, server = judged
+    before = len(server.answered())
+    process = start_cli(
+        folder, "judge", "run", "--judge", str(folder / "judge.yaml"), "--step", "answers", env=server.env
+    )
+    wait_for(lambda: len(server.answered()) > before + 4)
+    process.kill()
+    process.communicate()
+    judge(folder, server.env, check=0)
+    assert len(sql(folder, "select distinct sample_id from verdicts")) == len(sql(folder, VERDICTS)) == 20
+    assert len(server.answered()) - before <= 20 + 8
+
+
+def test_another_criterion_is_another_judge(judged):
+    folder, server = judged
+    judge(folder, server.env, check=0)
+    write_judge(folder, {**RUBRIC, "criteria": "It is short."})
+    judge(folder, server.env, check=0)
+    names = [r["judge"] for r in sql(folder, "select distinct judge from verdicts")]
+    assert len(names) == 2
+    assert all(n.startswith("quality@") for n in names)
+
+
+def test_token_probabilities_are_kept_with_the_request(judged):
+    folder, server = judged
+    write_judge(folder, {**RUBRIC, "by_tokens": True})
+    judge(folder, server.env, check=0)
+    by_hand = ((4 * 0.6 + 5 * 0.25 + 3 * 0.1) / 0.95 - 1) / 4
+    (row,) = sql(
+        folder,
+        "select distinct v.score from verdicts v join samples s using (sample_id) where completion = 'quality=4'",
+    )
+    assert row["score"] == pytest.approx(by_hand)
+    (kept,) = sql(
+        folder, "select count(*) as n from requests where details like '%tokens%' and sampling like '%top_logprobs%'"
+    )
+    assert kept["n"] == 20
+
+
+def test_what_lacks_a_column_is_a_drop_with_its_reason(judged):
+    folder, server = judged
+    write_judge(folder, {"kind": "reference", "name": "right"})
+    judge(folder, server.env, check=0)
+    (row,) = sql(folder, "select reason, sum(n) as n from drops where step like 'judge.right%' group by reason")
+    assert (row["reason"], int(row["n"])) == ("no reference", 20)
+
+
+def test_what_cannot_be_judged_is_refused(judged):
+    folder, server = judged
+    write_judge(folder, {**RUBRIC, "models": ["a", "b"]})
+    refused(judge(folder, server.env), "a panel of 2")
+    write_judge(folder, {**RUBRIC, "criterion": "x"})
+    refused(judge(folder, server.env), "did you mean 'criteria'")
+    write_judge(folder, RUBRIC)
+    done = run_cli(folder, "judge", "run", "--judge", str(folder / "judge.yaml"), "--step", "nothing", env=server.env)
+    refused(done, "--step nothing", "none")
