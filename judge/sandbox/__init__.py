@@ -12,8 +12,8 @@ Defended, at every rung but ``none`` (each rung is tried by :func:`probe` before
 
 Not defended: faults of the kernel (a virtual machine is the wall against these); side channels, such as timing and
 caches; load below the limits (n runs use n times the limits, the disk's included at ``landlock``). At ``landlock``
-further: the names, sizes and dates of files outside can be learned (``stat``, not ``open``), the number of threads
-is limited by memory alone where root cannot change user, and the size of the scratch folder only by file and time.
+further: the names, sizes and dates of files outside can be learned (``stat``, not ``open``), and the scratch folder is
+limited by file size and time alone. Of earlier programs no text stays in reach; that a program ran before can be guessed.
 """
 
 from ._launcher import POOL

@@ -54,13 +54,12 @@ class Launcher:
         self._base.chmod(0o711)
         ours, theirs = socket.socketpair()
         with theirs:
-            code = str(Path(__file__).parent)
-            command = [sys.executable, "-P", "-s", "-S", "-X", "utf8", "-c", _START, code, isolation]
-            self._process = subprocess.Popen(
-                [*command, str(theirs.fileno()), str(self._base), *packages], pass_fds=[theirs.fileno()],
-                stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, cwd="/",
-                env=_ENVIRONMENT, start_new_session=True,
-            )  # fmt: skip
+            try:
+                self._process = self._start(theirs.fileno(), isolation, packages)
+            except OSError as error:
+                ours.close()
+                self._base.rmdir()
+                raise LauncherFault(f"{sys.executable} does not start: {error}") from error
         self._socket = ours
         self._socket.settimeout(START_TIMEOUT_S)
         try:
@@ -73,6 +72,14 @@ class Launcher:
         self.may_fork = bool(told["may_fork"])
         if isolation.endswith("namespace"):
             self._base.rmdir()  # its programs have a folder in memory
+
+    def _start(self, link: int, isolation: Isolation, packages: Sequence[str]) -> "subprocess.Popen[bytes]":
+        code = str(Path(__file__).parent)
+        command = [sys.executable, "-P", "-s", "-S", "-X", "utf8", "-c", _START, code, isolation]
+        return subprocess.Popen(
+            [*command, str(link), str(self._base), *packages], pass_fds=[link], stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, cwd="/", env=_ENVIRONMENT, start_new_session=True,
+        )  # fmt: skip
 
     @property
     def pid(self) -> int:

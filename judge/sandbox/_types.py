@@ -12,7 +12,7 @@ RUNGS: tuple[Isolation, ...] = ("user-namespace", "root-namespace", "landlock")
 
 ISOLATIONS: tuple[Isolation, ...] = ("auto", *RUNGS, "none")
 
-Reason = Literal["ok", "error", "timeout", "memory", "output", "killed", "sandbox"]
+Reason = Literal["ok", "error", "timeout", "memory", "processes", "output", "killed", "sandbox"]
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,8 @@ class Limits:
         wall_s: seconds from start to end, of the whole run.
         memory_mb: MiB of address space of each process, the interpreter's own (about 40) included; and of memory of the
             whole run.
-        processes: processes and threads of the whole run; at the ``landlock`` rung threads only. 1 = neither.
+        processes: processes and threads of the whole run, the program's first included. One more is refused by the
+            kernel; at ``landlock``, where there are threads only, and at ``none`` the run is ended instead.
         file_mb: MiB of the largest file.
         scratch_mb: MiB of the scratch folder, of the whole run; not kept at ``landlock`` and ``none``.
         open_files: descriptors.
@@ -67,8 +68,8 @@ class Outcome:
     """What came of a run.
 
     Attributes:
-        reason: ``ok`` exit status 0 · ``error`` another one · ``timeout`` wall or CPU time · ``memory`` · ``output`` too
-            much of it · ``killed`` by a signal of its own making · ``sandbox`` a fault of ours, of which the program is
+        reason: ``ok`` exit status 0 · ``error`` another one · ``timeout`` wall or CPU time · ``memory`` · ``processes``
+            too many · ``output`` too much of it · ``killed`` by a signal of its own making · ``sandbox`` a fault of ours, of which the program is
             not to blame.
         exit_code: None when a signal or a limit ended it.
         signal: number of the signal that ended it; None = none.

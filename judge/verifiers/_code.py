@@ -63,7 +63,7 @@ def verify_code(case: Case, options: Mapping[str, Any]) -> Verdict:
 
     Returns:
         Reasons: ``passed``, ``wrong answer``, ``error: NAME``, ``timeout``, ``memory limit``, ``output limit``,
-        ``killed``, ``no code``. Abstentions: ``no tests``, ``broken tests: …``, ``sandbox failed``.
+        ``process limit``, ``killed``, ``no code``. Abstentions: ``no tests``, ``broken tests: …``, ``sandbox failed``.
 
     Raises:
         SandboxError: this machine cannot isolate programs.
@@ -95,7 +95,9 @@ def run_grader(
     done = run_entries([entry], limits=limits, isolation=isolation, packages=packages)
     told = _read_lines(done.channel)
     if not told:
-        return Grade(None, done.stderr.strip().rpartition("\n")[2] if done.reason in ("error", "sandbox") else done.reason)
+        return Grade(
+            None, done.stderr.strip().rpartition("\n")[2] if done.reason in ("error", "sandbox") else done.reason
+        )
     if "error" in told[0]:
         return Grade(None, str(told[0]["error"]))
     score = float(told[0]["score"])
@@ -150,9 +152,7 @@ def _run_tests(program: str, tests: _Tests, options: Mapping[str, Any]) -> Verdi
         {"entry": "answer", "source": program, "stdin": ""},
         {"entry": "tests", "source": json.dumps(spec), "stdin": ""},
     ]
-    done = run_entries(
-        entries, limits=_limits(options), isolation=options["isolation"], packages=options["packages"]
-    )
+    done = run_entries(entries, limits=_limits(options), isolation=options["isolation"], packages=options["packages"])
     return _judge(done, _read_lines(done.channel))
 
 
@@ -162,7 +162,9 @@ def _read_lines(channel: bytes) -> list[dict[str, Any]]:
 
 
 def _judge(done: Outcome, told: list[dict[str, Any]]) -> Verdict:
-    known = {key: message for message in told for key in ("tests", "failed", "broken", "ended", "done") if key in message}
+    known = {
+        key: message for message in told for key in ("tests", "failed", "broken", "ended", "done") if key in message
+    }
     if done.reason == "sandbox":
         return Verdict(None, None, "sandbox failed", done.stderr[-LONGEST_EVIDENCE:])
     if "broken" in known:
@@ -190,7 +192,8 @@ def _name_error(line: str) -> str:
 
 
 def _name_stop(done: Outcome) -> str:
-    names = {"timeout": "timeout", "memory": "memory limit", "output": "output limit", "killed": "killed"}
+    names = {"timeout": "timeout", "memory": "memory limit", "output": "output limit"}
+    names |= {"processes": "process limit", "killed": "killed"}
     return names.get(done.reason, "error: ended early")
 
 

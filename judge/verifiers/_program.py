@@ -3,11 +3,14 @@
 import ast
 import re
 import textwrap
+import warnings
 from collections.abc import Collection
 
 _FENCE = re.compile(r"^[ \t]*(```+|~~~+)[ \t]*([\w+.-]*)[^\n]*\n(.*?)(?:^[ \t]*\1[ \t]*$|\Z)", re.MULTILINE | re.DOTALL)
 _PYTHON = ("", "python", "python3", "py", "py3")
-_LOOKS_LIKE_CODE = re.compile(r"^\s*(?:def|class|import|from|for|while|if|with|try|return|print|async)\b.*", re.MULTILINE)
+_LOOKS_LIKE_CODE = re.compile(
+    r"^\s*(?:def|class|import|from|for|while|if|with|try|return|print|async)\b.*", re.MULTILINE
+)
 _THINKING = re.compile(r"\A.*</think>", re.DOTALL)
 
 
@@ -70,12 +73,14 @@ def _choose(blocks: list[str], names: Collection[str]) -> str:
 
 
 def _defines(text: str, names: Collection[str]) -> bool:
-    return any(re.search(rf"^[ \t]*(?:async[ \t]+)?(?:def|class)[ \t]+{re.escape(n)}\b", text, re.MULTILINE) for n in names)
+    return any(
+        re.search(rf"^[ \t]*(?:async[ \t]+)?(?:def|class)[ \t]+{re.escape(n)}\b", text, re.MULTILINE) for n in names
+    )
 
 
 def _is_code(text: str) -> bool:
     try:
-        tree = ast.parse(text)
+        tree = _parse(text)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return _LOOKS_LIKE_CODE.search(text) is not None
     return any(not isinstance(n, ast.Expr) or isinstance(n.value, ast.Call | ast.Await) for n in tree.body)
@@ -83,7 +88,13 @@ def _is_code(text: str) -> bool:
 
 def _parses(text: str) -> bool:
     try:
-        ast.parse(text)
+        compile(_parse(text), "program.py", "exec", dont_inherit=True)  # beyond parsing: no return outside a function
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return False
     return True
+
+
+def _parse(text: str) -> ast.Module:
+    with warnings.catch_warnings():  # what a program's strings are escaped like is no matter of ours
+        warnings.simplefilter("ignore")
+        return ast.parse(text)

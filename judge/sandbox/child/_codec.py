@@ -10,7 +10,7 @@ import decimal
 import fractions
 import itertools
 import types
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, ItemsView, Iterator, KeysView, ValuesView
 from typing import Any
 
 LONGEST_ITERATOR = 100_000
@@ -26,7 +26,9 @@ _NAMED: dict[str, Callable[[str], Any]] = {
     "Decimal": decimal.Decimal, "Fraction": fractions.Fraction, "datetime": datetime.datetime.fromisoformat,
     "date": datetime.date.fromisoformat, "time": datetime.time.fromisoformat,
 }  # fmt: skip
-_TYPES = {t.__name__: t for t in (int, float, str, bool, list, tuple, dict, set, frozenset, bytes, complex, type(None))}
+_TYPES: dict[str, type] = {
+    t.__name__: t for t in (int, float, str, bool, list, tuple, dict, set, frozenset, bytes, complex, type(None))
+}
 
 Export = Callable[[Any], list[Any]]
 """Makes the handle of a value that is not plain."""
@@ -65,9 +67,9 @@ def _encode_compound(value: Any, export: Export) -> list[Any]:
         return ["n", next(t.__name__ for t in _TIMES if isinstance(value, t)), value.isoformat()]
     if isinstance(value, datetime.timedelta):
         return ["u", value.days, value.seconds, value.microseconds]
-    if isinstance(value, type) and _TYPES.get(value.__name__) is value:
+    if isinstance(value, type) and value in _TYPES.values():
         return ["T", value.__name__]
-    if isinstance(value, type({}.keys()) | type({}.values()) | type({}.items())):
+    if isinstance(value, KeysView | ValuesView | ItemsView):
         return ["l", *(encode(item, export) for item in value)]
     if isinstance(value, types.GeneratorType | map | filter | zip | enumerate | reversed | Iterator):
         return ["i", *(encode(item, export) for item in itertools.islice(value, LONGEST_ITERATOR))]

@@ -5,6 +5,9 @@ Texts come by descriptor (:data:`SOURCE`), never through the launcher's memory, 
 or its own tests there.
 """
 
+# pathlib is left out: every launcher would pay for its import, and descriptors need os in any case.
+# ruff: noqa: PTH109, SIM115
+
 import atexit
 import contextlib
 import json

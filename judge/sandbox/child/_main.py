@@ -4,6 +4,9 @@ It starts with a clean environment, so that nothing of its parent is in its memo
 everything that it started, when its parent's end of that socket closes.
 """
 
+# pathlib is left out: every launcher would pay for its import, and descriptors need os in any case.
+# ruff: noqa: PTH102, PTH106, PTH112, PTH118
+
 import contextlib
 import gc
 import json

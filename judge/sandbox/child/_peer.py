@@ -2,13 +2,15 @@
 
 The tests hold handles of the program's functions and objects: calling one sends its arguments, and what comes back is
 plain data or another handle. The program never holds the tests, their expected values, or the channel of results; of
-the tests' own functions it may only call those that it was given as arguments.
+the tests' own things it may only call the functions, and read and set the public attributes of the objects, that it was
+given as arguments.
 """
 
 import json
 import os
 import struct
 import traceback
+import types
 from collections.abc import Callable
 from typing import Any
 
@@ -161,10 +163,17 @@ class Peer:
         self.send(reply)
 
     def _do(self, operation: str, target: Any, args: list[Any], kwargs: dict[str, Any]) -> Any:
-        if self.names is None and operation != "call":
-            raise PermissionError("only calls")
+        if self.names is None and not self._may(operation, target, args):
+            raise PermissionError("not an argument of the program")
         value = self._given[target] if isinstance(target, int) else (self.names or {})[target]
         return value(*args, **kwargs) if operation == "call" else _OPERATIONS[operation](value, *args)
+
+    def _may(self, operation: str, target: Any, args: list[Any]) -> bool:
+        """Say whether the program may do this to something of the tests': call, or look at data that it was given."""
+        if operation == "call":
+            return True
+        is_code = isinstance(self._given[target], type | types.ModuleType | types.FunctionType | types.MethodType)
+        return not is_code and not (operation in ("get", "set") and str(args[0]).startswith("_"))
 
     def _export(self, value: Any) -> list[Any]:
         if isinstance(value, Handle):
@@ -187,6 +196,7 @@ def describe(error: BaseException) -> Message:
     kind = type(error).__name__
     try:
         line = traceback.format_exception_only(type(error), error)[-1].strip()
+        line = line.removeprefix(f"{type(error).__module__}.")
         text = str(error)
     except BaseException:  # noqa: BLE001 a program's exception can raise while it is shown
         line = text = kind

@@ -4,6 +4,9 @@ The supervisor is a process of ours between the launcher and the programs. In a 
 ends, however it ends, the kernel kills every other process there. It dies with the launcher, which dies with its parent.
 """
 
+# pathlib is left out: every launcher would pay for its import, and descriptors need os in any case.
+# ruff: noqa: PTH103, PTH120, PTH123
+
 import contextlib
 import fcntl
 import json
@@ -16,7 +19,7 @@ import socket
 import sys
 import time
 from collections.abc import Callable
-from typing import Any, NoReturn
+from typing import Any
 
 from . import _system as s
 from ._entries import ENTRIES
@@ -112,7 +115,7 @@ class _Watch:
         self.open = set(streams)
 
     def follow(self) -> str:
-        """Return why the run ended: "", "timeout", "memory" or "output"."""
+        """Return why the run ended: "", "timeout", "memory", "processes" or "output"."""
         next_look = time.monotonic() + TICK_S
         while self.report in self.open:
             now = time.monotonic()
@@ -120,8 +123,8 @@ class _Watch:
                 return "timeout"
             if now >= next_look:
                 next_look = now + TICK_S
-                if self._memory_kb() > self.limits["memory_kb"] * self.programs:
-                    return "memory"
+                if why := self._look():
+                    return why
             for stream, _ in self.poll.poll(max(min(next_look, self.deadline) - now, 0) * 1000 + 1):
                 if stream == self.control:
                     raise EOFError("the parent is gone")
@@ -146,17 +149,20 @@ class _Watch:
             self.poll.unregister(stream)
             self.open.discard(stream)
 
-    def _memory_kb(self) -> int:
+    def _look(self) -> str:
+        """Look at what the whole run uses now; return which limit it is over."""
         if self.proc < 0:
-            return 0
-        pages = sum(map(self._own_pages, list_children(self.proc, self.first)))
-        kb = pages * _PAGE // 1024
+            return ""
+        kb = n_threads = 0
+        for pid in list_children(self.proc, self.first):
+            memory = read_at(self.proc, f"{pid}/statm").split()
+            kb += (int(memory[1]) - int(memory[2])) * _PAGE // 1024 if memory else 0
+            told = read_at(self.proc, f"{pid}/stat").rpartition(")")[2].split()
+            n_threads += int(told[17]) if told else 0
         self.peak_kb = max(self.peak_kb, kb)
-        return kb
-
-    def _own_pages(self, pid: int) -> int:
-        text = read_at(self.proc, f"{pid}/statm").split()
-        return int(text[1]) - int(text[2]) if len(text) > 2 else 0
+        if kb > self.limits["memory_kb"] * self.programs:
+            return "memory"
+        return "processes" if n_threads > self.limits["processes"] + self.programs else ""
 
 
 def read_at(folder: int, path: str) -> str:

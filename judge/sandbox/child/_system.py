@@ -53,7 +53,13 @@ class System:
         """Make the mount at ``target``, and all below it, read-only."""
         try:
             self._syscall(
-                "mount_setattr", _MOUNT_SETATTR, _AT_FDCWD, target.encode(), _AT_RECURSIVE, struct.pack("4Q", 1, 0, 0, 0), 32
+                "mount_setattr",
+                _MOUNT_SETATTR,
+                _AT_FDCWD,
+                target.encode(),
+                _AT_RECURSIVE,
+                struct.pack("4Q", 1, 0, 0, 0),
+                32,
             )
         except OSError as error:
             if error.errno != errno.ENOSYS:  # before Linux 5.12; mounts below this one then stay as they are

@@ -12,6 +12,9 @@ none                    limits alone: the program can do what its user can
 The first three add a seccomp filter, drop every capability and set ``no_new_privs``.
 """
 
+# pathlib is left out: every launcher would pay for its import, and descriptors need os in any case.
+# ruff: noqa: PTH102, PTH103, PTH110, PTH112, PTH114, PTH115, PTH118, PTH120, PTH123, PTH208, PTH211
+
 import errno
 import os
 import struct
@@ -102,9 +105,7 @@ class Walls:
             self.system.prctl(s.PR_SET_NO_NEW_PRIVS, 1)
 
     def _filter(self) -> None:
-        code = _filter.build_filter(
-            may_fork=self.may_fork, shared_view=not self.has_pid_namespace, pid=os.getpid()
-        )
+        code = _filter.build_filter(may_fork=self.may_fork, shared_view=not self.has_pid_namespace, pid=os.getpid())
         _filter.install_filter(self.system, code)
 
 
@@ -185,7 +186,7 @@ class UserNamespaceWalls(NamespaceWalls):
         if uid != 0:
             self.system.unshare(flags)
         self.may_fork = uid != 0  # the kernel counts no processes of root: they would be without limit
-        self.uncounted = 4
+        self.uncounted = 2
         _write("/proc/self/setgroups", "deny")
         _write("/proc/self/uid_map", f"{_INSIDE_UID} {uid} 1")
         _write("/proc/self/gid_map", f"{_INSIDE_UID} {gid} 1")
