@@ -25,7 +25,8 @@ class Limits:
         memory_mb: MiB of address space of each process, the interpreter's own (about 40) included; and of memory of the
             whole run.
         processes: processes and threads of the whole run, the program's first included. One more is refused by the
-            kernel; at ``landlock``, where there are threads only, and at ``none`` the run is ended instead.
+            kernel. At ``landlock`` there are threads only. Where the kernel does not count for us (``none``, and
+            ``landlock`` without a user of its own), the run is ended instead.
         file_mb: MiB of the largest file.
         scratch_mb: MiB of the scratch folder, of the whole run; not kept at ``landlock`` and ``none``.
         open_files: descriptors.

@@ -84,7 +84,7 @@ def test_extraction(completion, prompt, expected):
     ],
 )
 def test_verdicts(completion, expected):
-    assert told(check(completion, timeout_s=1.0)) == expected
+    assert told(check(completion, timeout_s=0.5 if expected[2] == "timeout" else 10.0)) == expected
 
 
 def test_the_evidence_names_the_test_and_the_fault():
@@ -292,7 +292,7 @@ CASES = {
     ],
 )
 def test_cases(completion, expected):
-    assert told(check(completion, CASES, timeout_s=0.7)) == expected
+    assert told(check(completion, CASES, timeout_s=0.4 if expected[2] == "timeout" else 10.0)) == expected
 
 
 def test_the_evidence_of_a_case():
@@ -318,7 +318,7 @@ def test_the_evidence_of_a_case():
     ],
 )
 def test_graders(source, score, error):
-    grade = run_grader(source, {"output_text": "a"}, {"answer": "a"}, Limits(wall_s=1))
+    grade = run_grader(source, {"output_text": "a"}, {"answer": "a"}, Limits(wall_s=0.5 if error == "timeout" else 10))
     assert grade.score == score
     assert error is None or grade.error == error
 

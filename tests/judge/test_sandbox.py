@@ -127,7 +127,7 @@ def test_a_memory_bomb_of_many_processes(run):
     ids=["fork bomb", "zombie storm", "threads", "subprocesses"],
 )
 def test_a_process_bomb(run, source):
-    done = run(source, limits=Limits(wall_s=0.7, memory_mb=256, processes=12))
+    done = run(source, limits=Limits(wall_s=0.4, memory_mb=256, processes=12))
     assert done.reason in ("timeout", "memory", "processes") and done.seconds < 3
 
 
@@ -160,7 +160,7 @@ except RuntimeError:
 time.sleep(0.3)
 """
     done = run(source)
-    assert done.reason == "processes" if rung == "landlock" else done.stdout == "12\n"
+    assert done.stdout == "12\n" or (rung == "landlock" and done.reason == "processes")
 
 
 def test_a_daemon_does_not_survive(run):
@@ -182,7 +182,9 @@ except PermissionError:
 
 def test_deep_recursion(run):
     assert last_line(run("def f(): f()\nf()")).startswith("RecursionError")
-    done = run("import sys\nsys.setrecursionlimit(10**9)\ndef f(): return [f()]\nf()")
+    done = run(
+        "import sys\nsys.setrecursionlimit(10**9)\ndef f(): return [f()]\nf()", limits=Limits(wall_s=1, memory_mb=128)
+    )
     assert done.reason in ("memory", "killed", "timeout")
 
 
@@ -221,7 +223,7 @@ def test_many_large_files(run, rung):
 
 
 def test_nested_and_shut_folders_are_cleared(run):
-    source = "import os\nfor _ in range(3000):\n    os.mkdir('d'); os.chdir('d')\nos.mkdir('shut', 0)\nprint('done')"
+    source = "import os\nfor _ in range(1200):\n    os.mkdir('d'); os.chdir('d')\nos.mkdir('shut', 0)\nprint('done')"
     assert run(source).stdout == "done\n"
 
 

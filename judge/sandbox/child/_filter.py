@@ -86,7 +86,7 @@ def build_filter(*, may_fork: bool, shared_view: bool, pid: int) -> bytes:
     Args:
         may_fork: new processes are allowed, new namespaces never.
         shared_view: the machine's files and processes are in sight; see :data:`SHARED_VIEW`.
-        pid: the only process that may be signalled or limited where ``shared_view`` holds.
+        pid: the only process whose limits may be changed, and, where ``shared_view`` holds, that may be signalled.
     """
     column, arch = MACHINES[platform.machine()]
     code = [_op(_LOAD, _ARCH), _op(_JUMP_EQ, arch, 1, 0), _op(_RETURN, _KILL), _op(_LOAD, _NR)]
@@ -100,10 +100,10 @@ def build_filter(*, may_fork: bool, shared_view: bool, pid: int) -> bytes:
     code += _when(PRCTL, column, [_op(_LOAD, _ARG0), *_refuse_if(_JUMP_EQ, _SET_PDEATHSIG)])
     terminal = [*_refuse_if(_JUMP_EQ, _TIOCSTI), *_refuse_if(_JUMP_EQ, _TIOCLINUX)]
     code += _when(IOCTL, column, [_op(_LOAD, _ARG1), *terminal])
+    own = [_op(_LOAD, _ARG0), _op(_JUMP_EQ, pid, 1, 0), _op(_RETURN, _ERRNO | errno.EPERM)]
+    code += _when(PRLIMIT, column, [own[0], _op(_JUMP_EQ, 0, 2, 0), *own[1:]])
     if shared_view:
-        own = [_op(_LOAD, _ARG0), _op(_JUMP_EQ, pid, 1, 0), _op(_RETURN, _ERRNO | errno.EPERM)]
-        code += [line for table in SIGNALS for line in _when({table: SIGNALS[table]}, column, own)]
-        code += _when(PRLIMIT, column, [_op(_LOAD, _ARG0), _op(_JUMP_EQ, 0, 2, 0), *own[1:]])
+        code += [line for name, numbers in SIGNALS.items() for line in _when({name: numbers}, column, own)]
     return b"".join([*code, _op(_RETURN, _ALLOW)])
 
 
