@@ -9,6 +9,7 @@
     │   ├── NotFoundError         (FileNotFoundError)  a file, model, checkpoint or suite
     │   ├── FileAccessError       (OSError)            a named file that the system does not let us read or write
     │   ├── QueryError            (ValueError)         SQL that cannot be run
+    │   ├── SandboxError          (RuntimeError)       this machine cannot isolate programs
     │   └── MissingExtraError     (ImportError)        an optional dependency
     ├── StoreError
     │   ├── StoreLockedError      (TimeoutError)       another program holds the file
@@ -84,6 +85,10 @@ class FileAccessError(UserError, OSError):
 
 class QueryError(UserError, ValueError):
     """SQL that DuckDB refuses, or that would write."""
+
+
+class SandboxError(UserError, RuntimeError):
+    """This machine cannot isolate untrusted programs, or not in the way that was asked for."""
 
 
 class MissingExtraError(UserError, ImportError):

@@ -1,0 +1,234 @@
+"""The code verifier: a completion's program run against tests, in the sandbox.
+
+Which tests a row has is read from its columns:
+
+=========================================  ==========================================================================
+``test`` and ``entry_point``               HumanEval: ``check(candidate)``; each assert in its body is a test
+``test_list``                              MBPP: asserts, after ``test_setup_code`` and ``test_imports``
+``cases``                                  ``[{"input": …, "output": …}]``: stdin and stdout, up to trailing white space
+=========================================  ==========================================================================
+
+The program and its tests run in **two processes**. The program answers calls; it holds neither the tests, nor the expected
+values, nor the channel on which results are told, and its answers arrive as plain data, so that an object that equals
+everything equals nothing there. Exiting, printing, patching builtins or ``unittest``, and reading frames or memory
+change what the program's own process does and no verdict. Not defended: a program that recognises arguments and returns
+answers that it knows by heart; an assert that holds for any value (``assert f(x)``), or whose expected side calls the
+program; tests whose sense depends on the program's classes (their comparisons are not believed, so they fail).
+"""
+
+import ast
+import builtins
+import json
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from .._verdict import Verdict
+from ..sandbox import ISOLATIONS, Isolation, Limits, Outcome, run_entries, run_python
+from ._program import extract_program, parse_prompt
+from ._verifier import Case, verifier
+
+LONGEST_EVIDENCE = 1000
+
+_OPTIONS = {"timeout_s": 10.0, "memory_mb": 512, "isolation": "auto", "packages": (), "challenge": False}
+
+
+class Grade(NamedTuple):
+    """What a grader gave.
+
+    Attributes:
+        score: a finite number; None = it failed.
+        error: the exception's last line, or what ended it; empty when there is a score.
+    """
+
+    score: float | None
+    error: str = ""
+
+
+class _Tests(NamedTuple):
+    prelude: str
+    tests: list[str]
+    check: str
+    entry: str | None
+    names: list[str]
+
+
+@verifier("code", options=_OPTIONS, choices={"isolation": ISOLATIONS})
+def verify_code(case: Case, options: Mapping[str, Any]) -> Verdict:
+    """Run the program of ``case`` against its tests: passed = all of them, score = their share.
+
+    Options: ``timeout_s``: seconds of wall time for all tests of a row, for each of its ``cases``; ``memory_mb``: MiB;
+    ``isolation``: see :data:`flywheel.judge.sandbox.Isolation`; ``packages``: folders to import from; ``challenge``:
+    also MBPP's ``challenge_test_list``.
+
+    Returns:
+        Reasons: ``passed``, ``wrong answer``, ``error: NAME``, ``timeout``, ``memory limit``, ``output limit``,
+        ``process limit``, ``killed``, ``no code``. Abstentions: ``no tests``, ``broken tests: …``, ``sandbox failed``.
+
+    Raises:
+        SandboxError: this machine cannot isolate programs.
+    """
+    fields = case.fields
+    cases = _as_list(fields.get("cases"))
+    tests = _read_tests(fields, challenge=options["challenge"])
+    if not cases and tests is None:
+        return Verdict(None, None, "no tests")
+    prompt = fields.get("prompt") if tests and tests.entry and tests.prelude else None
+    names = tests.names if tests else ()
+    program = extract_program(case.completion, prompt=prompt or "", names=names)
+    if program is None:
+        return Verdict(False, 0.0, "no code")
+    return _run_tests(program, tests, options) if tests else _run_cases(program, cases, options)
+
+
+def run_grader(
+    source: str, sample: Mapping[str, Any], item: Mapping[str, Any], limits: Limits | None = None, *,
+    isolation: Isolation = "auto", packages: Sequence[str] = (),
+) -> Grade:  # fmt: skip
+    """Run a grader of kind ``python``: ``source`` defines ``grade(sample, item) -> float`` (OpenAI's RFT).
+
+    Raises:
+        SandboxError: this machine cannot isolate programs.
+    """
+    spec = json.dumps({"source": source, "sample": dict(sample), "item": dict(item)})
+    entry = {"entry": "grader", "source": spec, "stdin": ""}
+    done = run_entries([entry], limits=limits, isolation=isolation, packages=packages)
+    told = _read_lines(done.channel)
+    if not told:
+        return Grade(
+            None, done.stderr.strip().rpartition("\n")[2] if done.reason in ("error", "sandbox") else done.reason
+        )
+    if "error" in told[0]:
+        return Grade(None, str(told[0]["error"]))
+    score = float(told[0]["score"])
+    return Grade(score) if math.isfinite(score) else Grade(None, f"the score is {score}")
+
+
+def _read_tests(fields: Mapping[str, Any], *, challenge: bool) -> _Tests | None:
+    entry = fields.get("entry_point")
+    if fields.get("test") and entry:
+        return _Tests(parse_prompt(fields.get("prompt"), entry), [], str(fields["test"]), entry, [entry])
+    tests = [str(t) for t in _as_list(fields.get("test_list"))]
+    if challenge:
+        tests += [str(t) for t in _as_list(fields.get("challenge_test_list"))]
+    if not tests:
+        return None
+    imports = [str(line) for line in _as_list(fields.get("test_imports"))]
+    prelude = "\n".join([*imports, str(fields.get("test_setup_code") or "")])
+    return _Tests(prelude, tests, "", None, [entry] if entry else _called(tests))
+
+
+def _as_list(value: Any) -> list[Any]:
+    if isinstance(value, str) and value.lstrip().startswith("["):
+        try:
+            value = json.loads(value)
+        except ValueError:
+            return [value]
+    if value is None or value == "":
+        return []
+    return list(value) if isinstance(value, Sequence) and not isinstance(value, str) else [value]
+
+
+def _called(tests: Iterable[str]) -> list[str]:
+    found: dict[str, None] = {}
+    for text in tests:
+        try:
+            tree = ast.parse(text)
+        except (SyntaxError, ValueError, RecursionError):
+            continue
+        calls = [n.func.id for n in ast.walk(tree) if isinstance(n, ast.Call) and isinstance(n.func, ast.Name)]
+        found |= dict.fromkeys([n for n in calls if not hasattr(builtins, n)] or calls[:1])
+    return list(found)
+
+
+def _limits(options: Mapping[str, Any]) -> Limits:
+    """CPU time is no limit of its own: the program and its tests share the wall time."""
+    return Limits(cpu_s=options["timeout_s"] + 1, wall_s=options["timeout_s"], memory_mb=options["memory_mb"])
+
+
+def _run_tests(program: str, tests: _Tests, options: Mapping[str, Any]) -> Verdict:
+    spec = {"prelude": tests.prelude, "tests": tests.tests, "check": tests.check, "entry": tests.entry}
+    entries = [
+        {"entry": "answer", "source": program, "stdin": ""},
+        {"entry": "tests", "source": json.dumps(spec), "stdin": ""},
+    ]
+    done = run_entries(entries, limits=_limits(options), isolation=options["isolation"], packages=options["packages"])
+    return _judge(done, _read_lines(done.channel))
+
+
+def _read_lines(channel: bytes) -> list[dict[str, Any]]:
+    lines = channel.decode("utf-8", "replace").split("\n")
+    return [json.loads(line) for line in lines if line.startswith("{") and line.endswith("}")]
+
+
+def _judge(done: Outcome, told: list[dict[str, Any]]) -> Verdict:
+    known = {
+        key: message for message in told for key in ("tests", "failed", "broken", "ended", "done") if key in message
+    }
+    if done.reason == "sandbox":
+        return Verdict(None, None, "sandbox failed", done.stderr[-LONGEST_EVIDENCE:])
+    if "broken" in known:
+        return Verdict(None, None, f"broken tests: {known['broken']['broken']}"[:200])
+    if "failed" in known:
+        line = str(known["failed"]["failed"]["line"])
+        return Verdict(False, 0.0, _name_error(line), line[:LONGEST_EVIDENCE])
+    results = {m["test"]: m for m in told if "test" in m}
+    total = known.get("tests", {"tests": 0})["tests"]
+    n_passed = sum(bool(m["passed"]) for m in results.values())
+    if "done" in known and total and n_passed == total:
+        return Verdict(True, 1.0, "passed", f"{total} of {total} tests")
+    wrong = next((m for _, m in sorted(results.items()) if not m["passed"]), None)
+    score = min(n_passed, max(total - 1, 0)) / total if total else 0.0
+    if wrong is None:
+        return Verdict(False, score, _name_stop(done), f"{n_passed} of {total} tests, then it ended")
+    reason = wrong["reason"] if wrong["reason"] == "wrong answer" else _name_error(wrong["line"])
+    evidence = f"test {wrong['test'] + 1} of {total}: {wrong['source']} · {wrong['line'] or 'AssertionError'}"
+    return Verdict(False, score, reason, evidence[:LONGEST_EVIDENCE])
+
+
+def _name_error(line: str) -> str:
+    name = line.split(":")[0].strip()
+    return "memory limit" if name == "MemoryError" else f"error: {name}"
+
+
+def _name_stop(done: Outcome) -> str:
+    names = {"timeout": "timeout", "memory": "memory limit", "output": "output limit"}
+    names |= {"processes": "process limit", "killed": "killed"}
+    return names.get(done.reason, "error: ended early")
+
+
+def _run_cases(program: str, cases: list[Any], options: Mapping[str, Any]) -> Verdict:
+    n_passed = 0
+    wrong: tuple[str, str] | None = None
+    for i, one in enumerate(cases):
+        settings: dict[str, Any] = {"isolation": options["isolation"], "packages": options["packages"]}
+        done = run_python(program, stdin=_as_text(one["input"]), limits=_limits(options), **settings)
+        if done.reason == "sandbox":
+            return Verdict(None, None, "sandbox failed", done.stderr[-LONGEST_EVIDENCE:])
+        expected = _as_text(one["output"])
+        if done.ok and _normalise(done.stdout) == _normalise(expected):
+            n_passed += 1
+        elif wrong is None:
+            wrong = _explain_case(i, len(cases), done, expected)
+    if wrong is None:
+        return Verdict(True, 1.0, "passed", f"{len(cases)} of {len(cases)} cases")
+    return Verdict(False, n_passed / len(cases), *wrong)
+
+
+def _explain_case(index: int, total: int, done: Outcome, expected: str) -> tuple[str, str]:
+    last = done.stderr.rstrip().rpartition("\n")[2]
+    if done.ok:
+        reason, told = "wrong answer", f"expected {expected.rstrip()!r:.300}, received {done.stdout.rstrip()!r:.300}"
+    elif done.reason == "error":
+        reason, told = (_name_error(last) if last else f"error: exit status {done.exit_code}"), last
+    else:
+        reason, told = _name_stop(done), last
+    return reason, f"case {index + 1} of {total}: {told}"[:LONGEST_EVIDENCE]
+
+
+def _as_text(value: Any) -> str:
+    return "\n".join(map(str, value)) if isinstance(value, list) else str(value)
+
+
+def _normalise(text: str) -> list[str]:
+    return [line.rstrip() for line in text.rstrip().splitlines()]

@@ -1,0 +1,360 @@
+"""The code verifier: real data sets, and programs that try to fake a pass."""
+
+import gzip
+import json
+
+import pytest
+from flywheel.judge.sandbox import Limits, probe
+from flywheel.judge.verifiers import Case
+from flywheel.judge.verifiers._code import run_grader, verify_code
+from flywheel.judge.verifiers._program import extract_program
+
+pytestmark = pytest.mark.skipif(probe().best is None, reason="nothing isolates programs here")
+
+ADD = {"test_list": ["assert add(1, 2) == 3", "assert add(5, 5) == 10", "assert add(-1, 1) == 0"]}
+GOOD = "def add(a, b):\n    return a + b\n"
+
+
+def check(completion, fields=ADD, **options):
+    return verify_code.check(Case(completion, fields=fields), {**verify_code.options, "timeout_s": 5.0, **options})
+
+
+def told(verdict):
+    return verdict.passed, verdict.score, verdict.reason
+
+
+# Extraction
+
+HEAD = "from typing import List\n\ndef add(a: int, b: int) -> int:\n    '''Add.'''\n"
+
+
+@pytest.mark.parametrize(
+    ("completion", "prompt", "expected"),
+    [
+        (GOOD, "", GOOD),
+        (f"Sure!\n```python\n{GOOD}```\nDone.", "", GOOD),
+        (f"```\n{GOOD}```", "", GOOD),
+        (f"~~~py\n{GOOD}~~~", "", GOOD),
+        (f"```python\n{GOOD}", "", GOOD),
+        ("1. so:\n   ```python\n   def add(a, b):\n       return a + b\n   ```", "", GOOD),
+        (
+            f"```python\nx = 1\n```\nthen\n```python\n{GOOD}```\n```python\nprint(add(1, 2)) # a long line that uses it\n```",
+            "",
+            GOOD,
+        ),
+        (f"```bash\npip install x\n```\n```python\n{GOOD}```", "", GOOD),
+        (f"<think>```python\nbad\n```</think>{GOOD}", "", GOOD),
+        ("    return a + b\n", HEAD, HEAD + "    return a + b\n"),
+        ("```python\n    return a + b\n```", HEAD, HEAD + "    return a + b\n"),
+        ("```python\nreturn a + b\n```", HEAD, HEAD + "    return a + b\n"),
+        (GOOD, HEAD, f"{HEAD}\n{GOOD}"),
+        (f"```python\n{GOOD}```", HEAD, f"{HEAD}\n{GOOD}"),
+        ("", "", None),
+        ("  \n", HEAD, None),
+        ("I cannot help with that.", "", None),
+        ("hello", "", None),
+        ("```json\n{}\n```", "", None),
+    ],
+)
+def test_extraction(completion, prompt, expected):
+    assert extract_program(completion, prompt=prompt, names=["add"]) == expected
+
+
+# Verdicts
+
+
+@pytest.mark.parametrize(
+    ("completion", "expected"),
+    [
+        (GOOD, (True, 1.0, "passed")),
+        ("def add(a, b): return 3", (False, 1 / 3, "wrong answer")),
+        ("def add(a, b): return a - b", (False, 0.0, "wrong answer")),
+        ("def add(a, b): return c", (False, 0.0, "error: NameError")),
+        ("def add(a, b): return 1 / 0", (False, 0.0, "error: ZeroDivisionError")),
+        ("def plus(a, b): return a + b", (False, 0.0, "error: NameError")),
+        ("def add(a, b:", (False, 0.0, "error: SyntaxError")),
+        ("import nothing_like_this\n" + GOOD, (False, 0.0, "error: ModuleNotFoundError")),
+        ("def add(a, b): return input()", (False, 0.0, "error: EOFError")),
+        ("def add(a, b):\n    while True: pass", (False, 0.0, "timeout")),
+        ("while True: pass", (False, 0.0, "timeout")),
+        ("def add(a, b): return bytearray(10**11)", (False, 0.0, "memory limit")),
+        ("def add(a, b): return add(a, b)", (False, 0.0, "error: RecursionError")),
+        ("I am sorry.", (False, 0.0, "no code")),
+        ("class Odd(Exception): pass\ndef add(a, b): raise Odd('x')", (False, 0.0, "error: Odd")),
+    ],
+)
+def test_verdicts(completion, expected):
+    assert told(check(completion, timeout_s=0.5 if expected[2] == "timeout" else 10.0)) == expected
+
+
+def test_the_evidence_names_the_test_and_the_fault():
+    assert check("def add(a, b): return a + b if a < 5 else 1 / 0").evidence == (
+        "test 2 of 3: assert add(5, 5) == 10 · ZeroDivisionError: division by zero"
+    )
+    assert check("def add(a, b): return 3").evidence == "test 2 of 3: assert add(5, 5) == 10 · AssertionError"
+    assert check(GOOD).evidence == "3 of 3 tests"
+
+
+def test_tests_that_a_loop_did_not_reach_are_not_passed():
+    verdict = check("def add(a, b):\n    if a == 5:\n        while True: pass\n    return a + b", timeout_s=0.7)
+    assert told(verdict) == (False, 1 / 3, "timeout")
+
+
+def test_faults_of_the_data_are_abstentions():
+    assert told(check(GOOD, {})) == (None, None, "no tests")
+    assert check(GOOD, {"test_list": ["assert add(1, 2 == 3"]}).passed is None
+    assert check(GOOD, {"test_list": ["assert add(1, 2) == 3"], "test_setup_code": "1 / 0"}).reason.startswith(
+        "broken tests"
+    )
+
+
+def test_setup_challenge_tests_and_json_columns():
+    fields = {
+        "test_setup_code": "base = 1", "test_list": '["assert add(base, 2) == 3"]', "test_imports": ["import math"],
+        "challenge_test_list": ["assert math.isclose(add(0.5, 0.5), 1)", "assert add(7, 7) == 15"],
+    }  # fmt: skip
+    assert told(check(GOOD, fields)) == (True, 1.0, "passed")
+    assert told(check(GOOD, fields, challenge=True)) == (False, 2 / 3, "wrong answer")
+
+
+CHECK = {
+    "prompt": "import math\n\ndef twice(x):\n    return 2 * x\n\ndef half(x):\n    '''Undo twice.'''\n",
+    "entry_point": "half",
+    "test": "def check(candidate):\n    assert candidate(twice(4)) == 4\n    for i in range(5):\n"
+    "        assert math.fabs(candidate(i) - i / 2) < 1e-9\n    assert candidate(3) == 1.5\n",
+}
+
+
+def test_check_functions_with_helpers_of_the_prompt():
+    assert told(check("    return x / 2\n", CHECK)) == (True, 1.0, "passed")
+    assert told(check("    return x // 2\n", CHECK)) == (False, 1 / 3, "wrong answer")
+    assert told(check("    return 4\n", CHECK)) == (False, 1 / 3, "wrong answer")
+    assert check("", CHECK).reason == "no code"
+
+
+@pytest.mark.parametrize(
+    ("program", "tests"),
+    [
+        ("def f(xs): xs.append(1); return xs", ["a = [0]\nf(a)\nassert a == [0, 1]", "assert f([]) == [1]"]),
+        ("def f(n):\n    for i in range(n): yield i", ["assert list(f(3)) == [0, 1, 2]", "assert sum(f(4)) == 6"]),
+        ("def f(g, x): return g(g(x))", ["assert f(lambda x: x + 1, 1) == 3"]),
+        ("def f(x): return {'a': (1, {2}), 3: [None, 1.5, 'é', b'x', True, 10**40]}",
+         ["assert f(0) == {'a': (1, {2}), 3: [None, 1.5, 'é', b'x', True, 10**40]}", "assert isinstance(f(0)['a'], tuple)"]),
+        ("class P:\n    def __init__(self, a): self.a = a\ndef f(ps): return max(p.a for p in ps)",
+         ["assert f([P(1), P(5)]) == 5", "p = P(2)\np.a = 9\nassert f([p]) == 9 and p.a == 9"]),
+        ("def f(x):\n    if x < 0: raise ValueError('no')\n    return x",
+         ["try:\n    f(-1)\n    assert False\nexcept ValueError as e:\n    assert str(e) == 'no'"]),
+        ("import collections, fractions, decimal\ndef f(s): return collections.Counter(s)", ["assert f('aab') == {'a': 2, 'b': 1}"]),
+        ("def f(n):\n    return 0 if n is None else n.value + f(n.next)",
+         ["class N:\n    def __init__(self, v, n=None): self.value, self.next, self._hidden = v, n, 0\nassert f(N(1, N(4))) == 5"]),
+        ("def sum(a, b): return a + b", ["assert sum(2, 3) == 5"]),
+        ("import re\ndef f(s): return re.match('a', s)", ["assert f('a')", "assert not f('b')"]),
+        ("def f(): return float('nan'), float('inf'), -0.0", ["a, b, c = f()\nassert a != a and b == float('inf') and c == 0"]),
+    ],
+)  # fmt: skip
+def test_values_cross_as_they_are(program, tests):
+    assert told(check(program, {"test_list": tests})) == (True, 1.0, "passed")
+
+
+# Faking a pass
+
+ALWAYS_EQUAL = """
+class Yes:
+    def __eq__(self, other): return True
+    def __ne__(self, other): return False
+    def __sub__(self, other): return 0
+    __rsub__ = __sub__
+    def __lt__(self, other): return True
+    __le__ = __gt__ = __ge__ = __lt__
+    def __float__(self): return 0.0
+    def __abs__(self): return 0
+class Int(int):
+    def __eq__(self, other): return True
+    __hash__ = int.__hash__
+def add(a, b): return {}
+"""
+
+TRICKS = {
+    "os._exit": "import os\nos._exit(0)",
+    "os._exit in a call": "import os\ndef add(a, b): os._exit(0)",
+    "sys.exit": "import sys\nsys.exit(0)",
+    "sys.exit in a call": "import sys\ndef add(a, b): sys.exit(0)",
+    "print the marker": "print('{\"tests\": 3}\\n{\"done\": true}\\npassed\\nOK')\ndef add(a, b): print('passed')",
+    "write to every descriptor": """
+import json, os
+lines = [{"tests": 3}] + [{"test": i, "passed": True, "reason": "passed", "source": "", "line": ""} for i in range(3)]
+data = "".join(json.dumps(l) + "\\n" for l in lines + [{"done": True}]).encode()
+def add(a, b):
+    for fd in range(256):
+        try: os.write(fd, data)
+        except OSError: pass
+    os._exit(0)
+""",
+    "equal to everything": ALWAYS_EQUAL.format("Yes()"),
+    "an int equal to everything": ALWAYS_EQUAL.format("Int(7)"),
+    "a list of equals": ALWAYS_EQUAL.format("[Yes()]"),
+    "patched builtins": """
+import builtins, sys, unittest
+builtins.AssertionError = type('Never', (BaseException,), {})
+builtins.abs = builtins.round = lambda *a: 0
+unittest.TestCase.assertEqual = lambda *a: None
+sys.excepthook = lambda *a: None
+def add(a, b): return None
+""",
+    "patched harness": """
+import sys
+for name, module in list(sys.modules.items()):
+    if name.startswith('child'):
+        for key, value in list(vars(module).items()):
+            if key in ('describe', 'decode'): setattr(module, key, lambda *a: {'value': True})
+            if key == 'run_tests': setattr(module, key, lambda *a: None)
+def add(a, b): return None
+""",
+    "a hook on exceptions": "import sys\nsys.settrace(lambda *a: None)\nsys.setprofile(None)\ndef add(a, b): raise AssertionError",
+    "expected values from frames": """
+import gc, sys
+needle = chr(97) + 'ssert add(5, 5)'
+def find(a, b):
+    frame = sys._getframe()
+    while frame:
+        for value in frame.f_locals.values():
+            if isinstance(value, str) and needle in value: return 'found'
+        frame = frame.f_back
+    for o in gc.get_objects():
+        if isinstance(o, (list, dict)) and len(o) < 1000 and o is not globals() and needle in repr(list(o)): return 'found'
+def add(a, b):
+    if find(a, b): return a + b
+""",
+    "kill the tests": "import os, signal\ndef add(a, b):\n    for p in (1, 2, 3, os.getppid(), 4, -1):\n"
+    "        try: os.kill(p, 9)\n        except OSError: pass",
+    "names of the tests": "def check(f): pass\ndef isinstance(*a): return True\ndef run_tests(*a): pass\ndef add(a, b): return 9",
+    "a forged reply": """
+import json, os, struct
+def add(a, b):
+    for v in (3, 10, 0):
+        d = json.dumps({"test": 0, "passed": True, "value": None, "changed": [], "done": True}).encode()
+        os.write(3, struct.pack("I", len(d)) + d)
+    os._exit(0)
+""",
+    "rubbish on the link": "import os\ndef add(a, b):\n    os.write(3, b'\\xff' * 100)\n    os._exit(0)",
+    "a deep reply": "import os, struct\ndef add(a, b):\n    d = b'[' * 100000\n    os.write(3, struct.pack('I', len(d)) + d)",
+    "endless iterator": "import itertools\ndef add(a, b): return itertools.count()",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("trick", TRICKS)
+def test_no_trick_passes(trick):
+    verdict = check(TRICKS[trick], timeout_s=3.0)
+    assert verdict.passed is False and verdict.score == 0.0, verdict
+
+
+def test_a_program_that_ends_inside_a_bare_except_fails():
+    fields = {"test_list": ["try:\n    add(1, 2)\nexcept:\n    pass"]}
+    assert check("import os\ndef add(a, b): os._exit(0)", fields).passed is False
+
+
+def test_a_function_that_is_given_does_not_open_the_tests():
+    fields = {"test_list": ["secret = 41\nassert add(lambda: 0, 1) == 41"]}
+    for reach in ("a.__globals__['secret']", "a.__code__.co_consts[0]", "type(a).__init__.__globals__['secret']"):
+        verdict = check(f"def add(a, b): return {reach}", fields)
+        assert verdict.passed is False and verdict.reason in ("error: PermissionError", "error: KeyError"), verdict
+
+
+def test_a_helper_of_the_tests_is_not_the_programs():
+    fields = {"test_list": ["assert set(f(1)) == set([1, 2])", "assert math.isclose(f(1)[0], 1)", "assert same(f(1), [1, 2])"],
+              "test_setup_code": "def same(a, b):\n    return a == b"}  # fmt: skip
+    program = "class Yes:\n    pass\nsame = set = lambda *a: 1\nclass math:\n    isclose = staticmethod(lambda *a: True)\ndef f(x): return [9]"
+    assert told(check(program, fields)) == (False, 0.0, "wrong answer")
+
+
+# stdin and stdout
+
+CASES = {
+    "cases": [{"input": "1 2\n", "output": "3\n"}, {"input": "5 5", "output": "10"}, {"input": "0 0", "output": "0"}]
+}
+
+
+@pytest.mark.parametrize(
+    ("completion", "expected"),
+    [
+        ("a, b = map(int, input().split())\nprint(a + b, ' ')\nprint()", (True, 1.0, "passed")),
+        (
+            "def main():\n    print(sum(map(int, input().split())))\nif __name__ == '__main__':\n    main()",
+            (True, 1.0, "passed"),
+        ),
+        ("print(3)", (False, 1 / 3, "wrong answer")),
+        ("print(int(input()))", (False, 0.0, "error: ValueError")),
+        ("print(3); raise SystemExit(2)", (False, 0.0, "error: exit status 2")),
+        ("while True: pass", (False, 0.0, "timeout")),
+        ("x = bytearray(10**11)", (False, 0.0, "memory limit")),
+        ("while True: print('x' * 10000)", (False, 0.0, "output limit")),
+        ("import os\nos.kill(os.getpid(), 9)", (False, 0.0, "killed")),
+    ],
+)
+def test_cases(completion, expected):
+    assert told(check(completion, CASES, timeout_s=0.4 if expected[2] == "timeout" else 10.0)) == expected
+
+
+def test_the_evidence_of_a_case():
+    assert check("print(3)", CASES).evidence == "case 2 of 3: expected '10', received '3'"
+
+
+# Graders of kind python
+
+
+@pytest.mark.parametrize(
+    ("source", "score", "error"),
+    [
+        ("def grade(sample, item): return 0.5 + 0.25 * (sample['output_text'] == item['answer'])", 0.75, ""),
+        ("def grade(sample, item):\n    print('noise')\n    return True", 1.0, ""),
+        ("def grade(sample, item): return item['nothing']", None, "KeyError: 'nothing'"),
+        ("def grade(sample, item): return 'a'", None, "ValueError: could not convert string to float: 'a'"),
+        ("def grade(sample, item): return float('nan')", None, "the score is nan"),
+        ("def score(sample, item): return 1", None, "KeyError: 'grade'"),
+        ("def grade(:", None, "SyntaxError: invalid syntax"),
+        ("while True: pass", None, "timeout"),
+        ("import os; os._exit(3)", None, ""),
+        ("open('/etc/passwd')", None, None),
+    ],
+)
+def test_graders(source, score, error):
+    grade = run_grader(source, {"output_text": "a"}, {"answer": "a"}, Limits(wall_s=0.5 if error == "timeout" else 10))
+    assert grade.score == score
+    assert error is None or grade.error == error
+
+
+# Real data
+
+
+def read_humaneval(shared_data):
+    with gzip.open(shared_data / "humaneval/HumanEval.jsonl.gz", "rt") as stream:
+        return [json.loads(line) for line in stream]
+
+
+def read_mbpp(shared_data):
+    return [json.loads(line) for line in (shared_data / "mbpp/mbpp.jsonl").read_text().splitlines()]
+
+
+def test_human_evals_own_examples(shared_data):
+    problem = json.loads((shared_data / "humaneval/example_problem.jsonl").read_text())
+    samples = (shared_data / "humaneval/example_samples.jsonl").read_text().splitlines()
+    passed = [check(json.loads(s)["completion"], problem, timeout_s=1.0).passed for s in samples]
+    assert passed == [False, False, False, True, True, True]
+
+
+def test_canonical_solutions_pass_and_mutated_ones_fail(shared_data):
+    problems = read_humaneval(shared_data)[::4]
+    for row in problems:
+        solution = row["canonical_solution"]
+        assert told(check(solution, row)) == (True, 1.0, "passed"), row["task_id"]
+        fenced = f"Here it is:\n```python\n{row['prompt']}{solution}```\nThat is all."
+        assert check(fenced, row).passed, row["task_id"]
+        assert check("    return None\n", row).passed is False
+        assert check("    return 12345\n", row).passed is False
+
+
+def test_mbpps_solutions_pass_and_mutated_ones_fail(shared_data):
+    for row in read_mbpp(shared_data)[::12]:
+        assert told(check(row["code"], row, challenge=True)) == (True, 1.0, "passed"), row["task_id"]
+        mutated = row["code"].replace("return ", "return None and ")
+        assert check(mutated, row).passed is False, row["task_id"]
