@@ -1,0 +1,2 @@
+from ._minhash import MinHashIndex
+__all__=["MinHashIndex"]
