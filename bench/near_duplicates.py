@@ -117,7 +117,9 @@ def run_rensa(rows, threshold):
     pairs = []
     for start in range(0, len(rows), 10_000):
         texts = rows[start : start + 10_000]
-        for i, sketch in enumerate(RMinHash.from_token_sets([list(shingles(t)) for t in texts], bands * width, 42), start):
+        for i, sketch in enumerate(
+            RMinHash.from_token_sets([list(shingles(t)) for t in texts], bands * width, 42), start
+        ):
             pairs += verified(rows, threshold, ((j, i) for j in lsh.query(sketch)))
             lsh.insert(i, sketch)
     return pairs
@@ -184,7 +186,10 @@ def run_text_dedup(rows, threshold):
     bands, width = bands_of(threshold)
     prime = np.uint64((1 << 61) - 1)
     n = bands * width
-    permutations = (RNG.randint(1, prime, size=(n,), dtype=np.uint64), RNG.randint(0, prime, size=(n,), dtype=np.uint64))
+    permutations = (
+        RNG.randint(1, prime, size=(n,), dtype=np.uint64),
+        RNG.randint(0, prime, size=(n,), dtype=np.uint64),
+    )
     ranges = [(i * width, (i + 1) * width) for i in range(bands)]
     tables = [defaultdict(list) for _ in range(bands)]
     for i, row in enumerate(rows):
@@ -250,7 +255,9 @@ def main():
         folder = Path(name)
         rows, planted = make_rows(args.rows)
         (folder / "rows.json").write_text(json.dumps(rows))
-        print(f"{len(rows)} rows, {len(planted)} planted duplicates, threshold {args.threshold}, bands {bands_of(args.threshold)}")
+        print(
+            f"{len(rows)} rows, {len(planted)} planted duplicates, threshold {args.threshold}, bands {bands_of(args.threshold)}"
+        )
         for engine in args.engines.split(","):
             command = [
                 pythons.get(engine, sys.executable), __file__, "--threshold", str(args.threshold), "--work", engine, name,

@@ -149,7 +149,13 @@ def mix(values: Array) -> Array:
     """Spread the bits of uint64 ``values`` (the finaliser of MurmurHash3)."""
     values = (values ^ (values >> np.uint64(33))) * np.uint64(0xFF51AFD7ED558CCD)
     values = (values ^ (values >> np.uint64(33))) * np.uint64(0xC4CEB9FE1A85EC53)
-    return values ^ (values >> np.uint64(33))
+    mixed: Array = values ^ (values >> np.uint64(33))
+    return mixed
+
+
+def low_half(hashes: Array, bits: int) -> Array:
+    """Return the lowest ``bits`` bits of uint64 ``hashes``, int64."""
+    return (hashes & np.uint64((1 << bits) - 1)).astype(np.int64)
 
 
 def powers(n: int) -> tuple[Array, Array]:

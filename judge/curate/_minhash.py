@@ -67,7 +67,7 @@ class MinHashIndex(AbstractContextManager["MinHashIndex"]):
         rng = np.random.default_rng(seed)
         self._masks = rng.integers(0, 1 << 64, (self._bands, self._rows), np.uint64)
         self._factors = rng.integers(0, 1 << 63, (self._bands, self._rows), np.uint64) * np.uint64(2) + np.uint64(1)
-        self._file: IO[bytes] = tempfile.TemporaryFile(prefix="flywheel-minhash-")  # noqa: SIM115: closed by close()
+        self._file: IO[bytes] = tempfile.TemporaryFile(prefix="flywheel-minhash-")  # noqa: SIM115
         self._keys: list[Array] = []
         self._bitmaps: list[Array] = []
         self._sizes: list[Array] = []
@@ -248,7 +248,8 @@ def _pairs_of(keys: Array, rank: Array, filled: Array) -> Iterator[tuple[Array, 
 
 
 def _within(counts: Array) -> Array:
-    return np.arange(int(counts.sum())) - np.repeat(np.cumsum(counts) - counts, counts)
+    at: Array = np.arange(int(counts.sum())) - np.repeat(np.cumsum(counts) - counts, counts)
+    return at
 
 
 def _split(counts: Array) -> Iterator[slice]:
