@@ -64,14 +64,24 @@ def find_near(
     *,
     words: int = 2,
     same_numbers: bool = False,
+    labels: Sequence[str | None] | None = None,
     n_earlier: int = 0,
     seed: int = 0,
 ) -> list[Duplicate]:
-    """Return the rows that are near duplicates of a better one, by :class:`MinHashIndex`."""
+    """Return the rows that are near duplicates of a better one, by :class:`MinHashIndex`.
+
+    ``labels``, one a row: rows whose labels differ are no duplicates, since a small change that turns the label teaches most.
+    """
     with MinHashIndex(threshold, words=words, same_numbers=same_numbers, seed=seed) as index:
         index.add(texts)
         rank = rank_rows(scores, n_earlier)
-        return keep_greedily(index.find(rank, fixed=n_earlier), rank, n_earlier)
+        edges = index.find(rank, fixed=n_earlier)
+    if labels is not None:
+        codes: dict[str | None, int] = {}
+        coded = np.array([codes.setdefault(label, len(codes)) for label in labels], np.int64)
+        same = coded[edges.left] == coded[edges.right]
+        edges = Edges(edges.left[same], edges.right[same], edges.jaccard[same])
+    return keep_greedily(edges, rank, n_earlier)
 
 
 def keep_greedily(edges: Edges, rank: Array, n_earlier: int = 0) -> list[Duplicate]:
@@ -80,8 +90,13 @@ def keep_greedily(edges: Edges, rank: Array, n_earlier: int = 0) -> list[Duplica
     gone: dict[int, Duplicate] = {}
     for i in order.tolist():
         kept, row = int(edges.left[i]), int(edges.right[i])
-        if row >= n_earlier and kept not in gone and row not in gone:
-            gone[row] = Duplicate(row, kept, float(edges.jaccard[i]))
+        similarity = float(edges.jaccard[i])
+        if row < n_earlier or row in gone:
+            continue
+        if kept not in gone:
+            gone[row] = Duplicate(row, kept, similarity)
+        elif similarity == 1.0:  # a copy goes with the row that stands for it
+            gone[row] = Duplicate(row, gone[kept].kept, gone[kept].similarity)
     return sorted(gone.values(), key=lambda d: d.row)
 
 

@@ -72,6 +72,7 @@ class MinHashIndex(AbstractContextManager["MinHashIndex"]):
         self._bitmaps: list[Array] = []
         self._sizes: list[Array] = []
         self._numbers: list[Array] = []
+        self._sets: list[Array] = []
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -96,6 +97,7 @@ class MinHashIndex(AbstractContextManager["MinHashIndex"]):
             numbers = np.where(hashed.numeric, mix(hashed.words.hashes), np.uint64(0))
             sums = np.concatenate([np.zeros(1, np.uint64), np.cumsum(numbers, dtype=np.uint64)])
             self._numbers.append(np.diff(sums[hashed.words.offsets]))
+            self._sets.append(_sum_groups(mix(grams), sizes) ^ mix(self._numbers[-1]))
             (grams >> np.uint64(32)).astype(np.uint32).tofile(self._file)
         self._file.flush()
 
@@ -116,6 +118,8 @@ class MinHashIndex(AbstractContextManager["MinHashIndex"]):
     def find(self, rank: Array | None = None, *, fixed: int = 0) -> Edges:
         """Return the pairs of rows that are at least ``threshold`` similar.
 
+        Of rows with the same n-grams and numbers, the one of best rank stands for the others: they have one pair each, with it.
+
         Args:
             rank: int64, one a row, all different: 0 is the row that is kept first; None: the order of adding.
             fixed: rows of an earlier set, the first that were added: not compared with each other.
@@ -128,8 +132,13 @@ class MinHashIndex(AbstractContextManager["MinHashIndex"]):
         self._bitmaps, self._numbers = [rows.bitmaps], [rows.numbers]
         self._keys = [np.concatenate(self._keys, axis=1)]
         self._sizes = [sizes.astype(np.int32)]
-        parts = [
-            part for band in range(self._bands) for part in self._verify_band(band, rows, rank, fixed) if len(part.left)
+        self._sets = [np.concatenate(self._sets)]
+        same, filled = _represent(self._sets[0], rank, np.flatnonzero(sizes > 0))
+        parts = [same] + [
+            part
+            for band in range(self._bands)
+            for part in self._verify_band(band, rows, rank, fixed, filled)
+            if len(part.left)
         ]
         left, right, jaccard = (
             np.concatenate([getattr(p, name) for p in parts]) if parts else np.zeros(0, kind)
@@ -137,9 +146,8 @@ class MinHashIndex(AbstractContextManager["MinHashIndex"]):
         )
         return Edges(left, right, jaccard)
 
-    def _verify_band(self, band: int, rows: "_Rows", rank: Array, fixed: int) -> Iterator[Edges]:
+    def _verify_band(self, band: int, rows: "_Rows", rank: Array, fixed: int, filled: Array) -> Iterator[Edges]:
         keys = self._keys[0]
-        filled = np.flatnonzero(rows.sizes > 0)
         for left, right in _pairs_of(keys[band], rank, filled):
             maybe = (right >= fixed) | (left >= fixed)
             maybe &= rows.may_reach(left, right, self.threshold)
@@ -204,6 +212,23 @@ class _Rows:
         return grams
 
 
+def _represent(sets: Array, rank: Array, filled: Array) -> tuple[Edges, Array]:
+    """Return the pairs of equal sets with the one of best rank, and the rows that stand for all."""
+    order = filled[np.lexsort((rank[filled], sets[filled]))]
+    first = np.ones(len(order), bool)
+    first[1:] = sets[order[1:]] != sets[order[:-1]]
+    best = order[first][np.cumsum(first) - 1]
+    return Edges(best[~first], order[~first], np.ones(int((~first).sum()))), order[first]
+
+
+def _sum_groups(values: Array, sizes: Array) -> Array:
+    """Return the sum of each group of uint64 ``values``, modulo 2^64."""
+    sums = np.concatenate([np.zeros(1, np.uint64), np.cumsum(values, dtype=np.uint64)])
+    ends = np.cumsum(sizes)
+    groups: Array = sums[ends] - sums[ends - sizes]
+    return groups
+
+
 def _gram_sets(words: Units, n: int) -> tuple[Array, Array]:
     """Return the distinct n-grams of each text, one text after the other, and how many each has."""
     counts = np.diff(words.offsets)
@@ -238,12 +263,18 @@ def _pairs_of(keys: Array, rank: Array, filled: Array) -> Iterator[tuple[Array, 
     sizes = np.diff(np.append(begins, len(order)))
     many = sizes > 1
     begins, sizes = begins[many], sizes[many]
+    small = sizes <= BUCKET
+    for begin, size in zip(begins[~small].tolist(), sizes[~small].tolist(), strict=True):
+        for leader in range(begin, begin + BUCKET):
+            for start in range(leader + 1, begin + size, PAIRS):
+                right = order[start : min(start + PAIRS, begin + size)]
+                yield np.full(len(right), order[leader]), right
+    begins, sizes = begins[small], sizes[small]
     for step in range(1, int(sizes.max(initial=1))):
         wide = sizes > step
         begins, sizes = begins[wide], sizes[wide]
-        reach = np.minimum(sizes - step, BUCKET)
-        for part in _split(reach):
-            at = np.repeat(begins[part], reach[part]) + _within(reach[part])
+        for part in _split(sizes - step):
+            at = np.repeat(begins[part], sizes[part] - step) + _within(sizes[part] - step)
             yield order[at], order[at + step]
 
 

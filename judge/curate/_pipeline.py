@@ -253,12 +253,13 @@ class _Work:
         n = len(before)
         if config.exact:
             self._strike_duplicates("exact", lambda texts, s: find_exact(texts, s, n_earlier=n), before)
+        labels = [None] * n + [self._labels[i] for i in self._living()]
         if config.near:
             self._strike_duplicates(
                 "near",
                 lambda texts, s: find_near(
                     texts, s, config.near, words=config.near_words, same_numbers=config.same_numbers, n_earlier=n,
-                    seed=self.config.seed,
+                    labels=labels, seed=self.config.seed,
                 ),
                 before,
             )  # fmt: skip
