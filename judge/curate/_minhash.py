@@ -1,12 +1,12 @@
 """Near duplicates by MinHash and LSH (Broder 1997; Leskovec, Rajaraman and Ullman, *Mining of Massive Datasets*, ch. 3),
 each candidate verified by the true Jaccard similarity of its word n-grams.
 
-Memory: about 250 bytes a row (the keys of the bands, a bitmap), whatever the length of its text; the n-grams themselves
+Memory: about 250 bytes a row, twice that while it searches (the keys of the bands, a
+bitmap), whatever the length of its text; the n-grams themselves
 lie in a temporary file, 4 bytes each, that the system maps in and out. A pair is found with the probability that
 :func:`choose_bands` promises, and never without being at least ``threshold`` similar.
 
-Why not a library: see docs/curate.md; this is faster than each of them by ``bench/near_duplicates.py`` and adds no
-dependency.
+Why not a library: ``bench/near_duplicates.py`` and its figures in docs/curate.md; and it adds no dependency.
 """
 
 import tempfile
