@@ -1,6 +1,6 @@
 """Verdicts, pairs, and the data that deserves training."""
 
-from ._decontaminate import Decontaminator, EvalText
+from ._decontaminate import Decontaminator, EvalText, Match, find_embedded
 from ._pairs import make_pairs
 from ._rows import drop_rows
 from ._snapshot import Snapshot, snapshot_dpo, snapshot_sft
@@ -12,9 +12,11 @@ __all__ = [
     "MATH_JUDGE",
     "Decontaminator",
     "EvalText",
+    "Match",
     "Snapshot",
     "Verdict",
     "drop_rows",
+    "find_embedded",
     "make_pairs",
     "snapshot_dpo",
     "snapshot_sft",

@@ -1,21 +1,51 @@
 """Decontamination: no evaluation item in training data.
 
-An evaluation item is the text of its question. Both sides are lower-cased and reduced to words and numbers, so that
-case, spacing and punctuation do not matter. A training row is contaminated when it holds at least ``overlap`` of an
-item's word ``ngram``-grams (13 words as in the GPT-3 paper, arXiv 2005.14165); an item shorter than that must stand
-in the row whole.
+An evaluation item is the text of its question. A training row is contaminated by
 
-Not found here: paraphrases, and items whose names were changed.
+* ``ngram``: at least ``overlap`` of an item's n-grams of ``ngram`` words (13 as in the GPT-3 paper, arXiv 2005.14165), or of
+  its n-grams of four times as many letters and digits, which do not see where spaces stand;
+* ``whole``: an item shorter than one such n-gram, whole. Its letters count, not its spaces; an item of up to 23 letters
+  begins and ends where words do, and one of fewer than three words is a sentence or line of its own;
+* ``renamed``: the same n-grams after words that are no common words of the items (names, as a rule) were masked, when
+  all the item's numbers stand in the row;
+* ``near``: at least ``near`` of an item's words in their order, its numbers all among them and no others between.
+
+Case, spacing, punctuation and Unicode's compatibility forms do not matter. Many rows are searched at once: see
+:meth:`Decontaminator.find_all`.
+
+Not found here: paraphrases, translations, and items that lost a number; :func:`find_embedded` finds what an embedding
+model holds for the same.
 """
 
 import re
-from collections import Counter, defaultdict
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from difflib import SequenceMatcher
+
+import numpy as np
 
 from ..config import DecontaminateConfig
+from ._grams import GramIndex, Hits, WholeIndex
+from ._tokens import Array, Batch, Units, fold, hash_texts, in_batches, mix
 
-_WORD = re.compile(r"\w+")
+_WORD = re.compile(r"[^\W_]+")
+_NUMBER = re.compile(r"\d+")
+
+KINDS = ("ngram", "whole", "renamed", "near")
+"""Kinds of matches, the plainest first; a row is reported with the first that applies."""
+
+NEAR = 0.8
+"""Share of an item's words that make a row a near match; 0 = disabled."""
+LETTERS_A_WORD = 4
+SEED_WORDS = 4
+"""Near matches begin with windows of so many words …"""
+COMMON_SEED = 5
+"""… that stand in at most so many items."""
+MASKED_WORDS = 8
+"""Fewest unmasked words and numbers of an item that is looked for with its names changed."""
+MOST_CANDIDATES = 5
+_SLOT = np.uint64(0x5107)
 
 
 @dataclass(frozen=True)
@@ -28,39 +58,282 @@ class EvalText:
     text: str
 
 
+@dataclass(frozen=True)
+class Match:
+    """What a training row holds of an evaluation item.
+
+    Attributes:
+        item: the evaluation item.
+        kind: one of :data:`KINDS`, or ``embedding``.
+        share: of the item's n-grams (``ngram``, ``renamed``) or words (``near``) that the row has; the cosine for
+            ``embedding``; 1 for ``whole``.
+    """
+
+    item: EvalText
+    kind: str
+    share: float
+
+    @property
+    def suite(self) -> str:
+        """The item's suite."""
+        return self.item.suite
+
+    @property
+    def split(self) -> str:
+        """The item's split."""
+        return self.item.split
+
+    @property
+    def item_id(self) -> str:
+        """The item's id."""
+        return self.item.item_id
+
+    @property
+    def evidence(self) -> str:
+        """Suite, split, item, kind and share, for a person."""
+        return f"{self.suite}/{self.split} {self.item_id}: {self.kind}, {self.share:.2f}"
+
+
+@dataclass
+class _Found:
+    """The best match of each row of a batch so far."""
+
+    share: dict[int, float]
+    item: dict[int, int]
+
+    def offer(self, row: int, item: int, share: float) -> None:
+        if share > self.share.get(row, 0.0) or (share == self.share[row] and item < self.item[row]):
+            self.share[row], self.item[row] = share, item
+
+
 class Decontaminator:
-    """Finds evaluation items in training rows."""
+    """Finds evaluation items in training rows.
 
-    def __init__(self, items: Iterable[EvalText], config: DecontaminateConfig) -> None:
+    Args:
+        items: the evaluation items; those without a letter or digit match nothing.
+        config: length of the n-grams, and the share of them that counts.
+        near: share of an item's words that makes a near match; 0 = disabled.
+        renamed: whether items with other names are looked for.
+    """
+
+    def __init__(
+        self, items: Iterable[EvalText], config: DecontaminateConfig, *, near: float = NEAR, renamed: bool = True
+    ) -> None:
         self._items = list(items)
-        self._overlap = config.overlap
-        self._index: dict[int, dict[str, list[int]]] = defaultdict(lambda: defaultdict(list))
-        self._size: list[int] = []
-        for position, item in enumerate(self._items):
-            words = normalize(item.text)
-            n = min(config.ngram, len(words))
-            grams = set(_ngrams(words, n))
-            self._size.append(len(grams))
-            for gram in grams:
-                self._index[n][gram].append(position)
+        self._overlap, self._near, self._renamed = config.overlap, near, renamed
+        self._n, self._n_letters = config.ngram, LETTERS_A_WORD * config.ngram
+        batch = hash_texts([i.text for i in self._items])
+        n_words = np.diff(batch.words.offsets)
+        n_letters = np.diff(batch.letters.offsets)
+        long = (n_words >= self._n) & (n_letters >= self._n_letters)
+        self._words = GramIndex(batch.words, self._n, n_words >= self._n)
+        self._letters = GramIndex(batch.letters, self._n_letters, long)
+        self._whole = WholeIndex(batch, ~long & (n_letters > 0))
+        self._seeds = GramIndex(batch.words, SEED_WORDS, (n_words >= self._n) & (near > 0), most_items=COMMON_SEED)
+        self._vocabulary = _common_words(self._items)
+        self._masked = self._index_masked(batch) if renamed else []
 
-    def find(self, text: str) -> EvalText | None:
-        """Return the item that ``text`` holds most of, when that is at least ``overlap``; None otherwise."""
-        words = normalize(text)
-        hits: Counter[int] = Counter()
-        for n, index in self._index.items():
-            for gram in set(_ngrams(words, n)):
-                hits.update(index.get(gram, ()))
-        found = [(count / self._size[i], -i) for i, count in hits.items() if count >= self._overlap * self._size[i]]
-        return self._items[-max(found)[1]] if found else None
+    def find(self, text: str) -> Match | None:
+        """Return the item that ``text`` holds, or holds most of; None when it holds none."""
+        return self.find_all([text])[0]
+
+    def find_all(self, texts: Iterable[str]) -> list[Match | None]:
+        """Return for each text the item that it holds, searched in batches of about 260,000 characters."""
+        out: list[Match | None] = []
+        for batch in in_batches(texts):
+            out += self._find_batch(batch) if self._items else [None] * len(batch)
+        return out
+
+    def _find_batch(self, texts: list[str]) -> list[Match | None]:
+        batch = hash_texts(texts)
+        found: list[Match | None] = [None] * len(texts)
+        for kind, search in zip(KINDS, (self._by_ngram, self._by_whole, self._by_mask, self._by_words), strict=True):
+            best = _Found({}, {})
+            search(batch, best)
+            for row, item in best.item.items():
+                if found[row] is None:
+                    found[row] = Match(self._items[item], kind, best.share[row])
+        return found
+
+    def _by_ngram(self, batch: Batch, best: _Found) -> None:
+        for index, units in ((self._words, batch.words), (self._letters, batch.letters)):
+            self._offer(index.find(units), index, best)
+
+    def _offer(self, hits: Hits, index: GramIndex, best: _Found) -> None:
+        share = hits.counts / index.sizes[hits.items]
+        for i in np.flatnonzero(share >= self._overlap).tolist():
+            best.offer(int(hits.rows[i]), int(hits.items[i]), float(share[i]))
+
+    def _by_whole(self, batch: Batch, best: _Found) -> None:
+        for row, item in self._whole.find(batch):
+            best.offer(row, item, 1.0)
+
+    def _by_mask(self, batch: Batch, best: _Found) -> None:
+        if not self._masked:
+            return
+        masked = _mask(batch, self._vocabulary)
+        for index in self._masked:
+            seen = _Found({}, {})
+            self._offer(index.find(masked), index, seen)
+            for row, item in seen.item.items():
+                if _numbers(self._items[item].text) <= _numbers(_text_of(batch, row)):
+                    best.offer(row, item, seen.share[row])
+
+    def _index_masked(self, batch: Batch) -> list[GramIndex]:
+        """Index the items by masked n-grams; an item shorter than one is one n-gram, if it has two numbers."""
+        named = _named(self._items, batch)
+        units, kept, slots, numbers = _mask_items(batch, self._vocabulary, named)
+        fit = (slots > 0) & (kept >= MASKED_WORDS) & ((numbers >= 2) | (kept >= self._n))
+        sizes = np.minimum(np.diff(units.offsets), self._n)
+        return [GramIndex(units, int(n), fit & (sizes == n)) for n in np.unique(sizes[fit])]
+
+    def _by_words(self, batch: Batch, best: _Found) -> None:
+        if not self._near:
+            return
+        hits = self._seeds.find(batch.words)
+        enough = hits.counts >= np.maximum(3, 0.3 * self._seeds.sizes[hits.items])
+        order = np.lexsort((-hits.counts[enough], hits.rows[enough]))
+        rows, items = hits.rows[enough][order], hits.items[enough][order]
+        tried: Counter[int] = Counter()
+        for row, item in zip(rows.tolist(), items.tolist(), strict=True):
+            tried[row] += 1
+            if tried[row] > MOST_CANDIDATES:
+                continue
+            share = align(split_words(self._items[item].text), _words_of(batch, row))
+            if share >= self._near:
+                best.offer(row, item, share)
 
 
-def normalize(text: str) -> list[str]:
-    """Return the lower-cased words and numbers of ``text``."""
-    return _WORD.findall(text.lower())
+def find_embedded(
+    rows: Array, items: Array, texts: Sequence[EvalText], *, threshold: float = 0.9, batch: int = 4096
+) -> list[Match | None]:
+    """Return for each row the item whose embedding is nearest, when their cosine is at least ``threshold``.
+
+    Args:
+        rows: float array (n, d), embeddings of training rows; any scale.
+        items: float array (m, d), embeddings of the items by the same model.
+        texts: the ``m`` items.
+        threshold: cosine, -1 to 1.
+        batch: rows that are compared at a time: ``batch * m`` floats of memory.
+    """
+    unit = _normalise(items)
+    out: list[Match | None] = []
+    for start in range(0, len(rows), batch):
+        cosines = _normalise(rows[start : start + batch]) @ unit.T
+        nearest = cosines.argmax(axis=1) if len(texts) else np.zeros(len(cosines), int)
+        best = [float(c[i]) if len(texts) else -1.0 for c, i in zip(cosines, nearest, strict=True)]
+        out += [
+            Match(texts[i], "embedding", c) if c >= threshold and len(texts) else None
+            for i, c in zip(nearest.tolist(), best, strict=True)
+        ]
+    return out
 
 
-def _ngrams(words: list[str], n: int) -> Iterable[str]:
-    if n == 0:
-        return ()
-    return (" ".join(words[i : i + n]) for i in range(len(words) - n + 1))
+def split_words(text: str) -> list[str]:
+    """Return the folded words and numbers of ``text``."""
+    return _WORD.findall(fold(text))
+
+
+def align(item: Sequence[str], row: Sequence[str]) -> float:
+    """Return the share of the item's words that a stretch of the row has in their order.
+
+    It is 0 when the stretch does not have exactly the item's numbers in their order, or is more than a quarter longer
+    than the item.
+    """
+    wanted = [w for w in item if w[0].isdigit()]
+    if wanted and not _is_subsequence(wanted, row):
+        return 0.0
+    blocks = [b for b in SequenceMatcher(None, row, item, autojunk=False).get_matching_blocks() if b.size]
+    if not blocks:
+        return 0.0
+    start, end = blocks[0].a, blocks[-1].a + blocks[-1].size
+    if end - start > 1.25 * len(item) + 2:
+        return 0.0
+    if [w for w in row[start:end] if w[0].isdigit()] != wanted:
+        return 0.0
+    return sum(b.size for b in blocks) / len(item)
+
+
+def _is_subsequence(wanted: Sequence[str], row: Sequence[str]) -> bool:
+    rest = iter(row)
+    return all(any(word == w for word in rest) for w in wanted)
+
+
+def _normalise(vectors: Array) -> Array:
+    vectors = np.asarray(vectors, np.float32)
+    length = np.linalg.norm(vectors, axis=1, keepdims=True)
+    unit: Array = vectors / np.where(length == 0, 1, length)
+    return unit
+
+
+def _text_of(batch: Batch, row: int) -> str:
+    first, end = batch.words.offsets[row], batch.words.offsets[row + 1]
+    return batch.text[batch.spans[first, 0] : batch.spans[end - 1, 1]] if end > first else ""
+
+
+def _words_of(batch: Batch, row: int) -> list[str]:
+    return [batch.word(i) for i in range(batch.words.offsets[row], batch.words.offsets[row + 1])]
+
+
+def _numbers(text: str) -> "Counter[str]":
+    return Counter(_NUMBER.findall(text))
+
+
+_LOWER_OR_NAME = re.compile(r"(?:(?<=[a-z,;:’'\"(] )|(?<=[a-z],\s))([A-Z][^\W\d_]*)|(?<![^\W_])([a-z][^\W\d_]*)")
+
+
+def _common_words(items: Sequence[EvalText]) -> Array:
+    """Return the hashes, sorted, of the words that items write in lower case at least as often as capitalised in
+    mid-sentence: what is not a name.
+    """
+    lower: Counter[str] = Counter()
+    for item in items:
+        for name, word in _LOWER_OR_NAME.findall(item.text):
+            lower[fold(name or word)] += -1 if name else 1
+    words = [w for w, n in lower.items() if n >= 0]
+    hashes = hash_texts([" ".join(words)]).words.hashes
+    return np.unique(hashes)
+
+
+def _named(items: Sequence[EvalText], batch: Batch) -> Array:
+    """Say of each word of the items whether its item writes it capitalised in mid-sentence."""
+    named = np.zeros(len(batch.words.hashes), bool)
+    for i, item in enumerate(items):
+        names = {fold(name) for name, _ in _LOWER_OR_NAME.findall(item.text) if name}
+        for at in range(batch.words.offsets[i], batch.words.offsets[i + 1]) if names else ():
+            named[at] = batch.word(at) in names
+    return named
+
+
+def _mask(batch: Batch, vocabulary: Array) -> Units:
+    return _collapse(batch, _is_unknown(batch, vocabulary))
+
+
+def _is_unknown(batch: Batch, vocabulary: Array) -> Array:
+    at = np.searchsorted(vocabulary, batch.words.hashes)
+    known = (
+        vocabulary[np.minimum(at, len(vocabulary) - 1)] == batch.words.hashes
+        if len(vocabulary)
+        else np.zeros(len(at), bool)
+    )
+    unknown: Array = ~known & ~batch.numeric
+    return unknown
+
+
+def _collapse(batch: Batch, masked: Array) -> Units:
+    """Put one slot for each run of masked words."""
+    hashes = np.where(masked, mix(np.array([_SLOT]))[0], batch.words.hashes)
+    begins = np.zeros(len(masked), bool)
+    starts = batch.words.offsets[:-1]
+    begins[starts[starts < len(masked)]] = True
+    before = np.concatenate([[False], masked[:-1]])
+    kept = ~(masked & before & ~begins)
+    return Units(hashes[kept], np.concatenate([[0], np.cumsum(kept)])[batch.words.offsets])
+
+
+def _mask_items(batch: Batch, vocabulary: Array, named: Array) -> tuple[Units, Array, Array, Array]:
+    """Return the items' masked units, and how many unmasked words, masked words and numbers each has."""
+    masked = _is_unknown(batch, vocabulary) | (named & ~batch.numeric)
+    sums = [np.concatenate([[0], np.cumsum(x)])[batch.words.offsets] for x in (~masked, masked, batch.numeric)]
+    kept, slots, numbers = (np.diff(s) for s in sums)
+    return _collapse(batch, masked), kept, slots, numbers

@@ -63,13 +63,15 @@ def snapshot_sft(
     kept: list[_Row] = []
     texts: set[tuple[str, str]] = set()
     per_problem: Counter[str] = Counter()
-    for i, (row, problem_id) in enumerate([*fresh, *replayed]):
+    entered = [*fresh, *replayed]
+    contaminated = decontaminator.find_all(row.full_text for row, _ in entered)
+    for i, ((row, problem_id), found) in enumerate(zip(entered, contaminated, strict=True)):
         reason = None
         if (problem_id, row.texts["completion"]) in texts:
             reason = "duplicate"
         elif i < len(fresh) and per_problem[problem_id] >= select.per_problem:
             reason = "more than select.per_problem"
-        elif found := decontaminator.find(row.full_text):
+        elif found:
             reason = f"contaminated: {found.suite}/{found.split}"
         if reason:
             drops.append(_drop(run_id, iteration, step, row, reason))
@@ -88,8 +90,8 @@ def snapshot_dpo(store: Store, run_id: str, iteration: int, *, decontaminator: D
     store.fix_plan(run_id, iteration, step, [("pairs", len(pairs))])
     drops: list[DropRow] = []
     kept: list[_Row] = []
-    for row in pairs:
-        if found := decontaminator.find(row.full_text):
+    for row, found in zip(pairs, decontaminator.find_all(p.full_text for p in pairs), strict=True):
+        if found:
             drops.append(_drop(run_id, iteration, step, row, f"contaminated: {found.suite}/{found.split}"))
         else:
             kept.append(row)

@@ -1,0 +1,113 @@
+"""What curation does to a set: frozen models, every key with its default. To be lifted into the recipe as ``curate:``."""
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+class LengthConfig(_Strict):
+    """Bounds of a completion's length, each end included."""
+
+    min_chars: int = Field(1, ge=0)
+    max_chars: int = Field(0, ge=0)
+    """0 = disabled, as for the other upper bounds."""
+    min_words: int = Field(0, ge=0)
+    max_words: int = Field(0, ge=0)
+    min_tokens: int = Field(0, ge=0)
+    """Needs a tokeniser, given to the pipeline; 0 = disabled."""
+    max_tokens: int = Field(0, ge=0)
+
+
+class LanguageConfig(_Strict):
+    """Languages that stay; only a sure guess of another one drops a row."""
+
+    allowed: tuple[str, ...] = ()
+    """ISO 639-1 codes; empty = disabled."""
+    min_probability: float = Field(0.7, ge=0, le=1)
+    min_letters: int = Field(20, ge=0)
+    """Texts with fewer letters stay: nobody can tell."""
+
+
+class RepetitionConfig(_Strict):
+    """The repetition rules of Gopher (Rae et al., arXiv 2112.11446, table A1): the largest shares that stay."""
+
+    enabled: bool = True
+    duplicate_lines: float = Field(0.30, ge=0, le=1)
+    duplicate_line_chars: float = Field(0.20, ge=0, le=1)
+    top_ngrams: tuple[float, ...] = (0.20, 0.18, 0.16)
+    """Share of characters in the most frequent 2-, 3-, 4-gram, where it stands more than once."""
+    duplicate_ngrams: tuple[float, ...] = (0.15, 0.14, 0.13, 0.12, 0.11, 0.10)
+    """Share of characters in 5- to 10-grams that stand more than once."""
+    min_words: int = Field(200, ge=0)
+    """Shorter texts are not held to these shares, which are those of whole pages: a solution of a word problem repeats itself."""
+    short_text: float = Field(0.5, ge=0, le=1)
+    """Share of characters in 3-grams that stood before, for those shorter texts (from 12 words on): a model in a loop."""
+
+
+class AffixConfig(_Strict):
+    """Constant endings and beginnings of the completions of a set."""
+
+    min_share: float = Field(0.5, gt=0, le=1)
+    """Share of the rows from which on an affix is constant."""
+    min_rows: int = Field(20, ge=1)
+    min_chars: int = Field(2, ge=1)
+    action: Literal["report", "drop"] = "report"
+    """Texts are never changed: who wants an affix off strips it when the rows are made."""
+
+
+class DuplicateConfig(_Strict):
+    """Which rows are the same."""
+
+    exact: bool = True
+    near: float = Field(0.7, ge=0, le=1)
+    """Jaccard similarity of word n-grams; 0 = disabled."""
+    near_words: int = Field(2, ge=1)
+    same_numbers: bool = True
+    """Rows whose numbers differ are no near duplicates: a word problem with other numbers is another problem."""
+    semantic: float = Field(0.0, ge=0, le=1)
+    """Cosine of embeddings; 0 = disabled."""
+
+
+class SelectionConfig(_Strict):
+    """The n best and most diverse rows (DEITA, Liu et al., arXiv 2312.15685)."""
+
+    n: int = Field(0, ge=0)
+    """0 = all rows stay."""
+    distance: float = Field(0.1, ge=0, le=2)
+    """A row is left out when its cosine distance to a chosen one is smaller; DEITA's threshold is a cosine of 0.9."""
+
+
+class DifficultyConfig(_Strict):
+    """Bounds of the share of draws that solved the problem; rows without a pass rate stay."""
+
+    min_pass_rate: float = Field(0.0, ge=0, le=1)
+    max_pass_rate: float = Field(1.0, ge=0, le=1)
+    order: Literal["given", "easy_to_hard", "stages"] = "given"
+    stages: int = Field(3, ge=1)
+    mixture: float = Field(0.2, ge=0, le=1)
+    """Share of each stage that is drawn from all other stages."""
+
+
+class CurationConfig(_Strict):
+    """All steps of curation, in the order in which they run; ``pii`` says whether rows with PII are dropped or flagged."""
+
+    length: LengthConfig = LengthConfig()
+    language: LanguageConfig = LanguageConfig()
+    refusals: bool = True
+    boilerplate: tuple[Literal["placeholder", "chat remark", "web page", "template mark", "benchmark canary"], ...] = (
+        "placeholder", "web page", "template mark", "benchmark canary",
+    )  # fmt: skip
+    """Kinds that drop a row; empty = disabled."""
+    repetition: RepetitionConfig = RepetitionConfig()
+    pii: Literal["off", "flag", "drop"] = "flag"
+    affixes: AffixConfig = AffixConfig()
+    conflicts: bool = True
+    difficulty: DifficultyConfig = DifficultyConfig()
+    duplicates: DuplicateConfig = DuplicateConfig()
+    decontaminate: bool = True
+    selection: SelectionConfig = SelectionConfig()
+    seed: int = Field(0, ge=0)
