@@ -13,6 +13,7 @@ from pathlib import Path
 import click
 
 from ..errors import EndpointError, NotFoundError, RecipeError
+from ..judge.sandbox import probe
 from ..llm import PYTHON_VARIABLE, OpenAIEngine, find_vllm_python, make_environment, without_userinfo
 from ._tables import print_table
 
@@ -62,7 +63,7 @@ def doctor_command(root: Path) -> None:
     Each package is imported, in a process of its own: this takes some seconds. Exit code 1 when the demo cannot run, or
     when an endpoint is set that does not answer.
     """
-    checks = [*_python(), *_packages(), *_machine(), *_vllm(), *_endpoint(), *_project(root)]
+    checks = [*_python(), *_packages(), *_machine(), *_sandbox(), *_vllm(), *_endpoint(), *_project(root)]
     print_table(
         ["", "what", "found", "to do"],
         [["ok" if c.works else "FAILS" if c.is_needed else "—", c.what, c.found, c.cure] for c in checks],
@@ -116,6 +117,13 @@ def _machine() -> list[Check]:
     gpus = [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())]
     cure = "" if gpus else "not needed for the demo; larger models want one"
     return [*checks, Check("GPU", bool(gpus), ", ".join(gpus) or "none", cure)]
+
+
+def _sandbox() -> list[Check]:
+    report = probe()
+    found = "; ".join(f"{r.isolation}: {r.fault or 'works'}" for r in report.rungs)
+    cure = "" if report.best else "only needed to run generated programs; see docs/sandbox.md"
+    return [Check("sandbox", report.best is not None, found, cure)]
 
 
 def _vllm() -> list[Check]:
