@@ -4,10 +4,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from ...plugins import REQUIRED as REQUIRED
 from .._verdict import Verdict
-
-REQUIRED = object()
-"""The default of an option that must be given."""
 
 
 @dataclass(frozen=True)
