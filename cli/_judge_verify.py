@@ -96,7 +96,7 @@ def _read_value(key: str, text: str, default: Any) -> Any:
         return text
     is_file = text.startswith("@")
     if is_file:
-        text = read_text(Path(text[1:]), f"--option {key}")
+        text = read_text(Path(text[1:]), f"--option {key}={text}")
     try:
         value = json.loads(text)
     except ValueError:

@@ -47,9 +47,9 @@ def find_choice(text: str, choices: Mapping[str, str], letters: str = LETTERS) -
     stripped = text.strip()
     if (alone := _ALONE.fullmatch(stripped)) and alone[1].upper() in known:
         return alone[1].upper()
-    if (first := _LABELLED.match(stripped)) and first[1] in known:
-        return first[1]
     bracketed = {letter for letter in _BRACKETED.findall(text) if letter in known}
+    if (first := _LABELLED.match(stripped)) and first[1] in known and bracketed <= {first[1]}:
+        return first[1]
     return _match_words(text, choices) or (bracketed.pop() if len(bracketed) == 1 else None)
 
 

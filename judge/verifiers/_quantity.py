@@ -10,7 +10,9 @@ from fractions import Fraction
 from typing import NamedTuple
 
 LONGEST_NUMBER = 100
-"""Characters of the longest number that is read."""
+"""Digits of the longest number that is read with a unit."""
+LONGEST_TEXT = 500
+"""Characters of the longest answer that may be a number."""
 
 _NUMBER = re.compile(r"-?\d[\d,]*(?:\.\d+)?|-?\.\d+")
 _TRIM = re.compile(r"^[\s$€£:=]+|[\s.%]+$")
@@ -69,6 +71,8 @@ def parse_number(text: str) -> Decimal | None:
     Returns:
         None when ``text`` is anything more than one number.
     """
+    if len(text) > LONGEST_TEXT:
+        return None
     bare = _TRIM.sub("", text.replace("$", "")).strip()
     if not _NUMBER.fullmatch(bare):
         return None
@@ -80,7 +84,7 @@ def parse_number(text: str) -> Decimal | None:
 
 def parse_quantity(text: str) -> Quantity | None:
     """Read one number with its unit, LaTeX or not; None when ``text`` is anything more."""
-    if len(text) > LONGEST_NUMBER * 3:
+    if len(text) > LONGEST_TEXT:
         return None
     found = _QUANTITY.fullmatch(tidy_answer(text))
     if found is None or len(found["top"]) > LONGEST_NUMBER or len(found["bottom"] or "") > LONGEST_NUMBER:
