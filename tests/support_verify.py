@@ -1,5 +1,6 @@
 """``flywheel judge`` in the process of the tests, and what it printed, as they read it."""
 
+import signal
 from types import SimpleNamespace
 
 from click.testing import CliRunner
@@ -8,7 +9,11 @@ from flywheel.cli import cli
 
 def run_here(folder, *args, check=None):
     """Run the real command without a process of its own: starting many takes long."""
-    done = CliRunner().invoke(cli, ["-C", str(folder), *map(str, args)])
+    handler = signal.getsignal(signal.SIGTERM)  # the command line sets its own
+    try:
+        done = CliRunner().invoke(cli, ["-C", str(folder), *map(str, args)])
+    finally:
+        signal.signal(signal.SIGTERM, handler)
     assert done.exception is None or isinstance(done.exception, SystemExit), done.exception
     if check is not None:
         assert done.exit_code == check, f"exit {done.exit_code}\n{done.stdout}\n{done.stderr}"

@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from .._verdict import Verdict
-from ._quantity import is_same_unit, parse_number, parse_quantity, tidy_answer
+from ._quantity import is_list, is_same_unit, parse_number, parse_quantity, tidy_answer
 from ._text import as_texts, text_behind
 from ._verifier import Case, verifier
 
@@ -132,14 +132,14 @@ def _final(reference: str) -> str:
 def is_equal(found: str, answer: str) -> bool:
     """Say whether two final answers are the same quantity."""
     left, right = parse_number(found), parse_number(answer)
-    if left is not None and right is not None:
+    if left is not None and right is not None and not is_list(answer):
         return left == right
     if found.strip() == answer.strip():
         return True
     if "!" in answer:
         return _is_equal_symbolically(found, answer)
     found = found.rstrip("! .")
-    one, other = parse_quantity(found), parse_quantity(answer)
+    one, other = (None, None) if is_list(answer) else (parse_quantity(found), parse_quantity(answer))
     if one is not None and other is not None:
         return one.value == other.value and is_same_unit(one.unit, other.unit)
     bare, known = (tidy_answer(text).removesuffix("%").strip() for text in (found, answer))

@@ -16,6 +16,7 @@ LONGEST_TEXT = 500
 
 _NUMBER = re.compile(r"-?\d[\d,]*(?:\.\d+)?|-?\.\d+")
 _TRIM = re.compile(r"^[\s$€£:=]+|[\s.%]+$")
+_GROUPED = re.compile(r"\d{1,3}(?:,\d{3})+|\d{1,2}(?:,\d{2})+,\d{3}")
 _VULGAR = {"½": "1/2", "⅓": "1/3", "⅔": "2/3", "¼": "1/4", "¾": "3/4", "⅕": "1/5", "⅛": "1/8"}
 _QUANTITY = re.compile(
     r"(?P<sign>-?)\s*[$€£¥]?\s*(?:(?P<whole>\d{1,99})\s+(?=\d+/))?(?P<top>\d[\d,]*(?:\.\d+)?|\.\d+)"
@@ -80,6 +81,12 @@ def parse_number(text: str) -> Decimal | None:
         return Decimal(bare.replace(",", ""))
     except InvalidOperation:
         return None
+
+
+def is_list(text: str) -> bool:
+    """Say whether the commas of ``text`` group no thousands (nor lakhs): ``1,2`` as a reference is two numbers."""
+    groups = re.fullmatch(r"[^\d]*(\d[\d,]*)(?:\.\d+)?[^\d,]*", text)
+    return bool(groups and "," in groups[1] and not _GROUPED.fullmatch(groups[1]))
 
 
 def parse_quantity(text: str) -> Quantity | None:

@@ -59,8 +59,10 @@ def test_the_real_trainer_reads_what_it_returns():
     from types import SimpleNamespace
 
     import torch
+    from accelerate import PartialState
     from trl import GRPOTrainer
 
+    PartialState()
     rewards = [as_reward(built_in()["math"], expected="answer"), as_reward(built_in()["f1"], expected="answer")]
     trainer = SimpleNamespace(
         accelerator=SimpleNamespace(device=torch.device("cpu"), is_main_process=False), environments=None, state=SimpleNamespace(global_step=0),

@@ -38,6 +38,9 @@ def judge(completion, expected, **options):
         ("#### 18", "She makes 18.\n#### 18"),
         (r"\boxed{18}", r"so we get $\boxed{18}$."),
         ("#### 18", 18),
+        ("#### 5,3", "3,5"),
+        ("#### 1,00,000", "100000"),
+        ("#### 100000", "1,00,000"),
         ("#### 0.5", 0.5),
         ("#### 4", ["3", "4"]),
         ("The final answer is: $18$. It was easy. ", "18"),
@@ -63,6 +66,7 @@ def test_same(completion, expected):
         ("#### 5 feet 3 inches", "5"),
         ("#### 9^9^9^9", "7"),
         ("#### 99999!", "7"),
+        ("#### 12", "1,2"),
     ],
 )
 def test_different(completion, expected):
