@@ -140,15 +140,14 @@ def _render(text: str, item: Mapping[str, Any], sample: Mapping[str, Any]) -> st
 def _run_source(source: str, item: Mapping[str, Any], sample: Mapping[str, Any]) -> float:
     """Run ``grade(sample, item)`` in the sandbox; the last line that the program prints is the score.
 
-    ``run_python(source)`` returns something with ``returncode``, ``stdout`` and ``stderr``, as
-    :class:`subprocess.CompletedProcess` has them, the last two as text.
+    ``run_python(source)`` returns something with ``reason`` (``ok``, ``error``, ``timeout``, …), ``stdout`` and ``stderr``, texts.
     """
     given = json.dumps({"item": item, "sample": sample}, default=str)
     done = _find_sandbox("python grader").run_python(_PROGRAM.format(given=given, source=source))
     try:
         return float(json.loads(done.stdout.rstrip().rpartition("\n")[2])["score"])
     except (ValueError, KeyError, TypeError):
-        raise CannotJudge("program without a score", f"exit {done.returncode}: {done.stderr[-500:]}") from None
+        raise CannotJudge("program without a score", f"{done.reason}: {done.stderr[-500:]}") from None
 
 
 def _find_sandbox(place: str) -> Any:
