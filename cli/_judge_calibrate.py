@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from ..errors import InputError, RecipeError
-from ..gen import read_lines
+from ..files import ABSENT, read_lines, read_path
 from ..judge.calibration import (
     ABSTENTIONS,
     COLUMNS,
@@ -32,7 +32,6 @@ from ..judge.calibration import (
     render_calibration,
     require,
 )
-from ..schema import ABSENT, read_path
 from ..store import Project, run_query
 from ._common import open_project
 from ._output import check_output, write_output
@@ -88,7 +87,7 @@ VERDICT_COLUMNS = "sample_id, judge, passed, score, reason, completion"
 @click.option("--force", is_flag=True, help="Let --output overwrite a file.")
 @click.option("--format", "fmt", type=click.Choice(["table", "json"]), default="table", show_default=True)
 @click.pass_obj
-def calibrate_command(
+def judge_calibrate_command(
     root: Path,
     labels: Path,
     verdicts: Path | None,

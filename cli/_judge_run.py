@@ -32,7 +32,7 @@ TOLD = """
 )
 @recipe_options
 @click.pass_obj
-def run_command(root: Path, file: Path, source: str, recipe_path: Path | None, seed: int | None) -> None:
+def judge_run_command(root: Path, file: Path, source: str, recipe_path: Path | None, seed: int | None) -> None:
     """Let a model judge the samples of a step; the same command again goes on, and asks nothing twice."""
     _, settings = parse_yaml(read_text(file, f"--judge {file}", expected="a file with a judge"), str(file))
     if not isinstance(settings, dict):

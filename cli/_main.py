@@ -1,6 +1,5 @@
 """The ``flywheel`` command: parse, call, show. Subcommands load only when they are used."""
 
-import importlib
 import logging
 import sys
 from pathlib import Path
@@ -11,12 +10,13 @@ import click
 from .. import __version__
 from ..errors import NotFoundError
 from ._boundary import Interrupts, leave_pipe, run_guarded
+from ._lazy import LazyGroup
 
 COMMANDS = {
     "init": ("_init", "Write a commented recipe (and its data) into the project folder."),
     "run": ("_run", "Turn the wheel: generate, judge, train, evaluate, decide, repeat."),
     "generate": ("_generate", "Make data: documents to QA, reasoning, critiques; completions of problems, verified."),
-    "judge": ("_judge", "Judge what was generated; measure judges against people (calibrate)."),
+    "judge": ("_judge", "Judge completions by code or by a model; measure judges against people."),
     "train": ("_stages", "Train on what was generated: SFT, then DPO."),
     "eval": ("_stages", "Score checkpoints on the recipe's suites."),
     "ingest": ("_ingest", "Bring documents in: files, folders, patterns and lists of URLs, cut into chunks."),
@@ -30,22 +30,8 @@ COMMANDS = {
 }
 
 
-class _LazyGroup(click.Group):
-    """Knows its commands by name; imports a command's module when it is called."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        return list(COMMANDS)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name not in COMMANDS:
-            return None
-        module = importlib.import_module(f".{COMMANDS[cmd_name][0]}", __package__)
-        command: click.Command = getattr(module, f"{cmd_name}_command")
-        return command
-
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        with formatter.section("Commands"):
-            formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
+class _Commands(LazyGroup):
+    lazy = COMMANDS
 
     def main(self, *args: Any, standalone_mode: bool = True, **extra: Any) -> Any:
         interrupts = Interrupts()
@@ -65,7 +51,7 @@ class _LazyGroup(click.Group):
         return result
 
 
-@click.group(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.option(
     "-C", "--project", "project", type=click.Path(path_type=Path), default=Path(), metavar="DIR",
     help="Project folder; default: the current one.",

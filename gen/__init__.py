@@ -32,7 +32,6 @@ from .formats import (
     inspect_file,
     parse_mapping,
     push_folder,
-    read_lines,
 )
 from .ingest import Ingested, IngestSettings, check_arguments, ingest_documents
 
@@ -92,7 +91,6 @@ __all__ = [
     "parse_json",
     "parse_mapping",
     "push_folder",
-    "read_lines",
     "read_problems",
     "retire",
 ]

@@ -23,21 +23,11 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from inspect import cleandoc
 from pathlib import Path
-from typing import Any, Final, Protocol
+from typing import Any, Protocol
 
 from ..llm import TokenChances
+from ..plugins import REQUIRED as REQUIRED
 from ..schema import Message, VerdictRow
-
-
-class _Required:
-    """The default of an option that has none."""
-
-    def __repr__(self) -> str:
-        return "required"
-
-
-REQUIRED: Final = _Required()
-"""Stands as the default of an option that a recipe must set."""
 
 
 @dataclass(frozen=True)

@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import Any, Literal, Union, get_args, get_origin
 
 from ..errors import RecipeError
+from ..plugins import load_user_module
 from ._parse import parse_json
-from ._registry import load_user_module
 from ._schema import fit
 
 Definition = dict[str, Any]

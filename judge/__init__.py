@@ -1,26 +1,44 @@
 """Verdicts, pairs, and the data that deserves training."""
 
+from ._classify import Classification, LabelFigures, classify
 from ._decontaminate import Decontaminator, EvalText, Match, find_embedded
 from ._pairs import make_pairs
+from ._reward import as_reward
 from ._rows import drop_rows
+from ._score_file import FileScore, Judged, Source, score_file
 from ._snapshot import Snapshot, snapshot_dpo, snapshot_sft
 from ._verdict import Verdict
 from ._verify import MATH_JUDGE, verdict_row, verify_samples
-from .verifiers import verify_math
+from .verifiers import CannotJudge, Case, Verifier, complete_options, find_verifier, run_verifier, verifier, verify_math
 
 __all__ = [
     "MATH_JUDGE",
+    "CannotJudge",
+    "Case",
+    "Classification",
     "Decontaminator",
     "EvalText",
+    "FileScore",
+    "Judged",
+    "LabelFigures",
     "Match",
     "Snapshot",
+    "Source",
     "Verdict",
+    "Verifier",
+    "as_reward",
+    "classify",
+    "complete_options",
     "drop_rows",
     "find_embedded",
+    "find_verifier",
     "make_pairs",
+    "run_verifier",
+    "score_file",
     "snapshot_dpo",
     "snapshot_sft",
     "verdict_row",
+    "verifier",
     "verify_math",
     "verify_samples",
 ]

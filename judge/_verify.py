@@ -3,7 +3,7 @@
 from ..schema import VerdictRow, content_id
 from ..store import Store
 from ._verdict import Verdict
-from .verifiers import NAME, VERSION, verify_math
+from .verifiers import NAME, VERSION, tell_truncated, verify_math
 
 MATH_JUDGE = f"{NAME}@{VERSION}"
 BATCH = 2000
@@ -37,10 +37,7 @@ def verify_samples(
 
 
 def _judge(completion: str, finish_reason: str | None, answer: str, markers: tuple[str, ...]) -> Verdict:
-    verdict = verify_math(completion, answer, markers=markers)
-    if verdict.reason == "no answer" and finish_reason == "length":
-        return Verdict(False, 0.0, "truncated", verdict.evidence)
-    return verdict
+    return tell_truncated(verify_math(completion, answer, markers=markers), finish_reason)
 
 
 def verdict_row(sample_id: str, verdict: Verdict, judge: str) -> VerdictRow:

@@ -1,7 +1,6 @@
 """What a row is, and how it gets its id."""
 
 from ._ids import canonical_json, content_id, hash_files, hash_id, seed_from
-from ._paths import ABSENT, read_path
 from ._rows import (
     PROJECT_RUN,
     TABLE_OF,
@@ -25,7 +24,6 @@ from ._rows import (
 from ._text import without_halves
 
 __all__ = [
-    "ABSENT",
     "PROJECT_RUN",
     "TABLE_OF",
     "ChunkRow",
@@ -45,7 +43,6 @@ __all__ = [
     "content_id",
     "hash_files",
     "hash_id",
-    "read_path",
     "seed_from",
     "to_dict",
     "types_of",

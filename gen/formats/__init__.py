@@ -8,7 +8,6 @@ from ._inspect import Inspected, inspect_file
 from ._load import ASIDE, SELECTIONS
 from ._load import COLUMNS as SAMPLE_COLUMNS
 from ._push import check_push, push_folder
-from ._read import read_lines
 from ._registry import FORMATS, SOLUTIONS
 from ._rows import STEP as IMPORT
 from ._values import read_imported
@@ -34,5 +33,4 @@ __all__ = [
     "parse_mapping",
     "push_folder",
     "read_imported",
-    "read_lines",
 ]

@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from ...errors import InputError
-from ...schema import ABSENT, Message, read_path
+from ...files import as_text, has_place, read_place, split_place
+from ...schema import Message
 from ._base import Format
 from ._messages import need_tools, split_conversation
 from ._record import (
@@ -37,8 +38,6 @@ _TEXTS = {"question", "answer", "solution", "system", "chosen", "rejected"}
 OPTIONAL = {"system", "tools", "model", "solution"}
 """Targets whose column a row may lack."""
 ENOUGH = ({"completion"}, {"chosen", "rejected"}, {"messages"}, {"question", "answer"})
-BETWEEN = "\n\n"
-"""What stands between columns that are joined (``prompt=context+question``)."""
 
 
 def parse_mapping(pairs: Iterable[str]) -> dict[str, str]:
@@ -77,16 +76,16 @@ class Columns(Format):
 
     def fits(self, row: Row) -> float:
         """See :class:`Format`."""
-        needed = [c for column in self.mapping.values() for c in _split(row, column)]
-        return float(bool(needed) and all(_has(row, c) for c in needed))
+        needed = [c for column in self.mapping.values() for c in split_place(row, column)]
+        return float(bool(needed) and all(has_place(row, c) for c in needed))
 
     def parse(self, row: Row) -> Record:
         """See :class:`Format`."""
-        needed = {t: _split(row, column) for t, column in self.mapping.items()}
-        missing = {t: c for t, columns in needed.items() for c in columns if not _has(row, c)}
+        needed = {t: split_place(row, column) for t, column in self.mapping.items()}
+        missing = {t: c for t, columns in needed.items() for c in columns if not has_place(row, c)}
         if missing.keys() - OPTIONAL:
             raise BadRow(f"no column {next(c for t, c in missing.items() if t not in OPTIONAL)!r}")
-        given = {t: _join(row, column) for t, column in self.mapping.items() if t not in missing}
+        given = {t: read_place(row, column) for t, column in self.mapping.items() if t not in missing}
         for target in _TEXTS & given.keys():
             if isinstance(given[target], dict | list):
                 raise BadRow(_name_place(given[target], self.mapping[target], target))
@@ -125,45 +124,20 @@ def _name_place(value: Any, column: str, target: str) -> str:
     return f"{column!r} is {name_type(value)}, expected text; a place in it can be named: --map {target}={place}"
 
 
-def _split(row: Row, column: str) -> list[str]:
-    return [column] if _has(row, column) else column.split("+")
-
-
-def _has(row: Row, column: str) -> bool:
-    return column in row or _inside(row, column) is not None
-
-
-def _inside(row: Row, path: str) -> Any:
-    """Return what stands in an object or list of the row (``result.0.text``), None when there is no such place."""
-    found = read_path(row, path)
-    return None if found is ABSENT else found
-
-
-def _join(row: Row, column: str) -> Any:
-    values = [row[c] if c in row else _inside(row, c) for c in _split(row, column)]
-    return values[0] if len(values) == 1 else BETWEEN.join(_text(v, column) for v in values)
-
-
-def _text(value: Any, column: str) -> str:
-    if isinstance(value, dict | list) or value is None:
-        raise BadRow(f"{column!r} is {name_type(value)}, expected text")
-    return value if isinstance(value, str) else str(value)
-
-
 def _say(given: Row, target: str) -> Answer:
-    return Answer(({"role": "assistant", "content": _text(given[target], target)},))
+    return Answer(({"role": "assistant", "content": as_text(given[target], target)},))
 
 
 def _system(given: Row) -> list[Message]:
     system = given.get("system")
-    return [{"role": "system", "content": _text(system, "system")}] if system else []
+    return [{"role": "system", "content": as_text(system, "system")}] if system else []
 
 
 def _user(given: Row) -> list[Message]:
     prompt = given.get("prompt", given.get("question"))
     if isinstance(prompt, list):
         return _turns(prompt)
-    return [] if prompt is None else [{"role": "user", "content": _text(prompt, "prompt")}]
+    return [] if prompt is None else [{"role": "user", "content": as_text(prompt, "prompt")}]
 
 
 def _turns(value: Any) -> list[Message]:
@@ -187,9 +161,9 @@ def _turn(turn: Any, i: int) -> Message:
 
 
 def _problem(given: Row, shape: Row) -> Record:
-    question, answer = _text(given["question"], "question"), _text(given["answer"], "answer")
-    solution = _text(given["solution"], "solution") if given.get("solution") is not None else None
-    said = _text(given["completion"], "completion") if "completion" in given else solution or answer
+    question, answer = as_text(given["question"], "question"), as_text(given["answer"], "answer")
+    solution = as_text(given["solution"], "solution") if given.get("solution") is not None else None
+    said = as_text(given["completion"], "completion") if "completion" in given else solution or answer
     prompt = (*_system(given), {"role": "user", "content": question})
     reply = Answer(({"role": "assistant", "content": said},))
     return Record(prompt, (reply,), problem=Problem(question, answer, solution), shape=shape)

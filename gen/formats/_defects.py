@@ -7,8 +7,8 @@ import hashlib
 from collections import Counter
 from collections.abc import Iterator
 
+from ...files import Line
 from ...schema import canonical_json
-from ._read import Line
 from ._record import DPO, KTO, Record
 
 COMPARED = 300_000

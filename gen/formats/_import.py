@@ -13,11 +13,11 @@ from dataclasses import dataclass, field
 from hashlib import blake2b
 from pathlib import Path
 
+from ...files import Line, read_lines
 from ...schema import PROJECT_RUN, JournaledRow, canonical_json, content_id, hash_files, utc_now
 from ...store import Store
 from ._defects import Defects
 from ._inspect import Inspected
-from ._read import Line, read_lines
 from ._record import BadRow, Record
 from ._rows import STEP, SetRows
 

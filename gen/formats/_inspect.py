@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from ...errors import InputError
+from ...files import Line, read_lines
 from ._base import Format
 from ._columns import Columns
-from ._read import Line, read_lines
 from ._record import KIND_NAMES, BadRow, Record
 from ._registry import SOLUTIONS, detect_format, find_format
 

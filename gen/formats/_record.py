@@ -9,10 +9,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from ...files import BadRow as BadRow
+from ...files import Row as Row
+from ...files import name_type as name_type
 from ...schema import Message, canonical_json
-
-Row = dict[str, Any]
-"""One row as its file has it."""
 
 SFT, DPO, KTO, SCORED, PROBLEM = "sft", "dpo", "kto", "scored", "problem"
 
@@ -23,10 +23,6 @@ KIND_NAMES = {
     SCORED: "several completions, scored",
     PROBLEM: "question with a known answer",
 }
-
-
-class BadRow(ValueError):
-    """A row that its format cannot read; the text is the reason that goes on record."""
 
 
 class CannotWrite(ValueError):
@@ -137,12 +133,6 @@ def need_text(row: Row, column: str) -> str:
             f"no column {column!r}" if column not in row else f"{column!r} is {name_type(value)}, expected text"
         )
     return value
-
-
-def name_type(value: Any) -> str:
-    """Return what JSON calls the type of ``value``."""
-    names = {dict: "an object", list: "a list", str: "text", bool: "a yes or no", type(None): "null"}
-    return names.get(type(value), "a number")
 
 
 def loads_if_text(value: Any, column: str) -> Any:

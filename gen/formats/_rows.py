@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from ...files import Line
 from ...schema import (
     PROJECT_RUN,
     DropRow,
@@ -20,7 +21,6 @@ from ...schema import (
 )
 from ._base import Format
 from ._patch import diff_rows
-from ._read import Line
 from ._record import Answer, BadRow, CannotWrite, Record, Row
 
 STEP = "import"

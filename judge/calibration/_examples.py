@@ -7,7 +7,7 @@ from statistics import fmean
 from typing import Any
 
 from ...errors import InputError, RecipeError
-from ...schema import ABSENT, read_path
+from ...files import ABSENT, read_path
 from ._values import FIRST, KINDS, SECOND, TIE, Kind, canonical
 
 TARGETS = {

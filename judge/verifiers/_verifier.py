@@ -4,10 +4,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from ...plugins import REQUIRED as REQUIRED
 from .._verdict import Verdict
-
-REQUIRED = object()
-"""The default of an option that must be given."""
 
 
 @dataclass(frozen=True)
@@ -31,6 +29,17 @@ class Case:
 
 Check = Callable[[Case, Mapping[str, Any]], Verdict]
 """Judges a case under complete options."""
+Prepare = Callable[[Mapping[str, Any], str], Sequence[str]]
+Classify = Callable[[Case, Mapping[str, Any]], tuple[str | None, str] | None]
+
+
+class CannotJudge(ValueError):
+    """Raised by a verifier that cannot say: an abstention with this reason, short and countable, and its evidence."""
+
+    def __init__(self, reason: str, evidence: str | None = None) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.evidence = evidence
 
 
 @dataclass(frozen=True)
@@ -44,6 +53,9 @@ class Verifier:
         options: every option with its default, :data:`REQUIRED` where there is none.
         choices: allowed values, by option.
         needs: columns without which a row gets an abstention (``passed`` None, reason ``no COLUMN``).
+        prepare: checks complete options before anything is judged; given them and their place, raises
+            :class:`~flywheel.errors.RecipeError`, and returns the columns that they name (a grader's ``item.answer``).
+        classify: for verifiers that compare labels: (predicted, gold) of a case; None where there is no gold label.
     """
 
     name: str
@@ -52,6 +64,8 @@ class Verifier:
     options: Mapping[str, Any] = field(default_factory=dict)
     choices: Mapping[str, Sequence[Any]] = field(default_factory=dict)
     needs: tuple[str, ...] = ()
+    prepare: Prepare | None = None
+    classify: Classify | None = None
 
     @property
     def judge(self) -> str:
@@ -62,6 +76,7 @@ class Verifier:
 def verifier(
     name: str, *, version: int = 1, options: Mapping[str, Any] | None = None,
     choices: Mapping[str, Sequence[Any]] | None = None, needs: tuple[str, ...] = (),
+    prepare: Prepare | None = None, classify: Classify | None = None,
 ) -> Callable[[Check], Verifier]:  # fmt: skip
     """Make a verifier of a function ``(case, options) -> Verdict``; used as a decorator, by users too."""
-    return lambda check: Verifier(name, version, check, options or {}, choices or {}, needs)
+    return lambda check: Verifier(name, version, check, options or {}, choices or {}, needs, prepare, classify)

@@ -11,9 +11,8 @@ import time
 
 import pytest
 from flywheel.errors import InputError, NotFoundError
+from flywheel.files import _json_array, read_lines
 from flywheel.gen import export_rows, import_set, inspect_file, parse_mapping
-from flywheel.gen.formats import _json_array
-from flywheel.gen.formats._read import read_lines
 from flywheel.store import Project, Store
 from format_rows import ROWS
 from support import run_cli, sql, write_jsonl

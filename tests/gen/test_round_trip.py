@@ -10,8 +10,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from flywheel.errors import InputError
+from flywheel.files import read_lines
 from flywheel.gen import FORMATS, export_rows, import_set, inspect_file, parse_mapping
-from flywheel.gen.formats._read import read_lines
 from format_rows import MAPPED, ROWS, spoil
 from support import write_jsonl
 

@@ -4,9 +4,10 @@ import json
 
 import pytest
 from flywheel.errors import RecipeError
+from flywheel.files import ABSENT, read_path
 from flywheel.judge.calibration import Figure, Minimum, find_shortfall, make_parser, meets, require
 from flywheel.judge.calibration._values import canonical
-from flywheel.schema import ABSENT, SampleRow, VerdictRow, read_path
+from flywheel.schema import SampleRow, VerdictRow
 from flywheel.store import Project, Store
 from support import refused, run_cli, write_jsonl
 

@@ -17,9 +17,9 @@ from typing import IO, Any, NoReturn, cast
 
 import orjson
 
-from ...errors import InputError, NotFoundError
-from ...schema import without_halves
-from ._record import Row
+from ..errors import InputError, NotFoundError
+from ..schema import without_halves
+from ._rows import Row
 
 SUFFIXES = (".jsonl", ".ndjson", ".json", ".csv", ".tsv", ".parquet")
 LONGEST_LINE = 64 << 20

@@ -5,9 +5,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from ...errors import InputError
+from ..errors import InputError
 from ._read import Line, as_line, open_bytes, refuse_constant
-from ._record import Row
+from ._rows import Row
 
 LARGEST_FILE = 256 << 20
 """Bytes: such a file is read whole."""

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import IO, Any, Literal
 
 from ._read import Line, open_bytes
-from ._record import Row
+from ._rows import Row
 
 DELIMITERS = (",", ";", "\t", "|")
 PEEKED_LINES = 1000

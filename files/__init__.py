@@ -1,0 +1,21 @@
+"""The rows of data files, whatever their kind: JSON lines, JSON, CSV, TSV, Parquet; and the places in a row."""
+
+from ._paths import ABSENT, read_path
+from ._read import SUFFIXES, Line, open_bytes, read_lines
+from ._rows import BadRow, Row, as_text, has_place, name_type, read_place, split_place
+
+__all__ = [
+    "ABSENT",
+    "SUFFIXES",
+    "BadRow",
+    "Line",
+    "Row",
+    "as_text",
+    "has_place",
+    "name_type",
+    "open_bytes",
+    "read_lines",
+    "read_path",
+    "read_place",
+    "split_place",
+]

@@ -1,0 +1,144 @@
+"""Tool calls in what models write: Python call syntax, JSON, OpenAI's ``tool_calls``, ``<tool_call>`` blocks.
+
+Python calls are read as the Berkeley function-calling leaderboard reads them (BFCL, Patil et al. 2025; its model
+handlers' ``ast_parse``): keyword arguments of literals; a bare name stands for itself as text, arithmetic is worked out. No
+code is run.
+"""
+
+import ast
+import json
+import re
+from dataclasses import dataclass
+from typing import Any
+
+from ._arithmetic import compute, parse_formula
+from ._json_text import loads, read_json
+
+_TAGGED = re.compile(r"<tool_call>\s*(.*?)\s*</tool_call>", re.DOTALL)
+_FENCE = re.compile(r"```[ \t]*\w*[ \t]*\n(.*?)```", re.DOTALL)
+_CALL_LIKE = re.compile(r"[\w.]+\s*\(")
+LONGEST_CALLS = 100_000
+"""Characters of the longest Python that is parsed."""
+
+
+@dataclass(frozen=True)
+class Call:
+    """One call; ``positional`` arguments have no names, and no expected call has any."""
+
+    name: str
+    arguments: dict[str, Any]
+    positional: int = 0
+
+
+def read_calls(completion: str) -> list[Call] | None:
+    """Return the calls that a completion makes; None where it makes none that can be read.
+
+    An empty list is a completion that says so: ``[]``, or ``"tool_calls": []``.
+    """
+    if tagged := _TAGGED.findall(completion):
+        values = [_try_json(block) for block in tagged]
+        found = [calls_of(value) for value in values]
+        return None if any(f is None for f in found) else [c for f in found for c in f or ()]
+    fenced = _FENCE.findall(completion)
+    for text in (completion, *reversed(fenced)):
+        value = _try_json(text)
+        calls = calls_of(value) if value is not None else None
+        if calls is None:
+            calls = _read_python(text)
+        if calls is not None:
+            return calls
+    try:
+        return calls_of(read_json(completion, fenced=False)) or None
+    except ValueError:
+        return None
+
+
+def _try_json(text: str) -> Any:
+    try:
+        return loads(text)
+    except ValueError:
+        return None
+
+
+def calls_of(value: Any) -> list[Call] | None:
+    """Return the calls of decoded JSON: a list of calls, one call, or a message with ``tool_calls``; None if it is none."""
+    if isinstance(value, dict) and isinstance(value.get("tool_calls"), list):
+        value = value["tool_calls"]
+    found = [_call_of(one) for one in (value if isinstance(value, list) else [value])]
+    return None if any(f is None for f in found) else [f for f in found if f is not None]
+
+
+def _call_of(value: Any) -> Call | None:
+    """Return one call: ``{"name", "arguments"}``, OpenAI's ``{"function": {…}}``, or BFCL's ``{name: {argument: value}}``."""
+    if not isinstance(value, dict):
+        return None
+    inner = value["function"] if isinstance(value.get("function"), dict) else value
+    name = inner.get("name")
+    given = next((inner[k] for k in ("arguments", "parameters", "args", "input") if k in inner), None)
+    if isinstance(name, str) and (given is not None or inner.keys() == {"name"}):
+        arguments = _try_json(given) if isinstance(given, str) and given.strip() else given or {}
+        return Call(name, arguments) if isinstance(arguments, dict) else None
+    if len(value) == 1:
+        name, arguments = next(iter(value.items()))
+        if isinstance(arguments, str):
+            arguments = _try_json(arguments)
+        return Call(name, arguments) if isinstance(arguments, dict) else None
+    return None
+
+
+def _read_python(text: str) -> list[Call] | None:
+    bare = text.strip().strip("`").strip()
+    if len(bare) > LONGEST_CALLS or not (_CALL_LIKE.match(bare.lstrip("[( '\"")) or bare == "[]"):
+        return None
+    try:
+        body = ast.parse(bare.strip("'\""), mode="exec").body
+        nodes = [n for statement in body for n in _call_nodes(statement)]
+        return [_call_of_node(node) for node in nodes]
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return None
+
+
+def _call_nodes(statement: ast.stmt) -> list[ast.expr]:
+    if not isinstance(statement, ast.Expr):
+        raise ValueError("no call")
+    value = statement.value
+    return value.elts if isinstance(value, ast.List | ast.Tuple) else [value]
+
+
+def _call_of_node(node: ast.expr) -> Call:
+    if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Name | ast.Attribute):
+        raise ValueError("no call")
+    if any(k.arg is None for k in node.keywords):
+        raise ValueError("**arguments")
+    return Call(ast.unparse(node.func), {str(k.arg): _value_of(k.value) for k in node.keywords}, len(node.args))
+
+
+def _value_of(node: ast.expr) -> Any:
+    """Return what an argument says; what is no literal stands for itself as text."""
+    if isinstance(node, ast.Constant):
+        return "..." if node.value is Ellipsis else node.value
+    if isinstance(node, ast.List):
+        return [_value_of(one) for one in node.elts]
+    if isinstance(node, ast.Tuple):
+        return tuple(_value_of(one) for one in node.elts)
+    if isinstance(node, ast.Dict):
+        return {_key_of(k): _value_of(v) for k, v in zip(node.keys, node.values, strict=True)}
+    if isinstance(node, ast.UnaryOp | ast.BinOp):
+        return _computed(node)
+    if isinstance(node, ast.Call) and node.keywords and not node.args:
+        call = _call_of_node(node)
+        return {call.name: call.arguments}
+    return ast.unparse(node)
+
+
+def _key_of(node: ast.expr | None) -> str:
+    key = _value_of(node) if node is not None else ""
+    return key if isinstance(key, str) else json.dumps(key, default=str)
+
+
+def _computed(node: ast.expr) -> Any:
+    text = ast.unparse(node)
+    try:
+        return compute(parse_formula(text), {})
+    except ValueError:
+        return text

@@ -1,0 +1,192 @@
+"""The ``grader`` verifier: a grader of OpenAI's reinforcement fine-tuning format, run here.
+
+``python`` graders run in the sandbox only; ``score_model`` needs a model, so that a judge asks it and hands the score to
+:func:`grade`.
+"""
+
+import importlib
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ...errors import MissingExtraError, RecipeError
+from .._verdict import Verdict
+from ._arithmetic import compute, parse_formula
+from ._grader_spec import (
+    Grader,
+    Multi,
+    PythonGrader,
+    ScoreModel,
+    StringCheck,
+    TextSimilarity,
+    columns_of,
+    each_grader,
+    parse_grader,
+)
+from ._grader_template import NoSuchValue, render
+from ._json_text import read_json
+from ._similarity import Embed, measure_similarity
+from ._verifier import REQUIRED, CannotJudge, Case, verifier
+
+SANDBOX = "flywheel.judge.sandbox"
+_PROGRAM = """
+import json, sys
+_given = json.loads({given!r})
+{source}
+print("\\n" + json.dumps({{"score": float(grade(_given["sample"], _given["item"]))}}))
+"""
+
+
+class Fault(ValueError):
+    """The completion gives a grader nothing to grade: the score is 0, with this reason."""
+
+
+def make_sample(completion: str) -> dict[str, Any]:
+    """Return what templates call ``sample``; ``output_json`` only where the completion is JSON."""
+    sample: dict[str, Any] = {
+        "output_text": completion,
+        "choices": [{"message": {"role": "assistant", "content": completion}}],
+    }
+    try:
+        sample["output_json"] = read_json(completion, prose=False)
+    except ValueError:
+        return sample
+    if isinstance(sample["output_json"], dict) and isinstance(sample["output_json"].get("tool_calls"), list):
+        sample["output_tools"] = sample["output_json"]["tool_calls"]
+    return sample
+
+
+def render_messages(grader: ScoreModel, case: Case) -> list[dict[str, Any]]:
+    """Return the messages that a ``score_model`` grader asks its model, templates filled in.
+
+    Raises:
+        CannotJudge: the row lacks a column.
+        Fault: the completion lacks what a template names.
+    """
+    item, sample = dict(case.fields), make_sample(case.completion)
+
+    def fill(value: Any) -> Any:
+        if isinstance(value, str):
+            return _render(value, item, sample)
+        if isinstance(value, Mapping):
+            return {k: fill(v) for k, v in value.items()}
+        return [fill(v) for v in value] if isinstance(value, list) else value
+
+    return [{**message, "content": fill(message.get("content"))} for message in grader.input]
+
+
+def grade(
+    grader: Grader, case: Case, *, scores: Mapping[str, float] | None = None, embed: Embed | None = None
+) -> float:
+    """Return the score that a grader gives a completion.
+
+    Args:
+        grader: see :func:`parse_grader`.
+        case: its ``fields`` are the ``item`` of templates.
+        scores: of ``score_model`` graders that a judge has asked: by their name in ``graders``, "" for the grader itself.
+        embed: for the metric ``cosine``.
+
+    Raises:
+        CannotJudge: the row lacks a column, a program fails, or a score is missing.
+        Fault: the completion lacks what a template names.
+    """
+    item, sample, known = dict(case.fields), make_sample(case.completion), scores or {}
+    if not isinstance(grader, Multi):
+        return _grade_one(grader, item, sample, known.get(""), embed)
+    values = {}
+    for name, one in grader.graders.items():
+        try:
+            values[name] = _grade_one(one, item, sample, known.get(name), embed)
+        except Fault:
+            values[name] = 0.0
+    try:
+        return float(compute(parse_formula(grader.calculate_output), values))
+    except ValueError as error:
+        raise CannotJudge("formula without a value", str(error)) from None
+
+
+def _grade_one(
+    grader: Grader, item: dict[str, Any], sample: dict[str, Any], score: float | None, embed: Embed | None
+) -> float:
+    if isinstance(grader, StringCheck):
+        return _check_string(grader, _render(grader.input, item, sample), _render(grader.reference, item, sample))
+    if isinstance(grader, TextSimilarity):
+        text, reference = _render(grader.input, item, sample), _render(grader.reference, item, sample)
+        return measure_similarity(grader.evaluation_metric, text, reference, embed)
+    if isinstance(grader, PythonGrader):
+        return _run_source(grader.source, item, sample)
+    if score is None:
+        raise CannotJudge("no score of the model")
+    return score
+
+
+def _check_string(grader: StringCheck, text: str, reference: str) -> float:
+    if grader.operation in ("eq", "ne"):
+        return float((text == reference) is (grader.operation == "eq"))
+    if grader.operation == "ilike":
+        text, reference = text.lower(), reference.lower()
+    return float(reference in text)
+
+
+def _render(text: str, item: Mapping[str, Any], sample: Mapping[str, Any]) -> str:
+    try:
+        return render(text, item, sample)
+    except NoSuchValue as missing:
+        if missing.namespace == "item":
+            raise CannotJudge(f"no {missing}") from None
+        raise Fault(f"completion without {str(missing).removeprefix('sample.')}") from None
+
+
+def _run_source(source: str, item: Mapping[str, Any], sample: Mapping[str, Any]) -> float:
+    """Run ``grade(sample, item)`` in the sandbox; the last line that the program prints is the score.
+
+    ``run_python(source)`` returns something with ``reason`` (``ok``, ``error``, ``timeout``, …), ``stdout`` and ``stderr``, texts.
+    """
+    given = json.dumps({"item": item, "sample": sample}, default=str)
+    done = _find_sandbox("python grader").run_python(_PROGRAM.format(given=given, source=source))
+    try:
+        return float(json.loads(done.stdout.rstrip().rpartition("\n")[2])["score"])
+    except (ValueError, KeyError, TypeError):
+        raise CannotJudge("program without a score", f"{done.reason}: {done.stderr[-500:]}") from None
+
+
+def _find_sandbox(place: str) -> Any:
+    try:
+        return importlib.import_module(SANDBOX)
+    except ModuleNotFoundError:
+        raise MissingExtraError(
+            place, expected=f"the sandbox ({SANDBOX}), where alone programs are run", received="a flywheel without it",
+            cure="use a flywheel that has it, or another grader",
+        ) from None  # fmt: skip
+
+
+def _prepare(options: Mapping[str, Any], place: str) -> Sequence[str]:
+    parsed = parse_grader(options["spec"], f"{place}.spec")
+    for one in each_grader(parsed):
+        if isinstance(one, ScoreModel):
+            raise RecipeError(
+                f"{place}.spec", expected="a grader that code can run", received="score_model, which asks a model",
+                cure="run it as a judge, which has an endpoint",
+            )  # fmt: skip
+        if isinstance(one, TextSimilarity) and one.evaluation_metric == "cosine":
+            measure_similarity("cosine", "", "")
+        if isinstance(one, PythonGrader):
+            _find_sandbox(f"{place}.spec")
+    return columns_of(parsed)
+
+
+@verifier("grader", options={"spec": REQUIRED, "threshold": 0.5}, prepare=_prepare)
+def grader(case: Case, options: Mapping[str, Any]) -> Verdict:
+    """Score by a grader of OpenAI's format: ``string_check``, ``text_similarity``, ``multi`` or ``python``.
+
+    ``{{item.x}}`` is the row's column x, ``{{sample.output_text}}`` the completion, ``{{sample.output_json.x}}`` a value in its
+    JSON. Passed from the grader's ``pass_threshold`` on, else from ``threshold``.
+    """
+    parsed = parse_grader(options["spec"], "spec")
+    try:
+        score = grade(parsed, case)
+    except Fault as fault:
+        return Verdict(False, 0.0, str(fault))
+    least = options["threshold"] if parsed.pass_threshold is None else parsed.pass_threshold
+    passed = score >= least
+    return Verdict(passed, min(1.0, max(0.0, score)), "score reached" if passed else "score too low", f"{score:.6g}")

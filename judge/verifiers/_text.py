@@ -1,0 +1,62 @@
+"""What verifiers of texts share: the answer in a completion, normalisation as SQuAD's, references as lists of texts."""
+
+import re
+import string
+from typing import Any
+
+from ._verifier import CannotJudge
+
+LONGEST_ANSWER = 10_000
+"""Characters of the longest answer behind a phrase."""
+
+_ARTICLES = re.compile(r"\b(a|an|the)\b")
+_PUNCTUATION = {ord(c): None for c in string.punctuation}
+_STOP = re.compile(r"\.\s")
+
+
+def text_behind(text: str, phrase: re.Pattern[str]) -> str | None:
+    """Return what stands behind the last ``phrase`` that has something behind it: its line, to the end of the sentence.
+
+    A final full stop is left off; numbers such as 1.5 are kept whole.
+    """
+    for found in reversed(list(phrase.finditer(text))):
+        lines = text[found.end() : found.end() + LONGEST_ANSWER].lstrip().split("\n", 1)
+        if said := _STOP.split(lines[0].strip() + " ", maxsplit=1)[0].strip():
+            return said
+    return None
+
+
+def find_answer(completion: str, after: str) -> str | None:
+    """Return the answer of a completion: the whole text, or what stands behind the phrase ``after``; None without it."""
+    if not after:
+        return completion
+    return text_behind(completion, re.compile(re.escape(after) + ":?", re.IGNORECASE))
+
+
+def normalize_text(text: str, *, case: bool, punctuation: bool, articles: bool, whitespace: bool) -> str:
+    """Return ``text`` without what does not count; each flag says that something does.
+
+    All four off is SQuAD's normalisation (Rajpurkar et al. 2016, arXiv 1606.05250; its evaluate-v1.1.py).
+    """
+    if not case:
+        text = text.lower()
+    if not punctuation:
+        text = text.translate(_PUNCTUATION)
+    if not articles:
+        text = (_ARTICLES if not case else re.compile(_ARTICLES.pattern, re.IGNORECASE)).sub(" ", text)
+    return text if whitespace else " ".join(text.split())
+
+
+def as_texts(expected: Any) -> list[str]:
+    """Return a reference as the texts that are right: a text, a number, or a list of these.
+
+    Raises:
+        CannotJudge: it is none of them, or empty.
+    """
+    values = list(expected) if isinstance(expected, list | tuple) else [expected]
+    if not values or not all(isinstance(v, str | int | float) for v in values):
+        raise CannotJudge("bad reference", f"{expected!r}, expected text, a number or a list of them"[:200])
+    texts = [("yes" if v else "no") if isinstance(v, bool) else str(v) for v in values]
+    if not any(t.strip() for t in texts):
+        raise CannotJudge("empty reference")
+    return texts

@@ -1,0 +1,75 @@
+import json
+
+import pytest
+from flywheel.judge.verifiers import Case, built_in, complete_options, run_verifier
+
+SOURCES = {"1": "Nikolaj Coster-Waldau worked with the\nFox Broadcasting Company.", "doc-2": "He is “Danish”."}
+
+
+def judge(completion, expected=None, sources=SOURCES, **options):
+    verifier = built_in()["citations"]
+    text = completion if isinstance(completion, str) else json.dumps(completion)
+    return run_verifier(verifier, Case(text, expected, {"sources": sources}), complete_options(verifier, options))
+
+
+def cite(*citations, **more):
+    return {**more, "citations": [{"id": i, "quote": q} for i, q in citations]}
+
+
+@pytest.mark.parametrize(
+    ("completion", "reason", "score"),
+    [
+        ("He worked with Fox [1].", "correct", 1.0),
+        ("He worked with Fox [1, doc-2].", "correct", 1.0),
+        ("He worked with Fox [3].", "unknown source", 0.0),
+        ("He worked with Fox [1] and [3].", "unknown source", 0.5),
+        ("He worked with Fox.", "no citation", 0.0),
+        ('It says "worked with the Fox Broadcasting Company" [1].', "correct", 1.0),
+        ('It says "never worked" [1].', "quote not in source", 0.0),
+        ("See [the page](https://example.org).", "no citation", 0.0),
+        (cite((1, "worked with the Fox")), "correct", 1.0),
+        (cite(("doc-2", 'He is "Danish".')), "correct", 1.0),
+        (cite(("doc-2", "he is Danish")), "quote not in source", 0.0),
+        (cite((1, " ")), "empty quote", 0.0),
+        (cite((1, "worked"), (9, "worked")), "unknown source", 0.5),
+        (cite(), "no citation", 0.0),
+    ],
+)
+def test_citations(completion, reason, score):
+    verdict = judge(completion)
+    assert (verdict.reason, verdict.score) == (reason, score)
+
+
+def test_how_a_quote_may_differ_is_a_choice():
+    assert judge(cite((1, "WORKED WITH THE FOX"))).passed is False
+    assert judge(cite((1, "WORKED WITH THE FOX")), ignore=["whitespace", "case"]).passed
+    assert judge(cite((1, "worked with the Fox")), ignore=[]).reason == "quote not in source"
+
+
+def test_what_is_demanded_is_a_choice():
+    assert judge("Fox [1].", required=2).reason == "too few citations"
+    assert judge("Fox.", required=0).passed
+    assert judge("Fox [1].", quotes=True).reason == "no quote"
+    assert judge("Fox [1].", form="json").reason == "no citation"
+
+
+@pytest.mark.parametrize(
+    ("completion", "reason"),
+    [
+        ("SUPPORTS, see [1]", "correct"),
+        ("REFUTES, see [1]", "wrong label"),
+        (cite((1, "Fox"), label="supported"), "correct"),
+        (cite((1, "Fox"), label="REFUTES"), "wrong label"),
+        (cite((1, "Fox")), "wrong label"),
+    ],
+)
+def test_the_verdict_label_has_to_be_right_where_it_is_known(completion, reason):
+    assert judge(completion, "SUPPORTS", preset="fever").reason == reason
+
+
+def test_sources_come_in_several_shapes():
+    assert judge("x [2]", sources=["a", "b"]).passed
+    assert judge("x [b]", sources=[{"id": "b", "text": "t"}]).passed
+    assert judge("x [1]", sources=None).reason == "no sources"
+    assert judge("x [1]", sources=[1, 2]).reason == "bad sources"
+    assert judge("x [1]", "MAYBE", preset="fever").reason == "bad reference"

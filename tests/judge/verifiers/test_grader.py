@@ -1,0 +1,145 @@
+"""Graders of OpenAI's reinforcement fine-tuning format."""
+
+import json
+
+import pytest
+from flywheel.errors import MissingExtraError, RecipeError
+from flywheel.judge.verifiers import Case, built_in, complete_options, run_verifier
+from flywheel.judge.verifiers._grader import grade, render_messages
+from flywheel.judge.verifiers._grader_spec import parse_grader
+
+ITEM = {"answer": "Cat", "nested": {"list": ["x", {"y": 7}]}}
+
+
+def check(operation="eq", text="{{sample.output_text}}", reference="{{item.answer}}"):
+    return {"type": "string_check", "name": "c", "input": text, "reference": reference, "operation": operation}
+
+
+def similar(metric="fuzzy_match", reference="{{ item.answer }}"):
+    return {
+        "type": "text_similarity",
+        "input": "{{sample.output_text}}",
+        "reference": reference,
+        "evaluation_metric": metric,
+    }
+
+
+def judge(completion, spec, fields=ITEM, **options):
+    verifier = built_in()["grader"]
+    return run_verifier(verifier, Case(completion, None, fields), complete_options(verifier, {"spec": spec, **options}))
+
+
+@pytest.mark.parametrize(
+    ("operation", "completion", "passed"),
+    [
+        ("eq", "Cat", True), ("eq", "cat", False), ("ne", "cat", True), ("ne", "Cat", False), ("like", "a Cat sat", True),
+        ("like", "a cat sat", False), ("ilike", "a cAT sat", True), ("ilike", "a dog", False),
+    ],
+)  # fmt: skip
+def test_string_check(operation, completion, passed):
+    assert judge(completion, check(operation)).passed is passed
+
+
+def test_templates_reach_into_rows_and_json():
+    assert judge('{"a": {"b": ["u", "v"]}}', check(text="{{sample.output_json.a.b[1]}}", reference="v")).passed
+    assert judge("7", check(reference="{{item.nested.list[1].y}}")).passed
+    assert judge("{{item.answer}}", check()).passed is False
+    assert judge("no JSON", check(text="{{sample.output_json.a}}")).reason == "completion without output_json.a"
+    assert judge("x", check(), fields={"other": 1}).reason == "no item.answer"
+
+
+@pytest.mark.parametrize("metric", ["fuzzy_match", "bleu", "gleu", "meteor", *(f"rouge_{k}" for k in "12345l")])
+def test_text_similarity(metric):
+    reference = "the quick brown fox jumps over the lazy dog again"
+    score = lambda text: judge(text, similar(metric, reference), threshold=0.0).score  # noqa: E731
+    assert score(reference) == pytest.approx(1.0, abs=0.01)
+    assert 0 < score("the quick brown fox jumps over a sleeping dog") < 0.95
+    assert score("zzz") < 0.15
+    assert score("") < 0.01
+
+
+def test_known_values_of_similarities():
+    assert judge("abcd", similar(reference="abce"), threshold=0.0).score == pytest.approx(0.75)
+    assert judge("a b x d", similar("rouge_2", "a b c d"), threshold=0.0).score == pytest.approx(1 / 3)
+    assert judge("a b x d", similar("rouge_l", "a b c d"), threshold=0.0).score == pytest.approx(0.75)
+
+
+MULTI = {
+    "type": "multi", "pass_threshold": 0.65, "calculate_output": "0.5 * near + 0.5 * same",
+    "graders": {"near": similar(), "same": check(text="{{sample.output_json.kind}}", reference="x")},
+}  # fmt: skip
+
+
+def test_multi_works_out_a_formula():
+    verdict = judge("Cat", MULTI)  # no JSON: the second grader gives 0
+    assert (verdict.passed, verdict.score) == (False, 0.5)
+    half = {**MULTI, "calculate_output": "min(near, 1) * max(2, same) ^ 2 - 3.5"}
+    assert judge("Cat", half).score == 0.5
+    assert judge("Cat", {**MULTI, "calculate_output": "near / same"}).reason == "formula without a value"
+    assert judge("Cat", {**MULTI, "calculate_output": "9^9^9^9 + near"}).reason == "formula without a value"
+
+
+@pytest.mark.parametrize(
+    ("spec", "words"),
+    [
+        ({**check(), "operation": "equals"}, "'eq', 'ne', 'like' or 'ilike'"),
+        ({**check(), "inputs": "x"}, "inputs"),
+        ({"type": "label_model"}, "label_model"),
+        ("x", "spec"),
+        (check(text="{{answer}}"), "{{item.COLUMN}}"),
+        (check(text="{{sample.answer}}"), "{{sample.output_text}}"),
+        ({**MULTI, "calculate_output": "near + other"}, "no grader 'other'"),
+        ({**MULTI, "calculate_output": "__import__('os').system('true')"}, "a call of something else"),
+        ({**MULTI, "calculate_output": "near.__class__"}, "Attribute"),
+        (similar("cosine"), "embeddings"),
+        ({"type": "score_model", "model": "m", "input": [{"role": "user", "content": "x"}]}, "which asks a model"),
+    ],
+)
+def test_wrong_graders_are_refused_before_anything_runs(spec, words):
+    with pytest.raises(RecipeError) as caught:
+        judge("Cat", spec)
+    assert words in str(caught.value)
+
+
+def test_a_score_model_is_rendered_here_and_run_by_a_judge():
+    spec = {
+        "type": "score_model",
+        "model": "m",
+        "input": [{"role": "user", "content": "Rate {{sample.output_text}} by {{item.answer}}"}],
+    }
+    case = Case("a {{item.answer}}", None, ITEM)
+    parsed = parse_grader({**MULTI, "graders": {"near": similar(), "same": spec}}, "spec")
+    assert render_messages(parsed.graders["same"], case) == [
+        {"role": "user", "content": "Rate a {{item.answer}} by Cat"}
+    ]
+    assert grade(parsed, Case("Cat", None, ITEM), scores={"same": 0.5}) == 0.75
+
+
+PYTHON = {
+    "type": "python",
+    "source": "def grade(sample, item):\n    return float(sample['output_text'] == item['answer'])",
+}
+
+
+def test_a_python_grader_runs_in_the_sandbox_or_not_at_all():
+    try:
+        import flywheel.judge.sandbox  # noqa: F401
+    except ModuleNotFoundError:
+        with pytest.raises(MissingExtraError, match="the sandbox"):
+            judge("Cat", PYTHON)
+    else:
+        assert judge("Cat", PYTHON).score == 1.0
+        assert judge("Dog", PYTHON).score == 0.0
+
+
+def test_the_graders_of_a_real_project(shared_data):
+    folder = shared_data / "ms_foundry_ft" / "Reinforcement_Fine_Tuning" / "ClauseMatching"
+    spec = json.loads((folder / "multi_grader.json").read_text())
+    rows = [json.loads(line) for line in (folder / "clause_matching_validation.jsonl").read_text().splitlines()]
+    for row in rows:
+        right = json.dumps({k: row[k] for k in ("extracted_text", "clause_type")})
+        assert judge(right, spec, row).score == pytest.approx(1.0)
+        wrong = json.dumps({"extracted_text": row["extracted_text"], "clause_type": "Other"})
+        assert (judge(wrong, spec, row).score, judge(wrong, spec, row).passed) == (pytest.approx(0.5), False)
+        assert judge("I cannot", spec, row).score == 0.0
+    assert parse_grader(json.loads((folder / "model_grader.json").read_text()), "spec").type == "score_model"

@@ -1,0 +1,121 @@
+"""Tool calls against expected ones: BFCL's rules, in each spelling of a call."""
+
+import json
+
+import pytest
+from flywheel.judge.verifiers import Case, built_in, complete_options, run_verifier
+
+TOOLS = [
+    {
+        "name": "geo.area",
+        "parameters": {
+            "type": "dict",
+            "properties": {
+                "base": {"type": "float"}, "n": {"type": "integer"}, "unit": {"type": "string"}, "tags": {"type": "array", "items": {"type": "string"}},
+                "box": {"type": "dict"}, "exact": {"type": "boolean"},
+            },
+            "required": ["base"],
+        },
+    }
+]  # fmt: skip
+EXPECTED = [{"geo.area": {"base": [10.0, 5.5], "n": [3, ""], "unit": ["sq. km", ""], "tags": [["a", "B c"], ""], "box": [{"w": [1, 2], "h": ["x", ""]}, ""], "exact": [True, ""]}}]  # fmt: skip
+
+
+def judge(completion, expected=EXPECTED, tools=TOOLS, **options):
+    verifier = built_in()["tool_calls"]
+    text = completion if isinstance(completion, str) else json.dumps(completion)
+    return run_verifier(verifier, Case(text, expected, {"tools": tools}), complete_options(verifier, options))
+
+
+@pytest.mark.parametrize(
+    ("completion", "reason"),
+    [
+        ("geo.area(base=10)", "correct"),
+        ("[geo.area(base=5.5)]", "correct"),
+        ("geo_area(base=10)", "correct"),
+        ("```python\ngeo.area(base=10)\n```", "correct"),
+        ("geo.area(base=2*5)", "correct"),
+        ("geo.area(base=10, unit='SQ KM')", "correct"),
+        ("geo.area(base=10, tags=['A', 'bc'])", "correct"),
+        ("geo.area(base=10, tags=['bc', 'a'])", "wrong value"),
+        ("geo.area(base=10, box={'w': 2})", "correct"),
+        ("geo.area(base=10, box={'w': 2, 'h': 'X'})", "correct"),
+        ("geo.area(base=10, box={'h': 'x'})", "wrong value"),
+        ("geo.area(base=10, box={'w': 1, 'd': 1})", "wrong value"),
+        ("geo.area(base=10, exact=True)", "correct"),
+        ("geo.area(base=10, exact=1)", "wrong type"),
+        ("geo.area(base=10, n=3)", "correct"),
+        ("geo.area(base=10, n=3.0)", "wrong type"),
+        ("geo.area(base=10, n='3')", "wrong type"),
+        ("geo.area(base=10, n=4)", "wrong value"),
+        ("geo.area(base='10')", "wrong type"),
+        ("geo.area(n=3)", "missing argument"),
+        ("geo.area(base=10, colour='red')", "unexpected argument"),
+        ("geo.area(10)", "positional arguments"),
+        ("geo.volume(base=10)", "wrong function"),
+        ("geo.area(base=10), geo.area(base=10)", "wrong number of calls"),
+        ("I would call geo.area with base 10.", "no answer"),
+        ("[]", "no answer"),
+        ("geo.area(base=", "no answer"),
+        ("import os; os.system('true')", "no answer"),
+    ],
+)
+def test_python_calls(completion, reason):
+    assert judge(completion).reason == reason
+
+
+CALL = {"name": "geo.area", "arguments": {"base": 10, "n": 3}}
+
+
+@pytest.mark.parametrize(
+    "completion",
+    [
+        CALL,
+        [CALL],
+        {"name": "geo.area", "parameters": {"base": 10}},
+        {"name": "geo.area", "arguments": '{"base": 10}'},
+        {"role": "assistant", "content": None, "tool_calls": [{"id": "c", "type": "function", "function": {**CALL, "arguments": '{"base": 10}'}}]},
+        [{"geo.area": {"base": 10}}],
+        f"<tool_call>\n{json.dumps(CALL)}\n</tool_call>",
+        f"I will look it up.\n```json\n{json.dumps(CALL)}\n```",
+        f"Sure: {json.dumps(CALL)}",
+    ],
+)  # fmt: skip
+def test_json_calls(completion):
+    assert judge(completion).reason == "correct"
+
+
+def test_plain_calls_and_texts_may_be_expected():
+    assert judge("f(x=1, y=[1, 2])", [{"name": "f", "arguments": {"x": 1, "y": [1, 2]}}], None).passed
+    assert judge("f(x=1)", json.dumps([{"f": {"x": [1]}}]), None).passed
+    assert judge("f(x=1)", "f(x=1)", None).passed
+    assert judge("f(x=1)", [{"name": "f", "arguments": {"x": 1, "y": 2}}], None).reason == "missing argument"
+    assert judge("f(x=1.0)", [{"name": "f", "arguments": {"x": 1}}], None).reason == "wrong type"
+    assert judge("f(x=1)", [{"name": "f", "arguments": {"x": 1.0}}], None).passed
+
+
+def test_openais_definitions_give_types_too():
+    tools = [
+        {
+            "type": "function",
+            "function": {"name": "f", "parameters": {"type": "object", "properties": {"x": {"type": "number"}}}},
+        }
+    ]
+    assert judge("f(x=1)", [{"f": {"x": [1.0]}}], tools).passed
+    assert judge("f(x='1')", [{"f": {"x": [1.0]}}], tools).reason == "wrong type"
+
+
+def test_parallel_calls_pass_in_any_order_and_any_assignment():
+    expected = [{"f": {"x": [1, 2]}}, {"f": {"x": [1]}}]
+    assert judge("[f(x=1), f(x=2)]", expected, None).passed
+    assert judge("[f(x=2), f(x=1)]", expected, None).passed
+    assert judge("[f(x=2), f(x=2)]", expected, None).passed is False
+
+
+def test_no_call_may_be_what_is_expected():
+    assert judge("I cannot do that with these tools.", [], None).passed
+    assert judge("I cannot do that with these tools.", None, None, expect="none").passed
+    assert judge("f(x=1)", None, None, expect="none").reason == "unwanted call"
+    assert judge("f(x=1)", None, None).reason == "no expected"
+    assert judge("f(x=1)", 7, None).reason == "bad reference"
+    assert judge("f(x=1)", [{"f": {"x": [1]}}], [3]).reason == "bad tools"
