@@ -22,7 +22,8 @@ RECIPE = Path(__file__).parents[1] / "recipes" / "stories" / "recipe.yaml"
 FLYWHEEL = [sys.executable, "-m", "flywheel"]
 SAMPLES = """
 SELECT s.sample_id, s.input_id, s.step, s.completion, s.fields, c.text AS story
-FROM samples s LEFT JOIN chunks c ON c.chunk_id = s.input_id WHERE s.step = ?
+FROM samples s LEFT JOIN chunks c ON c.chunk_id = s.input_id
+WHERE s.step = ? AND s.sample_id NOT IN (SELECT sample_id FROM worse_samples)
 """
 
 
@@ -85,7 +86,7 @@ def score(connection, stories):
     to_pair = {c["id"]: attempts[c["input"]]["input"] for c in critiques}
     revised = rows("revised")
     right = [last_number(r["completion"]) == f.final if (f := truth[to_pair[r["input"]]]) else False for r in revised]
-    share("revised, kept as pairs: correct", sum(right), len(right))
+    share("revised, the better ones of pairs: correct", sum(right), len(right))
 
 
 def first_wrong(attempt, question):
