@@ -20,7 +20,7 @@ MIN_QUOTE_WORDS = 3
 MIN_SHARED = 0.25
 """Least share of an answer's words that the text or the question must have, by their first five letters."""
 
-PAIRS = record(pairs=list_of(record(type=TEXT, difficulty=TEXT, question=SAID, answer=TEXT, quote=TEXT)))
+PAIRS = record(pairs=list_of(record(type=TEXT, difficulty=TEXT, quote=TEXT, question=SAID, answer=TEXT)))
 INSTRUCTION = record(instruction=TEXT, suitable={"type": "boolean"}, reason=TEXT)
 CHECK = record(reason=TEXT, answerable={"type": "boolean"})
 
