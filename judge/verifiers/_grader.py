@@ -4,14 +4,14 @@
 :func:`grade`.
 """
 
-import importlib
-import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ...errors import MissingExtraError, RecipeError
+from ...errors import RecipeError
 from .._verdict import Verdict
+from ..sandbox import choose
 from ._arithmetic import compute, parse_formula
+from ._code import run_grader
 from ._grader_spec import (
     Grader,
     Multi,
@@ -27,14 +27,6 @@ from ._grader_template import NoSuchValue, render
 from ._json_text import read_json
 from ._similarity import Embed, measure_similarity
 from ._verifier import REQUIRED, CannotJudge, Case, verifier
-
-SANDBOX = "flywheel.judge.sandbox"
-_PROGRAM = """
-import json, sys
-_given = json.loads({given!r})
-{source}
-print("\\n" + json.dumps({{"score": float(grade(_given["sample"], _given["item"]))}}))
-"""
 
 
 class Fault(ValueError):
@@ -138,26 +130,11 @@ def _render(text: str, item: Mapping[str, Any], sample: Mapping[str, Any]) -> st
 
 
 def _run_source(source: str, item: Mapping[str, Any], sample: Mapping[str, Any]) -> float:
-    """Run ``grade(sample, item)`` in the sandbox; the last line that the program prints is the score.
-
-    ``run_python(source)`` returns something with ``reason`` (``ok``, ``error``, ``timeout``, …), ``stdout`` and ``stderr``, texts.
-    """
-    given = json.dumps({"item": item, "sample": sample}, default=str)
-    done = _find_sandbox("python grader").run_python(_PROGRAM.format(given=given, source=source))
-    try:
-        return float(json.loads(done.stdout.rstrip().rpartition("\n")[2])["score"])
-    except (ValueError, KeyError, TypeError):
-        raise CannotJudge("program without a score", f"{done.reason}: {done.stderr[-500:]}") from None
-
-
-def _find_sandbox(place: str) -> Any:
-    try:
-        return importlib.import_module(SANDBOX)
-    except ModuleNotFoundError:
-        raise MissingExtraError(
-            place, expected=f"the sandbox ({SANDBOX}), where alone programs are run", received="a flywheel without it",
-            cure="use a flywheel that has it, or another grader",
-        ) from None  # fmt: skip
+    """Run ``grade(sample, item)`` in the sandbox."""
+    done = run_grader(source, sample, item)
+    if done.score is None:
+        raise CannotJudge("program without a score", done.error)
+    return done.score
 
 
 def _prepare(options: Mapping[str, Any], place: str) -> Sequence[str]:
@@ -171,7 +148,7 @@ def _prepare(options: Mapping[str, Any], place: str) -> Sequence[str]:
         if isinstance(one, TextSimilarity) and one.evaluation_metric == "cosine":
             measure_similarity("cosine", "", "")
         if isinstance(one, PythonGrader):
-            _find_sandbox(f"{place}.spec")
+            choose("auto")  # a machine that cannot isolate it is told before anything runs
     return columns_of(parsed)
 
 

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+from ...errors import SandboxError
 from .._verdict import Verdict
 from ._verifier import CannotJudge, Case, Verifier
 
@@ -22,12 +23,17 @@ def run_verifier(verifier: Verifier, case: Case, options: Mapping[str, Any]) -> 
     Returns:
         An abstention (``passed`` None) where the case lacks a column that the verifier needs, where its reference cannot
         be used, and where the verifier raises: the exception is then the evidence.
+
+    Raises:
+        SandboxError: the verifier runs programs, and this machine cannot isolate them.
     """
     for column in verifier.needs:
         if (case.expected if column == "expected" else case.fields.get(column)) is None:
             return Verdict(None, None, f"no {column}")
     try:
         verdict: Any = verifier.check(case, options)
+    except SandboxError:
+        raise  # no row is to blame for a machine that cannot run programs
     except CannotJudge as reason:
         return _shorten(Verdict(None, None, reason.reason, reason.evidence))
     except Exception as error:  # noqa: BLE001  # the boundary where a fault of a verifier becomes an abstention

@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from flywheel.errors import MissingExtraError, RecipeError
+from flywheel.errors import RecipeError, SandboxError
 from flywheel.judge.verifiers import Case, built_in, complete_options, run_verifier
 from flywheel.judge.verifiers._grader import grade, render_messages
 from flywheel.judge.verifiers._grader_spec import parse_grader
@@ -121,15 +121,23 @@ PYTHON = {
 }
 
 
-def test_a_python_grader_runs_in_the_sandbox_or_not_at_all():
-    try:
-        import flywheel.judge.sandbox  # noqa: F401
-    except ModuleNotFoundError:
-        with pytest.raises(MissingExtraError, match="the sandbox"):
-            judge("Cat", PYTHON)
-    else:
-        assert judge("Cat", PYTHON).score == 1.0
-        assert judge("Dog", PYTHON).score == 0.0
+def test_a_python_grader_runs_in_the_sandbox():
+    assert judge("Cat", PYTHON).score == 1.0
+    assert judge("Dog", PYTHON).score == 0.0
+    broken = judge("Cat", {**PYTHON, "source": "def grade(sample, item):\n    return item['nothing']"})
+    assert (broken.passed, broken.reason) == (None, "program without a score")
+    assert "nothing" in broken.evidence
+
+
+def test_where_programs_cannot_be_isolated_no_row_is_judged(monkeypatch):
+    def refuse(isolation):
+        raise SandboxError("running untrusted programs", expected="a wall", received="none", cure="another machine")
+
+    monkeypatch.setattr("flywheel.judge.sandbox._run.choose", refuse)
+    code = built_in()["code"]
+    case = Case("```python\nx = 1\n```", None, {"test_list": ["assert x == 1"]})
+    with pytest.raises(SandboxError):
+        run_verifier(code, case, complete_options(code, {}, "options"))
 
 
 def test_the_graders_of_a_real_project(shared_data):
