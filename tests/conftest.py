@@ -1,5 +1,7 @@
 import os
 import shutil
+import tempfile
+from pathlib import Path
 
 import pytest
 from flywheel.store import Project, Store
@@ -8,6 +10,9 @@ from support import SHARED, FakeEndpoint, make_mini_project, run_cli
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 os.environ["COLUMNS"] = "300"  # no cell of a table wraps, however long the path of a test's folder
+if worker := os.environ.get("PYTEST_XDIST_WORKER"):  # tests look for what is left behind: only for their own
+    tempfile.tempdir = os.environ["TMPDIR"] = str(Path(tempfile.gettempdir()) / f"flywheel-tests-{worker}")
+    Path(tempfile.tempdir).mkdir(exist_ok=True)
 for name in ("OPENAI_BASE_URL", "OPENAI_API_KEY"):
     os.environ.pop(name, None)
 
@@ -16,6 +21,7 @@ DEAR = ("finished_run", "wheel", "done")
 """Fixtures that take long to make."""
 
 
+@pytest.hookimpl(tryfirst=True)  # before xdist looks for groups
 def pytest_collection_modifyitems(items):
     """Let tests that share a dear fixture run in one worker, which makes it once (make test: --dist loadgroup)."""
     for item in items:

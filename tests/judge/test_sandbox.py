@@ -2,6 +2,7 @@
 
 import os
 import socket
+import tempfile
 import threading
 import time
 from pathlib import Path
@@ -31,7 +32,7 @@ def run(rung):
     assert launchers
     assert [p for launcher in launchers for p in list_below(launcher.pid)] == []
     for folder in set(list_scratch()) - before:
-        scratch = Path("/tmp") / folder / "scratch"
+        scratch = Path(tempfile.gettempdir()) / folder / "scratch"
         assert not scratch.exists() or not list(scratch.iterdir())
 
 
