@@ -97,7 +97,7 @@ def count_right(folder):
     """Return how many chunks have the sample that belongs to them, and how many samples there are."""
     from flywheel.store import Project, run_query
 
-    right = "contains(completion, 'item-' || right(input_id, greatest(6, length(ltrim(input_id, 'chk_0')))))"
+    right = "regexp_extract(completion, 'item-(\\d+)', 1)::BIGINT = replace(input_id, 'chk_', '')::BIGINT"
     sql = f"select count(distinct input_id) filter ({right}), count(*) from samples where step = 'first'"
     ((ok, rows),) = run_query(Project(folder), sql).rows
     return ok, rows
