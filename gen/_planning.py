@@ -108,8 +108,6 @@ class Planning:
 
     def _plan(self, high: int) -> None:
         """Plan the rows from the last window's end to place ``high``."""
-        import pyarrow as pa
-
         config, key, step = self._config, ID_OF[self._config.source], self._step
         condition = f"AND ({config.where}\n)" if config.where else ""
         limit = f"LIMIT {config.limit - self._chosen}" if config.limit else ""
@@ -123,15 +121,9 @@ class Planning:
                 f"step {step.name!r}, where: {config.where}", expected=f"an SQL condition on rows of {config.source}",
                 received=error.received, cure='try it first: flywheel sql "select … where …"',
             ) from None  # fmt: skip
-        n = found.num_rows
-        constants = {
-            "run_id": (step.run_id, pa.string()), "iteration": (step.iteration, pa.int64()),
-            "step": (step.name, pa.string()), "n": (1, pa.int64()),
-        }  # fmt: skip
-        for name, (value, kind) in constants.items():
-            found = found.append_column(name, pa.repeat(pa.scalar(value, kind), n))
-        self._chosen += n
-        self.n += self._store.insert_table("plans", found, unless=_PLANNED)
+        same = {"run_id": step.run_id, "iteration": step.iteration, "step": step.name, "n": 1}
+        self._chosen += found.num_rows
+        self.n += self._store.insert_table("plans", found, same=same, unless=_PLANNED)
 
 
 def read_plan(store: Store, step: Step, edge: Callable[[], int | None] = lambda: None) -> Iterator[Page]:

@@ -190,15 +190,22 @@ class Store:
         elif not planned:
             self.insert_all("plans", rows)
 
-    def insert_table(self, table: str, batch: Any, *, unless: str = "FALSE") -> int:
-        """Insert the rows of an Arrow table, called ``batch`` in the SQL condition ``unless``, where it does not hold.
+    def insert_table(self, table: str, batch: Any, *, same: Mapping[str, Any], unless: str) -> int:
+        """Insert the rows of an Arrow table where an SQL condition does not hold.
 
-        Return how many were inserted.
+        Args:
+            table: where they go.
+            batch: the rows.
+            same: further columns, of one value for all rows.
+            unless: the condition; the rows, ``same`` included, are called ``batch`` in it.
+
+        Returns:
+            How many were inserted.
         """
         if not batch.num_rows:
             return 0
         with self.write() as connection:
-            return _insert_batch(connection, table, batch, where=f"WHERE NOT ({unless})")
+            return _insert_batch(connection, table, batch, where=f"WHERE NOT ({unless})", same=same)
 
     def insert_all(self, table: str, rows: Sequence[Mapping[str, Any]]) -> None:
         """Insert ``rows`` as they are."""
@@ -280,10 +287,21 @@ def _insert_arrow(
     _insert_batch(connection, table, batch, where=where)
 
 
-def _insert_batch(connection: duckdb.DuckDBPyConnection, table: str, batch: pa.Table, *, where: str) -> int:
+def _insert_batch(
+    connection: duckdb.DuckDBPyConnection,
+    table: str,
+    batch: pa.Table,
+    *,
+    where: str,
+    same: Mapping[str, Any] | None = None,
+) -> int:
     connection.register("batch", batch)
-    insert = f"INSERT INTO {table} ({', '.join(batch.column_names)}) SELECT * FROM batch {where}"
-    ((n,),) = connection.execute(insert).fetchall()
+    same = same or {}
+    columns = ", ".join([*batch.column_names, *same])
+    rows = f"(SELECT {', '.join(['rows.*', *(f'? AS {name}' for name in same)])} FROM batch AS rows) AS batch"
+    ((n,),) = connection.execute(
+        f"INSERT INTO {table} ({columns}) SELECT * FROM {rows} {where}", [*same.values()]
+    ).fetchall()
     connection.unregister("batch")
     return int(n)
 
