@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ._judge import Completed, Failed, Judgement, Opinion, Prompt, Reply, Row, abstain, failed, make_judgement, unread
+from ._judge import Completed, Judgement, Opinion, Prompt, Reply, Row, abstain, hear, make_judgement, unread
 from ._parse import read_checks
-from ._row import choose_mark, question_of, reference_of, text_of
+from ._row import choose_mark, find_missing, question_of, reference_of, text_of
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ class Checklist:
 
     def requests(self, row: Row) -> list[Prompt]:
         """See :class:`Judge`."""
-        if self._missing(row):
+        if find_missing(row, with_reference=self.with_reference):
             return []
         question, completion = question_of(row), text_of(row["completion"])
         reference = reference_of(row) if self.with_reference else ""
@@ -59,10 +59,10 @@ class Checklist:
 
     def read(self, row: Row, replies: Sequence[Reply]) -> Judgement:
         """See :class:`Judge`."""
-        if missing := self._missing(row):
+        if missing := find_missing(row, with_reference=self.with_reference):
             return abstain(self.kind, [], f"no {missing}")
         (reply,) = replies
-        opinions = [failed(reply)] if isinstance(reply, Failed) else [self._hear(c) for c in reply]
+        opinions = hear(reply, self._hear)
         points = [self._point(number, opinions) for number in range(1, len(self.checks) + 1)]
         yes, n_open, n = points.count(True), points.count(None), len(points)
         if n_open == n:
@@ -79,7 +79,7 @@ class Checklist:
     def _hear(self, completion: Completed) -> Opinion:
         found = read_checks(completion.text, len(self.checks))
         if not found:
-            return unread(completion, "cut off" if completion.finish_reason == "length" else "unparsable")
+            return unread(completion)
         value = {str(number): said for number, said in sorted(found.items())}
         return Opinion("", value, "text", None, completion.request_id, completion.draw)
 
@@ -87,8 +87,3 @@ class Checklist:
         said = [o.value[str(number)] for o in opinions if o.value is not None and str(number) in o.value]
         n_yes = sum(said)
         return None if 2 * n_yes == len(said) else 2 * n_yes > len(said)
-
-    def _missing(self, row: Row) -> str | None:
-        if row.get("completion") is None:
-            return "completion"
-        return "reference" if self.with_reference and not reference_of(row) else None

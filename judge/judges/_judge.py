@@ -5,9 +5,9 @@ completions back. Nothing that comes back can raise: what cannot be read is an a
 """
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from typing import Any, Literal, Protocol
+from typing import Any, Protocol
 
 from ...llm import TokenChances
 from ...schema import canonical_json, content_id
@@ -219,12 +219,14 @@ def why_unread(opinions: Sequence[Opinion]) -> str:
     return max(reasons, key=reasons.count) if reasons else "nothing was said"
 
 
-def unread(completion: Completed, why: Literal["unparsable", "cut off"], tag: str = "") -> Opinion:
-    """Return the opinion of a completion that says nothing."""
-    text = completion.text[:LONGEST_TEXT]
-    return Opinion(tag, None, why, text, completion.request_id, completion.draw)
+def unread(completion: Completed, tag: str = "", *, is_cut: bool = False) -> Opinion:
+    """Return the opinion of a completion that says nothing, since it was cut off or cannot be parsed."""
+    why = "cut off" if is_cut or completion.finish_reason == "length" else "unparsable"
+    return Opinion(tag, None, why, completion.text[:LONGEST_TEXT], completion.request_id, completion.draw)
 
 
-def failed(reply: Failed, tag: str = "") -> Opinion:
-    """Return the opinion that stands for a prompt without a completion."""
-    return Opinion(tag, None, "failed", reply.reason[:LONGEST_TEXT], reply.request_id)
+def hear(reply: Reply, read: Callable[[Completed], Opinion], tag: str = "") -> list[Opinion]:
+    """Return what the completions of a reply say by ``read``, or the opinion that stands for a prompt without any."""
+    if isinstance(reply, Failed):
+        return [Opinion(tag, None, "failed", reply.reason[:LONGEST_TEXT], reply.request_id)]
+    return [read(completion) for completion in reply]

@@ -3,8 +3,9 @@
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
-from ._judge import Completed, Failed, Judgement, Opinion, Prompt, Reply, Row, abstain, failed, make_judgement, unread
+from ._judge import Completed, Judgement, Opinion, Prompt, Reply, Row, abstain, hear, make_judgement, unread
 from ._parse import is_cut_at, read_winner
 from ._row import choose_mark, question_of, text_of
 
@@ -78,7 +79,9 @@ class Pairwise:
         """See :class:`Judge`. An order of which nothing can be read makes the whole an abstention."""
         if missing := _missing(row):
             return abstain(self.kind, [], f"no {missing}")
-        heard = {order: _hear_all(reply, order) for order, reply in zip(self.orders, replies, strict=True)}
+        heard = {
+            order: hear(reply, partial(_hear, order), order) for order, reply in zip(self.orders, replies, strict=True)
+        }
         opinions = [o for order in self.orders for o in heard[order]]
         outcomes = {order: _commonest(heard[order]) for order in self.orders}
         if None in outcomes.values():
@@ -104,14 +107,10 @@ class Pairwise:
         return "tie" if self.need_both or len(winners) > 1 else str(winners.pop())
 
 
-def _hear_all(reply: Reply, order: str) -> list[Opinion]:
-    return [failed(reply, order)] if isinstance(reply, Failed) else [_hear(c, order) for c in reply]
-
-
-def _hear(completion: Completed, order: str) -> Opinion:
+def _hear(order: str, completion: Completed) -> Opinion:
     found = read_winner(completion.text)
     if found is None or is_cut_at(completion.text, completion.finish_reason, found.end):
-        return unread(completion, "cut off" if completion.finish_reason == "length" else "unparsable", order)
+        return unread(completion, order)
     winner = _WINNERS[order].get(found.value, "tie")
     return Opinion(order, winner, "text", None, completion.request_id, completion.draw)
 

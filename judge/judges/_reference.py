@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ._judge import Completed, Failed, Judgement, Opinion, Prompt, Reply, Row, abstain, failed, make_judgement, unread
+from ._judge import Completed, Judgement, Opinion, Prompt, Reply, Row, abstain, hear, make_judgement, unread
 from ._parse import read_right
-from ._row import choose_mark, question_of, reference_of, text_of
+from ._row import choose_mark, find_missing, question_of, reference_of, text_of
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class Reference:
 
     def requests(self, row: Row) -> list[Prompt]:
         """See :class:`Judge`."""
-        if _missing(row):
+        if find_missing(row, with_reference=True):
             return []
         question, completion, reference = question_of(row), text_of(row["completion"]), reference_of(row)
         values = {
@@ -51,10 +51,10 @@ class Reference:
 
     def read(self, row: Row, replies: Sequence[Reply]) -> Judgement:
         """See :class:`Judge`. A verdict needs half of the draws or more to be read."""
-        if missing := _missing(row):
+        if missing := find_missing(row, with_reference=True):
             return abstain(self.kind, [], f"no {missing}")
         (reply,) = replies
-        opinions = [failed(reply)] if isinstance(reply, Failed) else [_hear(c) for c in reply]
+        opinions = hear(reply, _hear)
         said = [o.value == "correct" for o in opinions if o.value is not None]
         if not said or 2 * len(said) < len(opinions):
             return abstain(self.kind, opinions)
@@ -68,11 +68,5 @@ class Reference:
 def _hear(completion: Completed) -> Opinion:
     found = read_right(completion.text)
     if found is None:
-        return unread(completion, "cut off" if completion.finish_reason == "length" else "unparsable")
+        return unread(completion)
     return Opinion("", found.value, "text", None, completion.request_id, completion.draw)
-
-
-def _missing(row: Row) -> str | None:
-    if row.get("completion") is None:
-        return "completion"
-    return None if reference_of(row) else "reference"

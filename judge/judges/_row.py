@@ -27,6 +27,13 @@ def reference_of(row: Mapping[str, Any]) -> str:
     return text_of(found)
 
 
+def find_missing(row: Mapping[str, Any], *, with_reference: bool) -> str | None:
+    """Return what a row lacks to be judged by itself: ``completion``, or ``reference`` where one is needed."""
+    if row.get("completion") is None:
+        return "completion"
+    return "reference" if with_reference and not reference_of(row) else None
+
+
 def text_of(value: Any) -> str:
     """Return a value as text: the texts of a message's parts, JSON of anything else."""
     if value is None or isinstance(value, str):

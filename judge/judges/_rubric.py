@@ -4,9 +4,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from statistics import fmean
 
-from ._judge import Completed, Failed, Judgement, Opinion, Prompt, Reply, Row, abstain, failed, make_judgement, unread
+from ._judge import Completed, Judgement, Opinion, Prompt, Reply, Row, abstain, hear, make_judgement, unread
 from ._parse import is_cut_at, read_score
-from ._row import choose_mark, question_of, reference_of, text_of
+from ._row import choose_mark, find_missing, question_of, reference_of, text_of
 from ._tokens import expect_score
 
 ALONE_TOKENS = 16
@@ -56,7 +56,7 @@ class Rubric:
 
     def requests(self, row: Row) -> list[Prompt]:
         """See :class:`Judge`."""
-        if self._missing(row):
+        if find_missing(row, with_reference=self.with_reference):
             return []
         question, completion = question_of(row), text_of(row["completion"])
         reference = reference_of(row) if self.with_reference else ""
@@ -70,10 +70,10 @@ class Rubric:
 
     def read(self, row: Row, replies: Sequence[Reply]) -> Judgement:
         """See :class:`Judge`. A verdict needs half of the draws or more to be read."""
-        if missing := self._missing(row):
+        if missing := find_missing(row, with_reference=self.with_reference):
             return abstain(self.kind, [], f"no {missing}")
         (reply,) = replies
-        opinions = [failed(reply)] if isinstance(reply, Failed) else [self._hear(c) for c in reply]
+        opinions = hear(reply, self._hear)
         scores = [o.value for o in opinions if o.value is not None]
         if not scores or 2 * len(scores) < len(opinions):
             return abstain(self.kind, opinions)
@@ -88,17 +88,12 @@ class Rubric:
     def _hear(self, completion: Completed) -> Opinion:
         found = read_score(completion.text, self.low, self.high)
         if found is None:
-            return unread(completion, "cut off" if completion.finish_reason == "length" else "unparsable")
+            return unread(completion)
         scores = range(self.low, self.high + 1)
         expected = expect_score(completion.tokens, completion.text, found.start, scores)
         where = {"request_id": completion.request_id, "draw": completion.draw}
         if expected is not None:
             return Opinion("", expected.score, "tokens", chances=expected.chances, **where)  # type: ignore[arg-type]
         if is_cut_at(completion.text, completion.finish_reason, found.end):
-            return unread(completion, "cut off")
+            return unread(completion, is_cut=True)
         return Opinion("", float(found.value), "text", **where)  # type: ignore[arg-type]
-
-    def _missing(self, row: Row) -> str | None:
-        if row.get("completion") is None:
-            return "completion"
-        return "reference" if self.with_reference and not reference_of(row) else None
