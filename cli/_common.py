@@ -64,7 +64,8 @@ def open_wheel(root: Path, recipe_path: Path | None, seed: int | None, what: str
     wheel = make_wheel(root, recipe_path, seed)
     try:
         with wheel.store.run_lock(what):
-            wheel.prepare()
+            with wheel.store.kept_open():
+                wheel.prepare()
             yield wheel
             wheel.store.close()
     finally:

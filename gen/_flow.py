@@ -123,9 +123,10 @@ class Flow:
             EndpointError: the endpoint is gone; everything answered is on record.
         """
         self._loop = asyncio.get_running_loop()
-        for stage in self._stages:
-            for name in stage.generator.templates:
-                save_template(self._store, stage.template(name))
+        with self._store.kept_open():
+            for stage in self._stages:
+                for name in stage.generator.templates:
+                    save_template(self._store, stage.template(name))
         helpers = [self._loop.create_task(self._fold()), self._loop.create_task(self._plan_on())]
         try:
             with StopSignals(self):

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 from ._address import without_userinfo
 from ._models import SEED_MODEL, ResolvedModel, hash_model, resolve_model, seed_model_path
-from ._openai import OpenAIEngine
+from ._openai import OpenAIEngine, import_ahead
 from ._types import Choice, Engine, ModelIdentity, Reply, Request, Sampling, TokenChances, as_messages
 from ._vllm import VllmEngine
 from ._vllm_command import PYTHON_VARIABLE, ServerSettings, find_vllm_python, make_environment
@@ -41,6 +41,7 @@ __all__ = [
     "as_messages",
     "find_vllm_python",
     "hash_model",
+    "import_ahead",
     "make_environment",
     "resolve_model",
     "seed_model_path",

@@ -65,7 +65,8 @@ class Generation:
                 concurrency=self._recipe.engine.concurrency, meter=self._meter(engine),
                 on_progress=lambda progress: self._show(progress, engine),
             )  # fmt: skip
-            flow.plan(only)
+            with self._store.kept_open():
+                flow.plan(only)
             self._show(flow.progress, engine)
             return await flow.run()
         finally:

@@ -24,7 +24,7 @@ from ..gen import (
     read_problems,
 )
 from ..judge import Decontaminator, EvalText, make_pairs, snapshot_dpo, snapshot_sft, verify_samples
-from ..llm import find_vllm_python
+from ..llm import find_vllm_python, import_ahead
 from ..schema import content_id, seed_from
 from ..store import Project, Store
 from ..train import Checkpoint, check_keys
@@ -82,6 +82,8 @@ class Wheel:
             UserError: something that the recipe names is wrong or missing.
         """
         recipe, project = self.recipe, self.store.project
+        if recipe.engine.kind != "local":
+            import_ahead()
         check_keys("sft", recipe.train.sft)
         check_keys("dpo", recipe.train.dpo or {})
         first = resolve_first_model(recipe, self.base)
@@ -143,9 +145,10 @@ class Wheel:
 
     def begin_iteration(self, iteration: int) -> None:
         """Open an iteration: fix its champion and its problems."""
-        self.iterations.begin(iteration, self.checkpoints.champion().checkpoint_id)
-        if self.recipe.problems is not None:
-            plan_problems(self.store, self.recipe, self._problem_ids, self._step(iteration, SOLVE))
+        with self.store.kept_open():
+            self.iterations.begin(iteration, self.checkpoints.champion().checkpoint_id)
+            if self.recipe.problems is not None:
+                plan_problems(self.store, self.recipe, self._problem_ids, self._step(iteration, SOLVE))
 
     def generate(self, iteration: int) -> Stop | None:
         """Run the recipe's steps, then draw and verify completions of the iteration's problems; by the champion or the

@@ -23,7 +23,7 @@ from pyarrow import json as arrow_json
 from ..errors import RunInProgressError, StoreLockedError
 from ..schema import TABLE_OF, DropRow, JournaledRow, content_id, types_of
 from ._journal import JournalWriter, Rows, list_segments, read_frames
-from ._lease import DEFAULT_PATIENCE_S, lease
+from ._lease import DEFAULT_PATIENCE_S, keep_open, lease
 from ._migrate import check_version, latest_version, migrate
 from ._project import Project
 
@@ -31,7 +31,7 @@ log = logging.getLogger(__name__)
 
 FOLD_INTERVAL_S = 2.0
 FOLD_BATCH_ROWS = 50_000
-FOLD_BATCH_BYTES = 8 << 20
+FOLD_BATCH_BYTES = 3 << 20
 FEW_ROWS = 16
 
 _ARROW_TYPES = {str: pa.string(), int: pa.int64(), float: pa.float64(), bool: pa.bool_()}
@@ -90,6 +90,15 @@ class Store:
         self.fold()
 
     @contextmanager
+    def kept_open(self) -> Iterator[None]:
+        """Open the file once for all that the block reads and writes; each write is a transaction of its own as ever.
+
+        Other programs wait for the file until the block ends: for short sequences of small queries.
+        """
+        with keep_open():
+            yield
+
+    @contextmanager
     def write(self) -> Iterator[duckdb.DuckDBPyConnection]:
         """Lease the file for one transaction."""
         with lease(self.project.store_path, write=True, patience_s=self.patience_s) as connection:
@@ -145,8 +154,10 @@ class Store:
             if end == offset:
                 break
             with lease(self.project.store_path, write=True, patience_s=patience_s) as connection:
+                connection.execute("SET threads = 1")  # a batch is small: more threads take memory and save no time
                 fold_rows(connection, rows)
                 connection.execute("INSERT OR REPLACE INTO journal_segments VALUES (?, ?)", [segment.name, end])
+                connection.execute("RESET threads")
             offset = end
         if not live:
             segment.unlink()
