@@ -2,11 +2,13 @@
 
 import json
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import orjson
 
 from ..schema import without_halves
+from ._images import inline_images
 from ._types import Choice, Request, TokenChances
 
 
@@ -24,12 +26,28 @@ class Body:
 
 
 def encode_request(
-    request: Request, model: str, n: int, offset: int, *, send_seed: bool, use_schema: bool, extra: dict[str, Any]
+    request: Request,
+    model: str,
+    n: int,
+    offset: int,
+    *,
+    send_seed: bool,
+    use_schema: bool,
+    extra: dict[str, Any],
+    folder: Path | None = None,
 ) -> bytes:
-    """Return the body that asks for ``n`` more choices of ``request``, ``offset`` being there already."""
+    """Return the body that asks for ``n`` more choices of ``request``, ``offset`` being there already.
+
+    Args:
+        folder: the project's, for images that are named.
+
+    Raises:
+        InputError: a stored image is gone.
+    """
     s = request.sampling
+    messages = request.messages if folder is None else inline_images(request.messages, folder)
     body: dict[str, Any] = {
-        "model": model, "messages": request.messages, "temperature": s.temperature, "max_tokens": s.max_tokens,
+        "model": model, "messages": messages, "temperature": s.temperature, "max_tokens": s.max_tokens,
     }  # fmt: skip
     if n > 1:
         body["n"] = n

@@ -16,11 +16,12 @@ import re
 import threading
 import time
 from collections.abc import AsyncIterator, Container, Iterable, Sequence
+from pathlib import Path
 from typing import Any
 
 import orjson
 
-from ..errors import EndpointError
+from ..errors import EndpointError, InputError
 from ..schema import content_id
 from ._address import find_address
 from ._body import BadBodyError, Body, decode_reply, encode_request
@@ -34,6 +35,8 @@ log = logging.getLogger(__name__)
 
 CONNECT_TIMEOUT_S = 20.0
 LOOK_TIMEOUT_S = 20.0
+NO_SUCH_IMAGE = 400
+"""What an endpoint would say of a request whose image is gone: it is not tried again."""
 OTHER_MODELS = re.compile(
     r"embed|rerank|whisper|(^|[-_/])(tts|bge|gte|e5|clip|flux|image|audio|realtime)([-_.]|$)|dall-?e|moderation|transcri|speech|diffusion|imagen|sora",
     re.IGNORECASE,
@@ -73,6 +76,7 @@ class OpenAIEngine:
         extra_body: dict[str, Any] | None = None,
         api_key: str | None = None,
         is_managed: bool = False,
+        folder: Path | None = None,
     ) -> None:
         urls = [base_url] if base_url is None or isinstance(base_url, str) else list(base_url)
         self._endpoints = [Endpoint(find_address(url, api_key), Limiter(concurrency)) for url in urls]
@@ -80,6 +84,7 @@ class OpenAIEngine:
         self._timeout_s = timeout_s
         self._send_seed = send_seed
         self._extra = dict(extra_body or {})
+        self._folder = folder
         self._manners = Manners(
             concurrency * len(urls), max_attempts, patience_s, longest_probe_s=1.0 if is_managed else PROBE_LONGEST_S,
             outage_level=logging.INFO if is_managed else logging.WARNING,
@@ -136,10 +141,13 @@ class OpenAIEngine:
         schema = request.response_schema
         if schema is not None and not job.is_plain and not endpoint.schemas.takes(schema):
             job.is_plain = True
-        payload = encode_request(
-            request, self._model, request.sampling.n - len(job.choices), len(job.choices), send_seed=self._send_seed,
-            use_schema=not job.is_plain, extra=self._extra,
-        )  # fmt: skip
+        try:
+            payload = encode_request(
+                request, self._model, request.sampling.n - len(job.choices), len(job.choices), send_seed=self._send_seed,
+                use_schema=not job.is_plain, extra=self._extra, folder=self._folder,
+            )  # fmt: skip
+        except InputError as error:
+            return Fault("image cannot be read", NO_SUCH_IMAGE, str(error))
         try:
             async with self._session.post(endpoint.url(self._model), data=payload, headers=endpoint.headers) as reply:
                 raw = await reply.read()

@@ -8,6 +8,7 @@ reason out of the server's log.
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable, Container, Iterable
+from pathlib import Path
 from typing import Any, cast
 
 from ..config import shaping_args
@@ -56,6 +57,7 @@ class VllmEngine:
         extra_body: dict[str, Any] | None = None,
         on_note: Callable[[str], None] = lambda note: None,
         server: VllmServer | None = None,
+        folder: Path | None = None,
     ) -> None:
         shape = {"server_args": shaping_args(settings.server_args), "extra_body": extra_body or {}}
         mark = "#" + content_id("serve", shape) if any(shape.values()) else ""
@@ -69,6 +71,7 @@ class VllmEngine:
         self._options: dict[str, Any] = {
             "concurrency": concurrency, "timeout_s": timeout_s, "max_attempts": max_attempts, "send_seed": send_seed,
             "patience_s": max(patience_s, settings.startup_s + PATIENCE_BEYOND_START_S), "extra_body": extra_body,
+            "folder": folder,
         }  # fmt: skip
         self._restarts = 0
 

@@ -75,7 +75,7 @@ class Engines:
     def _manners(self) -> dict[str, Any]:
         """Return how servers are asked, one's own and others'."""
         asking = {"concurrency", "timeout_s", "max_attempts", "send_seed", "patience_s", "extra_body"}
-        return {name: getattr(self._config, name) for name in sorted(asking)}
+        return {"folder": self._project.root, **{name: getattr(self._config, name) for name in sorted(asking)}}
 
     def _server_settings(self) -> ServerSettings:
         config = self._config

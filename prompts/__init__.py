@@ -1,7 +1,6 @@
 """Prompt templates: data, not code."""
 
 from ._files import list_templates, load_template, parse_template
-from ._images import encode_image
 from ._templates import Template, UnfitValueError
 
-__all__ = ["Template", "UnfitValueError", "encode_image", "list_templates", "load_template", "parse_template"]
+__all__ = ["Template", "UnfitValueError", "list_templates", "load_template", "parse_template"]

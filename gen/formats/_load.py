@@ -4,11 +4,14 @@ import json
 from array import array
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from itertools import groupby
+from pathlib import Path
 from typing import Any
 
-from ...errors import QueryError
+from ...errors import InputError, QueryError
+from ...llm import inline_images
 from ...schema import PROJECT_RUN, Message
 from ...store import Store, read_safely
 from ._base import Format
@@ -121,6 +124,19 @@ class Loaded:
     """What the import kept beside the record: see :mod:`._patch`."""
     origin: Row
     """The values of :data:`~._exported.ORIGIN` of its first sample."""
+    folder: Path
+    """The project's: images that were ingested are named in rows, and go out as what they are."""
+
+    def with_images(self) -> Record:
+        """Return the record with the images that its prompt names in it.
+
+        Raises:
+            CannotWrite: one is gone.
+        """
+        try:
+            return replace(self.record, prompt=tuple(inline_images(self.record.prompt, self.folder)))
+        except InputError as error:
+            raise CannotWrite(f"the image is gone: {error.place}") from None
 
     def written_as(self, fmt: Format) -> Row:
         """Return the record as a row of ``fmt``: the very row that was imported, if that is its own format.
@@ -129,7 +145,7 @@ class Loaded:
             CannotWrite: the format has no place for something in it.
         """
         if fmt.name != self.format:
-            return fmt.checked(self.record)
+            return fmt.checked(self.with_images())
         try:
             return apply_diff(fmt.write(self.record), self.kept)
         except CannotWrite:
@@ -165,7 +181,7 @@ def load_records(
         condition, aside = _set_aside(connection, what, where, include)
         found = connection.execute(_UNITS[what].format(where=condition))
         units = array("q", (unit for (unit,) in _fetch(found)))
-        yield Selected(map(_loaded, _units(connection, _RECORDS[what], units)), aside)
+        yield Selected(map(partial(_loaded, store.project.root), _units(connection, _RECORDS[what], units)), aside)
 
 
 def count_records(store: Store, what: str, where: str | None = None) -> int:
@@ -205,7 +221,7 @@ def read_rows_of(store: Store, sample_ids: Sequence[str]) -> Iterator[tuple[Load
             [list(sample_ids)],
         ).fetchall()
         for rows in _units(connection, _RECORDS["imported"], array("q", (unit for (unit,) in units))):
-            yield _loaded(rows), [str(row["sample_id"]) for row in rows]
+            yield _loaded(store.project.root, rows), [str(row["sample_id"]) for row in rows]
 
 
 def _condition(what: str, where: str) -> str:
@@ -231,7 +247,7 @@ def _fetch(found: Any) -> Iterator[tuple[Any, ...]]:
         yield from batch
 
 
-def _loaded(rows: list[Row]) -> Loaded:
+def _loaded(folder: Path, rows: list[Row]) -> Loaded:
     first, fields = rows[0], [_fields(r) for r in rows]
     problem = Problem(first["question"], first["answer"], first["solution"]) if first["question"] is not None else None
     prompt: tuple[Message, ...] = tuple(json.loads(first["messages"]))
@@ -244,7 +260,7 @@ def _loaded(rows: list[Row]) -> Loaded:
     same = len({r["request_id"] for r in rows}) == 1 and not first["has_prompt"]
     kept = {k: head[k] for k in (EXTRA, SPELLING, ABSENT) if k in head}
     origin = {k: first[k] for k in ORIGIN}
-    return Loaded(record, head["format"] if whole and same else None, kept, origin)
+    return Loaded(record, head["format"] if whole and same else None, kept, origin, folder)
 
 
 def _fields(row: Row) -> Row:

@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any
 
 from ...errors import InputError
-from ...prompts import encode_image
+from ...llm import check_image
 from .._generator import Ask, AskError, Completion, Fault, Item
 from .._text import choose_tag, is_refusal, nearest
 
@@ -48,7 +48,8 @@ def images_of(item: Item, ask: Ask) -> dict[str, Any]:
     if not media or media.startswith(("data:", "http:", "https:")):
         return {"images": [media]} if media else {}
     try:
-        return {"images": [encode_image(ask.folder / media)]}
+        check_image(ask.folder / media)
+        return {"images": [media]}
     except InputError as error:
         raise AskError("image cannot be read", str(error)) from None
 

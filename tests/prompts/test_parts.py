@@ -4,7 +4,8 @@ import timeit
 
 import pytest
 from flywheel.errors import InputError, RecipeError
-from flywheel.prompts import encode_image, parse_template
+from flywheel.llm import encode_image
+from flywheel.prompts import parse_template
 
 PLAIN = {"name": "x", "variables": "[a]", "user": "'{{a}}'"}
 

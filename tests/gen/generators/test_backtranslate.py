@@ -7,7 +7,6 @@ import pytest
 from flywheel.gen import built_in
 from flywheel.gen._generator import AskError
 from flywheel.gen.generators._backtranslate import DIFFICULTIES, TYPES
-from flywheel.prompts import encode_image
 from support_generators import reasons, run, text_of
 
 BACKTRANSLATE = built_in()["backtranslate"]
@@ -187,7 +186,7 @@ def test_an_image_goes_along(tmp_path):
     assert not faults
     assert made[0].fields["quote_start"] is None
     parts = ask.asked[0]["messages"][-1]["content"]
-    assert parts[0] == {"type": "image_url", "image_url": {"url": encode_image(tmp_path / "a.png")}}
+    assert parts[0] == {"type": "image_url", "image_url": {"url": "a.png"}}
     assert parts[1]["type"] == "text"
 
 

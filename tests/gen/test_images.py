@@ -1,0 +1,114 @@
+"""Images that were ingested: the store names them, the wire carries them, and what goes out is whole."""
+
+import base64
+import json
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+import yaml
+from documents import make_image
+from flywheel.errors import InputError
+from flywheel.llm import inline_images
+from support import run_cli, sql
+
+SEEN = {
+    "type": "factual",
+    "difficulty": "easy",
+    "question": "What does the sign by the river say?",
+    "answer": "Stop",
+    "quote": "STOP here",
+}
+RECIPE = {
+    "name": "pictures",
+    "engine": {"kind": "openai", "model": "eyes", "concurrency": 2, "patience_s": 0},
+    "generate": [{"step": "questions", "generator": "backtranslate", "options": {"pairs": 1, "closed_book": False}}],
+}
+
+
+BODIES: list = []
+
+
+class _Eyes(BaseHTTPRequestHandler):
+    def do_GET(self):
+        self._say({"data": [{"id": "eyes"}]})
+
+    def do_POST(self):
+        BODIES.append(json.loads(self.rfile.read(int(self.headers["content-length"]))))
+        message = {"role": "assistant", "content": json.dumps({"pairs": [SEEN]})}
+        self._say({"choices": [{"index": 0, "finish_reason": "stop", "message": message}], "usage": {}})
+
+    def _say(self, value):
+        body = json.dumps(value).encode()
+        self.send_response(200)
+        self.send_header("content-length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *args):
+        pass
+
+
+@pytest.fixture(scope="module")
+def asked(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("pictures")
+    make_image(folder / "sign.png")
+    (folder / "recipe.yaml").write_text(yaml.safe_dump(RECIPE))
+    run_cli(folder, "ingest", str(folder / "sign.png"), check=0)
+    with ThreadingHTTPServer(("127.0.0.1", 0), _Eyes) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        env = {"OPENAI_BASE_URL": f"http://127.0.0.1:{server.server_port}/v1", "OPENAI_API_KEY": "none"}
+        run_cli(folder, "generate", env=env, check=0)
+        server.shutdown()
+    return folder, (folder / "sign.png").read_bytes(), BODIES
+
+
+def _images(messages):
+    return [
+        p["image_url"]["url"]
+        for m in messages
+        if isinstance(m["content"], list)
+        for p in m["content"]
+        if "image_url" in p
+    ]
+
+
+def test_the_wire_carries_the_bytes(asked):
+    _, image, bodies = asked
+    url = f"data:image/png;base64,{base64.b64encode(image).decode()}"
+    assert _images(bodies[0]["messages"]) == [url]
+
+
+def test_the_store_names_the_file(asked):
+    folder, image, _ = asked
+    (row,) = sql(folder, "select messages from requests where step = 'questions'")
+    (name,) = _images(json.loads(row["messages"]))
+    assert name.startswith(".flywheel/media/")
+    assert (folder / name).read_bytes() == image
+
+
+def test_an_export_is_whole(asked, tmp_path):
+    folder, image, _ = asked
+    out = tmp_path / "rows.jsonl"
+    run_cli(folder, "export", "--format", "openai", "--what", "samples", "--output", str(out), check=0)
+    assert base64.b64encode(image).decode() in out.read_text()
+
+
+def test_only_stored_images_are_read(tmp_path):
+    """A row of somebody else's data set cannot have a file of this machine sent to an endpoint."""
+    (tmp_path / "secret.png").write_bytes(b"key")
+    for url in (
+        "secret.png",
+        "../secret.png",
+        ".flywheel/media/../../secret.png",
+        str(tmp_path / "secret.png"),
+        "file:secret.png",
+    ):
+        messages = [{"role": "user", "content": [{"type": "image_url", "image_url": {"url": url}}]}]
+        assert _images(inline_images(messages, tmp_path)) == [url]
+
+
+def test_an_image_that_is_gone_is_named(tmp_path):
+    messages = [{"role": "user", "content": [{"type": "image_url", "image_url": {"url": ".flywheel/media/abc.png"}}]}]
+    with pytest.raises(InputError, match="ingest the image again"):
+        inline_images(messages, tmp_path)
