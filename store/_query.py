@@ -68,13 +68,23 @@ def run_query(project: Project, sql: str, *, place: str = "sql", patience_s: flo
         try:
             _require_one_reading(connection.extract_statements(sql))
             relation = connection.sql(sql)
-            table = pa.table({}) if relation is None else relation.to_arrow_table()
+            table = pa.table({}) if relation is None else _fetch(relation)
             del relation
         except duckdb.Error as error:
             if is_damage(error):
                 raise  # the lease says that the file is at fault
             raise _refused(error, place) from None
     return Result(table.rename_columns(_distinct(table.column_names)), time.monotonic() - started)
+
+
+def _fetch(relation: duckdb.DuckDBPyRelation) -> Any:
+    """Return the rows as an Arrow table; intervals in DuckDB's own words, since no output format has a place for them."""
+    kinds = [str(kind) for kind in relation.types]
+    if "INTERVAL" not in kinds:
+        return relation.to_arrow_table()
+    names = relation.columns
+    columns = [f"CAST(#{i} AS VARCHAR)" if kind == "INTERVAL" else f"#{i}" for i, kind in enumerate(kinds, 1)]
+    return relation.project(", ".join(columns)).to_arrow_table().rename_columns(names)
 
 
 @contextmanager

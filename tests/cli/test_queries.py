@@ -80,3 +80,9 @@ def test_a_store_that_was_cut_off_is_a_broken_store_and_not_a_wrong_query(stored
     path = stored / "flywheel.duckdb"
     os.truncate(path, path.stat().st_size // 3)
     refused(run_cli(stored, *command), f"store {path}", "backup", code=1)
+
+
+def test_intervals_are_written_as_duckdb_writes_them(stored, tmp_path):
+    query = "select interval '400 days 3 hours' as a, 1 as a, null::interval as e"
+    assert run_cli(stored, "sql", query, check=0).stdout == "a,a_1,e\n400 days 03:00:00,1,\n"
+    run_cli(stored, "sql", "--output", str(tmp_path / "a.parquet"), query, check=0)

@@ -268,3 +268,49 @@ def test_threads_of_one_process_take_turns_at_the_file(store):
     for thread in threads:
         thread.join()
     assert failed == []
+
+
+def test_a_sequence_of_small_queries_opens_the_file_once(project, monkeypatch):
+    from flywheel.store import _lease
+
+    opened = []
+    real = _lease._open
+    monkeypatch.setattr(_lease, "_open", lambda path, write, safe: opened.append(write) or real(path, write, safe))
+    store = Store(project).open()
+    opened.clear()
+    with store.kept_open():
+        with store.write() as connection:
+            connection.execute("INSERT INTO templates VALUES ('a', 'a', NULL, 'a')").fetchall()
+        assert store.query("SELECT count(*) FROM templates") == [(1,)]
+        with pytest.raises(ZeroDivisionError), store.write() as connection:
+            connection.execute("INSERT INTO templates VALUES ('b', 'b', NULL, 'b')").fetchall()
+            raise ZeroDivisionError
+        assert store.query("SELECT count(*) FROM templates") == [(1,)], "a write is a transaction of its own"
+    assert opened == [True, False], "a write that was rolled back ends its connection"
+    opened.clear()
+    store.query("SELECT 1")
+    assert opened == [False], "nothing is kept after the block"
+
+
+def test_a_lease_inside_a_write_is_refused(project):
+    """Two openings of one file in a process would not see each other's lock."""
+    store = Store(project).open()
+    with store.write(), pytest.raises(RuntimeError, match="for writing, and another"):
+        store.query("SELECT 1")
+
+
+def test_rows_lie_in_small_groups_so_that_a_fold_takes_little_memory(project):
+    store = Store(project).open()
+    for _ in range(2):
+        store.insert_all(
+            "plans",
+            [
+                {"run_id": "r", "iteration": 1, "step": "s", "ordinal": i, "input_id": str(i), "n": 1}
+                for i in range(20_000)
+            ],
+        )
+    ((groups, most),) = store.query(
+        "SELECT count(*), max(n) FROM (SELECT row_group_id, max(start + count) AS n FROM pragma_storage_info('plans') WHERE column_name = 'n' GROUP BY 1)"
+    )
+    assert groups >= 4
+    assert most <= 8192
