@@ -25,13 +25,15 @@ Page = Sequence[tuple[int, str]]
 
 ID_OF = {"chunks": "chunk_id", "problems": "problem_id", "imported": "sample_id"}
 _TABLE = {"chunks": "chunks", "problems": "problems", "imported": "samples"}
+_ALL_CHUNKS = "SELECT c.rowid AS place, c.* FROM chunks c"
 _ROWS = {
-    "chunks": "SELECT c.rowid AS place, c.* FROM chunks c WHERE c.chunk_id IN (SELECT chunk_id FROM current_chunks)",
+    "chunks": f"{_ALL_CHUNKS} WHERE c.chunk_id IN (SELECT chunk_id FROM current_chunks)",
     "problems": "SELECT rowid AS place, * FROM problems",
     "imported": f"""
         SELECT s.rowid AS place, {COLUMNS} FROM samples s JOIN requests r USING (request_id)
         WHERE s.step = '{IMPORT}' AND s.sample_id NOT IN (SELECT sample_id FROM worse_samples)""",
 }
+_REPLACED = "SELECT 1 FROM documents GROUP BY source HAVING count(*) > 1 LIMIT 1"
 _PLANNED = """EXISTS (SELECT 1 FROM plans p WHERE p.run_id = batch.run_id AND p.iteration = batch.iteration
     AND p.step = batch.step AND p.input_id = batch.input_id)"""
 _FORGET = """
@@ -58,6 +60,7 @@ class Planning:
         self._scope = [step.run_id, step.iteration, step.name]
         self._low, self._chosen = 0, 0
         self._end = 0
+        self._rows, self._unless = "", ""
         self._over = threading.Event()
         self.n = 0
 
@@ -69,12 +72,22 @@ class Planning:
         """
         ((self._end,),) = self._store.query(f"SELECT coalesce(max(rowid) + 1, 0) FROM {_TABLE[self._config.source]}")
         self.n = count_planned(self._store, self._step)
+        self._rows = self._choose_rows()
+        self._unless = _PLANNED if self.n else "false"  # of a new plan no row can be there
         if self.n and self._config.source == "chunks":
             with self._store.write() as connection:
                 connection.execute(_FORGET, self._scope).fetchall()
             self.n = count_planned(self._store, self._step)
         while self.advance() and not self._chosen:
             pass
+
+    def _choose_rows(self) -> str:
+        """Return the query of the rows to choose from: where no document was replaced, every chunk is one in use.
+
+        To look a million chunks up, to see just that, took 0.1 s of the CPU and 100 MB for each window.
+        """
+        source = self._config.source
+        return _ALL_CHUNKS if source == "chunks" and not self._store.query(_REPLACED) else _ROWS[source]
 
     def advance(self) -> bool:
         """Plan one window more; return whether there may be others.
@@ -112,7 +125,7 @@ class Planning:
         condition = f"AND ({config.where}\n)" if config.where else ""
         limit = f"LIMIT {config.limit - self._chosen}" if config.limit else ""
         chosen = f"""
-            SELECT place::BIGINT AS ordinal, {key} AS input_id FROM ({_ROWS[config.source]}) AS r
+            SELECT place::BIGINT AS ordinal, {key} AS input_id FROM ({self._rows}) AS r
             WHERE place >= {self._low} AND place < {high} {condition} ORDER BY ordinal {limit}"""
         try:
             found = run_query(self._store.project, chosen, place="where").table
@@ -123,7 +136,7 @@ class Planning:
             ) from None  # fmt: skip
         same = {"run_id": step.run_id, "iteration": step.iteration, "step": step.name, "n": 1}
         self._chosen += found.num_rows
-        self.n += self._store.insert_table("plans", found, same=same, unless=_PLANNED)
+        self.n += self._store.insert_table("plans", found, same=same, unless=self._unless)
 
 
 def read_plan(store: Store, step: Step, edge: Callable[[], int | None] = lambda: None) -> Iterator[Page]:
