@@ -31,8 +31,10 @@ log = logging.getLogger(__name__)
 
 FOLD_INTERVAL_S = 2.0
 FOLD_BATCH_ROWS = 50_000
-FOLD_BATCH_BYTES = 3 << 20
+FOLD_BATCH_BYTES = 2 << 20
 FEW_ROWS = 16
+FEW_THREADS = "SET threads = 1"
+"""For a fold and the checkpoint at its end: of a small batch, more threads take memory and save no time."""
 
 _ARROW_TYPES = {str: pa.string(), int: pa.int64(), float: pa.float64(), bool: pa.bool_()}
 _ARROW = {
@@ -154,10 +156,9 @@ class Store:
             if end == offset:
                 break
             with lease(self.project.store_path, write=True, patience_s=patience_s) as connection:
-                connection.execute("SET threads = 1")  # a batch is small: more threads take memory and save no time
+                connection.execute(FEW_THREADS)
                 fold_rows(connection, rows)
                 connection.execute("INSERT OR REPLACE INTO journal_segments VALUES (?, ?)", [segment.name, end])
-                connection.execute("RESET threads")
             offset = end
         if not live:
             segment.unlink()

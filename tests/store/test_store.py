@@ -312,5 +312,5 @@ def test_rows_lie_in_small_groups_so_that_a_fold_takes_little_memory(project):
     ((groups, most),) = store.query(
         "SELECT count(*), max(n) FROM (SELECT row_group_id, max(start + count) AS n FROM pragma_storage_info('plans') WHERE column_name = 'n' GROUP BY 1)"
     )
-    assert groups >= 4
-    assert most <= 8192
+    assert groups >= 9
+    assert most <= 4096
