@@ -1,10 +1,10 @@
 """The order of the stages, the gate, and what a run came to."""
 
 from ..gen import Estimate, Progress
-from ._decide import propose
+from ._decide import check_metrics, decide, propose
 from ._evaluate import read_scores
 from ._explain import add_scores, describe_account, explain_decision, read_decisions, show_difference, show_interval
-from ._gate import GuardTrial, Increase, LimitTrial, Ruling, pair_items, rule
+from ._gate import GuardTrial, Increase, LimitTrial, Ruling, judge_guards, pair_items, rule
 from ._graded import Graded
 from ._measured import compare_items, read_unscored
 from ._paired import Compared, Paired, detectable
@@ -32,13 +32,16 @@ __all__ = [
     "Summary",
     "Wheel",
     "add_scores",
+    "check_metrics",
     "compare_items",
     "count",
+    "decide",
     "describe_account",
     "describe_outcome",
     "detectable",
     "explain_decision",
     "iteration_cells",
+    "judge_guards",
     "level_of",
     "pair_items",
     "percent",

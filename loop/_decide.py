@@ -11,7 +11,7 @@ from ..eval import Split
 from ..schema import content_id, utc_now
 from ..store import Store
 from ._gate import Finding, GuardTrial, LimitTrial, Ruling, rule
-from ._measured import Key, compare, measure_increase, read_items, read_layouts, read_measured
+from ._measured import Key, compare, measure_increase, read_items, read_layouts, read_measured, read_places
 from ._paired import Compared
 from ._spending import Spent, level_of
 
@@ -125,10 +125,11 @@ def check_metrics(store: Store, recipe: Recipe, splits: list[Split], checkpoint_
         RecipeError: it is not; the message lists what is.
     """
     measured = read_measured(store, checkpoint_id, splits)
+    items = read_items(store, list(measured.values()))
     for split in splits:
         names = {metric: m for (suite, name, metric), m in measured.items() if (suite, name) == (split.suite.name, split.name)}  # fmt: skip
         found = names.get(split.suite.metric)
-        if found is None or not np.isfinite(list(read_items(store, found.score_id).values())).all():
+        if found is None or not np.isfinite(list(items[found.score_id].values())).all():
             raise RecipeError(
                 f"recipe: metric of suite {split.suite.name}",
                 expected="a metric that the task measures and that is a number on each item",
@@ -162,7 +163,8 @@ def record_baseline(store: Store, splits: list[Split], *, run_id: str, checkpoin
 def compare_checkpoints(store: Store, splits: list[Split], before: str, after: str) -> dict[Key, Compared]:
     """Pair two checkpoints on every suite, split and metric that both have."""
     old, new = read_measured(store, before, splits), read_measured(store, after, splits)
-    return {key: compare(store, old[key], new[key]) for key in new if key in old}
+    items = read_items(store, [*old.values(), *new.values()])
+    return {key: compare(items, old[key], new[key]) for key in new if key in old}
 
 
 class _Trial:
@@ -172,10 +174,14 @@ class _Trial:
         self, store: Store, recipe: Recipe, splits: list[Split], challenger: str, champion: str, first: str
     ) -> None:
         self.store, self.recipe = store, recipe
-        self.layouts = read_layouts(recipe, splits)
         self.now = read_measured(store, challenger, splits)
         self.others = {c: read_measured(store, c, splits) for c in {champion, first}}
         self.champion, self.first = champion, first
+        self._items = read_items(store, [m for one in (self.now, *self.others.values()) for m in one.values()])
+        layouts = read_layouts(recipe, splits)
+        self._places = {
+            k: read_places(store, m, x) for k, m in self.now.items() if (x := layouts.get(k[:2])) is not None
+        }
         self.pairs = {key: self._pair(key, champion) for key in self.now}
         self.primary = self.key(recipe.gate_suite)
 
@@ -204,7 +210,7 @@ class _Trial:
         return found
 
     def _pair(self, key: Key, other: str) -> Compared:
-        return compare(self.store, self.others[other][key], self.now[key], self.layouts.get(key[:2]))
+        return compare(self._items, self.others[other][key], self.now[key], self._places.get(key))
 
 
 def _suite_of(recipe: Recipe, limit: LimitConfig) -> str:

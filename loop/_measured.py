@@ -18,8 +18,13 @@ from ._paired import COVERAGE, Compared
 
 Key = tuple[str, str, str]
 """Suite, split and metric."""
-Layout = dict[int, tuple[Any, float]]
-"""Of items that are not all alone and alike: place in the suite to (cluster, weight)."""
+Place = tuple[Any, float]
+"""Cluster and weight of an item."""
+Places = dict[int, Place]
+Items = dict[str, dict[int, float]]
+"""Score id to the items' values by their place in the suite."""
+Layout = dict[str, Place]
+"""Of items that are not all alone and alike: item id to cluster and weight."""
 
 
 @dataclass(frozen=True)
@@ -53,35 +58,59 @@ def read_unscored(store: Store, checkpoint_id: str, splits: Sequence[Split]) -> 
     return [f"{s.suite.name}/{s.name}" for s in splits if (s.suite.name, s.name) not in have]
 
 
-def read_items(store: Store, score_id: str) -> dict[int, float]:
-    """Return the value of each item of a score, by its place in the suite."""
-    return {
-        int(i): float(v)
-        for i, v in store.query("SELECT ordinal, value FROM score_items WHERE score_id = ?", [score_id])
-    }
+def read_items(store: Store, scores: Sequence[Measured]) -> Items:
+    """Return the value of each item of some scores, by its place in the suite."""
+    rows = store.query(
+        "SELECT score_id, ordinal, value FROM score_items WHERE list_contains(?, score_id)",
+        [[s.score_id for s in scores]],
+    )
+    items: Items = {s.score_id: {} for s in scores}
+    for score_id, ordinal, value in rows:
+        items[score_id][int(ordinal)] = float(value)
+    return items
 
 
-def compare(store: Store, before: Measured, after: Measured, layout: Layout | None = None) -> Compared:
+def compare(items: Items, before: Measured, after: Measured, places: Places | None = None) -> Compared:
     """Pair two scores item by item: as right and wrong where both are, else by how much each item differs."""
-    old, new = read_items(store, before.score_id), read_items(store, after.score_id)
-    return compare_items(old, new, layout, seed=seed_from("gate", before.score_id, after.score_id))
+    seed = seed_from("gate", before.score_id, after.score_id)
+    return compare_items(items[before.score_id], items[after.score_id], places, seed=seed)
+
+
+def read_places(store: Store, score: Measured, layout: Layout) -> Places:
+    """Return cluster and weight by the item's place in the suite.
+
+    Raises:
+        RecipeError: the task has changed the rows, so that they no longer say which item is which.
+    """
+    rows = store.query("SELECT ordinal, item_id FROM score_items WHERE score_id = ?", [score.score_id])
+    if unknown := [int(i) for i, item_id in rows if item_id not in layout]:
+        raise RecipeError(
+            f"recipe: gate: cluster or weight of suite {score.suite}", expected="items that are rows of the suite",
+            received=f"item {min(unknown)}, which the task has made into another", cure="remove cluster and weight",
+        )  # fmt: skip
+    return {int(i): layout[item_id] for i, item_id in rows}
 
 
 def compare_items(
-    before: dict[int, float], after: dict[int, float], layout: Layout | None = None, *, seed: int = 0
+    before: dict[int, float], after: dict[int, float], places: Places | None = None, *, seed: int = 0
 ) -> Compared:
-    """Pair two measurements; an item that one lacks, or whose value is no number, is left out and counted."""
+    """Pair two measurements; an item that one lacks, or whose value is no number, is left out and counted.
+
+    Args:
+        places: cluster and weight of each item; None: each stands alone, and all count the same.
+        seed: of sign flips and the bootstrap.
+    """
     shared = sorted(i for i in before.keys() & after.keys() if isfinite(before[i]) and isfinite(after[i]))
     left_out = len(before.keys() | after.keys()) - len(shared)
     values = {before[i] for i in shared} | {after[i] for i in shared}
-    if layout is None and values <= {0.0, 1.0}:
+    if places is None and values <= {0.0, 1.0}:
         paired = pair_items({i: before[i] for i in shared}, {i: after[i] for i in shared})
         return type(paired)(paired.n, paired.won, paired.lost, left_out)
-    places = [layout[i] if layout else (i, 1.0) for i in shared]
+    of_items = [places[i] if places else (i, 1.0) for i in shared]
     number: dict[Any, int] = {}
     return Graded(
-        np.array([after[i] - before[i] for i in shared]), np.array([w for _, w in places]),
-        np.array([number.setdefault(c, len(number)) for c, _ in places], dtype=np.int64), seed=seed,
+        np.array([after[i] - before[i] for i in shared]), np.array([w for _, w in of_items]),
+        np.array([number.setdefault(c, len(number)) for c, _ in of_items], dtype=np.int64), seed=seed,
         is_share=all(0 <= v <= 1 for v in values), left_out=left_out,
     )  # fmt: skip
 
@@ -107,8 +136,8 @@ def read_layout(split: Split, cluster: str | None, weight: str | None, place: st
                 cure=f"mend the rows of suite {split.suite.name}, or take out an item by removing its row",
             )  # fmt: skip
     return {
-        i: (repr(row[cluster]) if cluster else i, float(row[weight]) if weight else 1.0)
-        for i, row in enumerate(split.rows)
+        item: (repr(row[cluster]) if cluster else item, float(row[weight]) if weight else 1.0)
+        for item, row in zip(split.item_ids, split.rows, strict=True)
     }
 
 
