@@ -166,7 +166,7 @@ class SuiteConfig(_Strict):
     """Replaces the task's prompt (Jinja over the row); default: the task's own."""
     max_gen_toks: int = Field(256, ge=1)
     metric: str = "exact_match,strict-match"
-    """Metric and filter, in lm-eval's notation, by which the suite is judged. Must be 0 or 1 on each item."""
+    """Metric and filter, in lm-eval's notation, by which the suite is judged. A number on each item; higher must be better."""
 
 
 class StepConfig(_Strict):
