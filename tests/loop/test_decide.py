@@ -9,7 +9,7 @@ import pytest
 from flywheel.config import Recipe
 from flywheel.errors import RecipeError
 from flywheel.eval import Split
-from flywheel.loop import Paired, check_metrics, decide
+from flywheel.loop import Paired, check_metrics, decide, explain_decision, read_decisions
 from flywheel.schema import utc_now
 from support import refused, run_cli, sql
 
@@ -286,3 +286,19 @@ def test_flywheel_gate_tells_what_was_decided_and_why(bench):
 
 def test_without_a_decision_flywheel_gate_says_what_to_do(stored):
     refused(run_cli(stored, "gate"), "expected: a decision", "flywheel run")
+
+
+def test_a_decision_of_an_older_flywheel_is_told_as_far_as_it_is_on_record(bench):
+    made = bench()
+    made.score("first", spread(0.5))
+    made.score("a", spread(0.6))
+    made.decide("a")
+    columns = "low, high, effect, effect_kind, left_out, level, passed, finding, detectable, k, planned, run_level"
+    with made.store.write() as connection:
+        connection.execute(f"UPDATE decisions SET {', '.join(f'{c} = NULL' for c in columns.split(', '))}")
+    (decision,) = read_decisions(made.store.project, "run")
+    assert "Decided by an older flywheel" in explain_decision(decision)
+    made.score("b", spread(0.7))
+    assert made.decide("b", "a", stage="dpo").promoted
+    assert [r["k"] for r in made.rows()] == [2, None]
+    assert made.rows()[0]["level"] == pytest.approx(0.01)
