@@ -5,15 +5,16 @@ from typing import Any
 
 import numpy as np
 
-from ..config import LimitConfig, Recipe
+from ..config import Recipe
 from ..errors import RecipeError
 from ..eval import Split
 from ..schema import content_id, utc_now
 from ..store import Store
-from ._gate import Finding, GuardTrial, LimitTrial, Ruling, rule
-from ._measured import Key, compare, measure_increase, read_items, read_layouts, read_measured, read_places
+from ._gate import Finding, LimitTrial, Ruling, rule
+from ._measured import Key, compare, measure_increase, read_items, read_measured
 from ._paired import Compared
 from ._spending import Spent, level_of
+from ._trial import Trial, suite_of
 
 Row = dict[str, Any]
 
@@ -70,7 +71,7 @@ def propose(
     """Rule on ``challenger`` without writing it down; return the rows of ``decisions`` that would be written."""
     account = read_account(store, recipe, run_id)
     first = _first_model(store, run_id)
-    trial = _Trial(store, recipe, splits, challenger, champion, first)
+    trial = Trial(store, recipe, splits, challenger, champion, first)
     guards, limits = trial.guards(), trial.limits()
     primary = trial.pairs[trial.primary]
     ruling = rule(recipe.gate, primary, [t for _, t in guards], [t for _, t in limits], level=account.level)
@@ -91,7 +92,7 @@ def propose(
         if t.against == "first"
     ]
     rows += [
-        {**about, **_scored(trial, trial.key(_suite_of(recipe, t.limit)), against, "limit"), **_limited(t, finding)}
+        {**about, **_scored(trial, trial.key(suite_of(recipe, t.limit)), against, "limit"), **_limited(t, finding)}
         for (against, t), finding in zip(limits, ruling.limits, strict=True)
     ]
     return ruling, [_identified(row, account) for row in rows]
@@ -137,7 +138,7 @@ def check_metrics(store: Store, recipe: Recipe, splits: list[Split], checkpoint_
                 cure=f"choose one of: {'; '.join(sorted(names))}",
             )
     for i, limit in enumerate(recipe.gate.limits):
-        suite = _suite_of(recipe, limit)
+        suite = suite_of(recipe, limit)
         scored = measured[suite, "gate", recipe.suite(suite).metric]
         if not measure_increase(store, limit.measure, scored, scored).n:
             raise RecipeError(
@@ -167,56 +168,6 @@ def compare_checkpoints(store: Store, splits: list[Split], before: str, after: s
     return {key: compare(items, old[key], new[key]) for key in new if key in old}
 
 
-class _Trial:
-    """A challenger's scores beside the champion's and the first model's."""
-
-    def __init__(
-        self, store: Store, recipe: Recipe, splits: list[Split], challenger: str, champion: str, first: str
-    ) -> None:
-        self.store, self.recipe = store, recipe
-        self.now = read_measured(store, challenger, splits)
-        self.others = {c: read_measured(store, c, splits) for c in {champion, first}}
-        self.champion, self.first = champion, first
-        self._items = read_items(store, [m for one in (self.now, *self.others.values()) for m in one.values()])
-        layouts = read_layouts(recipe, splits)
-        self._places = {
-            k: read_places(store, m, x) for k, m in self.now.items() if (x := layouts.get(k[:2])) is not None
-        }
-        self.pairs = {key: self._pair(key, champion) for key in self.now}
-        self.primary = self.key(recipe.gate_suite)
-
-    def key(self, suite: str) -> Key:
-        """Return the deciding measurement of a suite."""
-        return suite, "gate", self.recipe.suite(suite).metric
-
-    def guards(self) -> list[tuple[str, GuardTrial]]:
-        """Return each guard with whom it is tried against: the champion, and the first model where that is another."""
-        found = []
-        for guard in self.recipe.gate.guards:
-            key = self.key(guard.suite)
-            found.append((self.champion, GuardTrial(guard, self.pairs[key])))
-            if self.first != self.champion:
-                found.append((self.first, GuardTrial(guard, self._pair(key, self.first), "first")))
-        return found
-
-    def limits(self) -> list[tuple[str, LimitTrial]]:
-        """Return each limit with whom it is measured against."""
-        found = []
-        for limit in self.recipe.gate.limits:
-            key = self.key(_suite_of(self.recipe, limit))
-            against = self.first if limit.against == "first" else self.champion
-            increase = measure_increase(self.store, limit.measure, self.others[against][key], self.now[key])
-            found.append((against, LimitTrial(limit, increase)))
-        return found
-
-    def _pair(self, key: Key, other: str) -> Compared:
-        return compare(self._items, self.others[other][key], self.now[key], self._places.get(key))
-
-
-def _suite_of(recipe: Recipe, limit: LimitConfig) -> str:
-    return limit.suite or recipe.gate_suite
-
-
 def _first_model(store: Store, run_id: str) -> str:
     ((checkpoint_id,),) = store.query("SELECT base_checkpoint_id FROM runs WHERE run_id = ?", [run_id])
     return str(checkpoint_id)
@@ -232,7 +183,7 @@ def _role(recipe: Recipe, key: Key) -> str:
     return "report"
 
 
-def _scored(trial: _Trial, key: Key, against: str, role: str | None = None) -> Row:
+def _scored(trial: Trial, key: Key, against: str, role: str | None = None) -> Row:
     """Return which scores a row is about."""
     return {
         "role": role or _role(trial.recipe, key), "score_id": trial.now[key].score_id, "champion_id": against,
@@ -248,9 +199,7 @@ def _compared(pair: Compared, finding: Finding | None) -> Row:
         "high": high, "effect": pair.effect, "effect_kind": pair.effect_kind,
     }  # fmt: skip
     if finding is None:
-        two_sided = getattr(pair, "p_value", None)
-        p_value = min(1.0, 2 * min(pair.p_gain, pair.p_fall())) if two_sided is None else two_sided
-        return {**row, "p_value": p_value, "test": pair.test.replace("one-sided (gain)", "two-sided")}
+        return {**row, "p_value": pair.p_value, "test": pair.test.replace("one-sided (gain)", "two-sided")}
     return {**row, **_found(finding)}
 
 

@@ -89,6 +89,12 @@ class Graded:
         spread = float(self.differences.std(ddof=1)) if self.n > 1 else 0.0
         return float(self.differences.mean()) / spread if spread else None
 
+    @property
+    def p_value(self) -> float:
+        """See :class:`~flywheel.loop._paired.Compared`."""
+        sums = self._sums(0.0)
+        return min(1.0, 2 * self._p(sums if sums.sum() > 0 else -sums))
+
     @cached_property
     def p_gain(self) -> float:
         """See :class:`~flywheel.loop._paired.Compared`."""

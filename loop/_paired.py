@@ -68,6 +68,10 @@ class Compared(Protocol):
         """Standardised effect; None where there is none."""
 
     @property
+    def p_value(self) -> float:
+        """Two-sided p of any difference."""
+
+    @property
     def p_gain(self) -> float:
         """One-sided p of a gain: small when more was won than chance would win."""
 

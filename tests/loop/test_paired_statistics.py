@@ -95,6 +95,7 @@ def test_sign_flips_of_few_items_are_all_signs(n):
     differences = np.random.default_rng(n).normal(0.3, 1, n)
     assert graded(differences).p_gain == pytest.approx(all_signs(differences))
     assert graded(differences).p_fall(0.1) == pytest.approx(all_signs(-(differences + 0.1)))
+    assert graded(differences).p_value == pytest.approx(2 * min(all_signs(differences), all_signs(-differences)))
     assert graded(differences).p_hold(0.1) == pytest.approx(all_signs(differences + 0.1))
 
 
