@@ -261,10 +261,12 @@ def power(rng, sims, n, share, gain, level):
     return np.array([a > b and p_gain(a, b) <= level for a, b in zip(won.tolist(), lost.tolist(), strict=True)])
 
 
-LEVELS = [
-    ("higher score wins", None), ("0.05", 0.05), ("0.04: all of the planned share", 0.04), ("0.01: first of 4 planned", 0.01),
-    ("0.001: first of 40 planned", 0.001),
-]  # fmt: skip
+LEVELS = {
+    "higher score wins": None, "0.05 each (`per: decision`)": LEVEL, "first of 4 planned": level_of(1, 4, LEVEL, None),
+    "first of 40 planned": level_of(1, 40, LEVEL, None), "tenth of 40": level_of(10, 40, LEVEL, None),
+    "fortieth of 40": level_of(40, 40, LEVEL, None),
+}  # fmt: skip
+"""Levels of single decisions; the later ones when the decision before them showed no gain."""
 
 
 def study_power(sims, seed):
@@ -272,14 +274,14 @@ def study_power(sims, seed):
     rng = np.random.default_rng(seed)
     lines = [
         [
-            name,
+            name if level in (None, LEVEL) else f"{name}: {level:.2g}",
             *(
                 share_of(power(rng, sims, 400, share, gain, level))
                 for gain in (0.05, 0.0)
                 for share in (0.1, 0.15, 0.2)
             ),
         ]
-        for name, level in LEVELS
+        for name, level in LEVELS.items()
     ]
     shares = ["10 % differ", "15 % differ", "20 % differ"]
     columns = ["level of the decision", *(f"5 points, {s}" for s in shares), *(f"no gain, {s}" for s in shares)]

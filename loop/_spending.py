@@ -2,8 +2,8 @@
 
 The decisions share the level like this (decision 0009):
 
-* Of the run's level four fifths are spread evenly over the planned decisions, and the last fifth over all that may come after
-  them, as 1 / (j (j + 1)): a run may go on for ever.
+* Of the run's level four fifths are spread over the planned decisions, as 1 / sqrt(k): gains come early, and are larger then. The
+  last fifth is spread over all that may come after them, as 1 / (j (j + 1)): a run may go on for ever.
 * A decision in which a gain was shown did not use its share up: it goes on to the next decision (the fallback procedure of
   Wiens and Dmitrienko 2005, online as in Tian and Ramdas 2021).
 
@@ -12,6 +12,8 @@ union bound does the rest.
 """
 
 from dataclasses import dataclass
+from functools import cache
+from math import sqrt
 
 RESERVE = 0.2
 """Share of the level that is kept for decisions beyond the plan."""
@@ -28,7 +30,7 @@ class Spent:
 def share_of_level(k: int, planned: int) -> float:
     """Return the share of a run's level that its ``k``-th decision (from 1) has of its own; the shares of all k sum to 1."""
     if k <= planned:
-        return (1 - RESERVE) / planned
+        return (1 - RESERVE) / sqrt(k) / _sum_of_weights(planned)
     beyond = k - planned
     return (RESERVE if planned else 1.0) / (beyond * (beyond + 1))
 
@@ -37,3 +39,8 @@ def level_of(k: int, planned: int, run_level: float, last: Spent | None) -> floa
     """Return the level of the ``k``-th decision: its own share, and what the one before it passes on."""
     passed_on = last.level if last is not None and last.shown else 0.0
     return run_level * share_of_level(k, planned) + passed_on
+
+
+@cache
+def _sum_of_weights(planned: int) -> float:
+    return sum(1 / sqrt(k) for k in range(1, planned + 1))

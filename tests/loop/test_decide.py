@@ -9,7 +9,7 @@ import pytest
 from flywheel.config import Recipe
 from flywheel.errors import RecipeError
 from flywheel.eval import Split
-from flywheel.loop import Paired, check_metrics, decide, explain_decision, read_decisions
+from flywheel.loop import Paired, check_metrics, decide, explain_decision, read_decisions, share_of_level
 from flywheel.schema import utc_now
 from support import refused, run_cli, sql
 
@@ -94,6 +94,11 @@ def spread(share, n=N):
     return [float(i < share * n) for i in range(n)]
 
 
+def share(k):
+    """Return the level of its own that the k-th of four planned decisions has."""
+    return 0.05 * share_of_level(k, 4)
+
+
 @pytest.fixture
 def bench(store, tmp_path):
     def make(rows=None, **gate):
@@ -116,20 +121,20 @@ def test_a_decision_row_has_all_its_figures(bench):
     assert row["delta"] == pytest.approx(0.04)
     assert (row["low"], row["high"]) == pytest.approx(paired.interval())
     assert (row["effect_kind"], row["effect"]) == ("Cohen's g", pytest.approx(20 / 24 - 0.5))
-    assert (row["k"], row["planned"], row["run_level"], row["level"]) == (1, 4, 0.05, pytest.approx(0.01))
+    assert (row["k"], row["planned"], row["run_level"], row["level"]) == (1, 4, 0.05, pytest.approx(share(1)))
 
 
 def test_the_level_is_counted_over_the_run_and_a_shown_gain_passes_its_own_on(bench):
     made = bench()
     made.score("first", spread(0.5))
-    for name, share in [("a", 0.6), ("b", 0.61), ("c", 0.7)]:
-        made.score(name, spread(share))
+    for name, right in [("a", 0.6), ("b", 0.61), ("c", 0.7)]:
+        made.score(name, spread(right))
     assert made.decide("a").promoted
     assert made.decide("b", "a", stage="dpo").promoted is False
     assert made.decide("c", "a", iteration=2).promoted
     rows = made.rows()
     assert [r["k"] for r in rows] == [1, 2, 3]
-    assert [r["level"] for r in rows] == pytest.approx([0.01, 0.02, 0.01])
+    assert [r["level"] for r in rows] == pytest.approx([share(1), share(1) + share(2), share(3)])
 
 
 def test_a_decision_that_is_made_stands_and_counts_once(bench):
@@ -267,12 +272,12 @@ def test_flywheel_gate_tells_what_was_decided_and_why(bench):
     made.store.close()
     folder = made.store.project.root
     shown = run_cli(folder, "gate", check=0).stdout
-    assert "The next one, decision 3, has level 0.03." in shown
+    assert "The next one, decision 3, has level 0.033." in shown
     told = run_cli(folder, "gate", "--explain", check=0).stdout
     for part in (
         "Iteration 1, sft, a: promoted", "40 better, 0 worse, 360 as before", "Difference +10.0 points, 95 % interval +7.4 to",
         "fewer than 1 of a million cases", "decision 1 of a run with 4 planned, which share the level 0.05",
-        "Iteration 1, dpo, b: kept out", "0.01 is its own, 0.01 came from the decision before",
+        "Iteration 1, dpo, b: kept out", "0.01 is its own, 0.014 came from the decision before",
         "VETO guard general fell (-20.0 points", "ok   limit completion_tokens kept (10 → 10 an item, +0.0 %",
         "Reported, decides nothing: heldout/report",
     ):  # fmt: skip
@@ -301,4 +306,4 @@ def test_a_decision_of_an_older_flywheel_is_told_as_far_as_it_is_on_record(bench
     made.score("b", spread(0.7))
     assert made.decide("b", "a", stage="dpo").promoted
     assert [r["k"] for r in made.rows()] == [2, None]
-    assert made.rows()[0]["level"] == pytest.approx(0.01)
+    assert made.rows()[0]["level"] == pytest.approx(share(2))

@@ -156,10 +156,10 @@ def test_all_shares_together_are_never_above_the_level(planned):
 
 
 def test_a_shown_gain_passes_its_level_on_and_a_kept_out_one_does_not():
-    first = level_of(1, 4, 0.05, None)
-    assert first == pytest.approx(0.01)
-    assert level_of(2, 4, 0.05, Spent(first, True)) == pytest.approx(0.02)
-    assert level_of(2, 4, 0.05, Spent(first, False)) == pytest.approx(0.01)
+    first, second = (0.04 / (1 + 2**-0.5 + 3**-0.5 + 4**-0.5) / k**0.5 for k in (1, 2))
+    assert level_of(1, 4, 0.05, None) == pytest.approx(first)
+    assert level_of(2, 4, 0.05, Spent(first, True)) == pytest.approx(first + second)
+    assert level_of(2, 4, 0.05, Spent(first, False)) == pytest.approx(second)
     assert level_of(5, 4, 0.05, None) == pytest.approx(0.005), "beyond the plan: a fifth of the level, halved first"
 
 
