@@ -1,12 +1,11 @@
 """Recipes: frozen models of what a user may write, and their loader."""
 
+from ._gate import GateConfig, GuardConfig, LimitConfig, Measure
 from ._load import RECIPE_FILE, load_recipe
 from ._recipe import (
     BudgetConfig,
     DecontaminateConfig,
     EngineConfig,
-    GateConfig,
-    GuardConfig,
     PairConfig,
     PricesConfig,
     ProblemsConfig,
@@ -29,6 +28,8 @@ __all__ = [
     "EngineConfig",
     "GateConfig",
     "GuardConfig",
+    "LimitConfig",
+    "Measure",
     "PairConfig",
     "PricesConfig",
     "ProblemsConfig",

@@ -271,3 +271,17 @@ def test_summaries_read_what_sql_reads(finished_run):
     summary = summarize(Project(finished_run))
     assert len(summary.challengers) == 5
     assert {c["stage"] for c in summary.challengers} == {"seed", "sft", "dpo"}
+
+
+def test_flywheel_gate_explains_each_decision_and_checks_any_two_checkpoints_without_deciding(finished_run):
+    told = run_cli(finished_run, "gate", "--explain", check=0).stdout
+    for b in sql(finished_run, "select * from decisions where role = 'gate'"):
+        outcome = "promoted" if b["promoted"] else "kept out"
+        assert f"Iteration {b['iteration']}, {b['stage']}, {b['checkpoint_id']}: {outcome}\nWhy: {b['reason']}." in told
+        assert f"{b['won']} better, {b['lost']} worse" in told
+    made = rows(finished_run, "select count(*) from decisions")
+    ((first,),) = rows(finished_run, "select base_checkpoint_id from runs")
+    checked = run_cli(finished_run, "gate", "--check", first, first, check=0).stdout
+    assert "would be kept out\nWhy: no gain (+0.0 points, p = 1, n = 40" in checked
+    assert "decision 5 of a run with 4 planned" in checked
+    assert rows(finished_run, "select count(*) from decisions") == made
