@@ -9,7 +9,7 @@ from pathlib import Path
 
 from ..config import Recipe
 from ..errors import RecipeError
-from ..eval import Split, prepare_suites
+from ..eval import Split, Subject, load_grader, prepare_suites
 from ..gen import (
     ON_POLICY,
     SOLVE,
@@ -34,13 +34,14 @@ from ._decide import check_metrics, decide, record_baseline
 from ._describe import describe_draws, describe_progress
 from ._draws import config_of, plan_problems, require_complete
 from ._engines import Engines
-from ._evaluate import evaluate
+from ._evaluate import GRADER, evaluate, local_subject
 from ._gate import Ruling
 from ._generate import Generation, end_early
 from ._import import import_file
 from ._iterations import Iterations
 from ._report_to import Reporter
 from ._run import describe_change, record_run, resolve_first_model
+from ._subjects import endpoint_subject, find_subject, recorded_subject
 from ._train import train
 
 IMPORT = "import"
@@ -91,7 +92,7 @@ class Wheel:
         templates = load_templates(recipe, project.root, self._stages)
         problems = read_problems(recipe.problems, self.base) if recipe.problems is not None else None
         problem_set_id = None if problems is None else problems.content_id
-        self.splits = prepare_suites(project, recipe.suites, self.base)
+        self.splits = prepare_suites(project, recipe.suites, self.base, load_grader(GRADER, project.root))
         content = describe_content(recipe, problem_set_id, self.splits, templates) | describe_generators(self._stages)
         self.run_id = content_id("run", [recipe.identity(), first.revision, content])
         self.store.open()
@@ -235,12 +236,21 @@ class Wheel:
         generation = self._generation(iteration, self._all_stages(iteration), teacher)
         return generation.estimate(self._engines.identity(teacher))
 
-    def evaluate(self, checkpoint: Checkpoint, iteration: int, only: Sequence[Split] | None = None) -> None:
-        """Score a checkpoint on the suites, or on some splits of them."""
-        evaluate(
-            self.store, self.reporter, checkpoint, self.checkpoints.resolve(checkpoint), self.splits, only=only,
-            run_id=self.run_id, iteration=iteration, batch_size=self.recipe.engine.batch_size,
-        )  # fmt: skip
+    def evaluate(self, checkpoint: Checkpoint, iteration: int) -> None:
+        """Score a checkpoint on the suites, in process."""
+        subject = local_subject(self.checkpoints.resolve(checkpoint), self.recipe.engine)
+        self.score(subject, checkpoint.stage, self.splits, iteration)
+
+    def score(self, subject: Subject, what: str, splits: Sequence[Split], iteration: int) -> None:
+        """Score whoever is asked for on some splits.
+
+        Args:
+            subject: who is scored.
+            what: how it is called in progress.
+            splits: on what.
+            iteration: the one that the requests are filed under.
+        """
+        evaluate(self.store, self.reporter, subject, what, splits, run_id=self.run_id, iteration=iteration)
 
     def import_solutions(self, path: Path) -> None:
         """Bring existing solutions in as iteration 0, verified and paired."""
@@ -250,6 +260,16 @@ class Wheel:
     def train_imported(self) -> Checkpoint | None:
         """Train DPO on the imported pairs, from the first champion."""
         return self.train_on_pairs(0, self.checkpoints.first())
+
+    def find_subject(self, name: str | None, kind: str) -> Subject:
+        """Return a checkpoint as it is scored through an engine of ``kind``; of ``openai`` the endpoint's model."""
+        if kind == "openai":
+            return endpoint_subject(self.checkpoints, self._engines)
+        return find_subject(self.checkpoints, self._engines, name, kind)
+
+    def recorded_subject(self, file: Path, splits: Sequence[Split]) -> Subject:
+        """Return recorded answers as who is scored on one split."""
+        return recorded_subject(self.checkpoints, file, splits)
 
     # --- inside ------------------------------------------------------------------------------------------------
 

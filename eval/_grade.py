@@ -1,0 +1,35 @@
+"""Who grades completions by verifiers. This package knows only what such a grader can do; ``loop/`` names one, as
+``module:name``, since neighbours do not import each other.
+"""
+
+import importlib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+
+class Grader(Protocol):
+    """Grades completions by verifiers; see :class:`flywheel.judge.Grader`."""
+
+    def complete(self, name: str, options: Mapping[str, Any], place: str) -> dict[str, Any]:
+        """Return a verifier's options with its defaults filled in, or refuse them."""
+        ...
+
+    def judge_of(self, name: str) -> str:
+        """Return ``name@version`` of a verifier."""
+        ...
+
+    def grade(
+        self, name: str, options: Mapping[str, Any], completion: str, *, expected: Any = None,
+        fields: Mapping[str, Any] | None = None, finish_reason: str | None = None,
+        prompt: Sequence[Mapping[str, Any]] = (),
+    ) -> dict[str, Any]:  # fmt: skip
+        """Return ``passed`` (None = abstained), ``score``, ``reason``, ``evidence`` and ``labels``."""
+        ...
+
+
+def load_grader(name: str, folder: Path) -> Grader:
+    """Return the grader called ``module:name``, for the project in ``folder``."""
+    module, _, attribute = name.partition(":")
+    made: Grader = getattr(importlib.import_module(module), attribute)(folder)
+    return made
