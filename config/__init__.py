@@ -1,7 +1,10 @@
 """Recipes: frozen models of what a user may write, and their loader."""
 
+from ._explain import explain_faults
 from ._load import RECIPE_FILE, load_recipe
+from ._prompt_suite import CheckConfig, PromptConfig, PromptSuiteConfig, load_prompt_suite
 from ._recipe import (
+    PROMPTS_TASK,
     BudgetConfig,
     DecontaminateConfig,
     EngineConfig,
@@ -23,8 +26,10 @@ from ._url import UrlFault, find_url_fault
 from ._vllm import shaping_args
 
 __all__ = [
+    "PROMPTS_TASK",
     "RECIPE_FILE",
     "BudgetConfig",
+    "CheckConfig",
     "DecontaminateConfig",
     "EngineConfig",
     "GateConfig",
@@ -32,6 +37,8 @@ __all__ = [
     "PairConfig",
     "PricesConfig",
     "ProblemsConfig",
+    "PromptConfig",
+    "PromptSuiteConfig",
     "Recipe",
     "SelectConfig",
     "SolveConfig",
@@ -40,8 +47,10 @@ __all__ = [
     "SuiteConfig",
     "TrainConfig",
     "UrlFault",
+    "explain_faults",
     "explain_yaml",
     "find_url_fault",
+    "load_prompt_suite",
     "load_recipe",
     "parse_yaml",
     "read_text",

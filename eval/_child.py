@@ -46,19 +46,25 @@ def evaluate(job: dict[str, Any], folder: Path, emit: Emit) -> dict[str, Any]:
                 emit({"event": "progress", "what": label, "done": done, "total": total, "tokens": made[0]})
 
             lm = RecordingLM(answerer, folder / ANSWERS, f"eval/{split['suite_hash']}", show, split["recorded"])
-            results.append(_evaluate_split(split, lm, manager, grader))
+            results.append(_evaluate_split(split, lm, manager, grader, job["judge"]))
     finally:
         answerer.close()
     return {"results": results}
 
 
-def _evaluate_split(split: dict[str, Any], lm: Any, manager: Any, grader: Grader | None) -> dict[str, Any]:
+def _evaluate_split(
+    split: dict[str, Any], lm: Any, manager: Any, grader: Grader | None, judge: Mapping[str, Any] | None
+) -> dict[str, Any]:
     from lm_eval import simple_evaluate
 
     from ._collect import collect_scores
+    from ._rubrics import judge_answers
 
     with _blame_the_task(split, lm):
         tasks = [make_task(split, part, i, grader) for i, part in enumerate(split["parts"])]
+        if grader is not None and judge is not None and len(tasks) == 1:
+            (task,) = tasks
+            lm.on_answered = lambda instances, texts: judge_answers(task, grader, judge, lm, instances, texts)
         out = simple_evaluate(
             model=lm, tasks=tasks, task_manager=manager, bootstrap_iters=1000, log_samples=True,
             apply_chat_template=split["apply_chat_template"], **SEEDS,
@@ -66,7 +72,7 @@ def _evaluate_split(split: dict[str, Any], lm: Any, manager: Any, grader: Grader
     assert out is not None
     found = [collect_scores(task, dict(out), lm) for task in tasks]
     scores = found[0] if len(found) == 1 else _join(split, tasks, found)
-    used = {item["request_id"] for score in scores for item in score["items"]}
+    used = {item["request_id"] for score in scores for item in score["items"]} | lm.also_used
     return {
         "suite": split["suite"], "split": split["split"], "suite_hash": split["suite_hash"],
         "num_fewshot": out["n-shot"][tasks[0].task_name], "scores": scores,
@@ -125,11 +131,11 @@ def make_task(split: Mapping[str, Any], part: Mapping[str, Any], number: int, gr
     config = make_task_config(split, part, number)
     if grader is None or (config.get("metadata") or {}).get("rows") is None:
         return ConfigurableTask(config=config)
-    from ._checked import CheckedTask
+    from ._checked import CLASSES
 
     for key in ("metric_list", "filter_list"):
         config.pop(key, None)
-    return CheckedTask(config, grader)
+    return CLASSES[config["metadata"]["rows"]](config, grader)
 
 
 def make_task_config(split: Mapping[str, Any], part: Mapping[str, Any], number: int) -> dict[str, Any]:

@@ -32,6 +32,8 @@ def collect_scores(task: Any, out: Mapping[str, Any], lm: Any) -> list[Score]:
         chosen = [s for s in samples if s["filter"] == kind and metric in s]
         items = [_item(task, s, metric, lm) for s in chosen]
         score = {"metric": key, "score": value, "stderr": stderr if isinstance(stderr, float) else None, "items": items}
+        if metric == "weighted_pass":
+            score["stderr"] = _weighted_stderr([s[metric] for s in chosen])
         scores += _with_labels(score, metric, kind, chosen) if metric == "macro_f1" else [score]
     return scores
 
@@ -46,6 +48,16 @@ def _with_labels(score: Score, metric: str, kind: str, samples: Sequence[Sample]
         stderr = bootstrap_stderr(pairs, statistic_of(name))
         found.append({"metric": f"{name},{kind}", "score": f1_of(pairs, label), "stderr": stderr, "items": items})
     return found
+
+
+def _weighted_stderr(pairs: Sequence[tuple[float, float]]) -> float | None:
+    """Return the standard error of a weighted mean, the weights taken as given (Cochran 1977, ratio estimate)."""
+    if len(pairs) < 2:
+        return None
+    total = sum(w for _, w in pairs)
+    mean = sum(v * w for v, w in pairs) / total
+    n = len(pairs)
+    return float((n / (n - 1) * sum((w * (v - mean)) ** 2 for v, w in pairs)) ** 0.5 / total)
 
 
 def _item(task: Any, sample: Sample, metric: str, lm: Any) -> dict[str, Any]:

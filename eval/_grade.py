@@ -27,6 +27,16 @@ class Grader(Protocol):
         """Return ``passed`` (None = abstained), ``score``, ``reason``, ``evidence`` and ``labels``."""
         ...
 
+    def questions(self, rubric: Mapping[str, Any], row: Mapping[str, Any]) -> list[dict[str, Any]]:
+        """Return what a judge is asked of ``row``: ``messages``, ``n``, ``temperature``, ``max_tokens``, ``top_logprobs``."""
+        ...
+
+    def read_replies(
+        self, rubric: Mapping[str, Any], row: Mapping[str, Any], replies: Sequence[Mapping[str, Any]]
+    ) -> dict[str, Any]:
+        """Return the grade that a judge's replies come to."""
+        ...
+
 
 def load_grader(name: str, folder: Path) -> Grader:
     """Return the grader called ``module:name``, for the project in ``folder``."""

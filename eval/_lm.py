@@ -32,6 +32,10 @@ class RecordingLM(LM):
         scope: keeps this measurement's requests apart from others.
         on_progress: called with (items done, items in all) after each batch.
         recorded: answers that are there already, by item; then nobody is asked.
+
+    Attributes:
+        on_answered: called with all requests of a kind and their completions.
+        also_used: ids of requests that no item names and that belong on record: a judge's.
     """
 
     def __init__(
@@ -47,6 +51,8 @@ class RecordingLM(LM):
         self.answers: Answers = _read_answers(answers_path)
         self._rated: dict[str, Any] = {k: a["rated"] for k, a in self.answers.items() if "rated" in a}
         self.was_asked = False
+        self.on_answered: Callable[[list[Instance], list[str]], None] = lambda instances, texts: None
+        self.also_used: set[str] = set()
 
     @property
     def tokenizer_name(self) -> str:
@@ -62,8 +68,12 @@ class RecordingLM(LM):
     def generate_until(self, requests: list[Instance], disable_tqdm: bool = False) -> list[str]:
         """Return a completion for each request."""
         self.was_asked = True
-        if self._recorded is not None:
-            return [self._take_recorded(i) for i in requests]
+        ask = self._ask if self._recorded is None else lambda given: [self._take_recorded(i) for i in given]
+        texts = ask(requests)
+        self.on_answered(requests, texts)
+        return texts
+
+    def _ask(self, requests: list[Instance]) -> list[str]:
         seen: Counter[str] = Counter()
         mine = []
         for instance in requests:
@@ -74,7 +84,7 @@ class RecordingLM(LM):
                 request = replace(request, sampling=replace(request.sampling, seed=repeat))
             mine.append(request)
         unique = list({r.request_id: r for r in mine}.values())
-        self._answerer.run(lambda: self._answer(unique))
+        self._answerer.run(lambda: self._answer(unique, self._answerer.stream))
         return [
             _cut(self.answers[r.request_id]["choice"]["text"], i.args[1]) for r, i in zip(mine, requests, strict=True)
         ]
@@ -99,13 +109,34 @@ class RecordingLM(LM):
         is_raw = self._answerer.is_local and not is_chat
         return Request(messages, sampling, self._answerer.identity, raw_prompt=is_raw, scope=scope)
 
-    async def _answer(self, requests: list[Request]) -> None:
+    def answer_by(self, judge: Any, requests: list[Request], **marks: str) -> None:
+        """Answer requests by another engine: a judge. What is on record is not asked again.
+
+        Args:
+            judge: who is asked; it is connected, and closed at the end.
+            requests: what.
+            marks: ``step``, ``engine`` and ``model`` of the rows.
+        """
+
+        async def run() -> None:
+            if all(r.request_id in self.answers for r in requests):
+                return
+            await judge.connect()
+            try:
+                await self._answer(requests, judge.stream, marks)
+            finally:
+                await judge.close()
+
+        self._answerer.run(run)
+        self.also_used |= {r.request_id for r in requests}
+
+    async def _answer(self, requests: list[Request], stream: Any, marks: Mapping[str, str] | None = None) -> None:
         done = sum(r.request_id in self.answers for r in requests)
         self._on_progress(done, len(requests))
         failed: list[str] = []
-        async for replies in self._answerer.stream(requests, self.answers):
+        async for replies in stream(requests, self.answers):
             failed += [r.error for r in replies if r.error and r.is_transient]
-            self._keep([_record(r) for r in replies if not (r.error and r.is_transient)])
+            self._keep([{**_record(r), **(marks or {})} for r in replies if not (r.error and r.is_transient)])
             done += len(replies)
             self._on_progress(done, len(requests))
         if failed:  # an outage is no wrong answer

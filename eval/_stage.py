@@ -55,6 +55,7 @@ def evaluate_subject(
     splits: Sequence[Split],
     *,
     grader: str | None,
+    judge: Mapping[str, Any] | None = None,
     run_id: str | None,
     iteration: int | None,
     on_event: Callable[[Event], None] = lambda event: None,
@@ -66,6 +67,7 @@ def evaluate_subject(
         subject: who is scored.
         splits: on what.
         grader: who runs verifiers in the evaluation process, as ``module:name``.
+        judge: how to ask the endpoint of judges: ``base_url`` and ``manners``; needed by suites with rubrics.
         run_id: the run that asks.
         iteration: of it.
         on_event: called with each event of the process.
@@ -75,7 +77,10 @@ def evaluate_subject(
         RecipeError: a suite's task cannot be served.
         EndpointError: the endpoint does not answer, or refuses.
     """
-    contract = _contract(store, subject, splits, grader)
+    contract = {
+        **_contract(store, subject, splits, grader),
+        "judge": dict(judge) if judge and _is_judged(splits) else None,
+    }
     work = store.project.work / content_id("eval", contract)
     result = run_stage(CHILD, contract, work, on_event=on_event)
     with store.write() as connection:
@@ -83,6 +88,10 @@ def evaluate_subject(
             split = next(s for s in splits if (s.suite.name, s.name) == (scored["suite"], scored["split"]))
             _record(connection, subject, split, scored, run_id, iteration)
     clear_stage(work)
+
+
+def _is_judged(splits: Sequence[Split]) -> bool:
+    return any('"rubric"' in str(row.get("checks")) for s in splits for row in s.rows)
 
 
 def unscored(store: Store, subject: Subject, splits: Sequence[Split]) -> list[Split]:

@@ -1,7 +1,7 @@
 """Suites: the rows of each split, frozen into files, and what identifies a measurement."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ from ..store import Project, SourceRow
 from ._check import check_rows, check_task
 from ._fever import read_claim
 from ._grade import Grader
+from ._prompts import read_prompts
 from ._sources import find_own_shots, read_rows
 from ._task_files import LM_EVAL, FoundTask, find_tasks, read_definition, task_version
 
@@ -125,7 +126,8 @@ def _read(suite: SuiteConfig, name: str, spec: str, base: Path, found: FoundTask
     task = found.read()
     check_task(suite, task, found.file, is_own=found.file.is_relative_to(base))
     place = f"suite {suite.name}, {name} split"
-    rows = _shape(read_rows(spec, found, base, place), task, f"{place}: {spec}", grader)
+    raw = read_prompts(spec, base, place) if _rows_of(task) == "prompts" else read_rows(spec, found, base, place)
+    rows = _shape(raw, task, f"{place}: {spec}", grader)
     wanted = _find_shots(suite, task, spec)
     shots = []
     if wanted:
@@ -163,11 +165,16 @@ def _find_shots(suite: SuiteConfig, task: dict[str, Any], spec: str) -> str | No
 
 def _shape(rows: list[SourceRow], task: dict[str, Any], place: str, grader: Grader | None) -> list[SourceRow]:
     """Return rows as our own tasks want them: FEVER's in one shape, each with its checks complete."""
-    given = task.get("metadata")
-    kind: dict[str, Any] = given if isinstance(given, dict) else {}
-    if kind.get("rows") == "fever":
-        rows = [SourceRow(r.ordinal, read_claim(r, kind["evidence"], f"{place}:{r.ordinal + 1}")) for r in rows]
+    if _rows_of(task) == "fever":
+        variant = task["metadata"]["evidence"]
+        rows = [SourceRow(r.ordinal, read_claim(r, variant, f"{place}:{r.ordinal + 1}")) for r in rows]
     return [_complete(row, f"{place}:{row.ordinal + 1}", grader) for row in rows]
+
+
+def _rows_of(task: Mapping[str, Any]) -> str | None:
+    """Return what one of our own tasks calls its rows; None of any other task."""
+    given = task.get("metadata")
+    return given.get("rows") if isinstance(given, dict) else None
 
 
 def _complete(row: SourceRow, place: str, grader: Grader | None) -> SourceRow:

@@ -1,6 +1,6 @@
 """Evaluation with its progress shown, and the scores that it left."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ..config import EngineConfig
@@ -22,7 +22,8 @@ def local_subject(model: ResolvedModel, engine: EngineConfig) -> Subject:
 
 
 def evaluate(
-    store: Store, reporter: Reporter, subject: Subject, what: str, splits: Sequence[Split], *, run_id: str, iteration: int
+    store: Store, reporter: Reporter, subject: Subject, what: str, splits: Sequence[Split], *,
+    judge: Mapping[str, Any], run_id: str, iteration: int,
 ) -> None:  # fmt: skip
     """Score a subject on the splits that it has no scores on yet.
 
@@ -32,6 +33,7 @@ def evaluate(
         subject: who is scored.
         what: how it is called in progress: ``sft``, ``dpo``, …
         splits: on what.
+        judge: how the endpoint of judges is asked.
         run_id: the run that asks.
         iteration: of it.
     """
@@ -52,7 +54,9 @@ def evaluate(
             reporter.update(done=sum(done.values()), total=n, tokens=event["tokens"] - tokens)
             tokens = event["tokens"]
 
-    evaluate_subject(store, subject, wanted, grader=GRADER, run_id=run_id, iteration=iteration, on_event=show)
+    evaluate_subject(
+        store, subject, wanted, grader=GRADER, judge=judge, run_id=run_id, iteration=iteration, on_event=show
+    )
     reporter.end(describe_scores(store, subject, splits))
 
 

@@ -250,7 +250,10 @@ class Wheel:
             splits: on what.
             iteration: the one that the requests are filed under.
         """
-        evaluate(self.store, self.reporter, subject, what, splits, run_id=self.run_id, iteration=iteration)
+        evaluate(
+            self.store, self.reporter, subject, what, splits, judge=self._engines.describe("openai"), run_id=self.run_id,
+            iteration=iteration,
+        )  # fmt: skip
 
     def import_solutions(self, path: Path) -> None:
         """Bring existing solutions in as iteration 0, verified and paired."""
