@@ -16,7 +16,6 @@ from ..stage import Emit, child_main
 from ._grade import Grader, load_grader
 
 ANSWERS = "answers.jsonl"
-SEEDS = {"random_seed": 0, "numpy_random_seed": 0, "torch_random_seed": 0, "fewshot_random_seed": 0}
 
 
 def evaluate(job: dict[str, Any], folder: Path, emit: Emit) -> dict[str, Any]:
@@ -67,7 +66,7 @@ def _evaluate_split(
             lm.on_answered = lambda instances, texts: judge_answers(task, grader, judge, lm, instances, texts)
         out = simple_evaluate(
             model=lm, tasks=tasks, task_manager=manager, bootstrap_iters=1000, log_samples=True,
-            apply_chat_template=split["apply_chat_template"], **SEEDS,
+            apply_chat_template=split["apply_chat_template"]
         )  # fmt: skip
     assert out is not None
     found = [collect_scores(task, dict(out), lm) for task in tasks]
@@ -156,6 +155,8 @@ def make_task_config(split: Mapping[str, Any], part: Mapping[str, Any], number: 
     for key in ("dataset_path", "dataset_name", "dataset_kwargs", "validation_split", "tag", "group", "task_alias"):
         task.pop(key, None)
     has_shots = fewshot is not None
+    if isinstance(task.get("fewshot_config"), dict) and "split" in task["fewshot_config"]:
+        task["fewshot_config"] = {**task["fewshot_config"], "split": "train" if has_shots else None}
     task.update(
         task=f"{split['suite']}/{split['split']}" + (f"/{number}" if number else ""), custom_dataset=load, test_split="test",
         training_split="train" if has_shots else None, fewshot_split="train" if has_shots else None,

@@ -1,5 +1,6 @@
 """Task definitions: lm-eval's YAML, read without running the functions that it names."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from importlib import metadata
@@ -57,6 +58,8 @@ def find_tasks(task: str, base: Path, work: Path) -> list[FoundTask]:
         RecipeError: a member of the group is defined by Python code, not by YAML.
     """
     file = _find_file(task, base)
+    if file is None and not _is_mentioned(task):
+        raise _no_such_task(task)
     if file is not None and not isinstance((own := read_task(file)).get("task"), list):
         return [FoundTask(str(own.get("task") or task), file)]
     job = {"name": task, "file": str(file) if file else None, "base": str(base)}
@@ -93,6 +96,13 @@ def _find_file(task: str, base: Path) -> Path | None:
         if file == direct or f"task: {task}\n" in file.read_text(encoding="utf-8", errors="ignore"):
             return file
     return None
+
+
+def _is_mentioned(name: str) -> bool:
+    """Whether a file of lm-eval's has the name of a group or tag: a misspelt one is told at once."""
+    word = re.compile(rf"(?:group|tag|task): *[\"']?{re.escape(name)}[\"']?\s|- *[\"']?{re.escape(name)}[\"']?\s")
+    tasks = package_folder(LM_EVAL, "evaluation", "eval") / "tasks"
+    return any(word.search(f.read_text(encoding="utf-8", errors="ignore") + "\n") for f in tasks.rglob("*.yaml"))
 
 
 def _no_such_task(task: str) -> NotFoundError:

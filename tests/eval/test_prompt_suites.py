@@ -37,6 +37,7 @@ items:
     checks:
       - verifier: math
         expected: "3/4"
+        options: {markers: [auto, whole text]}
       - regex: '^0\\.7'
 """
 ANSWERS = ["paris.", "I get #### 1234", "I'm sorry, but I can't help with that.", '{"rivers": ["Rhine"]}', "0.75"]
