@@ -43,7 +43,7 @@ def status_command(root: Path) -> None:
     """Show what was brought in, and the run that was active last: where every input went, scores, the champion."""
     project = open_project(root)
     held = [r for r in _rows(project, HOLDINGS) if r["n"]]
-    run_id = _latest_run(project)
+    run_id = find_latest_run(project)
     if run_id is None and not held:
         raise NotFoundError(
             f"project {project.root}", expected="a run, documents or data sets", received="none",
@@ -63,7 +63,7 @@ def status_command(root: Path) -> None:
 def report_command(root: Path) -> None:
     """Write report.md and its plots from what the store holds."""
     project = open_project(root)
-    click.echo(str(write_report(root, summarize(project, _latest_run(project)))))
+    click.echo(str(write_report(root, summarize(project, find_latest_run(project)))))
 
 
 def _rows(project: Project, sql: str) -> list[Row]:
@@ -71,7 +71,8 @@ def _rows(project: Project, sql: str) -> list[Row]:
     return rows
 
 
-def _latest_run(project: Project) -> str | None:
+def find_latest_run(project: Project) -> str | None:
+    """Return the run in which something happened last; None when there is none."""
     found = _rows(project, LATEST)
     return str(found[0]["run_id"]) if found else None
 

@@ -1,6 +1,7 @@
 """Recipes: frozen models of what a user may write, and their loader."""
 
 from ._explain import explain_faults
+from ._gate import GateConfig, GuardConfig, LimitConfig, Measure
 from ._load import RECIPE_FILE, load_recipe
 from ._prompt_suite import CheckConfig, PromptConfig, PromptSuiteConfig, load_prompt_suite
 from ._recipe import (
@@ -8,8 +9,6 @@ from ._recipe import (
     BudgetConfig,
     DecontaminateConfig,
     EngineConfig,
-    GateConfig,
-    GuardConfig,
     PairConfig,
     PricesConfig,
     ProblemsConfig,
@@ -34,6 +33,8 @@ __all__ = [
     "EngineConfig",
     "GateConfig",
     "GuardConfig",
+    "LimitConfig",
+    "Measure",
     "PairConfig",
     "PricesConfig",
     "ProblemsConfig",

@@ -8,7 +8,8 @@ from pydantic import AliasChoices, Field, ValidationError, field_validator, mode
 
 from ..errors import RecipeError
 from ._explain import explain_faults
-from ._recipe import _fault, _Strict
+from ._strict import Strict as _Strict
+from ._strict import fault as _fault
 from ._text import parse_yaml, read_text
 
 Match = Literal["exact", "contains", "contains_any", "regex", "numeric", "math"]

@@ -9,18 +9,12 @@ import math
 import re
 from typing import Annotated, Any, Literal
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    ConfigDict,
-    Field,
-    StringConstraints,
-    ValidationInfo,
-    field_validator,
-    model_validator,
-)
-from pydantic_core import PydanticCustomError
+from pydantic import AfterValidator, Field, StringConstraints, ValidationInfo, field_validator, model_validator
 
+from ._gate import GateConfig
+from ._strict import Name
+from ._strict import Strict as _Strict
+from ._strict import fault as _fault
 from ._url import find_url_fault
 from ._vllm import ServerArgs, ServerEnv, shaping_args
 
@@ -33,15 +27,6 @@ def _check_source(spec: str) -> str:
     return spec
 
 
-def _fault(expected: str, received: str, cure: str, loc: tuple[str | int, ...] = ()) -> PydanticCustomError:
-    """Return a fault in the words that the user will read; ``loc`` when it is not where the validator stands."""
-    told = {"expected": expected, "received": received, "cure": cure, "loc": loc}
-    return PydanticCustomError("flywheel", "expected {expected}, received {received}", told)
-
-
-NAME_PATTERN = r"^[a-z0-9][a-z0-9_.-]*$"
-Name = Annotated[str, StringConstraints(pattern=NAME_PATTERN)]
-
 LARGEST_SEED = (1 << 63) - 1
 
 NOT_IN_ANSWERS = (
@@ -50,10 +35,6 @@ NOT_IN_ANSWERS = (
 """Keys of ``engine`` that say where and how fast to ask, not what comes back."""
 
 _EXPONENT = re.compile(r"^[-+]?\d+(\.\d*)?[eE][-+]?\d+$")
-
-
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class EngineConfig(_Strict):
@@ -194,7 +175,8 @@ class SuiteConfig(_Strict):
     """Replaces the task's prompt (Jinja over the row); default: the task's own."""
     max_gen_toks: int = Field(256, ge=1)
     metric: str = "exact_match,strict-match"
-    """Metric and filter, in lm-eval's notation, by which the suite is judged; default of flywheel's own tasks: theirs."""
+    """Metric and filter, in lm-eval's notation, by which the suite is judged; default of flywheel's own tasks: theirs. A number
+    on each item; higher must be better."""
 
     @model_validator(mode="before")
     @classmethod
@@ -202,26 +184,6 @@ class SuiteConfig(_Strict):
         if isinstance(given, dict) and given.get("task") in TASK_METRICS and "metric" not in given:
             return {**given, "metric": TASK_METRICS[given["task"]]}
         return given
-
-
-class GuardConfig(_Strict):
-    """A suite that must not fall."""
-
-    suite: Name
-    tolerance: float = Field(0.0, ge=0, le=1)
-    """Loss (0 to 1) that is accepted even when it is significant."""
-
-
-class GateConfig(_Strict):
-    """When a challenger becomes champion."""
-
-    suite: Name | None = None
-    """Suite whose gate split decides; default: the first."""
-    level: float = Field(0.05, gt=0, lt=1)
-    """Two-sided level of the exact McNemar test on paired items."""
-    min_effect: float = Field(0.0, ge=0, le=1)
-    """Smallest gain (0 to 1) worth a promotion; 0 = any significant gain."""
-    guards: tuple[GuardConfig, ...] = ()
 
 
 class StepConfig(_Strict):
@@ -347,11 +309,13 @@ class Recipe(_Strict):
         known = sorted(s.name for s in self.suites)
         used: list[tuple[str, tuple[str | int, ...]]] = [(self.gate_suite, ("gate", "suite"))]
         used += [(g.suite, ("gate", "guards", i, "suite")) for i, g in enumerate(self.gate.guards)]
+        used += [(x.suite, ("gate", "limits", i, "suite")) for i, x in enumerate(self.gate.limits) if x.suite]
         for name, loc in used:
             if name not in known:
                 near = difflib.get_close_matches(name, known, n=1)
                 cure = f"did you mean {near[0]!r}?" if near else "name a suite that stands under suites"
                 raise _fault(f"one of {', '.join(known)}", f"the unknown suite {name!r}", cure, loc)
+        _check_guards([self.gate_suite], [g.suite for g in self.gate.guards])
         return self
 
     @property
@@ -373,6 +337,14 @@ class Recipe(_Strict):
         for key in ("budget", "prices"):
             content.pop(key)
         return content
+
+
+def _check_guards(taken: list[str], guards: list[str]) -> None:
+    for i, suite in enumerate(guards):
+        if suite in taken:
+            what = "the suite that has to rise" if suite == taken[0] else "a suite that is guarded already"
+            raise _fault("a suite of its own", f"{suite!r}, {what}", "remove the guard", ("gate", "guards", i, "suite"))
+        taken.append(suite)
 
 
 _ROWS = re.compile(r"^(?P<where>.+?)(?:\[(?P<start>\d*):(?P<stop>\d*)\])?$")

@@ -1,32 +1,59 @@
 """The order of the stages, the gate, and what a run came to."""
 
 from ..gen import Estimate, Progress
+from ._decide import check_metrics, decide, propose
 from ._evaluate import read_scores
-from ._gate import Paired, Ruling, pair_items, rule
+from ._explain import add_scores, describe_account, explain_decision, read_decisions, show_difference, show_interval
+from ._gate import GuardTrial, Increase, LimitTrial, Ruling, judge_guards, pair_items, rule
+from ._graded import Graded
+from ._measured import compare_items, read_unscored
+from ._paired import Compared, Paired, detectable
 from ._report import ITERATION_COLUMNS, describe_outcome, iteration_cells, render_report, write_report
 from ._report_to import Reporter, SilentReporter
+from ._spending import Spent, level_of, share_of_level
 from ._summary import Summary, summarize
 from ._wheel import Wheel
 from ._words import count, percent
 
 __all__ = [
     "ITERATION_COLUMNS",
+    "Compared",
     "Estimate",
+    "Graded",
+    "GuardTrial",
+    "Increase",
+    "LimitTrial",
     "Paired",
     "Progress",
     "Reporter",
     "Ruling",
     "SilentReporter",
+    "Spent",
     "Summary",
     "Wheel",
+    "add_scores",
+    "check_metrics",
+    "compare_items",
     "count",
+    "decide",
+    "describe_account",
     "describe_outcome",
+    "detectable",
+    "explain_decision",
     "iteration_cells",
+    "judge_guards",
+    "level_of",
     "pair_items",
     "percent",
+    "propose",
+    "read_decisions",
     "read_scores",
+    "read_unscored",
     "render_report",
     "rule",
+    "share_of_level",
+    "show_difference",
+    "show_interval",
     "summarize",
     "write_report",
 ]

@@ -3,21 +3,36 @@
 from dataclasses import dataclass
 from typing import Any
 
-from ..config import Recipe
+import numpy as np
+
+from ..config import LimitConfig, Recipe
 from ..errors import RecipeError
 from ..eval import Split
 from ..schema import content_id, utc_now
 from ..store import Store
-from ._gate import GUARD_TEST, TEST, Paired, Ruling, pair_items, rule
+from ._gate import Finding, GuardTrial, LimitTrial, Ruling, rule
+from ._measured import Key, compare, measure_increase, read_items, read_layouts, read_measured, read_places
+from ._paired import Compared
+from ._spending import Spent, level_of
+
+Row = dict[str, Any]
 
 
 @dataclass(frozen=True)
-class _Measured:
-    score_id: str
-    suite: str
-    split: str
-    metric: str
-    n: int
+class Account:
+    """What a run's level has left for its next decision.
+
+    Attributes:
+        k: number of the next decision, from 1.
+        planned: decisions that the level is spread over.
+        run_level: of all decisions together; 0 when each has its own.
+        level: of the next decision.
+    """
+
+    k: int
+    planned: int
+    run_level: float
+    level: float
 
 
 def decide(
@@ -41,64 +56,173 @@ def decide(
     )
     if found:
         return Ruling(bool(found[0][0]), str(found[0][1]))
-    now, before = _measured(store, challenger, splits), _measured(store, champion, splits)
-    pairs = {key: _compare(store, before[key], now[key]) for key in now}
-    suite = recipe.suite(recipe.gate_suite)
-    primary = pairs[suite.name, "gate", suite.metric]
-    guards = [(g, pairs[g.suite, "gate", recipe.suite(g.suite).metric]) for g in recipe.gate.guards]
-    ruling = rule(recipe.gate, primary, guards)
-    rows = []
-    for key, measured in now.items():
-        role = _role(recipe, key)
-        rows.append(
-            _row(run_id, iteration, stage, challenger, measured, ruling, role, champion, before[key], pairs[key])
-        )
+    ruling, rows = propose(
+        store, recipe, splits, run_id=run_id, iteration=iteration, stage=stage, challenger=challenger, champion=champion
+    )
     store.insert("decisions", rows, key="decision_id")
     return ruling
 
 
-def check_metrics(store: Store, splits: list[Split], checkpoint_id: str) -> None:
-    """Check, as soon as the first scores are there, that each suite's metric is measured and is 0 or 1 on each item.
+def propose(
+    store: Store, recipe: Recipe, splits: list[Split], *, run_id: str, iteration: int | None, stage: str | None,
+    challenger: str, champion: str,
+) -> tuple[Ruling, list[Row]]:  # fmt: skip
+    """Rule on ``challenger`` without writing it down; return the rows of ``decisions`` that would be written."""
+    account = read_account(store, recipe, run_id)
+    first = _first_model(store, run_id)
+    trial = _Trial(store, recipe, splits, challenger, champion, first)
+    guards, limits = trial.guards(), trial.limits()
+    primary = trial.pairs[trial.primary]
+    ruling = rule(recipe.gate, primary, [t for _, t in guards], [t for _, t in limits], level=account.level)
+    about = {
+        "run_id": run_id, "iteration": iteration, "stage": stage, "checkpoint_id": challenger,
+        "promoted": ruling.promoted, "reason": ruling.reason, "created_at": utc_now(),
+    }  # fmt: skip
+    assert ruling.primary is not None
+    found = {trial.primary: ruling.primary} | {
+        trial.key(t.guard.suite): f for (_, t), f in zip(guards, ruling.guards, strict=True) if t.against == "champion"
+    }
+    rows = [
+        {**about, **_scored(trial, key, champion), **_compared(trial.pairs[key], found.get(key))} for key in trial.now
+    ]
+    rows += [
+        {**about, **_scored(trial, trial.key(t.guard.suite), against, "anchor"), **_compared(t.compared, finding)}
+        for (against, t), finding in zip(guards, ruling.guards, strict=True)
+        if t.against == "first"
+    ]
+    rows += [
+        {**about, **_scored(trial, trial.key(_suite_of(recipe, t.limit)), against, "limit"), **_limited(t, finding)}
+        for (against, t), finding in zip(limits, ruling.limits, strict=True)
+    ]
+    return ruling, [_identified(row, account) for row in rows]
+
+
+def read_account(store: Store, recipe: Recipe, run_id: str) -> Account:
+    """Return what the run's level has left, from the decisions that are on record."""
+    rows = store.query(
+        "SELECT planned, level, passed FROM decisions WHERE run_id = ? AND role = 'gate' ORDER BY k NULLS FIRST, created_at",
+        [run_id],
+    )
+    gate, k = recipe.gate, len(rows) + 1
+    if gate.per == "decision":
+        return Account(k, 0, 0.0, gate.level)
+    recorded = [r for r in rows if r[1] is not None]
+    planned = int(recorded[0][0]) if recorded else gate.decisions or plan_decisions(recipe)
+    last = Spent(float(rows[-1][1]), bool(rows[-1][2])) if rows and rows[-1][1] is not None else None
+    return Account(k, planned, gate.level, level_of(k, planned, gate.level, last))
+
+
+def plan_decisions(recipe: Recipe) -> int:
+    """Return how many challengers a run will have: its iterations times its trainings."""
+    return recipe.iterations * (1 if recipe.train.dpo is None else 2)
+
+
+def check_metrics(store: Store, recipe: Recipe, splits: list[Split], checkpoint_id: str) -> None:
+    """Check, as soon as the first scores are there, that each suite's metric is measured and a number on each item, and that
+    limits have something to measure.
 
     Raises:
         RecipeError: it is not; the message lists what is.
     """
-    measured = _measured(store, checkpoint_id, splits)
+    measured = read_measured(store, checkpoint_id, splits)
+    items = read_items(store, list(measured.values()))
     for split in splits:
-        metrics = {
-            metric: m
-            for (suite, name, metric), m in measured.items()
-            if (suite, name) == (split.suite.name, split.name)
-        }
-        found = metrics.get(split.suite.metric)
-        if found is None or not set(_items(store, found.score_id).values()) <= {0.0, 1.0}:
+        names = {metric: m for (suite, name, metric), m in measured.items() if (suite, name) == (split.suite.name, split.name)}  # fmt: skip
+        found = names.get(split.suite.metric)
+        if found is None or not np.isfinite(list(items[found.score_id].values())).all():
             raise RecipeError(
                 f"recipe: metric of suite {split.suite.name}",
-                expected="a metric that the task measures and that is 0 or 1 on each item",
+                expected="a metric that the task measures and that is a number on each item",
                 received=repr(split.suite.metric),
-                cure=f"choose one of: {'; '.join(sorted(metrics))}",
+                cure=f"choose one of: {'; '.join(sorted(names))}",
             )
+    for i, limit in enumerate(recipe.gate.limits):
+        suite = _suite_of(recipe, limit)
+        scored = measured[suite, "gate", recipe.suite(suite).metric]
+        if not measure_increase(store, limit.measure, scored, scored).n:
+            raise RecipeError(
+                f"recipe: gate.limits.{i}", expected=f"{limit.measure} of the answers to suite {suite}",
+                received="none on record", cure="choose another measure, or remove the limit",
+            )  # fmt: skip
 
 
 def record_baseline(store: Store, splits: list[Split], *, run_id: str, checkpoint_id: str) -> None:
     """Write down the first champion's own scores as iteration 0, once a run."""
     if store.query("SELECT 1 FROM decisions WHERE run_id = ? AND role = 'baseline' LIMIT 1", [run_id]):
         return
-    ruling = Ruling(False, "the first champion")
-    measured = _measured(store, checkpoint_id, splits).values()
-    rows = [_row(run_id, 0, "seed", checkpoint_id, m, ruling, "baseline") for m in measured]
+    rows = [
+        _identified({
+            "run_id": run_id, "iteration": 0, "stage": "seed", "checkpoint_id": checkpoint_id, "role": "baseline",
+            "score_id": m.score_id, "n": m.n, "promoted": False, "reason": "the first champion", "created_at": utc_now(),
+        })
+        for m in read_measured(store, checkpoint_id, splits).values()
+    ]  # fmt: skip
     store.insert("decisions", rows, key="decision_id")
 
 
-def compare_checkpoints(
-    store: Store, splits: list[Split], before: str, after: str
-) -> dict[tuple[str, str, str], Paired]:
+def compare_checkpoints(store: Store, splits: list[Split], before: str, after: str) -> dict[Key, Compared]:
     """Pair two checkpoints on every suite, split and metric that both have."""
-    old, new = _measured(store, before, splits), _measured(store, after, splits)
-    return {key: _compare(store, old[key], new[key]) for key in new if key in old}
+    old, new = read_measured(store, before, splits), read_measured(store, after, splits)
+    items = read_items(store, [*old.values(), *new.values()])
+    return {key: compare(items, old[key], new[key]) for key in new if key in old}
 
 
-def _role(recipe: Recipe, key: tuple[str, str, str]) -> str:
+class _Trial:
+    """A challenger's scores beside the champion's and the first model's."""
+
+    def __init__(
+        self, store: Store, recipe: Recipe, splits: list[Split], challenger: str, champion: str, first: str
+    ) -> None:
+        self.store, self.recipe = store, recipe
+        self.now = read_measured(store, challenger, splits)
+        self.others = {c: read_measured(store, c, splits) for c in {champion, first}}
+        self.champion, self.first = champion, first
+        self._items = read_items(store, [m for one in (self.now, *self.others.values()) for m in one.values()])
+        layouts = read_layouts(recipe, splits)
+        self._places = {
+            k: read_places(store, m, x) for k, m in self.now.items() if (x := layouts.get(k[:2])) is not None
+        }
+        self.pairs = {key: self._pair(key, champion) for key in self.now}
+        self.primary = self.key(recipe.gate_suite)
+
+    def key(self, suite: str) -> Key:
+        """Return the deciding measurement of a suite."""
+        return suite, "gate", self.recipe.suite(suite).metric
+
+    def guards(self) -> list[tuple[str, GuardTrial]]:
+        """Return each guard with whom it is tried against: the champion, and the first model where that is another."""
+        found = []
+        for guard in self.recipe.gate.guards:
+            key = self.key(guard.suite)
+            found.append((self.champion, GuardTrial(guard, self.pairs[key])))
+            if self.first != self.champion:
+                found.append((self.first, GuardTrial(guard, self._pair(key, self.first), "first")))
+        return found
+
+    def limits(self) -> list[tuple[str, LimitTrial]]:
+        """Return each limit with whom it is measured against."""
+        found = []
+        for limit in self.recipe.gate.limits:
+            key = self.key(_suite_of(self.recipe, limit))
+            against = self.first if limit.against == "first" else self.champion
+            increase = measure_increase(self.store, limit.measure, self.others[against][key], self.now[key])
+            found.append((against, LimitTrial(limit, increase)))
+        return found
+
+    def _pair(self, key: Key, other: str) -> Compared:
+        return compare(self._items, self.others[other][key], self.now[key], self._places.get(key))
+
+
+def _suite_of(recipe: Recipe, limit: LimitConfig) -> str:
+    return limit.suite or recipe.gate_suite
+
+
+def _first_model(store: Store, run_id: str) -> str:
+    ((checkpoint_id,),) = store.query("SELECT base_checkpoint_id FROM runs WHERE run_id = ?", [run_id])
+    return str(checkpoint_id)
+
+
+def _role(recipe: Recipe, key: Key) -> str:
     suite, split, metric = key
     if split == "gate" and metric == recipe.suite(suite).metric:
         if suite == recipe.gate_suite:
@@ -108,43 +232,51 @@ def _role(recipe: Recipe, key: tuple[str, str, str]) -> str:
     return "report"
 
 
-def _measured(store: Store, checkpoint_id: str, splits: list[Split]) -> dict[tuple[str, str, str], _Measured]:
-    wanted = {(s.suite.name, s.name): s.suite_hash for s in splits}
-    rows = store.query(
-        "SELECT score_id, suite, split, metric, n, suite_hash FROM scores WHERE checkpoint_id = ? ORDER BY suite, split, metric",
-        [checkpoint_id],
-    )
+def _scored(trial: _Trial, key: Key, against: str, role: str | None = None) -> Row:
+    """Return which scores a row is about."""
     return {
-        (suite, split, metric): _Measured(score_id, suite, split, metric, n)
-        for score_id, suite, split, metric, n, suite_hash in rows
-        if wanted.get((suite, split)) == suite_hash
-    }
-
-
-def _compare(store: Store, before: _Measured, after: _Measured) -> Paired:
-    return pair_items(_items(store, before.score_id), _items(store, after.score_id))
-
-
-def _items(store: Store, score_id: str) -> dict[int, float]:
-    return {
-        int(i): float(v)
-        for i, v in store.query("SELECT ordinal, value FROM score_items WHERE score_id = ?", [score_id])
-    }
-
-
-def _row(
-    run_id: str, iteration: int, stage: str, checkpoint_id: str, measured: _Measured, ruling: Ruling, role: str,
-    champion: str | None = None, before: _Measured | None = None, paired: Paired | None = None,
-) -> dict[str, Any]:  # fmt: skip
-    is_guard = role == "guard"
-    return {
-        "decision_id": content_id("dec", [run_id, iteration, stage, checkpoint_id, measured.score_id]),
-        "run_id": run_id, "iteration": iteration, "stage": stage, "checkpoint_id": checkpoint_id,
-        "score_id": measured.score_id, "champion_id": champion,
-        "champion_score_id": before.score_id if before else None, "role": role, "n": paired.n if paired else measured.n,
-        "won": paired.won if paired else None, "lost": paired.lost if paired else None,
-        "delta": paired.delta if paired else None,
-        "p_value": None if paired is None else paired.p_fall if is_guard else paired.p_value,
-        "test": None if paired is None else GUARD_TEST if is_guard else TEST,
-        "promoted": ruling.promoted, "reason": ruling.reason, "created_at": utc_now(),
+        "role": role or _role(trial.recipe, key), "score_id": trial.now[key].score_id, "champion_id": against,
+        "champion_score_id": trial.others[against][key].score_id,
     }  # fmt: skip
+
+
+def _compared(pair: Compared, finding: Finding | None) -> Row:
+    """Return the figures of a paired comparison; without a finding it is only reported, with a two-sided p."""
+    low, high = pair.interval()
+    row = {
+        "n": pair.n, "won": pair.won, "lost": pair.lost, "left_out": pair.left_out, "delta": pair.delta, "low": low,
+        "high": high, "effect": pair.effect, "effect_kind": pair.effect_kind,
+    }  # fmt: skip
+    if finding is None:
+        two_sided = getattr(pair, "p_value", None)
+        p_value = min(1.0, 2 * min(pair.p_gain, pair.p_fall())) if two_sided is None else two_sided
+        return {**row, "p_value": p_value, "test": pair.test.replace("one-sided (gain)", "two-sided")}
+    return {**row, **_found(finding)}
+
+
+def _limited(trial: LimitTrial, finding: Finding) -> Row:
+    i = trial.increase
+    return {"n": i.n, "delta": i.relative, "low": i.low, "high": i.high, **_found(finding)}
+
+
+def _found(finding: Finding) -> Row:
+    return {
+        "p_value": finding.p_value, "test": finding.test, "level": finding.level, "passed": finding.passed,
+        "finding": finding.said, "detectable": finding.detectable,
+    }  # fmt: skip
+
+
+_COLUMNS = (
+    "decision_id", "run_id", "iteration", "stage", "checkpoint_id", "score_id", "champion_id", "champion_score_id", "role",
+    "n", "won", "lost", "delta", "p_value", "test", "promoted", "reason", "created_at", "low", "high", "effect",
+    "effect_kind", "left_out", "level", "passed", "finding", "detectable", "k", "planned", "run_level",
+)  # fmt: skip
+
+
+def _identified(row: Row, account: Account | None = None) -> Row:
+    """Complete a row: its id, the decision's place among those of its run, and NULL for the rest."""
+    known = [row[c] for c in ("run_id", "iteration", "stage", "checkpoint_id", "score_id")]
+    if row["role"] in ("anchor", "limit"):
+        known += [row["role"], row["champion_id"], row["test"]]
+    place = {} if account is None else {"k": account.k, "planned": account.planned, "run_level": account.run_level}
+    return dict.fromkeys(_COLUMNS) | row | place | {"decision_id": content_id("dec", known)}

@@ -33,8 +33,9 @@ def render_report(summary: Summary) -> str:
         f"Model `{run['model']}`, seed {run['seed']}, run `{run['run_id']}`, started {run['started_at']:%Y-%m-%d %H:%M} UTC. "
         f"Versions: {', '.join(f'{k} {v}' for k, v in json.loads(run['versions']).items())}.",
         "## Iterations",
-        "Scores of the gate suite, in percent ± standard error. The difference and p (exact McNemar, paired by item) are "
-        "against the champion of the moment.",
+        "Scores of the gate suite, in percent ± standard error. The difference and p (paired by item, one-sided for a "
+        "gain; exact McNemar where items are right or wrong) are against the champion of the moment; `flywheel gate --explain` "
+        "tells each decision.",
         render_iterations(summary),
         "![Score by iteration](report/scores.png)",
         *_overall_part(summary),

@@ -6,7 +6,7 @@ from typing import Any
 
 from ..errors import NotFoundError
 from ..store import Project, run_query
-from ._gate import Paired
+from ._paired import Paired
 
 Row = dict[str, Any]
 

@@ -39,6 +39,7 @@ from ._gate import Ruling
 from ._generate import Generation, end_early
 from ._import import import_file
 from ._iterations import Iterations
+from ._measured import read_layouts
 from ._report_to import Reporter
 from ._run import describe_change, record_run, resolve_first_model
 from ._subjects import endpoint_subject, find_subject, recorded_subject
@@ -93,6 +94,7 @@ class Wheel:
         problems = read_problems(recipe.problems, self.base) if recipe.problems is not None else None
         problem_set_id = None if problems is None else problems.content_id
         self.splits = prepare_suites(project, recipe.suites, self.base, load_grader(GRADER, project.root))
+        read_layouts(recipe, self.splits)
         content = describe_content(recipe, problem_set_id, self.splits, templates) | describe_generators(self._stages)
         self.run_id = content_id("run", [recipe.identity(), first.revision, content])
         self.store.open()
@@ -115,6 +117,7 @@ class Wheel:
             )  # fmt: skip
         if self.recipe.engine.kind == "openai":
             self._engines.identity(None)  # a wrong address is told before anything is scored
+        self.recipe = self.recipe.model_copy(update={"iterations": iterations})  # the gate spreads its level over them
         self.evaluate_baseline()
         for iteration in range(1, iterations + 1):
             if not self.iterations.is_finished(iteration):
@@ -139,7 +142,7 @@ class Wheel:
         """Score the first champion."""
         first = self.checkpoints.first()
         self.evaluate(first, 0)
-        check_metrics(self.store, self.splits, first.checkpoint_id)
+        check_metrics(self.store, self.recipe, self.splits, first.checkpoint_id)
         record_baseline(self.store, self.splits, run_id=self.run_id, checkpoint_id=first.checkpoint_id)
 
     def begin_iteration(self, iteration: int) -> None:
@@ -201,7 +204,8 @@ class Wheel:
         """Score a challenger and let the gate decide between it and the champion of the moment."""
         self.evaluate(challenger, iteration)
         champion = self.checkpoints.champion_for(iteration, challenger)
-        self.evaluate(champion, iteration)  # needed only when another lm-eval scores now
+        for other in (champion, self.checkpoints.first()):
+            self.evaluate(other, iteration)  # needed only when another lm-eval scores now
         ruling = decide(
             self.store, self.recipe, self.splits, run_id=self.run_id, iteration=iteration, stage=challenger.stage,
             challenger=challenger.checkpoint_id, champion=champion.checkpoint_id,

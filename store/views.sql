@@ -135,8 +135,10 @@ COMMENT ON VIEW cost IS 'Requests and tokens by step and model.';
 
 CREATE OR REPLACE VIEW leaderboard AS
 SELECT d.iteration, d.stage, d.checkpoint_id, s.suite, s.split, s.metric, s.score, s.stderr, s.n, d.champion_id,
-       d.delta, d.p_value, d.promoted, d.created_at, d.role, d.won, d.lost, d.reason, d.run_id, d.score_id
+       d.delta, d.p_value, d.promoted, d.created_at, d.role, d.won, d.lost, d.reason, d.run_id, d.score_id, d.low, d.high,
+       d.level
 FROM decisions d JOIN scores s USING (score_id)
+WHERE d.role NOT IN ('anchor', 'limit')
 ORDER BY d.run_id, d.iteration, d.created_at, s.suite, s.split, s.metric;
 COMMENT ON VIEW leaderboard IS 'Every score with its error bar, and how its checkpoint compared with the champion of the moment.';
 
@@ -151,5 +153,5 @@ JOIN score_items a ON a.score_id = d.score_id
 JOIN score_items b ON b.score_id = d.champion_score_id AND b.ordinal = a.ordinal
 JOIN requests qa ON qa.request_id = a.request_id
 JOIN requests qb ON qb.request_id = b.request_id
-WHERE a.value <> b.value;
+WHERE a.value <> b.value AND d.role NOT IN ('anchor', 'limit');
 COMMENT ON VIEW flips IS 'Items that a challenger won or lost against the champion, with both completions.';
