@@ -6,10 +6,12 @@ import click
 
 from ..errors import NotFoundError, RecipeError
 from ..eval import Split
-from ..loop import Wheel, percent, read_scores
+from ..loop import COMPARISON_COLUMNS, Wheel, comparison_cells, percent, read_scores
 from ._common import open_wheel, recipe_options
 from ._tables import print_table
 
+ENDPOINT = "endpoint"
+"""Names the model of the recipe's endpoint in a comparison."""
 COLUMNS = ["suite", "split", "metric", "score, % ± standard error", "n"]
 
 
@@ -19,7 +21,10 @@ COLUMNS = ["suite", "split", "metric", "score, % ± standard error", "n"]
     "--checkpoint", default=None, metavar="ID",
     help="Checkpoint to score: champion (default), first, an id or its beginning, a model's folder.",
 )  # fmt: skip
-@click.option("--suite", "suites", multiple=True, metavar="NAME", help="Only this suite; may be repeated.")
+@click.option(
+    "--suite", "suites", multiple=True, metavar="NAME",
+    help="Only this suite of the recipe, or another: a file of prompts, or a task of lm-eval on its own data. May be repeated.",
+)  # fmt: skip
 @click.option("--split", type=click.Choice(["gate", "report"]), default=None, help="Only this split of the suites.")
 @click.option(
     "--engine", "kind", type=click.Choice(["local", "vllm", "openai"]), default="local", show_default=True,
@@ -29,10 +34,14 @@ COLUMNS = ["suite", "split", "metric", "score, % ± standard error", "n"]
     "--answers", type=click.Path(path_type=Path), default=None, metavar="FILE.jsonl",
     help="Score these recorded answers; no model is asked.",
 )  # fmt: skip
+@click.option(
+    "--compare", nargs=2, default=None, metavar="A B",
+    help="Score two, and compare B with A item by item: checkpoints as above, or endpoint. Writes before_after.md.",
+)  # fmt: skip
 @click.pass_obj
 def eval_command(
     root: Path, recipe_path: Path | None, seed: int | None, checkpoint: str | None, suites: tuple[str, ...],
-    split: str | None, kind: str, answers: Path | None,
+    split: str | None, kind: str, answers: Path | None, compare: tuple[str, str] | None,
 ) -> None:  # fmt: skip
     """Score a model on the recipe's suites. What is in the store already is not scored again."""
     if checkpoint is not None and (kind == "openai" or answers):
@@ -42,6 +51,12 @@ def eval_command(
         )  # fmt: skip
     with open_wheel(root, recipe_path, seed, "flywheel eval") as wheel:
         splits = _choose(wheel, suites, split)
+        if compare is not None:
+            before, after = (wheel.find_subject(name, "openai" if name == ENDPOINT else kind) for name in compare)
+            found, path = wheel.compare(before, after, splits)
+            print_table(COMPARISON_COLUMNS, [comparison_cells(c) for c in found], f"{after.name} against {before.name}")
+            click.echo(f"What flipped: {path}")
+            return
         subject = wheel.recorded_subject(answers, splits) if answers else wheel.find_subject(checkpoint, kind)
         wheel.score(subject, subject.name, splits, wheel.iterations.current())
         rows = read_scores(wheel.store, subject, splits)
@@ -50,16 +65,16 @@ def eval_command(
 
 
 def _choose(wheel: Wheel, suites: tuple[str, ...], split: str | None) -> list[Split]:
-    """Return the splits that the flags name; all without any."""
+    """Return the splits that the flags name; all of the recipe's without any.
+
+    Raises:
+        NotFoundError: there is no such suite, or no such split.
+    """
     known = {s.suite.name for s in wheel.splits}
-    if unknown := [s for s in suites if s not in known]:
-        raise NotFoundError(
-            f"suite {unknown[0]!r}",
-            expected=f"one of {', '.join(sorted(known))}",
-            received="no such suite",
-            cure="check --suite",
-        )
     chosen = [s for s in wheel.splits if (not suites or s.suite.name in suites) and split in (None, s.name)]
+    for name in suites:
+        if name not in known:
+            chosen += wheel.prepare_suite(name)
     if not chosen:
         raise NotFoundError(
             "flywheel eval",

@@ -1,6 +1,8 @@
 """lm-eval as a stage: suites in, scores with one row per item out."""
 
+from ._extra import prepare_extra_suite
 from ._grade import Grader, load_grader
+from ._labels import statistic_of
 from ._stage import Subject, evaluate_subject, unscored
 from ._suites import Part, Split, prepare_suites
 from ._task_files import find_task_file
@@ -13,6 +15,8 @@ __all__ = [
     "evaluate_subject",
     "find_task_file",
     "load_grader",
+    "prepare_extra_suite",
     "prepare_suites",
+    "statistic_of",
     "unscored",
 ]

@@ -95,6 +95,14 @@ class Checkpoints:
             )  # fmt: skip
         return self.load(str(found[0][0]))
 
+    def find_without_weights(self, name: str) -> tuple[str, str, str] | None:
+        """Return (id, stage, name) of an endpoint's model or recorded answers by id or a unique beginning of it; else None."""
+        found = self._store.query(
+            "SELECT checkpoint_id, stage, config ->> '$.model' FROM checkpoints WHERE starts_with(checkpoint_id, ?)",
+            [name],
+        )
+        return found[0] if len(found) == 1 and found[0][1] in ("endpoint", "recorded") else None
+
     def _adopt(self, folder: Path) -> Checkpoint:
         """Put a model's folder on record, known by its weights, and return it."""
         checkpoint_id = content_id("ckpt", hash_model(folder))

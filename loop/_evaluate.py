@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ..config import EngineConfig
+from ..errors import NotFoundError
 from ..eval import Split, Subject, evaluate_subject, unscored
 from ..llm import ResolvedModel
 from ..stage import Event
@@ -40,6 +41,11 @@ def evaluate(
     wanted = unscored(store, subject, splits)
     if not wanted:
         return
+    if subject.model is None and "manners" not in subject.engine and subject.recorded is None:
+        raise NotFoundError(
+            f"{what} on {wanted[0].suite.name}/{wanted[0].name}", expected="scores in the store: its weights are not here",
+            received="none", cure="score it first: flywheel eval --answers FILE, or --engine openai",
+        )  # fmt: skip
     n = sum(len(s.rows) for s in wanted)
     reporter.begin(f"[{iteration}] eval {what}", unit="items", total=n)
     done: dict[str, int] = {}

@@ -15,6 +15,9 @@ from ._engines import Engines
 ANSWER_KEYS = ("completion", "answer", "predicted_label", "prediction", "response", "output", "text")
 """Under which of these a recorded answer stands; the first that a row has."""
 
+KIND_OF = {"endpoint": "openai", "recorded": "recorded"}
+"""Engine by the stage of a checkpoint that has no weights here."""
+
 
 def find_subject(checkpoints: Checkpoints, engines: Engines, name: str | None, kind: str) -> Subject:
     """Return a checkpoint as it is scored through an engine of ``kind``, ``local`` or ``vllm``.
@@ -28,6 +31,9 @@ def find_subject(checkpoints: Checkpoints, engines: Engines, name: str | None, k
     Raises:
         NotFoundError: there is no such checkpoint.
     """
+    if name is not None and (known := checkpoints.find_without_weights(name)):
+        checkpoint_id, stage, called = known
+        return Subject(checkpoint_id, called, {"kind": KIND_OF[stage], "batch_size": 1})
     model = checkpoints.resolve(checkpoints.find(name))
     assert model.checkpoint_id is not None
     return Subject(model.checkpoint_id, model.name, engines.describe(kind), model)

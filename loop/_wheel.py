@@ -9,7 +9,7 @@ from pathlib import Path
 
 from ..config import Recipe
 from ..errors import RecipeError
-from ..eval import Split, Subject, load_grader, prepare_suites
+from ..eval import Split, Subject, load_grader, prepare_extra_suite, prepare_suites
 from ..gen import (
     ON_POLICY,
     SOLVE,
@@ -28,7 +28,9 @@ from ..llm import find_vllm_python
 from ..schema import content_id, seed_from
 from ..store import Project, Store
 from ..train import Checkpoint, check_keys
+from ._before_after import write_before_after
 from ._checkpoints import Checkpoints
+from ._compare import Comparison, compare_subjects
 from ._content import describe_content, describe_generators, load_templates
 from ._decide import check_metrics, decide, record_baseline
 from ._describe import describe_draws, describe_progress
@@ -268,11 +270,27 @@ class Wheel:
         """Train DPO on the imported pairs, from the first champion."""
         return self.train_on_pairs(0, self.checkpoints.first())
 
+    def prepare_suite(self, name: str) -> list[Split]:
+        """Return a suite that the recipe does not have, only to be reported: a file of prompts, or a task on its own data.
+
+        Raises:
+            NotFoundError: it is neither.
+        """
+        grader = load_grader(GRADER, self.store.project.root)
+        return prepare_extra_suite(self.store.project, name, {s.suite.name for s in self.splits}, self.base, grader)
+
     def find_subject(self, name: str | None, kind: str) -> Subject:
         """Return a checkpoint as it is scored through an engine of ``kind``; of ``openai`` the endpoint's model."""
         if kind == "openai":
             return endpoint_subject(self.checkpoints, self._engines)
         return find_subject(self.checkpoints, self._engines, name, kind)
+
+    def compare(self, before: Subject, after: Subject, splits: Sequence[Split]) -> tuple[list[Comparison], Path]:
+        """Score two models, compare them item by item, and write ``before_after.md``; return it and the figures."""
+        for subject in (before, after):
+            self.score(subject, subject.name, splits, self.iterations.current())
+        found = compare_subjects(self.store, before, after, splits)
+        return found, write_before_after(self.store, before, after, found)
 
     def recorded_subject(self, file: Path, splits: Sequence[Split]) -> Subject:
         """Return recorded answers as who is scored on one split."""
