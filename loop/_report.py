@@ -53,6 +53,7 @@ def render_report(summary: Summary) -> str:
             ["iteration", "stage", "suite", "split", "metric", "score", "n", "Δ", "p", "role"],
             [_score_cells(s) for s in summary.scores],
         ),
+        *_splits_part(summary),
         "## Cost",
         render_table(
             ["iteration", "step", "engine", "requests", "attempts", "prompt tokens", "completion tokens"],
@@ -117,6 +118,25 @@ def describe_outcome(summary: Summary) -> str:
 
 def _overall_part(summary: Summary) -> list[str]:
     return ["## Champion against the first model", describe_outcome(summary)]
+
+
+def _splits_part(summary: Summary) -> list[str]:
+    """Return how often each split has decided, and a warning for each that is worn."""
+    if not summary.splits:
+        return []
+    rows = [
+        [s["suite"], s["split"], s["n"], s["decided"], s["promoted"], s["looked"], f"{100 * s['worst_optimism']:.1f}"]
+        for s in summary.splits
+    ]
+    columns = ["suite", "split", "n", "decided", "promoted", "looked at", "worst case, points"]
+    warnings = [
+        f"**The {s['split']} split of {s['suite']} is worn**: its {s['n']} items have decided {s['decided']} times, more than once "
+        f"for every 25 items. In the worst case its scores flatter by {100 * s['worst_optimism']:.0f} points (½·√(k/n), Blum and "
+        "Hardt 2015). Believe the report split, and take fresh rows for the gate."
+        for s in summary.splits
+        if s["worn"]
+    ]
+    return ["## Splits", render_table(columns, rows), *warnings]
 
 
 def _examples_part(summary: Summary) -> list[str]:
