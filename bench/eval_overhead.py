@@ -123,6 +123,7 @@ def same_scores(folder, suite, model_name):
 
 
 def main():
+    """Measure, and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--items", type=int, default=400)
     parser.add_argument("--reps", type=int, default=5)

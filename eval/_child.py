@@ -16,13 +16,14 @@ from ..stage import Emit, child_main
 from ._grade import Grader, load_grader
 
 ANSWERS = "answers.jsonl"
+BOOTSTRAPS = 1000
+"""Resamples for the error bars of metrics of the whole set (lm-eval's default, 100,000, takes minutes)."""
 
 
 def evaluate(job: dict[str, Any], folder: Path, emit: Emit) -> dict[str, Any]:
     """Score one model on the splits of ``job`` and return scores and items."""
     emit({"event": "loading"})
     import datasets
-    from lm_eval.tasks import TaskManager
 
     from ._lm import RecordingLM, make_answerer
 
@@ -35,7 +36,6 @@ def evaluate(job: dict[str, Any], folder: Path, emit: Emit) -> dict[str, Any]:
 
     answerer = make_answerer(job, on_tokens=count, on_note=lambda note: emit({"event": "note", "note": note}))
     grader = load_grader(job["grader"], Path(job["project"])) if job["grader"] else None
-    manager = TaskManager(include_defaults=False)
     results: list[dict[str, Any]] = []
     try:
         for split in job["splits"]:
@@ -45,17 +45,15 @@ def evaluate(job: dict[str, Any], folder: Path, emit: Emit) -> dict[str, Any]:
                 emit({"event": "progress", "what": label, "done": done, "total": total, "tokens": made[0]})
 
             lm = RecordingLM(answerer, folder / ANSWERS, f"eval/{split['suite_hash']}", show, split["recorded"])
-            results.append(_evaluate_split(split, lm, manager, grader, job["judge"]))
+            results.append(_evaluate_split(split, lm, grader, job["judge"]))
     finally:
         answerer.close()
     return {"results": results}
 
 
 def _evaluate_split(
-    split: dict[str, Any], lm: Any, manager: Any, grader: Grader | None, judge: Mapping[str, Any] | None
+    split: dict[str, Any], lm: Any, grader: Grader | None, judge: Mapping[str, Any] | None
 ) -> dict[str, Any]:
-    from lm_eval import simple_evaluate
-
     from ._collect import collect_scores
     from ._rubrics import judge_answers
 
@@ -64,12 +62,8 @@ def _evaluate_split(
         if grader is not None and judge is not None and len(tasks) == 1:
             (task,) = tasks
             lm.on_answered = lambda instances, texts: judge_answers(task, grader, judge, lm, instances, texts)
-        out = simple_evaluate(
-            model=lm, tasks=tasks, task_manager=manager, bootstrap_iters=1000, log_samples=True,
-            apply_chat_template=split["apply_chat_template"]
-        )  # fmt: skip
-    assert out is not None
-    found = [collect_scores(task, dict(out), lm) for task in tasks]
+        out = run_tasks(tasks, lm, apply_chat_template=split["apply_chat_template"])
+    found = [collect_scores(task, out, lm) for task in tasks]
     scores = found[0] if len(found) == 1 else _join(split, tasks, found)
     used = {item["request_id"] for score in scores for item in score["items"]} | lm.also_used
     return {
@@ -77,6 +71,32 @@ def _evaluate_split(
         "num_fewshot": out["n-shot"][tasks[0].task_name], "scores": scores,
         "answers": [a for a in lm.answers.values() if a["request_id"] in used],
     }  # fmt: skip
+
+
+def run_tasks(tasks: list[Any], lm: Any, *, apply_chat_template: bool) -> Mapping[str, Any]:
+    """Return what ``lm_eval.simple_evaluate`` returns for these tasks, with its default seeds.
+
+    It is not called itself: for each call it asks the system for all that pip, git and the graphics driver know.
+    """
+    import random
+
+    import numpy as np
+    from lm_eval.defaults import DEFAULT_OTHER_SEED, DEFAULT_RANDOM_SEED
+    from lm_eval.evaluator import evaluate as evaluate_tasks
+
+    random.seed(DEFAULT_RANDOM_SEED)
+    np.random.seed(DEFAULT_OTHER_SEED)
+    for task in tasks:
+        if task.get_config("num_fewshot") is None:
+            task.set_config(key="num_fewshot", value=0)
+        task.set_fewshot_seed(seed=DEFAULT_OTHER_SEED)
+    named = {task.task_name: task for task in tasks}
+    out: Any = evaluate_tasks(
+        lm=lm, task_dict={"tasks": named}, bootstrap_iters=BOOTSTRAPS, log_samples=True, fewshot_as_multiturn=True,
+        apply_chat_template=apply_chat_template,
+    )  # fmt: skip
+    found: Mapping[str, Any] = out
+    return found
 
 
 def _join(split: dict[str, Any], tasks: list[Any], found: list[list[dict[str, Any]]]) -> list[dict[str, Any]]:

@@ -45,17 +45,22 @@ class Split:
     Attributes:
         suite_hash: of the rows, the task's definition and the settings: equal hashes mean comparable scores.
         content_id: of the rows and the task's definition alone, whichever lm-eval runs it.
-        version: the task's own.
+        path: a JSON file with the rows of the first part.
         rows: of all parts, in order.
+        version: the task's own.
+        parts: one, or of a group one for each of its tasks.
     """
 
     suite: SuiteConfig
     name: str
     suite_hash: str
     content_id: str
-    version: str
-    parts: tuple[Part, ...]
+    path: Path
+    fewshot_path: Path | None
+    task_file: Path
     rows: tuple[dict[str, Any], ...] = field(repr=False)
+    version: str = "?"
+    parts: tuple[Part, ...] = ()
 
     @property
     def item_ids(self) -> list[str]:
@@ -119,7 +124,11 @@ def _prepare(project: Project, suite: SuiteConfig, name: str, spec: str, base: P
     content = content_id("items", contents[0] if len(contents) == 1 else contents)
     parts = tuple(_freeze(r, work, suite_hash, i) for i, r in enumerate(read))
     rows = tuple(row for r in read for row in r.rows)
-    return Split(suite, name, suite_hash, content, task_version(read[0].found.read()), parts, rows)
+    first = parts[0]
+    return Split(
+        suite, name, suite_hash, content, first.path, first.fewshot_path, first.found.file, rows,
+        version=task_version(first.found.read()), parts=parts,
+    )  # fmt: skip
 
 
 def _read(suite: SuiteConfig, name: str, spec: str, base: Path, found: FoundTask, grader: Grader | None) -> _Read:
