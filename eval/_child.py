@@ -1,6 +1,7 @@
 """The evaluation process: lm-eval as a library. Runs as ``python -m flywheel.eval._child FOLDER``."""
 
 import contextlib
+import functools
 import json
 import logging
 import os
@@ -84,6 +85,7 @@ def run_tasks(tasks: list[Any], lm: Any, *, apply_chat_template: bool) -> Mappin
     from lm_eval.defaults import DEFAULT_OTHER_SEED, DEFAULT_RANDOM_SEED
     from lm_eval.evaluator import evaluate as evaluate_tasks
 
+    _keep_templates()
     random.seed(DEFAULT_RANDOM_SEED)
     np.random.seed(DEFAULT_OTHER_SEED)
     for task in tasks:
@@ -97,6 +99,14 @@ def run_tasks(tasks: list[Any], lm: Any, *, apply_chat_template: bool) -> Mappin
     )  # fmt: skip
     found: Mapping[str, Any] = out
     return found
+
+
+def _keep_templates() -> None:
+    """Let lm-eval compile each Jinja template once, not for each row: 10,000 rows of FEVER took 17 of 25 seconds for it."""
+    from lm_eval.utils import env
+
+    if not hasattr(env.from_string, "cache_info"):
+        env.from_string = functools.lru_cache(maxsize=512)(env.from_string)
 
 
 def _join(split: dict[str, Any], tasks: list[Any], found: list[list[dict[str, Any]]]) -> list[dict[str, Any]]:
