@@ -127,13 +127,13 @@ def _join(split: dict[str, Any], tasks: list[Any], found: list[list[dict[str, An
             joined.setdefault(score["metric"], []).append({**score, "items": items})
         start += part["n"]
     whole = []
-    for metric, scores in joined.items():
+    for scores in joined.values():
         items = [i for s in scores for i in s["items"]]
         values = [i["value"] for i in items]
         is_mean = all(abs(fmean(i["value"] for i in s["items"]) - s["score"]) < 1e-9 for s in scores)
         if is_mean and len(scores) == len(tasks):
             stderr = sqrt(variance(values) / len(values)) if len(values) > 1 else None
-            whole.append({"metric": metric, "score": fmean(values), "stderr": stderr, "items": items})
+            whole.append({**scores[0], "score": fmean(values), "stderr": stderr, "items": items})
     return whole + alone
 
 
@@ -177,9 +177,9 @@ def make_task_config(split: Mapping[str, Any], part: Mapping[str, Any], number: 
     fewshot = json.loads(Path(part["fewshot"]).read_text(encoding="utf-8")) if part["fewshot"] else None
 
     def load(**kwargs: Any) -> dict[str, Any]:
-        data = {"test": datasets.Dataset.from_list(rows)}
+        data = {"test": datasets.Dataset.from_list(_with_equal_keys(rows))}
         if fewshot:
-            data["train"] = datasets.Dataset.from_list(fewshot)
+            data["train"] = datasets.Dataset.from_list(_with_equal_keys(fewshot))
         return data
 
     for key in ("dataset_path", "dataset_name", "dataset_kwargs", "validation_split", "tag", "group", "task_alias"):
@@ -198,6 +198,12 @@ def make_task_config(split: Mapping[str, Any], part: Mapping[str, Any], number: 
     if task.get("output_type", "generate_until") == "generate_until":
         task["generation_kwargs"] = {**(task.get("generation_kwargs") or {}), "max_gen_toks": split["max_gen_toks"]}
     return task
+
+
+def _with_equal_keys(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return rows that all have the keys of any: ``from_list`` knows only those of the first."""
+    keys = list(dict.fromkeys(k for row in rows for k in row))
+    return [{k: row.get(k) for k in keys} for row in rows]
 
 
 if __name__ == "__main__":

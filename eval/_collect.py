@@ -31,7 +31,10 @@ def collect_scores(task: Any, out: Mapping[str, Any], lm: Any) -> list[Score]:
         stderr = results.get(f"{metric}_stderr,{kind}")
         chosen = [s for s in samples if s["filter"] == kind and metric in s]
         items = [_item(task, s, metric, lm) for s in chosen]
-        score = {"metric": key, "score": value, "stderr": stderr if isinstance(stderr, float) else None, "items": items}
+        score = {
+            "metric": key, "score": value, "stderr": stderr if isinstance(stderr, float) else None, "items": items,
+            "higher_is_better": bool(task.higher_is_better().get(metric, True)),
+        }  # fmt: skip
         if metric == "weighted_pass":
             score["stderr"] = _weighted_stderr([s[metric] for s in chosen])
         scores += _with_labels(score, metric, kind, chosen) if metric == "macro_f1" else [score]

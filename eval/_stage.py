@@ -150,7 +150,10 @@ def _record(
         score_id = content_id(
             "score", [subject.checkpoint_id, split.suite.name, split.name, suite_hash, score["metric"]]
         )
-        settings = {**split.suite.model_dump(mode="json"), "num_fewshot": scored["num_fewshot"], "engine": subject.kind}
+        settings = {
+            **split.suite.model_dump(mode="json"), "num_fewshot": scored["num_fewshot"], "engine": subject.kind,
+            "higher_is_better": score.get("higher_is_better", True),
+        }  # fmt: skip
         scores.append(
             {
                 "score_id": score_id, "checkpoint_id": subject.checkpoint_id, "suite": split.suite.name,

@@ -54,6 +54,13 @@ class Comparison:
 
 
 @dataclass(frozen=True)
+class _Score:
+    score_id: str
+    score: float
+    higher_is_better: bool
+
+
+@dataclass(frozen=True)
 class _Item:
     value: float
     of: tuple[Any, ...]
@@ -93,38 +100,38 @@ def compare_subjects(store: Store, before: Subject, after: Subject, splits: Sequ
     return found
 
 
-def _scores(store: Store, subject: Subject, split: Split) -> dict[str, tuple[str, float]]:
-    """Return (score id, score) by metric."""
+def _scores(store: Store, subject: Subject, split: Split) -> dict[str, _Score]:
+    """Return the scores by metric."""
     rows = store.query(
-        "SELECT metric, score_id, score FROM scores WHERE checkpoint_id = ? AND suite = ? AND split = ? AND suite_hash = ? ORDER BY metric",
+        "SELECT metric, score_id, score, coalesce((settings ->> '$.higher_is_better')::BOOLEAN, true) FROM scores WHERE checkpoint_id = ? AND suite = ? AND split = ? AND suite_hash = ? ORDER BY metric",
         [subject.checkpoint_id, split.suite.name, split.name, subject.hash_of(split)],
     )
-    return {metric: (score_id, score) for metric, score_id, score in rows}
+    return {metric: _Score(*found) for metric, *found in rows}
 
 
-def _compare(
-    store: Store, split: Split, metric: str, before: tuple[str, float], after: tuple[str, float]
-) -> Comparison:
-    old, new = _items(store, before[0]), _items(store, after[0])
-    seed = seed_from("compare", before[0], after[0]) % (1 << 32)
+def _compare(store: Store, split: Split, metric: str, before: _Score, after: _Score) -> Comparison:
+    old, new = _items(store, before.score_id), _items(store, after.score_id)
+    seed = seed_from("compare", before.score_id, after.score_id) % (1 << 32)
     name = metric.partition(",")[0]
     compared = _pair(name, old, new, seed)
+    won, lost = (compared.won, compared.lost) if after.higher_is_better else (compared.lost, compared.won)
     figures: dict[str, Any] = {
-        "n": compared.n, "won": compared.won, "lost": compared.lost, "left_out": compared.left_out, "effect": compared.effect,
+        "n": compared.n, "won": won, "lost": lost, "left_out": compared.left_out, "effect": compared.effect,
         "effect_kind": compared.effect_kind,
     }  # fmt: skip
     if name in WHOLE:
         figures |= _compare_whole(name, old, new, seed)
     else:
         low, high = compared.interval()
-        is_binary = isinstance(compared, Paired)
         figures |= {
             "delta": compared.delta, "low": low, "high": high, "p_value": _two_sided(compared),
-            "test": _name_test(compared), "interval_kind": "Tango score" if is_binary else "paired bootstrap",
+            "test": _name_test(compared),
+            "interval_kind": "Tango score" if isinstance(compared, Paired) else "paired bootstrap",
         }  # fmt: skip
     return Comparison(
-        split.suite.name, split.name, metric, before[0], after[0], before=before[1], after=after[1], **figures
-    )
+        split.suite.name, split.name, metric, before.score_id, after.score_id, before=before.score, after=after.score,
+        **figures,
+    )  # fmt: skip
 
 
 def _items(store: Store, score_id: str) -> dict[int, _Item]:
