@@ -18,7 +18,7 @@ COMMANDS = {
     "generate": ("_generate", "Make data: documents to QA, reasoning, critiques; completions of problems, verified."),
     "judge": ("_judge", "Judge completions by code or by a model; measure judges against people."),
     "train": ("_stages", "Train on what was generated: SFT, then DPO."),
-    "eval": ("_stages", "Score checkpoints on the recipe's suites."),
+    "eval": ("_eval", "Score checkpoints, an endpoint's model or recorded answers; compare two of them."),
     "gate": ("_gate", "Show what was decided on each challenger, and why (--explain)."),
     "ingest": ("_ingest", "Bring documents in: files, folders, patterns and lists of URLs, cut into chunks."),
     "import": ("_import", "Bring existing data sets in: chats, preferences, scores, problems, solutions."),

@@ -1,14 +1,13 @@
-"""``flywheel train`` and ``eval``: stages of ``flywheel run``, one by one."""
+"""``flywheel train``: a stage of ``flywheel run``, alone."""
 
 from pathlib import Path
 
 import click
 
 from ..errors import NotFoundError, RecipeError
-from ..loop import Wheel, count, percent, read_scores
+from ..loop import Wheel, count
 from ..train import Checkpoint
 from ._common import open_wheel, recipe_options
-from ._tables import print_table
 
 
 @click.command("train")
@@ -54,31 +53,3 @@ def _train(wheel: Wheel, method: str, imported: bool) -> Checkpoint | None:
             cure="flywheel train --method sft",
         )
     return wheel.train_dpo(iteration, sft)
-
-
-@click.command("eval")
-@recipe_options
-@click.option("--checkpoint", default=None, metavar="ID", help="Checkpoint to score; default: the champion.")
-@click.option("--suite", "suites", multiple=True, metavar="NAME", help="Only this suite; may be repeated.")
-@click.pass_obj
-def eval_command(
-    root: Path, recipe_path: Path | None, seed: int | None, checkpoint: str | None, suites: tuple[str, ...]
-) -> None:
-    """Score a checkpoint on the recipe's suites. What is in the store already is not scored again."""
-    with open_wheel(root, recipe_path, seed, "flywheel eval") as wheel:
-        known = {s.suite.name for s in wheel.splits}
-        if unknown := [s for s in suites if s not in known]:
-            raise NotFoundError(
-                f"suite {unknown[0]!r}",
-                expected=f"one of {', '.join(sorted(known))}",
-                received="no such suite",
-                cure="check --suite",
-            )
-        found = wheel.checkpoints.find(checkpoint)
-        splits = [s for s in wheel.splits if not suites or s.suite.name in suites]
-        wheel.evaluate(found, wheel.iterations.current(), splits)
-        rows = read_scores(wheel.store, found, splits)
-    shown = [(suite, split, metric, percent(score, stderr), n) for suite, split, metric, score, stderr, n in rows]
-    print_table(
-        ["suite", "split", "metric", "score, % ± standard error", "n"], shown, f"checkpoint {found.checkpoint_id}"
-    )

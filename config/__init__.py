@@ -1,8 +1,11 @@
 """Recipes: frozen models of what a user may write, and their loader."""
 
+from ._explain import explain_faults
 from ._gate import GateConfig, GuardConfig, LimitConfig, Measure
 from ._load import RECIPE_FILE, load_recipe
+from ._prompt_suite import CheckConfig, PromptConfig, PromptSuiteConfig, load_prompt_suite
 from ._recipe import (
+    PROMPTS_TASK,
     BudgetConfig,
     DecontaminateConfig,
     EngineConfig,
@@ -22,8 +25,10 @@ from ._url import UrlFault, find_url_fault
 from ._vllm import shaping_args
 
 __all__ = [
+    "PROMPTS_TASK",
     "RECIPE_FILE",
     "BudgetConfig",
+    "CheckConfig",
     "DecontaminateConfig",
     "EngineConfig",
     "GateConfig",
@@ -33,6 +38,8 @@ __all__ = [
     "PairConfig",
     "PricesConfig",
     "ProblemsConfig",
+    "PromptConfig",
+    "PromptSuiteConfig",
     "Recipe",
     "SelectConfig",
     "SolveConfig",
@@ -41,8 +48,10 @@ __all__ = [
     "SuiteConfig",
     "TrainConfig",
     "UrlFault",
+    "explain_faults",
     "explain_yaml",
     "find_url_fault",
+    "load_prompt_suite",
     "load_recipe",
     "parse_yaml",
     "read_text",

@@ -43,7 +43,11 @@ _EXPECTED: dict[str, str | Callable[[dict[str, Any]], str]] = {
 
 
 def explain_faults(
-    path: Path, node: yaml.Node | None, error: ValidationError, flags: Collection[str] = ()
+    path: Path,
+    node: yaml.Node | None,
+    error: ValidationError,
+    flags: Collection[str] = (),
+    model: type[BaseModel] = Recipe,
 ) -> RecipeError:
     """Turn pydantic's first fault into a message with place and cure; name the places of the others after it.
 
@@ -52,18 +56,21 @@ def explain_faults(
         node: its YAML tree, for line numbers.
         error: what pydantic says.
         flags: top-level keys that came from the command line and not from the file.
+        model: what the file was read as.
     """
-    messages = [_explain_one(path, node, fault, flags) for fault in _tell_apart(error)]
+    messages = [_explain_one(path, node, fault, flags, model) for fault in _tell_apart(error, model)]
     first, others = messages[0], messages[1:MOST_FAULTS]
     more = "".join(f"; then also line {m.place.removeprefix(f'{path}:')}: {m.received}" for m in others)
     return RecipeError(first.place, expected=first.expected, received=first.received, cure=first.cure + more)
 
 
-def _tell_apart(error: ValidationError) -> list[Fault]:
+def _tell_apart(error: ValidationError, model: type[BaseModel]) -> list[Fault]:
     """Put unknown keys first, and leave out what they explain: a missing neighbour, a list that lost its item."""
     faults: list[Fault] = [dict(f) for f in error.errors()]
     faults.sort(key=lambda f: _FIRST.get(f["type"], len(_FIRST)))
-    meant = {(*f["loc"][:-1], near) for f in faults if f["type"] == "extra_forbidden" and (near := _nearest(f["loc"]))}
+    meant = {
+        (*f["loc"][:-1], near) for f in faults if f["type"] == "extra_forbidden" and (near := _nearest(f["loc"], model))
+    }
     kept = [f for f in faults if not (f["type"] == "missing" and f["loc"] in meant)]
     return [f for f in kept if not _is_echo(f, kept)]
 
@@ -74,14 +81,18 @@ def _is_echo(fault: Fault, faults: list[Fault]) -> bool:
     return fault["type"] == "too_short" and any(f["loc"][: len(loc)] == loc != f["loc"] for f in faults)
 
 
-def _explain_one(path: Path, node: yaml.Node | None, fault: Fault, flags: Collection[str]) -> RecipeError:
+def _explain_one(
+    path: Path, node: yaml.Node | None, fault: Fault, flags: Collection[str], model: type[BaseModel]
+) -> RecipeError:
     context = fault.get("ctx") or {}
-    loc = context.get("loc") or fault["loc"]
-    key = ".".join(map(str, loc)) or "(whole recipe)"
+    loc = fault["loc"]
+    if told := context.get("loc"):  # from the top, or from where the validator stands
+        loc = told if tuple(told[: len(loc)]) == tuple(loc) else (*loc, *told)
+    key = ".".join(map(str, loc)) or ("(whole recipe)" if model is Recipe else "(whole file)")
     from_flag = bool(loc) and loc[0] in flags
     place = f"--{loc[0]}" if from_flag else f"{path}:{_line_of(node, loc)}: key {key}"
     if fault["type"] == "extra_forbidden":
-        near, valid = _nearest(loc), _valid_keys(loc[:-1])
+        near, valid = _nearest(loc, model), _valid_keys(loc[:-1], model)
         cure = f"did you mean {near!r}?" if near else "remove the key"
         return RecipeError(place, expected=f"one of {', '.join(valid)}", received=f"unknown key {loc[-1]!r}", cure=cure)
     if fault["type"] == "missing":
@@ -131,17 +142,17 @@ def _pattern(pattern: str) -> str:
     return f"text that matches {pattern}"
 
 
-def _nearest(loc: Loc) -> str | None:
-    near = difflib.get_close_matches(str(loc[-1]), _valid_keys(loc[:-1]), n=1, cutoff=0.4)
+def _nearest(loc: Loc, model: type[BaseModel]) -> str | None:
+    near = difflib.get_close_matches(str(loc[-1]), _valid_keys(loc[:-1], model), n=1, cutoff=0.4)
     return near[0] if near else None
 
 
-def _valid_keys(loc: Loc) -> list[str]:
-    model: Any = Recipe
+def _valid_keys(loc: Loc, model: type[BaseModel]) -> list[str]:
+    found: Any = model
     for part in loc:
         if not isinstance(part, int):
-            model = _model_in(model.model_fields[part].annotation)
-    return list(model.model_fields)
+            found = _model_in(found.model_fields[part].annotation)
+    return list(found.model_fields)
 
 
 def _model_in(annotation: Any) -> Any:

@@ -148,14 +148,23 @@ class TrainConfig(_Strict):
         return keys and {k: float(v) if isinstance(v, str) and _EXPONENT.match(v) else v for k, v in keys.items()}
 
 
+PROMPTS_TASK = "prompts"
+TASK_METRICS = {
+    PROMPTS_TASK: "pass,none", "fever": "acc,none", "fever-claim-only": "acc,none", "fever-cited": "acc_and_cited,none",
+}  # fmt: skip
+"""What our own tasks are judged by, where the suite does not say."""
+
+
 class SuiteConfig(_Strict):
     """One evaluation suite: an lm-eval task, on its own data or on ours."""
 
     name: Name
     task: str
-    """An lm-eval task name (``gsm8k``) or the path of a task YAML."""
+    """An lm-eval task or group by name (``gsm8k``, ``mmlu``), one of flywheel's (``fever``, ``prompts``), or the path of a
+    task YAML."""
     gate: SourceSpec
-    """Rows that decide on promotion."""
+    """Rows that decide on promotion: a file, ``hub:…``, a prompt file for the task ``prompts``, or ``task:validation``: the
+    task's own data."""
     report: SourceSpec | None = None
     """Rows that are only reported, never used to decide."""
     fewshot: SourceSpec | None = None
@@ -166,7 +175,15 @@ class SuiteConfig(_Strict):
     """Replaces the task's prompt (Jinja over the row); default: the task's own."""
     max_gen_toks: int = Field(256, ge=1)
     metric: str = "exact_match,strict-match"
-    """Metric and filter, in lm-eval's notation, by which the suite is judged. A number on each item; higher must be better."""
+    """Metric and filter, in lm-eval's notation, by which the suite is judged; default of flywheel's own tasks: theirs. A number
+    on each item; higher must be better."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _own_metric(cls, given: Any) -> Any:
+        if isinstance(given, dict) and given.get("task") in TASK_METRICS and "metric" not in given:
+            return {**given, "metric": TASK_METRICS[given["task"]]}
+        return given
 
 
 class StepConfig(_Strict):

@@ -1,7 +1,22 @@
 """lm-eval as a stage: suites in, scores with one row per item out."""
 
-from ._stage import evaluate_checkpoint, unscored
-from ._suites import Split, prepare_suites
+from ._extra import prepare_extra_suite
+from ._grade import Grader, load_grader
+from ._labels import statistic_of
+from ._stage import Subject, evaluate_subject, unscored
+from ._suites import Part, Split, prepare_suites
 from ._task_files import find_task_file
 
-__all__ = ["Split", "evaluate_checkpoint", "find_task_file", "prepare_suites", "unscored"]
+__all__ = [
+    "Grader",
+    "Part",
+    "Split",
+    "Subject",
+    "evaluate_subject",
+    "find_task_file",
+    "load_grader",
+    "prepare_extra_suite",
+    "prepare_suites",
+    "statistic_of",
+    "unscored",
+]

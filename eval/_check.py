@@ -13,6 +13,7 @@ from ..stage import class_fields, package_folder
 from ..store import SourceRow
 from ._task_files import LM_EVAL, Function, Task
 
+OUTPUT_TYPES = ("generate_until", "multiple_choice", "loglikelihood", "loglikelihood_rolling")
 TEMPLATES = ("doc_to_text", "doc_to_target", "description")
 ALSO_KNOWN = {"include", "group", "class", "task_list"}
 """Keys of task files that are no fields of lm-eval's TaskConfig."""
@@ -33,10 +34,10 @@ def check_task(suite: SuiteConfig, task: Task, task_file: Path, *, is_own: bool)
     if is_own:
         _check_keys(task, task_file)
     kind = task.get("output_type", "generate_until")
-    if kind != "generate_until":
+    if kind not in OUTPUT_TYPES:
         raise RecipeError(
-            f"suite {suite.name}: task {suite.task}", expected="a task whose output_type is generate_until",
-            received=str(kind), cure="choose the generative variant of the task",
+            f"suite {suite.name}: task {suite.task}", expected=f"an output_type of {', '.join(OUTPUT_TYPES)}",
+            received=str(kind), cure="mend the task's output_type",
         )  # fmt: skip
     for key in TEMPLATES:
         place = _place(suite, task_file, key)
@@ -122,7 +123,7 @@ def _task_keys() -> dict[str, str]:
 
 def _check_metric(suite: SuiteConfig, task: Task) -> None:
     measured = _measured(task)
-    if measured and suite.metric not in measured:
+    if suite.metric and measured and suite.metric not in measured:  # none is asked for where nothing is decided
         near = difflib.get_close_matches(suite.metric, measured, n=1, cutoff=0.8)
         raise RecipeError(
             f"recipe key suites, {suite.name}: metric",

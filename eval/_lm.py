@@ -1,108 +1,232 @@
-"""An lm-eval model that answers through the ``local`` engine and keeps every answer on disk as it comes."""
+"""An lm-eval model that answers through one of our engines and keeps every answer on disk as it comes."""
 
-import asyncio
 import json
-from collections.abc import Callable
-from dataclasses import asdict
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 from lm_eval.api.instance import Instance
 from lm_eval.api.model import LM
 
-from ..errors import RecipeError
-from ..llm import Choice, LocalEngine, Reply, Request, Sampling, as_messages
+from ..errors import StageError
+from ..llm import Choice, Reply, Request, Sampling
+from ..schema import content_id, utc_now
+from ._answerers import MOST_STOPS, Answerer, Likelihood, make_answerer, read_prompt
+
+__all__ = ["RecordingLM", "make_answerer"]
 
 Answers = dict[str, dict[str, Any]]
 """Recorded replies, by request id."""
+WINDOW_BATCHES = 32
+"""Log-likelihoods are computed, and put on record, this many batches at a time."""
 
 
 class RecordingLM(LM):
     """Serves lm-eval from an engine; answers recorded by an interrupted evaluation are not computed again.
 
     Args:
-        engine: what answers.
+        answerer: who answers.
         answers_path: JSON lines, one a reply.
         scope: keeps this measurement's requests apart from others.
         on_progress: called with (items done, items in all) after each batch.
+        recorded: answers that are there already, by item; then nobody is asked.
+
+    Attributes:
+        on_answered: called with all requests of a kind and their completions.
+        also_used: ids of requests that no item names and that belong on record: a judge's.
     """
 
     def __init__(
-        self, engine: LocalEngine, answers_path: Path, scope: str, on_progress: Callable[[int, int], None]
-    ) -> None:
+        self, answerer: Answerer, answers_path: Path, scope: str, on_progress: Callable[[int, int], None],
+        recorded: Sequence[str] | None = None,
+    ) -> None:  # fmt: skip
         super().__init__()
-        self._engine = engine
+        self._answerer = answerer
         self._path = answers_path
         self._scope = scope
         self._on_progress = on_progress
+        self._recorded = recorded
         self.answers: Answers = _read_answers(answers_path)
+        self._rated: dict[str, Any] = {k: a["rated"] for k, a in self.answers.items() if "rated" in a}
         self.was_asked = False
+        self.on_answered: Callable[[list[Instance], list[str]], None] = lambda instances, texts: None
+        self.also_used: set[str] = set()
 
     @property
     def tokenizer_name(self) -> str:
         """Name under which lm-eval caches prompts."""
-        return self._engine.identity.model
+        return self._answerer.identity.model
 
     def apply_chat_template(self, chat_history: list[dict[str, str]], add_generation_prompt: bool = True) -> str:
         """Render a chat with the model's own template; a model without one reads the plain contents."""
-        _, tokenizer, _ = self._engine.load()
-        if tokenizer.chat_template is None:
-            return "\n\n".join(m["content"] for m in chat_history)
-        text: str = tokenizer.apply_chat_template(
-            chat_history, tokenize=False, add_generation_prompt=add_generation_prompt,
-            continue_final_message=not add_generation_prompt,
-        )  # fmt: skip
-        return text
+        return self._answerer.render(chat_history, is_open=add_generation_prompt)
+
+    # --- completions -------------------------------------------------------------------------------------------
 
     def generate_until(self, requests: list[Instance], disable_tqdm: bool = False) -> list[str]:
         """Return a completion for each request."""
         self.was_asked = True
-        mine = [self.to_request(*instance.args) for instance in requests]
-        unique = list({r.request_id: r for r in mine}.values())
-        asyncio.run(self._answer(unique))
-        return [str(self.answers[r.request_id]["choice"]["text"]) for r in mine]
+        ask = self._ask if self._recorded is None else lambda given: [self._take_recorded(i) for i in given]
+        texts = ask(requests)
+        self.on_answered(requests, texts)
+        return texts
 
-    def to_request(self, context: str, gen_kwargs: dict[str, Any]) -> Request:
-        """Turn lm-eval's arguments into a request: greedy unless the task samples."""
-        until = gen_kwargs.get("until") or []
-        stop = (until,) if isinstance(until, str) else tuple(until)
+    def _ask(self, requests: list[Instance]) -> list[str]:
+        seen: Counter[str] = Counter()
+        mine = []
+        for instance in requests:
+            request = self.to_request(instance.args[0], instance.args[1])
+            repeat = seen[request.request_id]  # a task that asks several times wants different draws
+            seen[request.request_id] += 1
+            if repeat and request.sampling.temperature:
+                request = replace(request, sampling=replace(request.sampling, seed=repeat))
+            mine.append(request)
+        unique = list({r.request_id: r for r in mine}.values())
+        self._answerer.run(lambda: self._answer(unique, self._answerer.stream))
+        return [
+            _cut(self.answers[r.request_id]["choice"]["text"], i.args[1]) for r, i in zip(mine, requests, strict=True)
+        ]
+
+    def to_request(self, context: str, gen_kwargs: Mapping[str, Any], ordinal: int | None = None) -> Request:
+        """Turn lm-eval's arguments into a request: greedy unless the task samples.
+
+        Args:
+            context: the prompt.
+            gen_kwargs: the task's ``generation_kwargs``.
+            ordinal: of the item, where each answers for itself, whatever its prompt.
+        """
         sampled = bool(gen_kwargs.get("do_sample"))
         sampling = Sampling(
             temperature=float(gen_kwargs.get("temperature") or 0.0) if sampled else 0.0,
             top_p=float(gen_kwargs.get("top_p") or 1.0),
             max_tokens=int(gen_kwargs.get("max_gen_toks") or 256),
-            stop=stop,
+            stop=_stops(gen_kwargs) if self._answerer.is_local else _stops(gen_kwargs)[:MOST_STOPS],
         )
-        return Request(as_messages(context), sampling, self._engine.identity, raw_prompt=True, scope=self._scope)
+        messages, is_chat = read_prompt(context)
+        scope = self._scope if ordinal is None else f"{self._scope}/{ordinal}"
+        is_raw = self._answerer.is_local and not is_chat
+        return Request(messages, sampling, self._answerer.identity, raw_prompt=is_raw, scope=scope)
 
-    def loglikelihood(self, requests: list[Instance]) -> list[tuple[float, bool]]:
-        """Not served: tasks that rank given continuations."""
-        raise _unsupported("loglikelihood")
+    def answer_by(self, judge: Any, requests: list[Request], **marks: str) -> None:
+        """Answer requests by another engine: a judge. What is on record is not asked again.
 
-    def loglikelihood_rolling(self, requests: list[Instance]) -> list[float]:
-        """Not served: perplexity tasks."""
-        raise _unsupported("loglikelihood_rolling")
+        Args:
+            judge: who is asked; it is connected, and closed at the end.
+            requests: what.
+            marks: ``step``, ``engine`` and ``model`` of the rows.
+        """
 
-    async def _answer(self, requests: list[Request]) -> None:
+        async def run() -> None:
+            if all(r.request_id in self.answers for r in requests):
+                return
+            await judge.connect()
+            try:
+                await self._answer(requests, judge.stream, marks)
+            finally:
+                await judge.close()
+
+        self._answerer.run(run)
+        self.also_used |= {r.request_id for r in requests}
+
+    async def _answer(self, requests: list[Request], stream: Any, marks: Mapping[str, str] | None = None) -> None:
         done = sum(r.request_id in self.answers for r in requests)
         self._on_progress(done, len(requests))
+        failed: list[str] = []
+        async for replies in stream(requests, self.answers):
+            failed += [r.error for r in replies if r.error and r.is_transient]
+            self._keep([{**_record(r), **(marks or {})} for r in replies if not (r.error and r.is_transient)])
+            done += len(replies)
+            self._on_progress(done, len(requests))
+        if failed:  # an outage is no wrong answer
+            raise StageError(
+                f"{len(failed)} of {len(requests)} requests", expected="an answer to each item", received=failed[0],
+                cure="the same command asks for what is missing, and for nothing else",
+            )  # fmt: skip
+
+    def _keep(self, lines: list[dict[str, Any]]) -> None:
         with self._path.open("a", encoding="utf-8") as stream:
-            async for replies in self._engine.stream(requests, self.answers):
-                lines = [_record(r) for r in replies]
-                stream.write("".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines))
-                stream.flush()
-                self.answers.update({line["request_id"]: line for line in lines})
-                done += len(replies)
-                self._on_progress(done, len(requests))
+            stream.write("".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines))
+        self.answers.update({line["request_id"]: line for line in lines})
+
+    def _take_recorded(self, instance: Instance) -> str:
+        assert self._recorded is not None
+        request, text = (
+            self.to_request(instance.args[0], instance.args[1], instance.doc_id),
+            self._recorded[instance.doc_id or 0],
+        )
+        now = utc_now()
+        reply = Reply(request, (Choice(text, "stop", 0),), 0, 0, 0, 0.0, now, now)
+        self.answers[request.request_id] = _record(reply)
+        return text
+
+    # --- log-likelihoods ---------------------------------------------------------------------------------------
+
+    def loglikelihood(self, requests: list[Instance], disable_tqdm: bool = False) -> list[Likelihood]:
+        """Return (log-likelihood, is it greedy) of each continuation given its context."""
+        return [(float(value), bool(greedy)) for value, greedy in self._rate("loglikelihood", requests)]
+
+    def loglikelihood_rolling(self, requests: list[Instance], disable_tqdm: bool = False) -> list[float]:
+        """Return the log-likelihood of each whole text."""
+        return [float(value) for value in self._rate("loglikelihood_rolling", requests)]
+
+    def _rate(self, kind: str, instances: list[Instance]) -> list[Any]:
+        self.was_asked = True
+        unique = {self._rating_id(kind, i.args): i for i in instances}
+        ids, size = list(unique), WINDOW_BATCHES * self._answerer.likelihood_batch
+        for start in range(0, len(ids), size):
+            window = ids[start : start + size]
+            if any(i not in self._rated for i in window):
+                found = dict(zip(window, self._answerer.rate(kind, [unique[i] for i in window]), strict=True))
+                self._rated |= found
+                self._keep([{"request_id": i, "rated": value} for i, value in found.items()])
+            self._on_progress(min(start + size, len(ids)), len(ids))
+        return [self._rated[self._rating_id(kind, i.args)] for i in instances]
+
+    def _rating_id(self, kind: str, arguments: Sequence[Any]) -> str:
+        return content_id("rate", [kind, self._scope, list(arguments)])
+
+    # --- what lm-eval logged -----------------------------------------------------------------------------------
+
+    def find_request(self, sample: Mapping[str, Any]) -> str:
+        """Return the id of the request behind an item that lm-eval logged.
+
+        Several texts that were rated for one item are one request: its completion is the likeliest of them, its details
+        have them all.
+        """
+        arguments = sample["arguments"]
+        calls = [tuple(a.values()) for a in arguments.values()] if isinstance(arguments, dict) else arguments
+        if len(calls[0]) > 1 and isinstance(calls[0][1], dict):
+            ordinal = None if self._recorded is None else sample["doc_id"]
+            return self.to_request(calls[0][0], calls[0][1], ordinal).request_id
+        return self._as_request(calls, [r[0] for r in sample["resps"]])
+
+    def _as_request(self, calls: Sequence[Any], values: Sequence[Any]) -> str:
+        contexts = [str(c[0]) for c in calls]
+        texts = [str(c[-1]) for c in calls]
+        likelihoods = [v[0] if isinstance(v, tuple | list) else v for v in values]
+        best = likelihoods.index(max(likelihoods))
+        request_id = content_id("req", [self._scope, self._answerer.identity.revision, contexts, texts])
+        rated = [{"text": t, "logprob": v} for t, v in zip(texts, likelihoods, strict=True)]
+        now = utc_now()
+        self.answers[request_id] = {
+            "request_id": request_id, "messages": list(read_prompt(contexts[best])[0]), "sampling": {"rated": len(rated)},
+            "choice": {"text": texts[best], "n_tokens": 0}, "prompt_tokens": 0, "latency_s": None, "created_at": now,
+            "answered_at": now, "error": None, "details": {"rated": rated},
+        }  # fmt: skip
+        return request_id
 
 
-def _unsupported(kind: str) -> RecipeError:
-    return RecipeError(
-        "suite task",
-        expected="a task whose output_type is generate_until",
-        received=kind,
-        cure="choose the generative variant of the task",
-    )
+def _stops(gen_kwargs: Mapping[str, Any]) -> tuple[str, ...]:
+    until = gen_kwargs.get("until") or []
+    return (until,) if isinstance(until, str) else tuple(until)
+
+
+def _cut(text: str, gen_kwargs: Mapping[str, Any]) -> str:
+    """Return a completion up to the first stop text: endpoints take four of them at most."""
+    cuts = [at for stop in _stops(gen_kwargs) if stop and (at := text.find(stop)) >= 0]
+    return text[: min(cuts)] if cuts else text
 
 
 def _record(reply: Reply) -> dict[str, Any]:

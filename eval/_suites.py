@@ -1,19 +1,41 @@
 """Suites: the rows of each split, frozen into files, and what identifies a measurement."""
 
 import json
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from ..config import SuiteConfig
-from ..errors import InputError
+from ..errors import RecipeError
 from ..schema import canonical_json, content_id
 from ..stage import write_json
-from ..store import Project, SourceRow, read_source
+from ..store import Project, SourceRow
 from ._check import check_rows, check_task
-from ._task_files import LM_EVAL, find_task_file, read_definition, read_task
+from ._fever import read_claim
+from ._grade import Grader
+from ._prompts import read_prompts
+from ._sources import find_own_shots, read_rows
+from ._task_files import LM_EVAL, FoundTask, find_tasks, read_definition, task_version
 
 QUESTION_KEYS = ("question", "prompt", "problem", "claim", "input", "instruction", "text")
+
+
+@dataclass(frozen=True)
+class Part:
+    """One task of a suite with its rows: most suites have one, a group's has one for each of its tasks.
+
+    Attributes:
+        found: the task.
+        path: a JSON file with the rows.
+        fewshot_path: one with the rows that examples are taken from.
+        n: rows.
+    """
+
+    found: FoundTask
+    path: Path
+    fewshot_path: Path | None
+    n: int
 
 
 @dataclass(frozen=True)
@@ -23,7 +45,10 @@ class Split:
     Attributes:
         suite_hash: of the rows, the task's definition and the settings: equal hashes mean comparable scores.
         content_id: of the rows and the task's definition alone, whichever lm-eval runs it.
-        path: a JSON file with the rows.
+        path: a JSON file with the rows of the first part.
+        rows: of all parts, in order.
+        version: the task's own.
+        parts: one, or of a group one for each of its tasks.
     """
 
     suite: SuiteConfig
@@ -33,7 +58,9 @@ class Split:
     path: Path
     fewshot_path: Path | None
     task_file: Path
-    rows: tuple[dict[str, Any], ...]
+    rows: tuple[dict[str, Any], ...] = field(repr=False)
+    version: str = "?"
+    parts: tuple[Part, ...] = ()
 
     @property
     def item_ids(self) -> list[str]:
@@ -52,61 +79,145 @@ def _question(row: dict[str, Any]) -> str:
     return " ".join(str(v) for v in row.values() if isinstance(v, str))
 
 
-def prepare_suites(project: Project, suites: tuple[SuiteConfig, ...], base: Path) -> list[Split]:
+def prepare_suites(
+    project: Project, suites: Sequence[SuiteConfig], base: Path, grader: Grader | None = None
+) -> list[Split]:
     """Read and freeze every split of ``suites``.
+
+    Args:
+        project: where the rows are frozen.
+        suites: as the recipe has them.
+        base: folder that its paths start from.
+        grader: checks what the suites' rows ask of verifiers; None = such rows are taken as they are.
 
     Raises:
         NotFoundError: a file, data set or task does not exist.
         InputError: a row cannot be read; an evaluation set is taken whole or not at all.
     """
     return [
-        _prepare(project, suite, name, spec, base)
+        _prepare(project, suite, name, spec, base, grader)
         for suite in suites
         for name, spec in (("gate", suite.gate), ("report", suite.report))
         if spec is not None
     ]
 
 
-def _prepare(project: Project, suite: SuiteConfig, name: str, spec: str, base: Path) -> Split:
-    task_file = find_task_file(suite.task, base)
-    task = read_task(task_file)
-    check_task(suite, task, task_file, is_own=task_file.is_relative_to(base))
-    found = _read_rows(spec, base, f"suite {suite.name}, {name} split")
-    shots = _read_rows(suite.fewshot, base, f"suite {suite.name}, fewshot") if suite.fewshot else []
-    check_rows(suite, task, found, f"suite {suite.name}, {name} split: {spec}")
-    check_rows(suite, task, shots, f"suite {suite.name}, fewshot: {suite.fewshot}")
-    rows, fewshot = _canonical(found), _canonical(shots)
+@dataclass(frozen=True)
+class _Read:
+    """A task with its rows as they are scored."""
+
+    found: FoundTask
+    rows: list[dict[str, Any]]
+    fewshot: list[dict[str, Any]]
+    definition: dict[str, Any]
+
+
+def _prepare(project: Project, suite: SuiteConfig, name: str, spec: str, base: Path, grader: Grader | None) -> Split:
+    work = project.work / "suites"
+    work.mkdir(parents=True, exist_ok=True)
+    read = [_read(suite, name, spec, base, found, grader) for found in find_tasks(suite.task, base, work)]
     settings = suite.model_dump(mode="json", exclude={"name", "gate", "report", "fewshot", "metric"})
-    definition = read_definition(task_file)
-    identity = {"rows": rows, "fewshot": fewshot, "task": definition, "settings": settings}
+    shapes = [{"rows": r.rows, "fewshot": r.fewshot, "task": r.definition} for r in read]
+    identity = {**shapes[0], "settings": settings, **({"parts": shapes[1:]} if len(shapes) > 1 else {})}
     suite_hash = content_id("suite", json.loads(json.dumps(identity, default=str)))
-    content = content_id("items", [rows, fewshot, {k: v for k, v in definition.items() if k != LM_EVAL}])
-    folder = project.work / "suites"
-    folder.mkdir(parents=True, exist_ok=True)
-    path, fewshot_path = folder / f"{suite_hash}.json", folder / f"{suite_hash}.fewshot.json"
+    contents = [[r.rows, r.fewshot, {k: v for k, v in r.definition.items() if k != LM_EVAL}] for r in read]
+    content = content_id("items", contents[0] if len(contents) == 1 else contents)
+    parts = tuple(_freeze(r, work, suite_hash, i) for i, r in enumerate(read))
+    rows = tuple(row for r in read for row in r.rows)
+    first = parts[0]
+    return Split(
+        suite, name, suite_hash, content, first.path, first.fewshot_path, first.found.file, rows,
+        version=task_version(first.found.read()), parts=parts,
+    )  # fmt: skip
+
+
+def _read(suite: SuiteConfig, name: str, spec: str, base: Path, found: FoundTask, grader: Grader | None) -> _Read:
+    task = found.read()
+    check_task(suite, task, found.file, is_own=found.file.is_relative_to(base))
+    place = f"suite {suite.name}, {name} split"
+    raw = read_prompts(spec, base, place) if _rows_of(task) == "prompts" else read_rows(spec, found, base, place)
+    rows = _shape(raw, task, f"{place}: {spec}", grader)
+    wanted = _find_shots(suite, task, spec)
+    shots = []
+    if wanted:
+        place = f"suite {suite.name}, fewshot"
+        shots = _shape(read_rows(wanted, found, base, place), task, f"{place}: {wanted}", grader)
+    check_rows(suite, task, rows, f"suite {suite.name}, {name} split: {spec}")
+    check_rows(suite, task, shots, f"suite {suite.name}, fewshot: {wanted}")
+    definition: dict[str, Any] = dict(read_definition(found.file))
+    if found.overrides:
+        definition["overrides"] = dict(found.overrides)
+    if grader is not None and (judges := _judges(rows, grader)):
+        definition["judges"] = judges
+    return _Read(found, _canonical(rows), _canonical(shots), definition)
+
+
+def _find_shots(suite: SuiteConfig, task: dict[str, Any], spec: str) -> str | None:
+    """Return where examples come from: the suite's own rows, else the task's where its own data are scored.
+
+    Raises:
+        RecipeError: examples are wanted and there is nothing to take them from.
+    """
+    if suite.fewshot:
+        return suite.fewshot
+    wanted = task.get("num_fewshot") if suite.num_fewshot is None else suite.num_fewshot
+    if not wanted or "samples" in (task.get("fewshot_config") or {}):
+        return None
+    own = find_own_shots(task)
+    if own and spec.startswith("task:"):
+        return own
+    raise RecipeError(
+        f"suite {suite.name}: fewshot", expected=f"rows to take the {wanted} examples of task {suite.task} from",
+        received="none", cure="name them (fewshot: train.jsonl[0:100], never rows that are scored), or set num_fewshot: 0",
+    )  # fmt: skip
+
+
+def _shape(rows: list[SourceRow], task: dict[str, Any], place: str, grader: Grader | None) -> list[SourceRow]:
+    """Return rows as our own tasks want them: FEVER's in one shape, each with its checks complete."""
+    if _rows_of(task) == "fever":
+        variant = task["metadata"]["evidence"]
+        rows = [SourceRow(r.ordinal, read_claim(r, variant, f"{place}:{r.ordinal + 1}")) for r in rows]
+    return [_complete(row, f"{place}:{row.ordinal + 1}", grader) for row in rows]
+
+
+def _rows_of(task: Mapping[str, Any]) -> str | None:
+    """Return what one of our own tasks calls its rows; None of any other task."""
+    given = task.get("metadata")
+    return given.get("rows") if isinstance(given, dict) else None
+
+
+def _complete(row: SourceRow, place: str, grader: Grader | None) -> SourceRow:
+    """Fill the options of a row's checks in, so that a misspelt one is told before anything is scored."""
+    if grader is None or not isinstance(row.row.get("checks"), str):
+        return row
+    checks = json.loads(row.row["checks"])
+    for check in checks:
+        if "verifier" in check:
+            check["options"] = grader.complete(check["verifier"], check.get("options") or {}, f"{place}: {check['as']}")
+    return SourceRow(row.ordinal, {**row.row, "checks": canonical_json(checks)})
+
+
+def _judges(rows: list[SourceRow], grader: Grader) -> list[str]:
+    """Return the verifiers that the rows name, with their versions: a new version is another measurement."""
+    named = {
+        check["verifier"]
+        for row in rows
+        if isinstance(row.row.get("checks"), str)
+        for check in json.loads(row.row["checks"])
+        if "verifier" in check
+    }
+    return sorted(grader.judge_of(name) for name in named)
+
+
+def _freeze(read: _Read, folder: Path, suite_hash: str, number: int) -> Part:
+    stem = suite_hash if number == 0 else f"{suite_hash}.{number}"
+    path, fewshot_path = folder / f"{stem}.json", folder / f"{stem}.fewshot.json"
     if not path.exists():
-        if fewshot:
-            write_json(fewshot_path, fewshot)
-        write_json(path, rows)
-    return Split(suite, name, suite_hash, content, path, fewshot_path if fewshot else None, task_file, tuple(rows))
+        if read.fewshot:
+            write_json(fewshot_path, read.fewshot)
+        write_json(path, read.rows)
+    return Part(read.found, path, fewshot_path if read.fewshot else None, len(read.rows))
 
 
 def _canonical(rows: list[SourceRow]) -> list[dict[str, Any]]:
     return [json.loads(canonical_json(r.row)) for r in rows]
-
-
-def _read_rows(spec: str, base: Path, place: str) -> list[SourceRow]:
-    rows = list(read_source(spec, base))
-    for row in rows:
-        if row.fault:
-            raise InputError(
-                f"{place}: {spec}:{row.ordinal + 1}",
-                expected="a JSON object on each line",
-                received=f"{row.fault}: {row.raw[:120]!r}",
-                cure="mend or remove the line; an evaluation set is never scored in part",
-            )
-    if not rows:
-        raise InputError(
-            f"{place}: {spec}", expected="at least one row", received="none", cure="check the file and the slice"
-        )
-    return rows

@@ -1,5 +1,8 @@
 """Task definitions: lm-eval's YAML, read without running the functions that it names."""
 
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -8,9 +11,11 @@ import yaml
 
 from ..config import explain_yaml, read_text
 from ..errors import NotFoundError, RecipeError
-from ..stage import package_folder
+from ..schema import content_id
+from ..stage import package_folder, run_stage
 
 LM_EVAL = "lm_eval"
+FINDER = "flywheel.eval._find"
 
 
 class Function(str):
@@ -21,12 +26,64 @@ Task = dict[str, Any]
 """A task definition, what it includes merged in."""
 
 
+@dataclass(frozen=True)
+class FoundTask:
+    """One task of those that a name stands for.
+
+    Attributes:
+        name: the task's own.
+        file: the YAML that defines it.
+        overrides: keys that a group gives its members.
+    """
+
+    name: str
+    file: Path
+    overrides: Mapping[str, Any] = field(default_factory=dict)
+
+    def read(self) -> Task:
+        """Return the task's keys, its group's above its own."""
+        return {**read_task(self.file), **self.overrides}
+
+
+def find_tasks(task: str, base: Path, work: Path) -> list[FoundTask]:
+    """Return the task called ``task``, or the tasks of the group or tag of that name, in lm-eval's order.
+
+    Args:
+        task: a file of the user's, one of ours, or a name of lm-eval's.
+        base: folder that files are looked for in.
+        work: folder where what a group holds is remembered: finding it reads all of lm-eval's files, ten seconds.
+
+    Raises:
+        NotFoundError: no such task or group.
+        RecipeError: a member of the group is defined by Python code, not by YAML.
+    """
+    file = _find_file(task, base)
+    if file is None and not _is_mentioned(task):
+        raise _no_such_task(task)
+    if file is not None and not isinstance((own := read_task(file)).get("task"), list):
+        return [FoundTask(str(own.get("task") or task), file)]
+    job = {"name": task, "file": str(file) if file else None, "base": str(base)}
+    definition = {p.name: p.read_text(encoding="utf-8") for p in sorted(base.glob("*.y*ml"))} if file else {}
+    version = metadata.version(LM_EVAL)
+    found = run_stage(FINDER, job, work / content_id("find", [job, version, definition]))["tasks"]
+    if not found:
+        raise _no_such_task(task)
+    return [FoundTask(one["task"], Path(one["file"]), one["overrides"]) for one in found]
+
+
 def find_task_file(task: str, base: Path) -> Path:
     """Return the YAML that defines ``task``: a file of the user's, one of ours, or one of lm-eval's.
 
     Raises:
         NotFoundError: no such task.
     """
+    file = _find_file(task, base)
+    if file is None:
+        raise _no_such_task(task)
+    return file
+
+
+def _find_file(task: str, base: Path) -> Path | None:
     own = base / task
     if own.suffix in (".yaml", ".yml") and own.is_file():
         return own
@@ -38,9 +95,20 @@ def find_task_file(task: str, base: Path) -> Path:
     for file in [direct] if direct.is_file() else sorted(tasks.rglob("*.yaml")):
         if file == direct or f"task: {task}\n" in file.read_text(encoding="utf-8", errors="ignore"):
             return file
-    raise NotFoundError(
+    return None
+
+
+def _is_mentioned(name: str) -> bool:
+    """Whether a file of lm-eval's has the name of a group or tag: a misspelt one is told at once."""
+    word = re.compile(rf"(?:group|tag|task): *[\"']?{re.escape(name)}[\"']?\s|- *[\"']?{re.escape(name)}[\"']?\s")
+    tasks = package_folder(LM_EVAL, "evaluation", "eval") / "tasks"
+    return any(word.search(f.read_text(encoding="utf-8", errors="ignore") + "\n") for f in tasks.rglob("*.yaml"))
+
+
+def _no_such_task(task: str) -> NotFoundError:
+    return NotFoundError(
         f"task {task!r}",
-        expected="a task of lm-eval, one of flywheel's, or a task YAML beside the recipe",
+        expected="a task or group of lm-eval, a task of flywheel's, or a task YAML beside the recipe",
         received="no such task",
         cure="lm-eval ls tasks lists its tasks",
     )
@@ -73,9 +141,9 @@ def read_task(task_file: Path) -> Task:
     return merged
 
 
-def task_version(task_file: Path) -> str:
+def task_version(task: Mapping[str, Any]) -> str:
     """Return the version that a task, or the file that it includes, gives itself; ``?`` without one."""
-    metadata_of_task = read_task(task_file).get("metadata")
+    metadata_of_task = task.get("metadata")
     version = metadata_of_task.get("version") if isinstance(metadata_of_task, dict) else None
     return "?" if version is None else str(version)
 

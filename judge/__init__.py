@@ -2,6 +2,7 @@
 
 from ._classify import Classification, LabelFigures, classify
 from ._decontaminate import Decontaminator, EvalText, Match, find_embedded
+from ._grade import Grader
 from ._pairs import make_pairs
 from ._reward import as_reward
 from ._rows import drop_rows
@@ -19,6 +20,7 @@ __all__ = [
     "Decontaminator",
     "EvalText",
     "FileScore",
+    "Grader",
     "Judged",
     "LabelFigures",
     "Match",

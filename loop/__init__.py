@@ -1,6 +1,9 @@
 """The order of the stages, the gate, and what a run came to."""
 
 from ..gen import Estimate, Progress
+from ._before_after import COLUMNS as COMPARISON_COLUMNS
+from ._before_after import comparison_cells
+from ._compare import Comparison
 from ._decide import check_metrics, decide, propose
 from ._evaluate import read_scores
 from ._explain import add_scores, describe_account, explain_decision, read_decisions, show_difference, show_interval
@@ -16,8 +19,10 @@ from ._wheel import Wheel
 from ._words import count, percent
 
 __all__ = [
+    "COMPARISON_COLUMNS",
     "ITERATION_COLUMNS",
     "Compared",
+    "Comparison",
     "Estimate",
     "Graded",
     "GuardTrial",
@@ -34,6 +39,7 @@ __all__ = [
     "add_scores",
     "check_metrics",
     "compare_items",
+    "comparison_cells",
     "count",
     "decide",
     "describe_account",

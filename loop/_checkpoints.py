@@ -1,9 +1,11 @@
 """Which checkpoints a run has, where they are, and which of them is champion."""
 
 from pathlib import Path
+from typing import Any
 
 from ..errors import NotFoundError, RecipeError
 from ..llm import ResolvedModel, hash_model
+from ..schema import canonical_json, content_id, utc_now
 from ..store import Store
 from ..train import Checkpoint
 
@@ -71,20 +73,45 @@ class Checkpoints:
         return self.load(str(found[0][0])) if found else None
 
     def find(self, name: str | None) -> Checkpoint:
-        """Return a checkpoint by id, by a unique beginning of it, or the champion for None.
+        """Return a checkpoint: ``champion`` (also None), ``first``, an id or a unique beginning of one, or a model's folder.
 
         Raises:
             NotFoundError: none or several match.
         """
-        if name is None:
+        if name in (None, "champion"):
             return self.champion()
+        assert name is not None
+        if name == "first":
+            return self.first()
+        folder = Path(name).expanduser().absolute()
+        if (folder / "config.json").is_file():
+            return self._adopt(folder)
         found = self._store.query("SELECT checkpoint_id FROM checkpoints WHERE starts_with(checkpoint_id, ?)", [name])
         if len(found) != 1:
             raise NotFoundError(
-                f"checkpoint {name!r}", expected="the id of one checkpoint, or a unique beginning of it",
+                f"checkpoint {name!r}",
+                expected="champion, first, the id of one checkpoint or a unique beginning of it, or a model's folder",
                 received=f"{len(found)} match", cure='flywheel sql "select checkpoint_id, iteration, stage from checkpoints"',
             )  # fmt: skip
         return self.load(str(found[0][0]))
+
+    def find_without_weights(self, name: str) -> tuple[str, str, str] | None:
+        """Return (id, stage, name) of an endpoint's model or recorded answers by id or a unique beginning of it; else None."""
+        found = self._store.query(
+            "SELECT checkpoint_id, stage, config ->> '$.model' FROM checkpoints WHERE starts_with(checkpoint_id, ?)",
+            [name],
+        )
+        return found[0] if len(found) == 1 and found[0][1] in ("endpoint", "recorded") else None
+
+    def _adopt(self, folder: Path) -> Checkpoint:
+        """Put a model's folder on record, known by its weights, and return it."""
+        checkpoint_id = content_id("ckpt", hash_model(folder))
+        self.record(checkpoint_row(checkpoint_id, "folder", str(folder), str(folder)))
+        return self.load(checkpoint_id)
+
+    def record(self, row: dict[str, Any]) -> None:
+        """Put a model on record that no run has made, once."""
+        self._store.insert("checkpoints", [row], key="checkpoint_id")
 
     # --- where it is -------------------------------------------------------------------------------------------
 
@@ -111,3 +138,11 @@ class Checkpoints:
         """Return a checkpoint as the model that an engine serves."""
         name = self._first.name if checkpoint.stage == "seed" else checkpoint.checkpoint_id
         return ResolvedModel(name, str(checkpoint.path), hash_model(checkpoint.path), checkpoint.checkpoint_id)
+
+
+def checkpoint_row(checkpoint_id: str, stage: str, path: str, name: str) -> dict[str, Any]:
+    """Return the row of a model that no run has made: given by its folder, an endpoint's, a file of answers."""
+    return {
+        "checkpoint_id": checkpoint_id, "run_id": None, "iteration": None, "stage": stage, "parent_id": None,
+        "snapshot_id": None, "path": path, "config": canonical_json({"model": name}), "metrics": None, "created_at": utc_now(),
+    }  # fmt: skip

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from ..eval import Split
+from ..eval import Split, Subject
 from ..gen import Progress, Step
 from ..judge import Snapshot
 from ..store import Store
@@ -29,13 +29,13 @@ def describe_draws(store: Store, step: Step, progress: Progress) -> str:
     return f"{made[2]} completions{lost}, {verified[2]} correct ({share:.1f} %){_early(progress)}"
 
 
-def describe_scores(store: Store, checkpoint: Checkpoint, splits: Sequence[Split]) -> str:
-    """Return a checkpoint's score on each split, with its error."""
+def describe_scores(store: Store, subject: Subject, splits: Sequence[Split]) -> str:
+    """Return a subject's score on each split, with its error."""
     parts = []
     for split in splits:
         rows = store.query(
             "SELECT score, stderr, n FROM scores WHERE checkpoint_id = ? AND suite_hash = ? AND split = ? AND metric = ?",
-            [checkpoint.checkpoint_id, split.suite_hash, split.name, split.suite.metric],
+            [subject.checkpoint_id, subject.hash_of(split), split.name, split.suite.metric],
         )
         parts += [f"{split.suite.name}/{split.name} {100 * s:.1f} ± {100 * (e or 0):.1f} % (n={n})" for s, e, n in rows]
     return ", ".join(parts)

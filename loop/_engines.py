@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -59,6 +60,29 @@ class Engines:
         finally:
             self._server.end()
             self._server = None
+
+    def describe(self, kind: str) -> dict[str, Any]:
+        """Return what an evaluation process needs to make an engine of ``kind``, as JSON holds it."""
+        found: dict[str, Any] = {"kind": kind, "batch_size": self._config.batch_size}
+        if kind == "local":
+            return found
+        found["manners"] = self._manners()
+        if kind == "openai":
+            return {**found, "base_url": self._config.base_url, "model": self._config.model}
+        return {
+            **found,
+            "server": {k: str(v) if isinstance(v, Path) else v for k, v in asdict(self._server_settings()).items()},
+        }
+
+    async def find_model(self) -> ModelIdentity:
+        """Return which model the endpoint serves, asking it where the recipe does not say.
+
+        Raises:
+            EndpointError: it does not answer, or refuses.
+        """
+        engine = await self._make_remote().connect()
+        await engine.close()
+        return engine.identity
 
     def _make_own(self, checkpoint: Checkpoint, on_tokens: OnTokens) -> LocalEngine | VllmEngine:
         config, model = self._config, self._checkpoints.resolve(checkpoint)

@@ -1,50 +1,75 @@
 """Evaluation with its progress shown, and the scores that it left."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ..eval import Split, evaluate_checkpoint, unscored
+from ..config import EngineConfig
+from ..errors import NotFoundError
+from ..eval import Split, Subject, evaluate_subject, unscored
 from ..llm import ResolvedModel
 from ..stage import Event
 from ..store import Store
-from ..train import Checkpoint
 from ._describe import describe_scores
 from ._report_to import Reporter
 
+GRADER = "flywheel.judge:Grader"
+"""Who runs verifiers in the evaluation process."""
+
+
+def local_subject(model: ResolvedModel, engine: EngineConfig) -> Subject:
+    """Return a checkpoint as it is scored in process."""
+    assert model.checkpoint_id is not None
+    return Subject(model.checkpoint_id, model.name, {"kind": "local", "batch_size": engine.batch_size}, model)
+
 
 def evaluate(
-    store: Store, reporter: Reporter, checkpoint: Checkpoint, model: ResolvedModel, splits: Sequence[Split], *,
-    only: Sequence[Split] | None, run_id: str, iteration: int, batch_size: int,
+    store: Store, reporter: Reporter, subject: Subject, what: str, splits: Sequence[Split], *,
+    judge: Mapping[str, Any], run_id: str, iteration: int,
 ) -> None:  # fmt: skip
-    """Score a checkpoint on the splits that it has no scores on yet.
+    """Score a subject on the splits that it has no scores on yet.
 
     Args:
-        splits: the run's.
-        only: those to score; None: all.
+        store: where scores go.
+        reporter: who is told.
+        subject: who is scored.
+        what: how it is called in progress: ``sft``, ``dpo``, …
+        splits: on what.
+        judge: how the endpoint of judges is asked.
+        run_id: the run that asks.
+        iteration: of it.
     """
-    wanted = unscored(store, checkpoint.checkpoint_id, splits if only is None else only)
+    wanted = unscored(store, subject, splits)
     if not wanted:
         return
+    if subject.model is None and "manners" not in subject.engine and subject.recorded is None:
+        raise NotFoundError(
+            f"{what} on {wanted[0].suite.name}/{wanted[0].name}", expected="scores in the store: its weights are not here",
+            received="none", cure="score it first: flywheel eval --answers FILE, or --engine openai",
+        )  # fmt: skip
     n = sum(len(s.rows) for s in wanted)
-    reporter.begin(f"[{iteration}] eval {checkpoint.stage}", unit="items", total=n)
+    reporter.begin(f"[{iteration}] eval {what}", unit="items", total=n)
     done: dict[str, int] = {}
     tokens = 0
 
     def show(event: Event) -> None:
         nonlocal tokens
-        if event["event"] == "progress":
+        if event["event"] == "note":
+            reporter.update(note=event["note"])
+        elif event["event"] == "progress":
             done[event["what"]] = event["done"]
             reporter.update(done=sum(done.values()), total=n, tokens=event["tokens"] - tokens)
             tokens = event["tokens"]
 
-    evaluate_checkpoint(store, model, wanted, run_id=run_id, iteration=iteration, batch_size=batch_size, on_event=show)
-    reporter.end(describe_scores(store, checkpoint, splits))
+    evaluate_subject(
+        store, subject, wanted, grader=GRADER, judge=judge, run_id=run_id, iteration=iteration, on_event=show
+    )
+    reporter.end(describe_scores(store, subject, splits))
 
 
-def read_scores(store: Store, checkpoint: Checkpoint, splits: Sequence[Split]) -> list[tuple[Any, ...]]:
-    """Return (suite, split, metric, score, stderr, n) of a checkpoint on ``splits``."""
-    hashes = [s.suite_hash for s in splits]
+def read_scores(store: Store, subject: Subject, splits: Sequence[Split]) -> list[tuple[Any, ...]]:
+    """Return (suite, split, metric, score, stderr, n) of a subject on ``splits``."""
+    hashes = [subject.hash_of(s) for s in splits]
     return store.query(
         "SELECT suite, split, metric, score, stderr, n FROM scores WHERE checkpoint_id = ? AND list_contains(?, suite_hash) ORDER BY ALL",
-        [checkpoint.checkpoint_id, hashes],
+        [subject.checkpoint_id, hashes],
     )

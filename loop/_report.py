@@ -41,7 +41,7 @@ def render_report(summary: Summary) -> str:
         *_overall_part(summary),
         *_examples_part(summary),
         "## Funnel",
-        _table(
+        render_table(
             ["iteration", "step", "entered", "kept", "dropped", "reasons"],
             [
                 [f["iteration"], f["step"], f["entered"], f["kept"], f["dropped"], f["reason"] or ""]
@@ -49,12 +49,13 @@ def render_report(summary: Summary) -> str:
             ],
         ),
         "## All scores",
-        _table(
+        render_table(
             ["iteration", "stage", "suite", "split", "metric", "score", "n", "Δ", "p", "role"],
             [_score_cells(s) for s in summary.scores],
         ),
+        *_splits_part(summary),
         "## Cost",
-        _table(
+        render_table(
             ["iteration", "step", "engine", "requests", "attempts", "prompt tokens", "completion tokens"],
             [
                 [
@@ -77,7 +78,7 @@ def render_report(summary: Summary) -> str:
 
 def render_iterations(summary: Summary) -> str:
     """Return the table of iterations as Markdown."""
-    return _table(ITERATION_COLUMNS, iteration_cells(summary))
+    return render_table(ITERATION_COLUMNS, iteration_cells(summary))
 
 
 ITERATION_COLUMNS = ["iteration", "stage", "score", "n", "Δ points", "p", "promoted", "why"]
@@ -119,32 +120,53 @@ def _overall_part(summary: Summary) -> list[str]:
     return ["## Champion against the first model", describe_outcome(summary)]
 
 
+def _splits_part(summary: Summary) -> list[str]:
+    """Return how often each split has decided, and a warning for each that is worn."""
+    if not summary.splits:
+        return []
+    rows = [
+        [s["suite"], s["split"], s["n"], s["decided"], s["promoted"], s["looked"], f"{100 * s['worst_optimism']:.1f}"]
+        for s in summary.splits
+    ]
+    columns = ["suite", "split", "n", "decided", "promoted", "looked at", "worst case, points"]
+    warnings = [
+        f"**The {s['split']} split of {s['suite']} is worn**: its {s['n']} items have decided {s['decided']} times, more than once "
+        f"for every 25 items. In the worst case its scores flatter by {100 * s['worst_optimism']:.0f} points (½·√(k/n), Blum and "
+        "Hardt 2015). Believe the report split, and take fresh rows for the gate."
+        for s in summary.splits
+        if s["worn"]
+    ]
+    return ["## Splits", render_table(columns, rows), *warnings]
+
+
 def _examples_part(summary: Summary) -> list[str]:
     if not summary.examples:
         return []
     rows = [
         [
             "won" if e["won"] else "lost",
-            _cell(_prompt(e["prompt"])),
-            _cell(e["before"]),
-            _cell(e["after"]),
-            _cell(_final(e["target"])),
+            shorten_cell(prompt_of(e["prompt"])),
+            shorten_cell(e["before"]),
+            shorten_cell(e["after"]),
+            shorten_cell(final_of(e["target"])),
         ]
         for e in summary.examples
     ]
-    return ["## Before and after", _table(["", "prompt", "first model", "champion", "answer"], rows)]
+    return ["## Before and after", render_table(["", "prompt", "first model", "champion", "answer"], rows)]
 
 
-def _prompt(messages: str) -> str:
+def prompt_of(messages: str) -> str:
     """Return the text of a prompt, without a chat template's own marks."""
     return _CHAT_MARK.sub("", str(json.loads(messages)[-1]["content"]))
 
 
-def _final(target: Any) -> str:
+def final_of(target: Any) -> str:
+    """Return the final answer of a GSM8K solution, or the whole target."""
     return str(target).rsplit("####", 1)[-1].strip()
 
 
-def _cell(text: Any) -> str:
+def shorten_cell(text: Any) -> str:
+    """Return a text as a cell of a table: cut, on one line, its marks escaped."""
     cut = str(text)[:TEXT_CHARS] + ("…" if len(str(text)) > TEXT_CHARS else "")
     return cut.replace("&", "&amp;").replace("<", "&lt;").replace("|", "\\|").strip().replace("\n", "<br>")
 
@@ -156,7 +178,8 @@ def _score_cells(s: Row) -> list[Any]:
     return [s["iteration"], s["stage"], s["suite"], s["split"], s["metric"], score, s["n"], delta, p, s["role"]]
 
 
-def _table(columns: list[str], rows: list[list[Any]]) -> str:
+def render_table(columns: list[str], rows: list[list[Any]]) -> str:
+    """Return a table as Markdown."""
     lines = ["| " + " | ".join(columns) + " |", "|" + " --- |" * len(columns)]
     return "\n".join(lines + ["| " + " | ".join(str(c) for c in row) + " |" for row in rows])
 

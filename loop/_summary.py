@@ -25,6 +25,7 @@ class Summary:
         examples: items that the final champion gets right and the first did not, and the other way round.
         log: training losses.
         left_out: training stages that had too few rows: iteration, step, reason.
+        splits: how often the rows of this run's splits have decided, in all runs.
     """
 
     run: Row
@@ -37,6 +38,7 @@ class Summary:
     examples: list[Row]
     log: list[Row]
     left_out: list[Row]
+    splits: list[Row]
 
     @property
     def promoted(self) -> list[Row]:
@@ -74,6 +76,11 @@ def summarize(project: Project, run_id: str | None = None) -> Summary:
         log=log,
         left_out=_rows(
             project, f"SELECT iteration, step, reason FROM drops WHERE {where} AND step LIKE '%/train' ORDER BY ALL"
+        ),
+        splits=_rows(
+            project,
+            f"SELECT * EXCLUDE (suite_hash) FROM split_uses WHERE suite_hash IN (SELECT suite_hash FROM scores "
+            f"JOIN decisions USING (score_id) WHERE {where}) ORDER BY suite, split",
         ),
     )
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from ..config import Recipe
 from ..errors import RecipeError
-from ..eval import Split, prepare_suites
+from ..eval import Split, Subject, load_grader, prepare_extra_suite, prepare_suites
 from ..gen import (
     ON_POLICY,
     SOLVE,
@@ -28,13 +28,15 @@ from ..llm import find_vllm_python, import_ahead
 from ..schema import content_id, seed_from
 from ..store import Project, Store
 from ..train import Checkpoint, check_keys
+from ._before_after import write_before_after
 from ._checkpoints import Checkpoints
+from ._compare import Comparison, compare_subjects
 from ._content import describe_content, describe_generators, load_templates
 from ._decide import check_metrics, decide, record_baseline
 from ._describe import describe_draws, describe_progress
 from ._draws import config_of, plan_problems, require_complete
 from ._engines import Engines
-from ._evaluate import evaluate
+from ._evaluate import GRADER, evaluate, local_subject
 from ._gate import Ruling
 from ._generate import Generation, end_early
 from ._import import import_file
@@ -42,6 +44,7 @@ from ._iterations import Iterations
 from ._measured import read_layouts
 from ._report_to import Reporter
 from ._run import describe_change, record_run, resolve_first_model
+from ._subjects import endpoint_subject, find_subject, recorded_subject
 from ._train import train
 
 IMPORT = "import"
@@ -94,7 +97,7 @@ class Wheel:
         templates = load_templates(recipe, project.root, self._stages)
         problems = read_problems(recipe.problems, self.base) if recipe.problems is not None else None
         problem_set_id = None if problems is None else problems.content_id
-        self.splits = prepare_suites(project, recipe.suites, self.base)
+        self.splits = prepare_suites(project, recipe.suites, self.base, load_grader(GRADER, project.root))
         read_layouts(recipe, self.splits)
         content = describe_content(recipe, problem_set_id, self.splits, templates) | describe_generators(self._stages)
         self.run_id = content_id("run", [recipe.identity(), first.revision, content])
@@ -242,11 +245,23 @@ class Wheel:
         generation = self._generation(iteration, self._all_stages(iteration), teacher)
         return generation.estimate(self._engines.identity(teacher))
 
-    def evaluate(self, checkpoint: Checkpoint, iteration: int, only: Sequence[Split] | None = None) -> None:
-        """Score a checkpoint on the suites, or on some splits of them."""
+    def evaluate(self, checkpoint: Checkpoint, iteration: int) -> None:
+        """Score a checkpoint on the suites, in process."""
+        subject = local_subject(self.checkpoints.resolve(checkpoint), self.recipe.engine)
+        self.score(subject, checkpoint.stage, self.splits, iteration)
+
+    def score(self, subject: Subject, what: str, splits: Sequence[Split], iteration: int) -> None:
+        """Score whoever is asked for on some splits.
+
+        Args:
+            subject: who is scored.
+            what: how it is called in progress.
+            splits: on what.
+            iteration: the one that the requests are filed under.
+        """
         evaluate(
-            self.store, self.reporter, checkpoint, self.checkpoints.resolve(checkpoint), self.splits, only=only,
-            run_id=self.run_id, iteration=iteration, batch_size=self.recipe.engine.batch_size,
+            self.store, self.reporter, subject, what, splits, judge=self._engines.describe("openai"), run_id=self.run_id,
+            iteration=iteration,
         )  # fmt: skip
 
     def import_solutions(self, path: Path) -> None:
@@ -257,6 +272,32 @@ class Wheel:
     def train_imported(self) -> Checkpoint | None:
         """Train DPO on the imported pairs, from the first champion."""
         return self.train_on_pairs(0, self.checkpoints.first())
+
+    def prepare_suite(self, name: str) -> list[Split]:
+        """Return a suite that the recipe does not have, only to be reported: a file of prompts, or a task on its own data.
+
+        Raises:
+            NotFoundError: it is neither.
+        """
+        grader = load_grader(GRADER, self.store.project.root)
+        return prepare_extra_suite(self.store.project, name, {s.suite.name for s in self.splits}, self.base, grader)
+
+    def find_subject(self, name: str | None, kind: str) -> Subject:
+        """Return a checkpoint as it is scored through an engine of ``kind``; of ``openai`` the endpoint's model."""
+        if kind == "openai":
+            return endpoint_subject(self.checkpoints, self._engines)
+        return find_subject(self.checkpoints, self._engines, name, kind)
+
+    def compare(self, before: Subject, after: Subject, splits: Sequence[Split]) -> tuple[list[Comparison], Path]:
+        """Score two models, compare them item by item, and write ``before_after.md``; return it and the figures."""
+        for subject in (before, after):
+            self.score(subject, subject.name, splits, self.iterations.current())
+        found = compare_subjects(self.store, before, after, splits)
+        return found, write_before_after(self.store, before, after, found)
+
+    def recorded_subject(self, file: Path, splits: Sequence[Split]) -> Subject:
+        """Return recorded answers as who is scored on one split."""
+        return recorded_subject(self.checkpoints, file, splits)
 
     # --- inside ------------------------------------------------------------------------------------------------
 

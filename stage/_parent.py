@@ -16,7 +16,16 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from ..errors import DiskFullError, FlywheelError, InputError, NotFoundError, RecipeError, StageError
+from ..errors import (
+    DiskFullError,
+    EndpointError,
+    FlywheelError,
+    InputError,
+    NotFoundError,
+    RecipeError,
+    SandboxError,
+    StageError,
+)
 
 JOB, EVENTS, LOG, RESULT, ERROR = "job.json", "events.jsonl", "stage.log", "result.json", "error.json"
 POLL_S = 0.1
@@ -25,7 +34,8 @@ LOG_TAIL_LINES = 12
 Event = dict[str, Any]
 
 _ERRORS: dict[str, type[FlywheelError]] = {
-    kind.__name__: kind for kind in (DiskFullError, InputError, NotFoundError, RecipeError, StageError)
+    kind.__name__: kind
+    for kind in (DiskFullError, EndpointError, InputError, NotFoundError, RecipeError, SandboxError, StageError)
 }
 
 

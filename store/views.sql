@@ -143,15 +143,31 @@ ORDER BY d.run_id, d.iteration, d.created_at, s.suite, s.split, s.metric;
 COMMENT ON VIEW leaderboard IS 'Every score with its error bar, and how its checkpoint compared with the champion of the moment.';
 
 CREATE OR REPLACE VIEW flips AS
+WITH compared AS (
+    SELECT run_id, iteration, stage, champion_id, checkpoint_id, champion_score_id AS before_id, score_id AS after_id
+    FROM decisions WHERE role NOT IN ('anchor', 'limit')
+    UNION ALL
+    SELECT NULL, NULL, 'compare', before_id, after_id, before_score_id, after_score_id FROM comparisons
+)
 SELECT d.run_id, d.iteration, d.stage, s.suite, s.split, s.metric, a.item_id, a.ordinal,
        CASE WHEN a.value > b.value THEN 'won' ELSE 'lost' END AS flip,
        qa.messages AS prompt, a.target, qb.completions ->> 0 AS champion_completion,
        qa.completions ->> 0 AS challenger_completion, d.champion_id, d.checkpoint_id
-FROM decisions d
-JOIN scores s ON s.score_id = d.score_id
-JOIN score_items a ON a.score_id = d.score_id
-JOIN score_items b ON b.score_id = d.champion_score_id AND b.ordinal = a.ordinal
+FROM compared d
+JOIN scores s ON s.score_id = d.after_id
+JOIN score_items a ON a.score_id = d.after_id
+JOIN score_items b ON b.score_id = d.before_id AND b.ordinal = a.ordinal
 JOIN requests qa ON qa.request_id = a.request_id
 JOIN requests qb ON qb.request_id = b.request_id
-WHERE a.value <> b.value AND d.role NOT IN ('anchor', 'limit');
-COMMENT ON VIEW flips IS 'Items that a challenger won or lost against the champion, with both completions.';
+WHERE a.value <> b.value;
+COMMENT ON VIEW flips IS 'Items that a challenger won or lost against the champion, with both completions; stage compare: two models that a person compared.';
+
+CREATE OR REPLACE VIEW split_uses AS
+SELECT s.suite, s.split, s.suite_hash, max(s.n) AS n,
+       count(DISTINCT d.run_id || '/' || d.iteration || '/' || d.stage) FILTER (d.role IN ('gate', 'guard')) AS decided,
+       count(DISTINCT d.run_id || '/' || d.iteration || '/' || d.stage) FILTER (d.role = 'gate' AND d.promoted) AS promoted,
+       count(DISTINCT d.run_id || '/' || d.iteration || '/' || d.stage) AS looked,
+       0.5 * sqrt(decided / max(s.n)) AS worst_optimism, decided > max(s.n) / 25 AS worn
+FROM scores s JOIN decisions d ON d.score_id = s.score_id AND d.role NOT IN ('anchor', 'limit', 'baseline')
+GROUP BY s.suite, s.split, s.suite_hash;
+COMMENT ON VIEW split_uses IS 'How often the rows of each split have decided (gate or guard), been followed by a promotion, and been looked at at all, over all runs. worst_optimism: what so many yes-or-no answers could have flattered a score by in the worst case; worn: that is above 10 points.';

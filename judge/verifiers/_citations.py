@@ -125,7 +125,7 @@ def _json_label(completion: str) -> str | None:
     "citations", needs=("sources",),
     options={
         "form": "auto", "required": 1, "quotes": False, "ignore": ("whitespace", "quotes"), "preset": "", "labels": (),
-        "aliases": {},
+        "aliases": {}, "sets": (),
     },
     choices={"form": ("auto", "json", "marks"), "ignore": IGNORABLE, "preset": tuple(PRESETS)},
 )  # fmt: skip
@@ -134,7 +134,8 @@ def citations(case: Case, options: Mapping[str, Any]) -> Verdict:
 
     ``form``: JSON ``{"citations": [{"id", "quote"}]}`` or marks ``[1]`` in a text; ``auto`` = whichever it is. ``required``: the
     fewest citations (0 = none needed). ``quotes``: each citation must quote. ``ignore``: how a quote may differ from its
-    source. ``preset``, ``labels``, ``aliases``: as of ``label``. The score is the share of citations that are right.
+    source. ``preset``, ``labels``, ``aliases``: as of ``label``. ``sets``: lists of ids, one of which must be cited whole (FEVER's
+    evidence sets). The score is the share of citations that are right.
     """
     sources = read_sources(case.fields["sources"])
     cited = read_citations(case.completion) if options["form"] != "marks" else None
@@ -150,6 +151,9 @@ def citations(case: Case, options: Mapping[str, Any]) -> Verdict:
     if wrong:
         one, fault = wrong[0]
         return Verdict(False, score, fault, f"[{one.source_id}] {one.quote or ''}".strip())
+    named = {one.source_id.strip() for one in cited}
+    if options["sets"] and not any(named.issuperset(map(str, whole)) for whole in options["sets"]):
+        return Verdict(False, score, "evidence incomplete", f"{', '.join(sorted(named))} cited")
     if case.expected is not None and not _is_label_right(case, options):
         return Verdict(False, score, "wrong label", _json_label(case.completion) or case.completion[-200:])
     return Verdict(True, score, "correct", f"{len(cited)} cited")

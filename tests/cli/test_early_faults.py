@@ -50,9 +50,9 @@ def test_a_metric_that_the_task_does_not_measure(mini, task, metric, cure):
     told_early(mini, "suites, heldout: metric", cure)
 
 
-def test_a_task_that_ranks_answers_is_not_served(mini):
+def test_rows_that_do_not_fit_a_task_of_lm_evals_are_told(mini):
     with_suite(mini, task="arc_easy", metric="acc,none")
-    told_early(mini, "output_type", "generative variant")
+    told_early(mini, "gate.jsonl:1", "'choices' is undefined", "question, answer")
 
 
 @pytest.mark.parametrize(

@@ -73,7 +73,7 @@ class Bench:
                 places = ", ".join("?" * len(row))
                 connection.execute(f"INSERT INTO {table} ({', '.join(row)}) VALUES ({places})", list(row.values()))
             connection.execute(
-                "INSERT INTO score_items SELECT ?, u.id, u.i, ?, NULL, NULL, u.v "
+                "INSERT INTO score_items BY NAME SELECT ? AS score_id, u.id AS item_id, u.i AS ordinal, ? AS request_id, u.v AS value "
                 "FROM (SELECT unnest(?::VARCHAR[]) AS id, unnest(?::DOUBLE[]) AS v, unnest(range(?)) AS i) u",
                 [score_id, request["request_id"], ids, [float(v) for v in items], len(items)],
             )

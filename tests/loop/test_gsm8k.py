@@ -103,39 +103,3 @@ def test_bad_lines_of_an_import_are_drops(gsm8k, tmp_path):
     assert "2 bad lines" in done.stderr
     (row,) = sql(folder, "select * from funnel where step = 'import'")
     assert (row["entered"], row["kept"], row["dropped"]) == (14, 12, 2)
-
-
-def test_the_scores_are_plain_lm_evals_item_by_item(gsm8k):
-    """The same rows through lm-eval's own Hugging Face model and its own gsm8k task, called by hand."""
-    import datasets
-    import lm_eval
-    from flywheel.llm import seed_model_path
-    from lm_eval.models.huggingface import HFLM
-    from lm_eval.tasks import TaskManager
-
-    folder, data = gsm8k
-    run_cli(folder, "eval", check=0)
-    mine = sql(
-        folder,
-        "select i.ordinal, s.metric, i.filtered, i.value from score_items i join scores s using (score_id) where s.split = 'gate' order by 2, 1",
-    )
-    rows = [json.loads(line) for line in (data / "train.jsonl").read_text().splitlines()][3900:3930]
-    from pathlib import Path
-
-    import yaml as yaml_module
-
-    task = yaml_module.safe_load((Path(lm_eval.__file__).parent / "tasks" / "gsm8k" / "gsm8k.yaml").read_text())
-    for key in ("dataset_path", "dataset_name", "training_split", "fewshot_split", "tag"):
-        task.pop(key)
-    task["custom_dataset"] = lambda **kw: {"test": datasets.Dataset.from_list(rows)}
-    task |= {"num_fewshot": 0, "generation_kwargs": {**task["generation_kwargs"], "max_gen_toks": 48}}
-    out = lm_eval.simple_evaluate(
-        HFLM(pretrained=str(seed_model_path()), batch_size=8, device="cpu"), tasks=[task], apply_chat_template=True, bootstrap_iters=0,
-        task_manager=TaskManager(include_defaults=False),
-    )  # fmt: skip
-    theirs = sorted(
-        (f"exact_match,{s['filter']}", s["doc_id"], s["filtered_resps"][0], s["exact_match"])
-        for s in out["samples"]["gsm8k"]
-    )
-    assert [(m["metric"], m["ordinal"], m["value"]) for m in mine] == [(k, i, v) for k, i, _, v in theirs]
-    assert [m["filtered"] or "[invalid]" for m in mine] == [f for _, _, f, _ in theirs]

@@ -1,0 +1,85 @@
+"""``flywheel eval``: scores, and the comparison of two."""
+
+from pathlib import Path
+
+import click
+
+from ..errors import NotFoundError, RecipeError
+from ..eval import Split
+from ..loop import COMPARISON_COLUMNS, Wheel, comparison_cells, percent, read_scores
+from ._common import open_wheel, recipe_options
+from ._tables import print_table
+
+ENDPOINT = "endpoint"
+"""Names the model of the recipe's endpoint in a comparison."""
+COLUMNS = ["suite", "split", "metric", "score, % ± standard error", "n"]
+
+
+@click.command("eval")
+@recipe_options
+@click.option(
+    "--checkpoint", default=None, metavar="ID",
+    help="Checkpoint to score: champion (default), first, an id or its beginning, a model's folder.",
+)  # fmt: skip
+@click.option(
+    "--suite", "suites", multiple=True, metavar="NAME",
+    help="Only this suite of the recipe, or another: a file of prompts, or a task of lm-eval on its own data. May be repeated.",
+)  # fmt: skip
+@click.option("--split", type=click.Choice(["gate", "report"]), default=None, help="Only this split of the suites.")
+@click.option(
+    "--engine", "kind", type=click.Choice(["local", "vllm", "openai"]), default="local", show_default=True,
+    help="Who answers: the checkpoint in process or by a vLLM server, or the model of the recipe's endpoint.",
+)  # fmt: skip
+@click.option(
+    "--answers", type=click.Path(path_type=Path), default=None, metavar="FILE.jsonl",
+    help="Score these recorded answers; no model is asked.",
+)  # fmt: skip
+@click.option(
+    "--compare", nargs=2, default=None, metavar="A B",
+    help="Score two, and compare B with A item by item: checkpoints as above, or endpoint. Writes before_after.md.",
+)  # fmt: skip
+@click.pass_obj
+def eval_command(
+    root: Path, recipe_path: Path | None, seed: int | None, checkpoint: str | None, suites: tuple[str, ...],
+    split: str | None, kind: str, answers: Path | None, compare: tuple[str, str] | None,
+) -> None:  # fmt: skip
+    """Score a model on the recipe's suites. What is in the store already is not scored again."""
+    if checkpoint is not None and (kind == "openai" or answers):
+        raise RecipeError(
+            "flywheel eval --checkpoint", expected="who is scored once", received="an endpoint or answers beside it",
+            cure="leave --checkpoint out, or score it by --engine local or vllm",
+        )  # fmt: skip
+    with open_wheel(root, recipe_path, seed, "flywheel eval") as wheel:
+        splits = _choose(wheel, suites, split)
+        if compare is not None:
+            before, after = (wheel.find_subject(name, "openai" if name == ENDPOINT else kind) for name in compare)
+            found, path = wheel.compare(before, after, splits)
+            print_table(COMPARISON_COLUMNS, [comparison_cells(c) for c in found], f"{after.name} against {before.name}")
+            click.echo(f"What flipped: {path}")
+            return
+        subject = wheel.recorded_subject(answers, splits) if answers else wheel.find_subject(checkpoint, kind)
+        wheel.score(subject, subject.name, splits, wheel.iterations.current())
+        rows = read_scores(wheel.store, subject, splits)
+    shown = [(s, p, metric, percent(score, stderr), n) for s, p, metric, score, stderr, n in rows]
+    print_table(COLUMNS, shown, f"checkpoint {subject.checkpoint_id}")
+
+
+def _choose(wheel: Wheel, suites: tuple[str, ...], split: str | None) -> list[Split]:
+    """Return the splits that the flags name; all of the recipe's without any.
+
+    Raises:
+        NotFoundError: there is no such suite, or no such split.
+    """
+    known = {s.suite.name for s in wheel.splits}
+    chosen = [s for s in wheel.splits if (not suites or s.suite.name in suites) and split in (None, s.name)]
+    for name in suites:
+        if name not in known:
+            chosen += wheel.prepare_suite(name)
+    if not chosen:
+        raise NotFoundError(
+            "flywheel eval",
+            expected=f"rows in the {split} split",
+            received="the suites have none",
+            cure="check --split",
+        )
+    return chosen
