@@ -13,18 +13,19 @@ from ._recipe import (
     Recipe,
     SelectConfig,
     SolveConfig,
-    Source,
     StepConfig,
     SuiteConfig,
-    TrainConfig,
 )
+from ._source import Source
 from ._text import explain_yaml, parse_yaml, read_text, require_file
+from ._train import CurriculumStage, RewardConfig, TrainConfig
 from ._url import UrlFault, find_url_fault
 from ._vllm import shaping_args
 
 __all__ = [
     "RECIPE_FILE",
     "BudgetConfig",
+    "CurriculumStage",
     "DecontaminateConfig",
     "EngineConfig",
     "GateConfig",
@@ -33,6 +34,7 @@ __all__ = [
     "PricesConfig",
     "ProblemsConfig",
     "Recipe",
+    "RewardConfig",
     "SelectConfig",
     "SolveConfig",
     "Source",
