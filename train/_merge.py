@@ -13,16 +13,16 @@ from ..stage import Emit, child_main
 def merge(job: dict[str, Any], folder: Path, emit: Emit) -> dict[str, Any]:
     """Write the merged weights of ``job`` under a temporary name, then give the folder its own."""
     from .child import merge_adapter
-    from .child._load import load_model, load_processor
+    from .child._load import load_model, load_reader
     from .methods import find_method
 
     method, out = find_method(job["method"]), Path(job["out"])
-    processor, sees = load_processor(job["base"], method)
+    reader = load_reader(job["base"], method)
     partial = out.with_name(out.name + ".part")
     shutil.rmtree(partial, ignore_errors=True)
     shutil.copytree(job["adapter"], partial)
-    base = load_model(job["base"], method, sees=sees, labels=_labels(job["adapter"]))
-    merge_adapter(partial, base, processor)
+    base = load_model(job["base"], method, sees=reader.sees, labels=_labels(job["adapter"]))
+    merge_adapter(partial, base, reader.processor)
     shutil.rmtree(out, ignore_errors=True)
     os.replace(partial, out)
     return {}

@@ -254,7 +254,7 @@ def _texts(row: Row, demands: Demands) -> Iterator[str]:
     """
     answers = [c for c in demands.method.answers if row.get(c) is not None]
     prompt = row.get("prompt") if answers != ["messages"] else None
-    for column in answers or ["prompt"]:
+    for column in answers or [c for c in ("prompt",) if c in row]:
         said = row[column]
         if isinstance(said, str):
             yield (prompt if isinstance(prompt, str) else "") + said

@@ -5,16 +5,18 @@ from pathlib import Path
 from typing import Any
 
 from ..methods import Method
+from ._load import TRL_LENGTH, Reader
 
 WITH_REFERENCE = ("dpo", "kto")
 
 
 def complete_args(
-    job: dict[str, Any], args: dict[str, Any], method: Method, output: Path, sees: bool
+    job: dict[str, Any], args: dict[str, Any], method: Method, output: Path, reader: Reader
 ) -> dict[str, Any]:
     """Return all arguments of the method's config class."""
-    made = {**_defaults(output, job["seed"]), **_saving(job["save_every_s"]), **args}
-    if method.name in WITH_REFERENCE and _pays_to_precompute(made, sees):
+    length = {} if method.own or reader.default_length == TRL_LENGTH else {"max_length": reader.default_length}
+    made = {**length, **_defaults(output, job["seed"]), **_saving(job["save_every_s"]), **args}
+    if method.name in WITH_REFERENCE and _pays_to_precompute(made, reader.sees):
         made["precompute_ref_log_probs"] = True
     known = method.annotations()
     return {key: value for key, value in made.items() if key in known}

@@ -1,15 +1,50 @@
 """Models and what reads their text, by kind of model."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from ...errors import NotFoundError, RecipeError
 from ..methods import CAUSAL, CLASSIFIER, SCORER, SEQ2SEQ, Method
 
+TRL_LENGTH = 1024
+"""TRL's own ``max_length``."""
 
-def load_processor(path: str, method: Method) -> tuple[Any, bool]:
-    """Return (tokenizer or processor, whether the model reads images).
+
+@dataclass(frozen=True)
+class Reader:
+    """What reads the rows for a model.
+
+    Attributes:
+        processor: its tokenizer, or of a vision-language model its processor.
+        sees: the model reads images.
+        config: the model's.
+    """
+
+    processor: Any
+    sees: bool
+    config: Any
+
+    @property
+    def tokenizer(self) -> Any:
+        """The tokenizer itself."""
+        return self.processor.tokenizer if self.sees else self.processor
+
+    @property
+    def context(self) -> int | None:
+        """Most tokens that the model has places for; None where its config does not say."""
+        found: int | None = getattr(self.config.get_text_config(), "max_position_embeddings", None)
+        return found
+
+    @property
+    def default_length(self) -> int:
+        """``max_length`` where the recipe has none: TRL's, or the model's context where that is shorter."""
+        return min(TRL_LENGTH, self.context or TRL_LENGTH)
+
+
+def load_reader(path: str, method: Method) -> Reader:
+    """Return what reads rows for the model in a folder.
 
     Raises:
         RecipeError: the model is of a kind that the method does not train.
@@ -19,7 +54,7 @@ def load_processor(path: str, method: Method) -> tuple[Any, bool]:
     config = AutoConfig.from_pretrained(path)
     _check_kind(config, path, method)
     sees = method.model == CAUSAL and type(config) in AutoModelForImageTextToText._model_mapping
-    return (AutoProcessor if sees else AutoTokenizer).from_pretrained(path), sees
+    return Reader((AutoProcessor if sees else AutoTokenizer).from_pretrained(path), sees, config)
 
 
 def _check_kind(config: Any, path: str, method: Method) -> None:

@@ -10,6 +10,7 @@ from ...errors import InputError
 from .._preflight import Demands, Fault, check_rows
 from .._reasoning import strip_row
 from ..methods import CAUSAL, CLASSIFIER, SCORER, Method
+from ._load import Reader
 
 Row = dict[str, Any]
 
@@ -49,7 +50,7 @@ def read_rows(path: str, job: dict[str, Any], method: Method) -> list[Row]:
 
 
 def check(
-    rows: Sequence[Row], job: dict[str, Any], method: Method, processor: Any, sees: bool, args: dict[str, Any]
+    rows: Sequence[Row], job: dict[str, Any], method: Method, reader: Reader, args: dict[str, Any]
 ) -> tuple[list[Row], list[dict[str, Any]]]:
     """Return the rows to train on, and the faults of the others.
 
@@ -58,26 +59,28 @@ def check(
     """
     rewards = (job["rewards"] or {}).get("columns", ())
     demands = Demands(
-        method, job["accept"], tuple(job["labels"]), args.get("max_length", _limit(method)),
-        _renderer(rows, method, processor, sees, args), rewards if method.name == "grpo" else (), Path(job["root"]), sees,
+        method, job["accept"], tuple(job["labels"]), _limit(method, reader, args), _renderer(rows, method, reader, args),
+        rewards if method.name == "grpo" else (), Path(job["root"]), reader.sees,
     )  # fmt: skip
     faults = check_rows(rows, demands)
     bad = {f.ordinal for f in faults}
     return [row for i, row in enumerate(rows) if i not in bad], [asdict(f) for f in faults]
 
 
-def _limit(method: Method) -> int | None:
-    """Return TRL's own limit of tokens; the other trainers cut long texts off, and GRPO knows none."""
-    return None if method.model not in (CAUSAL, SCORER) or method.name == "grpo" else 1024
+def _limit(method: Method, reader: Reader, args: dict[str, Any]) -> int | None:
+    """Return how many tokens a row may have: more would be cut off, or is more than the model has places for."""
+    if method.model not in (CAUSAL, SCORER) or method.name == "grpo":
+        return None
+    if args.get("packing") and args.get("packing_strategy") in ("wrapped", "bfd_split"):
+        return None
+    limits = [n for n in (args.get("max_length", reader.default_length), reader.context) if n is not None]
+    return min(limits, default=None)
 
 
-def _renderer(
-    rows: Sequence[Row], method: Method, processor: Any, sees: bool, args: dict[str, Any]
-) -> TokenizerRenderer | None:
+def _renderer(rows: Sequence[Row], method: Method, reader: Reader, args: dict[str, Any]) -> TokenizerRenderer | None:
     if method.model not in (CAUSAL, SCORER):
         return None
-    tokenizer = processor.tokenizer if sees else processor
-    template = _template(args.get("chat_template_path")) or processor.chat_template
+    template = _template(args.get("chat_template_path")) or reader.processor.chat_template
     speaks = any(isinstance(row.get(c), list) for row in rows for c in ("prompt", "messages", "chosen"))
     if speaks and template is None:
         raise InputError(
@@ -85,7 +88,7 @@ def _renderer(
             received="a tokenizer without one",
             cure=f"train.{method.name}.chat_template_path: a template file or a model that has one; or rows of plain text",
         )  # fmt: skip
-    return TokenizerRenderer(tokenizer, template)
+    return TokenizerRenderer(reader.tokenizer, template)
 
 
 def _template(path: str | None) -> str | None:

@@ -11,7 +11,7 @@ from ...stage import Emit, write_json
 from .._card import render_card
 from ..methods import Method, Setup, find_method
 from ._args import complete_args, is_main
-from ._load import load_model, load_processor, make_peft
+from ._load import Reader, load_model, load_reader, make_peft
 from ._memory import told_when_out_of_memory
 from ._publish import publish, save_trained
 from ._resume import find_state
@@ -29,8 +29,7 @@ class _Run:
     folder: Path
     emit: Emit
     method: Method
-    processor: Any
-    sees: bool
+    reader: Reader
     labels: list[str]
     rows: list[dict[str, Any]]
     heldout: Any
@@ -42,7 +41,7 @@ class _Run:
     def load(self, path: str | None = None, *, adapter: Path | None = None, quantized: bool = True) -> Any:
         """Return the model of the job, or the one in ``path``."""
         return load_model(
-            path or self.job["model"], self.method, sees=self.sees, labels=self.labels, adapter=adapter,
+            path or self.job["model"], self.method, sees=self.reader.sees, labels=self.labels, adapter=adapter,
             init=self.job["args"].get("model_init_kwargs"),
             quantization=self.job["quantization"] if quantized else None,
         )  # fmt: skip
@@ -54,13 +53,13 @@ def train(job: dict[str, Any], folder: Path, emit: Emit) -> dict[str, Any]:
     _quiet()
     started = time.monotonic()
     method = find_method(job["method"])
-    processor, sees = load_processor(job["model"], method)
+    reader = load_reader(job["model"], method)
     given = read_rows(job["data"], job, method)
-    labels = find_labels(given, job, _config(job["model"]), method)
-    rows, faults = check(given, {**job, "labels": labels}, method, processor, sees, job["args"])
-    heldout = _read_heldout(job, method, processor, sees, labels)
+    labels = find_labels(given, job, reader.config, method)
+    rows, faults = check(given, {**job, "labels": labels}, method, reader, job["args"])
+    heldout = _read_heldout(job, method, reader, labels)
     ordered = order(rows, job["curriculum_by"], [c for columns in method.columns for c in columns])
-    run = _Run(job, folder, emit, method, processor, sees, labels, ordered, heldout)
+    run = _Run(job, folder, emit, method, reader, labels, ordered, heldout)
     stages = job["curriculum"] or [WHOLE]
     config = {}
     for number, stage in enumerate(stages):
@@ -83,17 +82,11 @@ def _quiet() -> None:
     datasets.disable_progress_bars()
 
 
-def _config(path: str) -> Any:
-    from transformers import AutoConfig
-
-    return AutoConfig.from_pretrained(path)
-
-
-def _read_heldout(job: dict[str, Any], method: Method, processor: Any, sees: bool, labels: list[str]) -> Any:
+def _read_heldout(job: dict[str, Any], method: Method, reader: Reader, labels: list[str]) -> Any:
     if job["heldout"] is None:
         return None
     given = read_rows(job["heldout"], job, method)
-    rows, _ = check(given, {**job, "labels": labels}, method, processor, sees, job["args"])
+    rows, _ = check(given, {**job, "labels": labels}, method, reader, job["args"])
     return make_dataset(rows, method, Path(job["root"]))
 
 
@@ -103,7 +96,7 @@ def _train_stage(run: _Run, number: int, stage: dict[str, Any], *, is_last: bool
 
     name = "trainer" if number == 0 else f"trainer{number}"
     output, ended, saved = run.folder / name, run.folder / f"{name}.json", run.folder / f"{name}-model"
-    args = complete_args(run.job, {**run.job["args"], **stage["args"]}, run.method, output, run.sees)
+    args = complete_args(run.job, {**run.job["args"], **stage["args"]}, run.method, output, run.reader)
     if ended.is_file():
         _take(run, json.loads(ended.read_text(encoding="utf-8")))
         return args
@@ -122,11 +115,11 @@ def _train_stage(run: _Run, number: int, stage: dict[str, Any], *, is_last: bool
     _take(run, {"log": trainer.state.log_history, "steps": trainer.state.global_step})
     if is_last:
         card = render_card(run.job["card"], _metrics(run, None), _described(run.job, args))
-        publish(trainer, run.processor, run.job, run.method, lambda: run.load(quantized=False), card)
+        publish(trainer, run.reader.processor, run.job, run.method, lambda: run.load(quantized=False), card)
     else:
         save_trained(trainer, saved)
         if is_main():
-            run.processor.save_pretrained(saved)
+            run.reader.processor.save_pretrained(saved)
             write_json(ended, {"log": trainer.state.log_history, "steps": trainer.state.global_step})
     return args
 
@@ -141,7 +134,7 @@ def _make_trainer(run: _Run, args: dict[str, Any], rows: list[dict[str, Any]], n
     if number and peft is not None:
         peft = None  # the adapter of the stage before goes on
     setup = Setup(
-        {k: v for k, v in args.items() if k != "model_init_kwargs"}, model, run.processor,
+        {k: v for k, v in args.items() if k != "model_init_kwargs"}, model, run.reader.processor,
         make_dataset(rows, run.method, Path(run.job["root"])), run.heldout, peft, load_rewards(run.job["rewards"]), run.labels,
     )  # fmt: skip
     try:
