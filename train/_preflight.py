@@ -3,7 +3,7 @@
 A training set that is wrong as a whole (no such column, no chat template for its messages, nothing left) is refused. One
 row that is wrong is dropped, the others are trained on. Kinds of faults:
 
-``missing_columns roles empty overlong identical chat_template unknown_label not_a_number images tools_without_calls
+``missing_columns mixed_types roles empty overlong identical chat_template unknown_label not_a_number images tools_without_calls
 calls_without_tools text_only``
 
 Nothing here loads torch: what needs the tokenizer is asked of a :class:`Renderer`.
@@ -79,10 +79,14 @@ def check_rows(rows: Sequence[Row], demands: Demands) -> list[Fault]:
     """
     _check_columns(rows, demands)
     has_images = any(_images(row) for row in rows)
+    usual = Counter(shape for row in rows if (shape := _shape(row))).most_common(1)
     faults: list[Fault] = []
     fitting: list[tuple[int, list[str]]] = []
     for ordinal, row in enumerate(rows):
         found = next(_faults_of(row, demands, has_images), None)
+        shape = _shape(row)
+        if found is None and (" beside " in shape or (shape and shape != usual[0][0])):
+            found = ("mixed_types", f"{shape}, where other rows have {usual[0][0]}")
         texts: list[str] = []
         if found is None and not has_images:
             try:
@@ -97,6 +101,13 @@ def check_rows(rows: Sequence[Row], demands: Demands) -> list[Fault]:
     if len(faults) == len(rows):
         raise _nothing_left(rows, faults, demands)
     return sorted(faults, key=lambda f: f.ordinal)
+
+
+def _shape(row: Row) -> str:
+    """Return how a row says what it says: a trainer takes all rows to be like the first."""
+    said = {c: row[c] for c in ("prompt", "completion", "chosen", "rejected") if isinstance(row.get(c), str | list)}
+    kinds = {"text" if isinstance(value, str) else "messages" for value in said.values()}
+    return " beside ".join(sorted(kinds))
 
 
 def _check_columns(rows: Sequence[Row], demands: Demands) -> None:
