@@ -14,7 +14,7 @@ from ..stage import RESULT, Event, clear_stage, run_stage
 from ..store import Store
 from ._batch import smaller_batch
 from ._options import Running, Shape
-from ._python import environment, launcher, resolve_python
+from ._python import environment, expected_processes, launcher, resolve_python
 from .methods import find_method
 
 CHILD = "flywheel.train._child"
@@ -116,6 +116,7 @@ def _contract(job: TrainJob, path: Path) -> dict[str, Any]:
         "method": job.method, "model": str(job.parent.path), "data": str(job.snapshot_path), "out": str(path),
         "args": job.args, "seed": job.seed, **job.shape.contract(), "save_every_s": running.save_every_s,
         "heldout": running.heldout and str(running.heldout), "root": str(running.root), "card": _origin(job, path.name),
+        "processes": expected_processes(running.accelerate),
     }  # fmt: skip
 
 

@@ -10,7 +10,7 @@ from ...errors import RecipeError, StageError
 from ...stage import Emit, write_json
 from .._card import render_card
 from ..methods import Method, Setup, find_method
-from ._args import complete_args, is_main
+from ._args import complete_args, is_main, world_size
 from ._load import Reader, load_model, load_reader, make_peft
 from ._memory import told_when_out_of_memory
 from ._publish import publish, save_trained
@@ -52,6 +52,7 @@ def train(job: dict[str, Any], folder: Path, emit: Emit) -> dict[str, Any]:
     emit({"event": "loading"})
     _quiet()
     started = time.monotonic()
+    _check_processes(job.get("processes", 1))
     method = find_method(job["method"])
     reader = load_reader(job["model"], method)
     given = read_rows(job["data"], job, method)
@@ -72,6 +73,16 @@ def train(job: dict[str, Any], folder: Path, emit: Emit) -> dict[str, Any]:
         "faults": faults,
         "n_given": len(given),
     }
+
+
+def _check_processes(expected: int) -> None:
+    """Refuse to train alone what several processes were meant to: the batch would be another."""
+    if world_size() != expected:
+        raise RecipeError(
+            "recipe key train.accelerate", expected=f"{expected} processes, as its num_processes says",
+            received=f"accelerate launch started {world_size()}",
+            cure="distributed_type: MULTI_GPU starts them by torchrun, with use_cpu: true also without a GPU; MULTI_CPU needs MPI",
+        )  # fmt: skip
 
 
 def _quiet() -> None:
