@@ -4,7 +4,7 @@ import json
 import os
 import shutil
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ from ..schema import DropRow, content_id, utc_now
 from ..stage import RESULT, Event, clear_stage, run_stage
 from ..store import Store
 from ._batch import smaller_batch
+from ._heldout import record_heldout
 from ._options import Running, Shape
 from ._python import environment, expected_processes, launcher, resolve_python
 from .methods import find_method
@@ -155,6 +156,9 @@ def _record(store: Store, job: TrainJob, path: Path, result: dict[str, Any]) -> 
         for e in result["log"]
     ]  # fmt: skip
     _record_faults(store, job, result["faults"], result["n_given"])
+    if "after" in result["metrics"] and job.running.heldout is not None:
+        before, content = job.parent.checkpoint_id, job.running.heldout.stem
+        record_heldout(store, job.method, result["metrics"], content, before_id=before, after_id=job.checkpoint_id)
     store.insert("train_log", log, key="checkpoint_id")
     store.insert("checkpoints", [record], key="checkpoint_id")
 
@@ -176,4 +180,4 @@ def _record_faults(store: Store, job: TrainJob, faults: Sequence[dict[str, Any]]
         )
         for fault in faults
     ]  # fmt: skip
-    store.insert("drops", [vars(d) for d in drops], key="drop_id")
+    store.insert("drops", [asdict(d) for d in drops], key="drop_id")

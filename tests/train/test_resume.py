@@ -35,7 +35,10 @@ def test_after_a_kill_the_same_command_gives_the_losses_of_an_undisturbed_traini
         "learning_rate": 1e-3, "per_device_train_batch_size": 4, "num_train_epochs": 4, "logging_steps": 5,
         "save_strategy": "steps", "save_steps": 7, "max_length": 128,
     }  # fmt: skip
-    folder = make_project(tmp_path / "project", ROWS, sft=sft, peft={"r": 4, "lora_dropout": 0.2})
+    empty = {"prompt": ROWS[0]["prompt"], "completion": [{"role": "assistant", "content": " "}]}
+    folder = make_project(tmp_path / "project", [*ROWS, empty], sft=sft, peft={"r": 4, "lora_dropout": 0.2})
+    with (folder / "rows.jsonl").open("a") as stream:
+        stream.write("no JSON\n")
     work = folder / ".flywheel" / "work"
     killed = start_cli(folder, "train", stdout=None, stderr=None)
     wait_for(lambda: [*work.glob("*/trainer/checkpoint-*/trainer_state.json")], seconds=120)
@@ -46,7 +49,7 @@ def test_after_a_kill_the_same_command_gives_the_losses_of_an_undisturbed_traini
     torn.mkdir()
     (torn / "trainer_state.json").write_text('{"global_step": 9')
     done = run_cli(folder, "train", check=0)
-    assert "loss" in done.stderr
+    assert "60 rows (1 of the snapshot's dropped), loss" in done.stderr
     resumed = [
         tuple(r.values()) for r in sql(folder, "select step, loss from train_log where loss is not null order by step")
     ]
@@ -60,6 +63,16 @@ def test_after_a_kill_the_same_command_gives_the_losses_of_an_undisturbed_traini
     (metrics,) = sql(folder, "select metrics from checkpoints where stage = 'sft'")
     assert json.loads(metrics["metrics"])["train_loss"] == whole["metrics"]["train_loss"]
     assert not [*work.glob("*/trainer")], "the states go when the checkpoint is there"
+    funnel = sql(folder, "select step, entered, kept, dropped from funnel where step like 'sft/%' order by step")
+    assert [tuple(row.values()) for row in funnel] == [
+        ("sft/preflight", 61, 60, 1), ("sft/rows", 62, 61, 1), ("sft/snapshot", 61, 61, 0),
+    ]  # fmt: skip
+    (drop,) = sql(folder, "select reason, input_id, raw from drops where step = 'sft/preflight'")
+    assert drop["reason"] == "empty: completion is empty" and '"content": " "' in drop["raw"]
+    (line,) = sql(folder, f"select source, draw from samples where sample_id = '{drop['input_id']}'")
+    assert line == {"source": "rows.jsonl", "draw": 60}
+    out = run_cli(folder, "train", "--export", "champion", "--output", str(tmp_path / "copy"), check=0)
+    assert (tmp_path / "copy" / "config.json").is_file() and str(tmp_path / "copy") in out.stdout
 
 
 def _alive(work):

@@ -203,7 +203,9 @@ def _metrics(run: _Run, wall_s: float | None) -> dict[str, Any]:
 
     made: dict[str, Any] = {"train_loss": mean_loss(run.log), "steps": run.steps, "n_rows": len(run.rows)}
     made |= {} if wall_s is None else {"wall_s": wall_s}
-    return made | ({"before": run.before, "after": run.after} if run.after else {})
+    if run.after:
+        made |= {"before": run.before, "after": run.after, "heldout_n": len(run.heldout)}
+    return made
 
 
 def _described(job: dict[str, Any], args: dict[str, Any]) -> dict[str, Any]:
