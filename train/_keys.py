@@ -22,6 +22,9 @@ _PEFT_RESERVED = (
     "task_type", "peft_type", "peft_version", "auto_mapping", "base_model_name_or_path", "revision", "inference_mode",
 )  # fmt: skip
 
+_TRACKERS = {"azure_ml": "azureml"}
+"""Packages of trackers that are called otherwise."""
+
 Fields = Mapping[str, str]
 """Name to annotation."""
 
@@ -62,6 +65,7 @@ def check_train(train: TrainConfig, base: Path, method: str = "sft") -> None:
     """
     for name in METHODS:
         check_keys(name, getattr(train, name) or {})
+        _check_trackers(name, train)
     for i, stage in enumerate(train.curriculum):
         check_keys(method, stage.args, f"train.curriculum.{i}.args")
     _check("train.peft", train.peft or {}, _peft_fields(train.peft), _PEFT_RESERVED, "PEFT's LoraConfig")
@@ -77,6 +81,19 @@ def check_train(train: TrainConfig, base: Path, method: str = "sft") -> None:
         raise NotFoundError(
             "recipe key train.accelerate", expected="an accelerate config file", received=f"no file {base / train.accelerate}",
             cure="make one with: accelerate config --config_file accelerate.yaml",
+        )  # fmt: skip
+
+
+def _check_trackers(method: str, train: TrainConfig) -> None:
+    """Refuse ``report_to`` of a tracker that is not installed: transformers would say so after the model was loaded."""
+    named = (getattr(train, method) or {}).get("report_to") or []
+    for tracker in [named] if isinstance(named, str) else named:
+        package = _TRACKERS.get(str(tracker), str(tracker))
+        if tracker in ("none", "all") or train.python is not None or importlib.util.find_spec(package) is not None:
+            continue
+        raise MissingExtraError(
+            f"recipe key train.{method}.report_to", expected=f"the package {package}", received="it is not installed",
+            cure=f"pip install {package}, or remove {tracker!r}: every line is in the table train_log anyway",
         )  # fmt: skip
 
 

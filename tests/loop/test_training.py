@@ -72,7 +72,7 @@ def test_a_classifier_is_measured_on_held_out_rows_before_and_after(tmp_path):
     )
     assert {checkpoint for checkpoint, _, _ in scores} == {made.checkpoint_id, wheel.checkpoints.first().checkpoint_id}
     assert all(n == 8 for _, _, n in scores)
-    assert dict((c, s) for c, s, _ in scores)[made.checkpoint_id] == 1.0
+    assert {c: s for c, s, _ in scores}[made.checkpoint_id] == 1.0
     assert wheel.train_own("classify").checkpoint_id == made.checkpoint_id, "trained once"
     wheel.store.close()
 

@@ -121,6 +121,14 @@ def test_names_are_those_of_the_installed_packages(tmp_path, train, place, cure)
     assert cure in caught.value.cure
 
 
+def test_a_tracker_that_is_not_installed_is_told_before_anything_is_loaded(tmp_path):
+    from flywheel.config import TrainConfig
+
+    with pytest.raises(MissingExtraError, match="no_such_tracker"):
+        check_train(TrainConfig(sft={"report_to": ["none", "no_such_tracker"]}), tmp_path)
+    check_train(TrainConfig(sft={"report_to": "none"}), tmp_path)
+
+
 def test_quantization_is_refused_where_nothing_quantizes(tmp_path):
     from flywheel.config import TrainConfig
 

@@ -9,7 +9,7 @@ from transformers import TrainerCallback
 from ...stage import Emit
 from ._args import world_size
 
-FIRST_SHARE = 0.02
+MOST_SHARE = 0.02
 """Most of the training time that goes into saving by the clock."""
 
 
@@ -57,7 +57,7 @@ class Watch(TrainerCallback):
 
     def _is_due(self) -> bool:
         waited = time.monotonic() - self._saved_at
-        return bool(self._save_every_s) and waited >= max(self._save_every_s, self._save_s / FIRST_SHARE)
+        return bool(self._save_every_s) and waited >= max(self._save_every_s, self._save_s / MOST_SHARE)
 
     def on_save(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         """Note how long saving takes."""
