@@ -20,6 +20,8 @@ from ..errors import DiskFullError, FlywheelError, InputError, NotFoundError, Ou
 
 JOB, EVENTS, LOG, RESULT, ERROR = "job.json", "events.jsonl", "stage.log", "result.json", "error.json"
 POLL_S = 0.1
+LAUNCHED = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE")
+"""Variables by which a launcher tells its processes apart."""
 LOG_TAIL_LINES = 12
 
 Event = dict[str, Any]
@@ -69,7 +71,7 @@ def run_stage(
             stdout=log,
             stderr=log,
             stdin=subprocess.DEVNULL,
-            env={**os.environ, **({"PYTHONSAFEPATH": "1"} if launcher else {}), **(env or {})},
+            env={**_inherited(launcher), **(env or {})},
         )
         try:
             _follow(child, folder / EVENTS, on_event)
@@ -79,6 +81,13 @@ def run_stage(
     if child.returncode == 0 and result.is_file():
         return _read_json(result)
     raise _explain(module, folder, child.returncode)
+
+
+def _inherited(launcher: Sequence[str]) -> dict[str, str]:
+    """Return the environment of a child: alone, it is no part of a launch that flywheel itself may stand in."""
+    if launcher:
+        return {**os.environ, "PYTHONSAFEPATH": "1"}
+    return {name: value for name, value in os.environ.items() if name not in LAUNCHED}
 
 
 def clear_stage(folder: Path) -> None:

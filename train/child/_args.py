@@ -27,11 +27,9 @@ def _defaults(output: Path, seed: int) -> dict[str, Any]:
     import torch
 
     on_gpu = torch.cuda.is_available()
-    several = (
-        {} if on_gpu or world_size() == 1 else {"use_cpu": True}
-    )  # accelerate looks for no CPU processes otherwise
+    more = {"use_cpu": True} if world_size() > 1 and not on_gpu else {}  # or accelerate would see one process
     return {
-        **several,
+        **more,
         "output_dir": str(output), "seed": seed, "data_seed": seed, "report_to": "none", "disable_tqdm": True,
         "bf16": on_gpu, "gradient_checkpointing": on_gpu, "dataloader_pin_memory": on_gpu,
         "logging_steps": 5, "logging_first_step": True, "logging_nan_inf_filter": False,
