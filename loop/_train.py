@@ -118,7 +118,7 @@ def _show(reporter: Reporter, event: Event) -> None:
         reporter.update(note=event["note"])
     elif event["event"] == "log":
         parts = [f"{word} {event[key]:{form}}" for key, word, form in _SHOWN if key in event]
-        reporter.update(note=", ".join(parts))
+        reporter.update(note=", ".join(parts), tokens=event.get("tokens", 0))
 
 
 _SHOWN = (("loss", "loss", ".4f"), ("reward", "reward", ".3f"), ("learning_rate", "lr", ".2g"))

@@ -96,9 +96,10 @@ def test_grpo_learns_from_functions_that_an_entry_point_makes(tmp_path):
         "folder": str(tmp_path),
         "columns": ["answer"],
     }
-    result, _, out = train_here(tmp_path, "grpo", SEED_MODEL, rows, args, rewards=rewards)
+    result, events, out = train_here(tmp_path, "grpo", SEED_MODEL, rows, args, rewards=rewards)
     logged = [e for e in result["log"] if "reward" in e]
     assert len(logged) == 2
+    assert all(e["tokens"] > 0 for e in events if e["event"] == "log")
     assert all(0 <= e["rewards/math/mean"] <= 1 for e in logged)
     assert loads(out) is not None
 

@@ -33,6 +33,7 @@ class Watch(TrainerCallback):
         self._offset = offset
         self._saved_at = time.monotonic()
         self._save_s = 0.0
+        self._n_tokens = 0.0
         self.fault: str | None = None
 
     def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
@@ -70,6 +71,9 @@ class Watch(TrainerCallback):
         if not logs or "loss" not in logs:
             return
         told = {k: v for k, v in logs.items() if isinstance(v, int | float) and math.isfinite(v)}
+        if not self._tokens_per_row and "num_tokens" in told:  # rows that are made into tokens only in training
+            told["tokens"] = round(told["num_tokens"] - self._n_tokens)
+            self._n_tokens = told["num_tokens"]
         self._emit({"event": "log", **told, "step": self._offset + state.global_step})
         bad = next((k for k in ("loss", "grad_norm") if not math.isfinite(logs.get(k, 0.0))), None)
         if bad is not None and self.fault is None:
