@@ -5,19 +5,17 @@ Unknown keys are refused. Units are in the names; ``0 = disabled`` is said besid
 """
 
 import difflib
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
-from pydantic import Field, StringConstraints, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from ._source import SourceSpec
+from ._strict import Name
 from ._strict import Strict as _Strict
 from ._strict import fault as _fault
 from ._train import TrainConfig, training_identity
 from ._url import find_url_fault
 from ._vllm import ServerArgs, ServerEnv, shaping_args
-
-NAME_PATTERN = r"^[a-z0-9][a-z0-9_.-]*$"
-Name = Annotated[str, StringConstraints(pattern=NAME_PATTERN)]
 
 LARGEST_SEED = (1 << 63) - 1
 

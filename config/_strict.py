@@ -1,11 +1,16 @@
-"""What all parts of a recipe share: unknown keys are refused, and a fault says what to write instead."""
+"""What every part of a recipe shares: strict frozen models, names, and faults in the words that a user reads."""
 
-from pydantic import BaseModel, ConfigDict
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, StringConstraints
 from pydantic_core import PydanticCustomError
+
+NAME_PATTERN = r"^[a-z0-9][a-z0-9_.-]*$"
+Name = Annotated[str, StringConstraints(pattern=NAME_PATTERN)]
 
 
 class Strict(BaseModel):
-    """A part of a recipe."""
+    """A model that refuses unknown keys, changes and numbers that are not finite."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 

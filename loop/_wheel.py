@@ -23,19 +23,7 @@ from ..gen import (
     make_stages,
     read_problems,
 )
-from ..judge import (
-    MATH_JUDGE,
-    Decontaminator,
-    EvalText,
-    Snapshot,
-    make_pairs,
-    snapshot_dpo,
-    snapshot_grpo,
-    snapshot_kto,
-    snapshot_own,
-    snapshot_sft,
-    verify_samples,
-)
+from ..judge import Decontaminator, EvalText, Snapshot, make_pairs, snapshot_dpo, snapshot_sft, verify_samples
 from ..llm import find_vllm_python
 from ..schema import content_id, seed_from
 from ..store import Project, Store
@@ -47,11 +35,12 @@ from ._describe import describe_draws, describe_progress
 from ._draws import config_of, plan_problems, require_complete
 from ._engines import Engines
 from ._evaluate import evaluate
+from ._freeze_more import freeze_for, freeze_own
 from ._gate import Ruling
 from ._generate import Generation, end_early
 from ._import import import_file
 from ._iterations import Iterations
-from ._own_rows import contents, read_own_rows
+from ._own_rows import contents
 from ._prune import prune
 from ._report_to import Reporter
 from ._rewards import describe_rewards
@@ -227,33 +216,18 @@ class Wheel:
 
         They start from the iteration's SFT checkpoint, or from the champion where there is none.
         """
-        step, seed, clean = self._step(iteration, method), self._seed(iteration, method), self._decontaminate()
         parent = self.checkpoints.latest(iteration, "sft") or self.checkpoints.champion_before(iteration)
-        run = (self.store, self.run_id, iteration)
-        if method == "kto":
-            per_problem = self.recipe.select.per_problem
-            snapshot = snapshot_kto(*run, judge=MATH_JUDGE, per_problem=per_problem, decontaminator=clean)
-        elif method == "grpo":
-            snapshot = snapshot_grpo(*run, decontaminator=clean)
-        elif method == "reward":
-            snapshot = snapshot_dpo(*run, decontaminator=clean)
-        else:
-            raise RecipeError(
-                f"flywheel train --method {method}", expected="train.rows in the recipe", received="none",
-                cure="name a file with the rows: train: {rows: rows.jsonl}",
-            )  # fmt: skip
-        return self._train(step, parent, snapshot, seed)
+        step = self._step(iteration, method)
+        snapshot = freeze_for(self.store, self.recipe, step, self._decontaminate())
+        return self._train(step, parent, snapshot, self._seed(iteration, method))
 
     def train_own(self, method: str) -> Checkpoint | None:
-        """Train by any method on the rows that the recipe names, from the first model or, for all but SFT, its champion."""
-        spec, iteration = str(self.recipe.train.rows), self.iterations.current()
-        rows = read_own_rows(spec, self.base)
-        snapshot = snapshot_own(
-            self.store, self.run_id, iteration, method, spec, rows, decontaminator=self._decontaminate()
-        )
+        """Train by any method on the rows that the recipe names, from the champion, or from the first model if it says so."""
+        step = self._step(self.iterations.current(), method)
+        snapshot = freeze_own(self.store, self.recipe, step, self.base, self._decontaminate())
         from_base = self.recipe.train.sft_from == "base"
         parent = self.checkpoints.first() if from_base else self.checkpoints.champion()
-        return self._train(self._step(iteration, method), parent, snapshot, self._seed(iteration, method))
+        return self._train(step, parent, snapshot, self._seed(step.iteration, method))
 
     def judge_challenger(self, iteration: int, challenger: Checkpoint) -> Ruling:
         """Score a challenger and let the gate decide between it and the champion of the moment."""
