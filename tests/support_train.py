@@ -124,5 +124,24 @@ def train_here(folder, method, model, rows, args=None, *, heldout=None, root=Non
     return train(job, folder, events.append), events, folder / "out"
 
 
+def skip_the_process(monkeypatch):
+    """Let trainings run in this process, by the very function that the training process runs; return the list of their jobs.
+
+    Loading torch and TRL costs a process seconds. That the process itself works is seen by test_resume and test_where.
+    """
+    from flywheel.train import _stage
+    from flywheel.train.child import train
+
+    jobs = []
+
+    def run_here(module, job, folder, **kwargs):
+        folder.mkdir(parents=True, exist_ok=True)
+        jobs.append(json.loads(json.dumps(job)))
+        return json.loads(json.dumps(train(job, folder, kwargs["on_event"])))
+
+    monkeypatch.setattr(_stage, "run_stage", run_here)
+    return jobs
+
+
 def losses(result):
     return [entry["loss"] for entry in result["log"] if "loss" in entry]

@@ -9,7 +9,7 @@ from flywheel.loop._prune import prune
 from flywheel.schema import utc_now
 from flywheel.store import Project
 from support import MINI, make_mini_project
-from support_train import make_model, write_rows
+from support_train import make_model, skip_the_process, write_rows
 
 
 def open_wheel(folder, method="sft", **changes):
@@ -18,8 +18,9 @@ def open_wheel(folder, method="sft", **changes):
     return wheel
 
 
-@pytest.mark.slow
-def test_kto_and_grpo_train_on_what_the_verifier_judged(tmp_path):
+@pytest.mark.filterwarnings("ignore")
+def test_kto_and_grpo_train_on_what_the_verifier_judged(tmp_path, monkeypatch):
+    skip_the_process(monkeypatch)
     folder = make_mini_project(tmp_path / "p")
     fast = {"max_steps": 1, "per_device_train_batch_size": 4}
     train = {
@@ -51,8 +52,9 @@ def test_kto_and_grpo_train_on_what_the_verifier_judged(tmp_path):
     wheel.store.close()
 
 
-@pytest.mark.slow
-def test_a_classifier_is_measured_on_held_out_rows_before_and_after(tmp_path):
+@pytest.mark.filterwarnings("ignore")
+def test_a_classifier_is_measured_on_held_out_rows_before_and_after(tmp_path, monkeypatch):
+    skip_the_process(monkeypatch)
     folder = tmp_path / "p"
     folder.mkdir()
     texts = {"good": "what a fine and lovely film", "bad": "a dull and awful waste of time"}

@@ -11,7 +11,7 @@ from flywheel.errors import OutOfMemoryError, StageError
 from flywheel.train import Running, TrainJob, train_checkpoint
 from flywheel.train._batch import smaller_batch
 from support import kill_group, run_cli, sql, start_cli, wait_for
-from support_train import SEED_MODEL, train_here, write_rows
+from support_train import SEED_MODEL, skip_the_process, train_here, write_rows
 
 ROWS = [
     {"prompt": [{"role": "user", "content": f"How much is {i} plus {i}?"}],
@@ -139,22 +139,14 @@ def test_a_smaller_micro_batch_of_the_same_effective_batch_is_tried_where_that_i
     tmp_path, store, little_memory, monkeypatch
 ):
     """The allocation fails for real; only the process boundary is left out, so that the limit can be set around it."""
-    from flywheel.train import _stage
-    from flywheel.train.child import train
-
-    seen = []
-
-    def run_here(module, job, folder, **kwargs):
-        folder.mkdir(parents=True, exist_ok=True)
-        seen.append((job["args"]["per_device_train_batch_size"], job["args"].get("gradient_accumulation_steps", 1)))
-        return json.loads(json.dumps(train(job, folder, kwargs["on_event"])))
-
+    jobs = skip_the_process(monkeypatch)
     train_here(tmp_path / "warm", "sft", SEED_MODEL, ROWS[:4], {"max_steps": 1})
-    monkeypatch.setattr(_stage, "run_stage", run_here)
     job = make_job(store, LONG, {**LARGE, "per_device_train_batch_size": 32}, Running(oom_retries=5, save_every_s=0))
     events = []
     little_memory()
     made = train_checkpoint(store, job, on_event=events.append)
+    args = [job["args"] for job in jobs]
+    seen = [(a["per_device_train_batch_size"], a.get("gradient_accumulation_steps", 1)) for a in args]
     assert len(seen) > 1
     assert all(batch * steps == 32 for batch, steps in seen)
     assert next(e["note"] for e in events if e["event"] == "retry") == "out of memory: again with a micro-batch of 16"
