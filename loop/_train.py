@@ -35,9 +35,10 @@ def train(
         reporter.say(f"[{iteration}] {method} left out: {reason}")
         return None
     args: dict[str, Any] = dict(getattr(recipe.train, method) or {})
+    template = _take_template(args, base)
     job = TrainJob(
         run_id, iteration, method, parent, hash_model(parent.path), snapshot.snapshot_id, snapshot.path, snapshot.n_rows,
-        args, seed, _shape(store, recipe, method, base), _running(store, recipe, method, base),
+        args, seed, _shape(store, recipe, method, base, template), _running(store, recipe, method, base),
         {"recipe": recipe.name, "base_model": recipe.model, "parents": _parents(store, parent), "versions": _versions()},
     )  # fmt: skip
     reporter.begin(f"[{iteration}] train {method}", unit="steps")
@@ -46,7 +47,16 @@ def train(
     return made
 
 
-def _shape(store: Store, recipe: Recipe, method: str, base: Path) -> Shape:
+def _take_template(args: dict[str, Any], base: Path) -> str | None:
+    """Take a chat template's file, from the recipe's folder, out of the arguments; return its text, which is what counts."""
+    path = base / Path(str(args.get("chat_template_path"))).expanduser()
+    if "chat_template_path" not in args or not path.is_file():
+        return None  # the name of a model that has one
+    del args["chat_template_path"]
+    return path.read_text(encoding="utf-8")
+
+
+def _shape(store: Store, recipe: Recipe, method: str, base: Path, template: str | None) -> Shape:
     """Return what the weights depend on beside the method's arguments."""
     config = recipe.train
     rewards = config.rewards or (RewardConfig(verifier=recipe.verifier),)
@@ -55,7 +65,7 @@ def _shape(store: Store, recipe: Recipe, method: str, base: Path) -> Shape:
         rewards=describe_rewards(rewards, store.project.root) if method == "grpo" else None,
         curriculum=tuple(s.model_dump(mode="json") for s in config.curriculum) if method in SUPERVISED else (),
         curriculum_by=config.curriculum_by if method in SUPERVISED else None, reasoning=config.reasoning,
-        accept=config.accept, labels=config.labels if method == "classify" else (),
+        accept=config.accept, labels=config.labels if method == "classify" else (), chat_template=template,
         accelerate=None if config.accelerate is None else _path(config.accelerate, base).read_text(encoding="utf-8"),
     )  # fmt: skip
 

@@ -20,6 +20,8 @@ class Shape:
     reasoning: str = "keep"
     accept: tuple[str, ...] = ()
     labels: tuple[str, ...] = ()
+    chat_template: str | None = None
+    """Text of a template that replaces the model's own, and is saved with the checkpoint."""
     accelerate: str | None = None
     """Content of the user's accelerate config: the number of processes is part of the batch."""
 

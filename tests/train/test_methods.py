@@ -133,3 +133,24 @@ def test_reasoning_is_kept_or_stripped(tmp_path):
     kept, stripped = (read_rows(str(path), {"reasoning": r}, find_method("sft")) for r in ("keep", "strip"))
     assert kept == [row]
     assert stripped[0]["completion"] == say("It is 2.")
+
+
+def test_states_saved_by_the_clock_change_nothing(tmp_path):
+    plain, _, _ = train_here(tmp_path / "plain", "sft", SEED_MODEL, SFT, FAST)
+    saved, events, _ = train_here(tmp_path / "saved", "sft", SEED_MODEL, SFT, FAST, save_every_s=1e-6)
+    assert losses(saved) == losses(plain)
+    assert [e for e in events if e["event"] == "saved"]
+    assert [*(tmp_path / "saved" / "trainer").glob("checkpoint-*/trainer_state.json")]
+
+
+def test_a_chat_template_of_ones_own_is_trained_with_and_saved(tmp_path):
+    from transformers import AutoTokenizer
+
+    template = "{% for m in messages %}[{{ m['role'] }}] {{ m['content'] }}{% endfor %}"
+    _, _, out = train_here(tmp_path, "sft", SEED_MODEL, SFT, FAST | {"max_steps": 1}, chat_template=template)
+    assert AutoTokenizer.from_pretrained(out).chat_template == template
+
+
+def test_rows_in_an_order_are_read_in_it(tmp_path):
+    result, _, _ = train_here(tmp_path, "sft", SEED_MODEL, SFT, FAST | {"max_steps": 1}, curriculum_by="length")
+    assert result["config"]["train_sampling_strategy"] == "sequential"

@@ -14,8 +14,12 @@ def complete_args(
     job: dict[str, Any], args: dict[str, Any], method: Method, output: Path, reader: Reader
 ) -> dict[str, Any]:
     """Return all arguments of the method's config class."""
-    length = {} if method.own or reader.default_length == TRL_LENGTH else {"max_length": reader.default_length}
-    made = {**length, **_defaults(output, job["seed"]), **_saving(job["save_every_s"]), **args}
+    more: dict[str, Any] = (
+        {} if method.own or reader.default_length == TRL_LENGTH else {"max_length": reader.default_length}
+    )
+    if job["curriculum_by"] is not None and not job["curriculum"]:
+        more["train_sampling_strategy"] = "sequential"  # rows that are shuffled have no order
+    made = {**more, **_defaults(output, job["seed"]), **_saving(job["save_every_s"]), **args}
     if method.name in WITH_REFERENCE and _pays_to_precompute(made, reader.sees):
         made["precompute_ref_log_probs"] = True
     known = method.annotations()

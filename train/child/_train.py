@@ -55,6 +55,8 @@ def train(job: dict[str, Any], folder: Path, emit: Emit) -> dict[str, Any]:
     _check_processes(job.get("processes", 1))
     method = find_method(job["method"])
     reader = load_reader(job["model"], method)
+    if job["chat_template"] is not None:
+        reader.processor.chat_template = reader.tokenizer.chat_template = job["chat_template"]
     given = read_rows(job["data"], job, method)
     labels = find_labels(given, job, reader.config, method)
     rows, faults = check(given, {**job, "labels": labels}, method, reader, job["args"])
