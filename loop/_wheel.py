@@ -218,6 +218,8 @@ class Wheel:
         """
         parent = self.checkpoints.latest(iteration, "sft") or self.checkpoints.champion_before(iteration)
         step = self._step(iteration, method)
+        if method in MORE_METHODS:
+            require_complete(self.store, self._step(iteration, SOLVE))
         snapshot = freeze_for(self.store, self.recipe, step, self._decontaminate())
         return self._train(step, parent, snapshot, self._seed(iteration, method))
 

@@ -2,6 +2,7 @@
 
 import json
 import math
+import shutil
 
 import pytest
 from support_train import SEED_MODEL, losses, train_here
@@ -121,6 +122,10 @@ def test_the_stages_of_a_curriculum_follow_one_another(tmp_path):
     assert [e["step"] for e in events if e["event"] == "step"] == [1, 2, 3, 4]
     assert result["config"]["learning_rate"] == 1e-4
     assert loads(out) is not None
+    shutil.rmtree(out)  # as after a kill in the second stage: the first is not trained again
+    again, events, _ = train_here(tmp_path, "sft", SEED_MODEL, SFT, args, curriculum=stages, curriculum_by="length")
+    assert [e["step"] for e in events if e["event"] == "step"] == [3, 4]
+    assert losses(again) == losses(result)
 
 
 def test_reasoning_is_kept_or_stripped(tmp_path):

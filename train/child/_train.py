@@ -117,8 +117,8 @@ def _train_stage(run: _Run, number: int, stage: dict[str, Any], *, is_last: bool
         trainer = _make_trainer(run, args, _part(run.rows, stage["rows"]), number)
         watch = Watch(run.emit, tokens_per_row(trainer.train_dataset), run.job["save_every_s"], run.steps)
         trainer.add_callback(watch)
-        if number == 0 and run.heldout is not None:
-            run.before = _measure(trainer)
+        if run.heldout is not None:
+            run.before = _measure_once(trainer, run.folder / "before.json")
         state = find_state(output)
         _fit(trainer, run.method, state)
         if watch.fault is not None:
@@ -134,6 +134,7 @@ def _train_stage(run: _Run, number: int, stage: dict[str, Any], *, is_last: bool
         if is_main():
             run.reader.processor.save_pretrained(saved)
             write_json(ended, {"log": trainer.state.log_history, "steps": trainer.state.global_step})
+        trainer.accelerator.wait_for_everyone()  # the next stage loads what the first process wrote
     return args
 
 
@@ -193,6 +194,18 @@ def _went_astray(method: Method, fault: str, state: Path | None) -> StageError:
 
 def _measure(trainer: Any) -> dict[str, float]:
     return {k.removeprefix("eval_"): v for k, v in trainer.evaluate().items() if isinstance(v, int | float)}
+
+
+def _measure_once(trainer: Any, file: Path) -> dict[str, float]:
+    """Measure what the job starts from; a training that goes on, or its next stage, finds it measured."""
+    if file.is_file():
+        found: dict[str, float] = json.loads(file.read_text(encoding="utf-8"))
+        return found
+    measured = _measure(trainer)
+    if is_main():
+        write_json(file, measured)
+    trainer.accelerator.wait_for_everyone()
+    return measured
 
 
 def _take(run: _Run, told: dict[str, Any]) -> None:
