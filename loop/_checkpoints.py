@@ -7,6 +7,9 @@ from ..llm import ResolvedModel, hash_model
 from ..store import Store
 from ..train import Checkpoint, export_checkpoint, is_adapter, merged_folder
 
+NEWEST_FIRST = "iteration DESC, list_position(['sft', 'dpo', 'kto', 'grpo'], stage) DESC"
+"""Order of decisions in which the first promotion is the champion: the stages of a turn, as the wheel has them."""
+
 
 class Checkpoints:
     """The checkpoints of one run.
@@ -30,9 +33,9 @@ class Checkpoints:
     def champion(self) -> Checkpoint:
         """Return the one in use."""
         found = self._store.query(
-            """
+            f"""
             SELECT checkpoint_id FROM decisions WHERE run_id = ? AND promoted AND role = 'gate'
-            ORDER BY iteration DESC, list_position(['sft', 'dpo', 'kto', 'grpo'], stage) DESC LIMIT 1
+            ORDER BY {NEWEST_FIRST} LIMIT 1
             """,
             [self._run_id],
         )
