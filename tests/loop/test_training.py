@@ -4,6 +4,7 @@ import json
 
 import pytest
 from flywheel.config import Recipe
+from flywheel.llm import LocalEngine
 from flywheel.loop import SilentReporter, Wheel
 from flywheel.loop._prune import prune
 from flywheel.schema import utc_now
@@ -76,6 +77,29 @@ def test_a_classifier_is_measured_on_held_out_rows_before_and_after(tmp_path, mo
     assert all(n == 8 for _, _, n in scores)
     assert {c: s for c, s, _ in scores}[made.checkpoint_id] == 1.0
     assert wheel.train_own("classify").checkpoint_id == made.checkpoint_id, "trained once"
+    wheel.store.close()
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_an_adapter_is_served_scored_and_trained_on_as_the_weights_it_makes(tmp_path, monkeypatch):
+    jobs = skip_the_process(monkeypatch)
+    folder = tmp_path / "p"
+    folder.mkdir()
+    said = [{"role": "assistant", "content": "It is 4."}]
+    write_rows(
+        folder / "rows.jsonl",
+        [{"prompt": [{"role": "user", "content": f"{i}?"}], "completion": said} for i in range(8)],
+    )
+    train = {"rows": "rows.jsonl", "peft": {"r": 4}, "merge": False, "sft": {"max_steps": 1}}
+    wheel = open_wheel(folder, train=train, problems=None, suites=[])
+    made = wheel.train_own("sft")
+    assert made.path == folder / ".flywheel" / "merged" / made.checkpoint_id
+    assert (folder / ".flywheel" / "checkpoints" / made.checkpoint_id / "adapter_config.json").is_file()
+    model, _, _ = LocalEngine(wheel.checkpoints.resolve(made)).load()
+    assert model.config.model_type == "llama"
+    promote(wheel.store, wheel.run_id, made.checkpoint_id, 1)
+    wheel.train_own("sft")
+    assert jobs[-1]["model"] == str(made.path), "the next training starts from the merged weights"
     wheel.store.close()
 
 
