@@ -1,5 +1,6 @@
 """Adapters: trained, merged into whole weights or kept as they are, loadable by plain transformers and PEFT."""
 
+import importlib.util
 import json
 
 import pytest
@@ -132,17 +133,27 @@ def test_a_tracker_that_is_not_installed_is_told_before_anything_is_loaded(tmp_p
     check_train(TrainConfig(sft={"report_to": "none"}), tmp_path)
 
 
+NF4 = {"load_in_4bit": True, "bnb_4bit_quant_type": "nf4"}
+
+
+@pytest.mark.skipif(importlib.util.find_spec("bitsandbytes") is None, reason="bitsandbytes is not installed")
+def test_an_adapter_on_quantized_weights_is_merged_into_the_whole_ones(tmp_path):
+    import torch
+
+    result, _, out = train_here(tmp_path, "sft", SEED_MODEL, ROWS[:12], ARGS, peft=LORA, quantization=NF4)
+    assert losses(result)[-1] < losses(result)[0]
+    assert "quantization_config" not in json.loads((out / "config.json").read_text())
+    assert not torch.allclose(logits(out), logits(SEED_MODEL), atol=1e-3)
+
+
+@pytest.mark.skipif(importlib.util.find_spec("bitsandbytes") is not None, reason="bitsandbytes is installed")
 def test_quantization_is_refused_where_nothing_quantizes(tmp_path):
     from flywheel.config import TrainConfig
 
-    config = TrainConfig(peft={"r": 4}, quantization={"load_in_4bit": True, "bnb_4bit_quant_type": "nf4"})
-    try:
-        import bitsandbytes  # noqa: F401
-    except ImportError:
-        with pytest.raises(MissingExtraError, match="bitsandbytes"):
-            check_train(config, tmp_path)
-    import torch
-
-    if not torch.cuda.is_available():
-        with pytest.raises(RecipeError, match="recipe key train"):  # said by the training process itself
-            train_here(tmp_path, "sft", SEED_MODEL, ROWS, peft=config.peft, quantization=config.quantization)
+    config = TrainConfig(peft={"r": 4}, quantization=NF4)
+    with pytest.raises(MissingExtraError, match="bitsandbytes"):
+        check_train(config, tmp_path)
+    with pytest.raises(
+        RecipeError, match="bitsandbytes"
+    ):  # said by the training process: of another interpreter, it alone knows
+        train_here(tmp_path, "sft", SEED_MODEL, ROWS, peft=config.peft, quantization=config.quantization)

@@ -105,10 +105,14 @@ def load_model(
     if method.model == SCORER:
         kwargs |= {"num_labels": 1}
     if quantization is not None:
-        kwargs |= {"quantization_config": _quantization(quantization), "device_map": {"": _local_device()}}
+        kwargs |= {"quantization_config": _quantization(quantization), "device_map": {"": _device()}}
     try:
         model = getattr(transformers, auto).from_pretrained(path, **kwargs)
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, ImportError, RuntimeError) as error:
+        if quantization is not None:
+            raise _cannot_quantize(error) from error
+        if not isinstance(error, OSError | ValueError):
+            raise
         raise NotFoundError(
             f"model {path}", expected=f"a model that transformers' {auto} loads", received=str(error).split("\n")[0],
             cure="check the folder, or choose the --method that fits the model",
@@ -120,30 +124,32 @@ def load_model(
     return model
 
 
-def _local_device() -> int:
+def _cannot_quantize(error: Exception) -> RecipeError:
+    return RecipeError(
+        "recipe key train.quantization", expected="a device on which bitsandbytes quantizes",
+        received=str(error).split("\n")[0], cure="remove train.quantization here: LoRA alone (train.peft) trains anywhere",
+    )  # fmt: skip
+
+
+def _device() -> Any:
+    """Return where a quantized model is loaded: this process's GPU, or the CPU."""
     import os
 
-    return int(os.environ.get("LOCAL_RANK", "0"))
+    import torch
+
+    return int(os.environ.get("LOCAL_RANK", "0")) if torch.cuda.is_available() else "cpu"
 
 
 def _quantization(keys: dict[str, Any]) -> Any:
     import importlib.util
 
-    import torch
     from transformers import BitsAndBytesConfig
 
-    missing = None
     if importlib.util.find_spec("bitsandbytes") is None:
-        missing, cure = "the package bitsandbytes is not installed", "pip install bitsandbytes where the training runs"
-    elif not torch.cuda.is_available():
-        missing, cure = (
-            "no GPU that torch sees",
-            "remove train.quantization here; LoRA alone (train.peft) trains on a CPU",
-        )
-    if missing:
         raise RecipeError(
-            "recipe key train.quantization", expected="a GPU and bitsandbytes", received=missing, cure=cure
-        )
+            "recipe key train.quantization", expected="the package bitsandbytes where the training runs",
+            received="it is not installed", cure="pip install bitsandbytes there, or remove train.quantization: LoRA alone trains",
+        )  # fmt: skip
     return BitsAndBytesConfig(**keys)
 
 
