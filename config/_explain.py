@@ -10,7 +10,8 @@ import yaml
 from pydantic import BaseModel, ValidationError
 
 from ..errors import RecipeError
-from ._recipe import NAME_PATTERN, Recipe
+from ._recipe import Recipe
+from ._strict import NAME_PATTERN
 
 Loc = tuple[Any, ...]
 Fault = dict[str, Any]

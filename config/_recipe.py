@@ -9,20 +9,12 @@ import math
 import re
 from typing import Annotated, Any, Literal
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    ConfigDict,
-    Field,
-    StringConstraints,
-    ValidationInfo,
-    field_validator,
-    model_validator,
-)
-from pydantic_core import PydanticCustomError
+from pydantic import AfterValidator, Field, StringConstraints, ValidationInfo, field_validator, model_validator
 
-from ._url import find_url_fault
-from ._vllm import ServerArgs, ServerEnv, shaping_args
+from ._curate import CurationConfig
+from ._engine import EngineConfig
+from ._judging import JudgeConfig, PairConfig, VerifierConfig
+from ._strict import Name, Strict, fault
 
 SourceSpec = Annotated[str, StringConstraints(min_length=1), AfterValidator(lambda spec: _check_source(spec))]
 """Where rows come from: ``file.jsonl``, ``file.jsonl[0:500]``, or ``hub:owner/name/config/split[0:500]``."""
@@ -33,81 +25,12 @@ def _check_source(spec: str) -> str:
     return spec
 
 
-def _fault(expected: str, received: str, cure: str, loc: tuple[str | int, ...] = ()) -> PydanticCustomError:
-    """Return a fault in the words that the user will read; ``loc`` when it is not where the validator stands."""
-    told = {"expected": expected, "received": received, "cure": cure, "loc": loc}
-    return PydanticCustomError("flywheel", "expected {expected}, received {received}", told)
-
-
-NAME_PATTERN = r"^[a-z0-9][a-z0-9_.-]*$"
-Name = Annotated[str, StringConstraints(pattern=NAME_PATTERN)]
-
 LARGEST_SEED = (1 << 63) - 1
-
-NOT_IN_ANSWERS = (
-    "concurrency", "timeout_s", "max_attempts", "base_url", "patience_s", "python", "env", "startup_s", "max_restarts",
-)  # fmt: skip
-"""Keys of ``engine`` that say where and how fast to ask, not what comes back."""
 
 _EXPONENT = re.compile(r"^[-+]?\d+(\.\d*)?[eE][-+]?\d+$")
 
 
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
-
-
-class EngineConfig(_Strict):
-    """Which engine answers the prompts of ``generate``."""
-
-    kind: Literal["local", "vllm", "openai"] = "local"
-    """``local``: the current champion, in process. ``vllm``: the current champion, by a vLLM server that flywheel starts
-    and stops. ``openai``: any OpenAI-compatible endpoint, taken from ``base_url`` or OPENAI_BASE_URL, with the key in
-    OPENAI_API_KEY."""
-    base_url: str | tuple[str, ...] | None = None
-    """One address, or several that serve the same model: requests are balanced over them."""
-    model: str | None = None
-    """Model name at the endpoint; default: the first that it lists and that does not look like one for embeddings, speech or
-    the like. Part of every request's id, as the address is not."""
-    concurrency: int = Field(256, ge=1, le=4096)
-    """Most requests in flight at once at each address (``openai``, ``vllm``). How many it gets is found out: fewer when it
-    refuses (429) or queues."""
-    patience_s: float = Field(600.0, ge=0)
-    """How long an endpoint that does not answer, or refuses everything for load, is waited for; 0 = not at all (for load: a
-    minute)."""
-    extra_body: dict[str, Any] = Field(default_factory=dict)
-    """Keys added to each request's body (``openai``, ``vllm``), for example ``{reasoning_effort: low}``; null removes one that is
-    sent otherwise."""
-    send_seed: bool = False
-    """Send a seed with each request (``openai``, ``vllm``). Off by default: servers promise little for it, and some fail on it
-    (vLLM 0.32 on CPU ends with "CPU Generator does not use offset")."""
-    batch_size: int = Field(256, ge=1)
-    """Most sequences decoded together (``local``)."""
-    timeout_s: float = Field(600.0, gt=0)
-    max_attempts: int = Field(6, ge=1)
-    """Tries of one request before it becomes a drop; each fault class waits its own way between tries."""
-    python: str | None = None
-    """Interpreter that has vLLM (``vllm``): a path, from the recipe's folder, or a command; default:
-    FLYWHEEL_VLLM_PYTHON, else the one that runs flywheel."""
-    server_args: ServerArgs = Field(default_factory=dict)
-    """vLLM's own flags (``vllm``), passed through: ``{gpu_memory_utilization: 0.85, tensor_parallel_size: 2}``. true and
-    false are switches, null leaves a flag out, a mapping is given as JSON."""
-    env: ServerEnv = Field(default_factory=dict)
-    """Environment variables of the server (``vllm``), added to flywheel's own. No secrets: they are inherited."""
-    startup_s: float = Field(600.0, gt=0)
-    """How long the server may take to be ready (``vllm``)."""
-    max_restarts: int = Field(1, ge=0)
-    """How often a server that died in the middle of a step is started again (``vllm``); 0 = not at all."""
-
-    @field_validator("base_url")
-    @classmethod
-    def _check_addresses(cls, given: str | tuple[str, ...] | None) -> str | tuple[str, ...] | None:
-        for url in (given,) if isinstance(given, str) else given or ():
-            if fault := find_url_fault(url):
-                raise _fault(*fault)
-        return given
-
-
-class SolveConfig(_Strict):
+class SolveConfig(Strict):
     """How completions of problems are drawn."""
 
     template: str = "solve"
@@ -120,14 +43,7 @@ class SolveConfig(_Strict):
     logprobs: bool = False
 
 
-class PairConfig(_Strict):
-    """How verified completions become preference pairs."""
-
-    per_problem: int = Field(2, ge=1)
-    """Most correct/incorrect pairs of one problem."""
-
-
-class SelectConfig(_Strict):
+class SelectConfig(Strict):
     """Which verified completions become SFT rows."""
 
     per_problem: int = Field(2, ge=1)
@@ -136,7 +52,7 @@ class SelectConfig(_Strict):
     """Rows of earlier iterations added, as a multiple of the new rows; 0 = disabled."""
 
 
-class DecontaminateConfig(_Strict):
+class DecontaminateConfig(Strict):
     """What counts as an evaluation item inside training data."""
 
     ngram: int = Field(13, ge=1)
@@ -145,7 +61,7 @@ class DecontaminateConfig(_Strict):
     """Share of an evaluation item's n-grams found in one training row that makes the row contaminated."""
 
 
-class TrainConfig(_Strict):
+class TrainConfig(Strict):
     """``sft`` and ``dpo`` hold the names of TRL's SFTConfig and DPOConfig, passed through and validated there."""
 
     sft: dict[str, Any] = Field(default_factory=dict)
@@ -163,11 +79,11 @@ class TrainConfig(_Strict):
         for key, value in (keys or {}).items():
             if isinstance(value, float) and not math.isfinite(value):
                 loc = ("train", info.field_name or "", key)
-                raise _fault("a finite number", str(value), f"set {key} to a finite number", loc)
+                raise fault("a finite number", str(value), f"set {key} to a finite number", loc)
         return keys and {k: float(v) if isinstance(v, str) and _EXPONENT.match(v) else v for k, v in keys.items()}
 
 
-class SuiteConfig(_Strict):
+class SuiteConfig(Strict):
     """One evaluation suite: an lm-eval task, on its own data or on ours."""
 
     name: Name
@@ -188,7 +104,7 @@ class SuiteConfig(_Strict):
     """Metric and filter, in lm-eval's notation, by which the suite is judged. Must be 0 or 1 on each item."""
 
 
-class GuardConfig(_Strict):
+class GuardConfig(Strict):
     """A suite that must not fall."""
 
     suite: Name
@@ -196,7 +112,7 @@ class GuardConfig(_Strict):
     """Loss (0 to 1) that is accepted even when it is significant."""
 
 
-class GateConfig(_Strict):
+class GateConfig(Strict):
     """When a challenger becomes champion."""
 
     suite: Name | None = None
@@ -208,7 +124,7 @@ class GateConfig(_Strict):
     guards: tuple[GuardConfig, ...] = ()
 
 
-class StepConfig(_Strict):
+class StepConfig(Strict):
     """One step of ``generate``: which rows it consumes, and what a generator makes of them."""
 
     step: Name
@@ -238,7 +154,7 @@ class StepConfig(_Strict):
     """How often an answer that is no valid JSON is asked again; 0 = disabled."""
 
 
-class BudgetConfig(_Strict):
+class BudgetConfig(Strict):
     """What a run may spend on an endpoint. A run that meets a limit finishes what is in flight and stops; the same command
     with a higher limit goes on.
     """
@@ -251,7 +167,7 @@ class BudgetConfig(_Strict):
     """Needs ``prices``; 0 = no limit."""
 
 
-class PricesConfig(_Strict):
+class PricesConfig(Strict):
     """What the endpoint charges, in US dollars for a million tokens."""
 
     prompt: float = Field(0.0, ge=0)
@@ -262,15 +178,26 @@ class PricesConfig(_Strict):
         return (prompt_tokens * self.prompt + completion_tokens * self.completion) / 1e6
 
 
-class ProblemsConfig(_Strict):
+class ColumnsConfig(Strict):
+    """Which columns of a row are what; places inside one by dots: ``data.question``."""
+
+    question: str = Field("question", min_length=1)
+    answer: str | None = Field("answer", min_length=1)
+    """The reference, as the verifier reads it; null: the rows have none (``regex``, ``json_schema``, …)."""
+    solution: str | None = None
+    """A worked solution."""
+
+
+class ProblemsConfig(Strict):
     """A set of problems with known answers."""
 
     source: SourceSpec
-    format: Literal["gsm8k"] = "gsm8k"
-    """``gsm8k``: rows with ``question`` and ``answer``, the number behind ``####``."""
+    format: Literal["gsm8k"] | ColumnsConfig = "gsm8k"
+    """``gsm8k``: rows with ``question`` and ``answer``, the number behind ``####``. Or the columns by name:
+    ``{question: problem, answer: solution}``."""
 
 
-class Recipe(_Strict):
+class Recipe(Strict):
     """Everything that configures a run."""
 
     name: Name
@@ -287,7 +214,13 @@ class Recipe(_Strict):
     solve: SolveConfig = SolveConfig()
     on_policy: SolveConfig | None = None
     """Draws from the fresh SFT checkpoint for DPO pairs; default: as ``solve``."""
-    verifier: Literal["math"] = "math"
+    verifier: VerifierConfig = VerifierConfig(name="math", options={"markers": ["####"]})
+    """What judges completions of the problems: a name, or ``{name: …, options: {…}}``. By default the final answer behind
+    ``####`` counts."""
+    judges: tuple[JudgeConfig, ...] = ()
+    """Judges over the samples of steps, once these are made."""
+    curate: CurationConfig = CurationConfig()
+    """What goes before every snapshot; ``false``: nothing but evaluation items."""
     select: SelectConfig = SelectConfig()
     pairs: PairConfig = PairConfig()
     decontaminate: DecontaminateConfig = DecontaminateConfig()
@@ -300,27 +233,66 @@ class Recipe(_Strict):
     def _engine_by_name(cls, engine: Any) -> Any:
         return {"kind": engine} if isinstance(engine, str) else engine
 
+    @field_validator("verifier", mode="before")
+    @classmethod
+    def _verifier_by_name(cls, verifier: Any) -> Any:
+        return {"name": verifier} if isinstance(verifier, str) else verifier
+
+    @field_validator("curate", mode="before")
+    @classmethod
+    def _curate_or_not(cls, curate: Any) -> Any:
+        return CurationConfig.off() if curate is False else {} if curate is True else curate
+
+    @field_validator("curate")
+    @classmethod
+    def _always_decontaminate(cls, curate: CurationConfig) -> CurationConfig:
+        if not curate.decontaminate:
+            raise fault(
+                "true: no evaluation item may be trained on", "false", "remove the key; suites say what is looked for",
+                ("curate", "decontaminate"),
+            )  # fmt: skip
+        return curate
+
     @field_validator("suites")
     @classmethod
     def _unique_names(cls, suites: tuple[SuiteConfig, ...]) -> tuple[SuiteConfig, ...]:
         names = [s.name for s in suites]
         for i, name in enumerate(names):
             if name in names[:i]:
-                raise _fault("suite names that differ", f"{name!r} twice", "rename one", ("suites", i, "name"))
+                raise fault("suite names that differ", f"{name!r} twice", "rename one", ("suites", i, "name"))
         return suites
+
+    @model_validator(mode="after")
+    def _known_steps(self) -> "Recipe":
+        steps = [s.step for s in self.generate] + (["solve"] if self.problems else [])
+        names = [j.name for j in self.judges]
+        for i, judge in enumerate(self.judges):
+            if judge.name in names[:i]:
+                raise fault("judges of different names", f"{judge.name!r} twice", "rename one", ("judges", i, "name"))
+            if unknown := [s for s in judge.of if s not in steps]:
+                cure = _nearest(unknown[0], steps) or "name a step of generate"
+                raise fault(f"one of {', '.join(steps)}", f"the unknown step {unknown[0]!r}", cure, ("judges", i, "of"))
+        for i, kind in enumerate(self.pairs.kinds):
+            if kind.judge is not None and kind.judge not in (*names, "recorded", self.verifier.name):
+                known = [*names, self.verifier.name, "recorded"]
+                raise fault(
+                    f"one of {', '.join(known)}", f"the unknown judge {kind.judge!r}",
+                    _nearest(kind.judge, known) or "name a judge that stands under judges", ("pairs", "kinds", i, "judge"),
+                )  # fmt: skip
+        return self
 
     @model_validator(mode="after")
     def _known_suites(self) -> "Recipe":
         if not self.generate and not (self.problems and self.suites):
             missing = "problems" if self.problems is None else "suites"
-            raise _fault(
+            raise fault(
                 f"the key {missing!r}",
                 "nothing",
                 "a recipe has problems and suites, or generate, or all three",
                 (missing,),
             )
         if self.budget.usd and not (self.prices.prompt or self.prices.completion):
-            raise _fault(
+            raise fault(
                 "prices, to count money",
                 "none",
                 "give prices: {prompt: …, completion: …}, US$ per million tokens",
@@ -333,9 +305,8 @@ class Recipe(_Strict):
         used += [(g.suite, ("gate", "guards", i, "suite")) for i, g in enumerate(self.gate.guards)]
         for name, loc in used:
             if name not in known:
-                near = difflib.get_close_matches(name, known, n=1)
-                cure = f"did you mean {near[0]!r}?" if near else "name a suite that stands under suites"
-                raise _fault(f"one of {', '.join(known)}", f"the unknown suite {name!r}", cure, loc)
+                cure = _nearest(name, known) or "name a suite that stands under suites"
+                raise fault(f"one of {', '.join(known)}", f"the unknown suite {name!r}", cure, loc)
         return self
 
     @property
@@ -350,20 +321,24 @@ class Recipe(_Strict):
     def identity(self) -> dict[str, Any]:
         """Return what makes two runs the same run: everything but how long to go on and how fast to ask."""
         content = self.model_dump(mode="json", exclude={"iterations"})
-        for key in NOT_IN_ANSWERS:
-            content["engine"].pop(key)
-        if shaping := shaping_args(content["engine"].pop("server_args")):
-            content["engine"]["server_args"] = shaping
+        content["engine"] = self.engine.identity()
+        for judge, written in zip(self.judges, content["judges"], strict=True):
+            written["engine"] = judge.engine and judge.engine.identity()
         for key in ("budget", "prices"):
             content.pop(key)
         return content
+
+
+def _nearest(name: str, known: list[str]) -> str | None:
+    near = difflib.get_close_matches(name, known, n=1)
+    return f"did you mean {near[0]!r}?" if near else None
 
 
 _ROWS = re.compile(r"^(?P<where>.+?)(?:\[(?P<start>\d*):(?P<stop>\d*)\])?$")
 _SLICE_LIKE = re.compile(r"\[[-\d:,\s]*\]$")
 
 
-class Source(_Strict):
+class Source(Strict):
     """A parsed :data:`SourceSpec`."""
 
     where: str
@@ -383,17 +358,17 @@ class Source(_Strict):
         """
         match = _ROWS.match(spec)
         if match is None or _SLICE_LIKE.search(match["where"]):
-            raise _fault(
+            raise fault(
                 "a slice of rows as in file.jsonl[0:500]", repr(spec), "count rows from 0: [5:], [:500], [5:500]"
             )
         where, start, stop = match["where"], int(match["start"] or 0), int(match["stop"]) if match["stop"] else None
         if stop is not None and stop <= start:
-            raise _fault("a slice that ends behind its start", f"[{start}:{stop}]", f"swap them: [{stop}:{start}]")
+            raise fault("a slice that ends behind its start", f"[{start}:{stop}]", f"swap them: [{stop}:{start}]")
         if not where.startswith("hub:"):
             return cls(where=where, is_hub=False, start=start, stop=stop)
         parts = where[4:].split("/")
         if len(parts) != 4:
-            raise _fault(
+            raise fault(
                 "hub:owner/name/config/split", repr(spec), "write all four parts, as in hub:openai/gsm8k/main/train"
             )
         return cls(where="/".join(parts[:2]), is_hub=True, config=parts[2], split=parts[3], start=start, stop=stop)

@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from ._config import AffixConfig
+from ...config import AffixConfig
 
 MOST_CHARS = 80
 GROWTH = 0.8

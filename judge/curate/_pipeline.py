@@ -11,11 +11,11 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from ...config import CurationConfig
 from .._decontaminate import Decontaminator
 from .._tokens import Array
 from . import _filters as filters
 from ._affixes import Affix, AffixCounter
-from ._config import CurationConfig
 from ._difficulty import order_rows
 from ._diversity import embed_lexically, select_diverse
 from ._duplicates import Embed, exact_key, find_exact, find_near, find_semantic

@@ -1,0 +1,21 @@
+"""What all config models share: frozen, unknown keys refused, and faults in the words that the user will read."""
+
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, StringConstraints
+from pydantic_core import PydanticCustomError
+
+NAME_PATTERN = r"^[a-z0-9][a-z0-9_.-]*$"
+Name = Annotated[str, StringConstraints(pattern=NAME_PATTERN)]
+
+
+class Strict(BaseModel):
+    """A config model."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+def fault(expected: str, received: str, cure: str, loc: tuple[str | int, ...] = ()) -> PydanticCustomError:
+    """Return a fault in the words that the user will read; ``loc`` when it is not where the validator stands."""
+    told = {"expected": expected, "received": received, "cure": cure, "loc": loc}
+    return PydanticCustomError("flywheel", "expected {expected}, received {received}", told)
