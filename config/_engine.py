@@ -4,7 +4,8 @@ from typing import Any, Literal
 
 from pydantic import Field, field_validator
 
-from ._strict import Strict
+from ._strict import Strict, fault
+from ._url import find_url_fault
 from ._vllm import ServerArgs, ServerEnv, shaping_args
 
 NOT_IN_ANSWERS = (
