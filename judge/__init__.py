@@ -2,13 +2,13 @@
 
 from ._classify import Classification, LabelFigures, classify
 from ._decontaminate import Decontaminator, EvalText, Match, find_embedded
-from ._pairs import make_pairs
+from ._pairs import Scope, make_pairs
 from ._reward import as_reward
 from ._rows import drop_rows
 from ._score_file import FileScore, Judged, Source, score_file
-from ._snapshot import Snapshot, snapshot_dpo, snapshot_sft
+from ._snapshot import Freezer, Rules, Snapshot
 from ._verdict import Verdict
-from ._verify import MATH_JUDGE, verdict_row, verify_samples
+from ._verify import MATH_JUDGE, Grader, make_grader, verdict_row, verify_samples
 from .verifiers import CannotJudge, Case, Verifier, complete_options, find_verifier, run_verifier, verifier, verify_math
 
 __all__ = [
@@ -19,9 +19,13 @@ __all__ = [
     "Decontaminator",
     "EvalText",
     "FileScore",
+    "Freezer",
+    "Grader",
     "Judged",
     "LabelFigures",
     "Match",
+    "Rules",
+    "Scope",
     "Snapshot",
     "Source",
     "Verdict",
@@ -32,11 +36,10 @@ __all__ = [
     "drop_rows",
     "find_embedded",
     "find_verifier",
+    "make_grader",
     "make_pairs",
     "run_verifier",
     "score_file",
-    "snapshot_dpo",
-    "snapshot_sft",
     "verdict_row",
     "verifier",
     "verify_math",

@@ -13,6 +13,7 @@ from pydantic import ValidationError
 from ..config import Recipe
 from ..eval import Split
 from ..gen import ON_POLICY, SOLVE, Stage
+from ..judge import Grader
 from ..prompts import Template, load_template
 from ..store import Store
 from ._draws import config_of
@@ -43,6 +44,11 @@ def describe_content(
 def describe_generators(stages: Sequence[Stage]) -> Content:
     """Return the content id of each file of a user's that defines a generator."""
     return {f"generator {s.config.generator}": code_id for s in stages if (code_id := s.code_id) is not None}
+
+
+def describe_verifier(recipe: Recipe, grader: Grader) -> Content:
+    """Return the content id of the user's file that defines the verifier, if it is one."""
+    return {} if grader.code_id is None else {f"verifier {recipe.verifier.name}": grader.code_id}
 
 
 def load_templates(recipe: Recipe, root: Path, stages: Sequence[Stage]) -> list[Template]:

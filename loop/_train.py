@@ -25,6 +25,8 @@ def train(
         reporter.say(f"[{iteration}] {method} left out: {reason}")
         return None
     args: dict[str, Any] = dict((recipe.train.sft if method == "sft" else recipe.train.dpo) or {})
+    if recipe.curate.difficulty.order != "given":
+        args.setdefault("train_sampling_strategy", "sequential")  # a curriculum that is shuffled is none
     job = TrainJob(
         run_id, iteration, method, parent, hash_model(parent.path), snapshot.snapshot_id, snapshot.path, snapshot.n_rows,
         args, seed,

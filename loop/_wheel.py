@@ -23,22 +23,24 @@ from ..gen import (
     make_stages,
     read_problems,
 )
-from ..judge import Decontaminator, EvalText, make_pairs, snapshot_dpo, snapshot_sft, verify_samples
+from ..judge import Decontaminator, EvalText, Freezer, Grader, make_grader, verify_samples
 from ..llm import find_vllm_python
 from ..schema import content_id, seed_from
 from ..store import Project, Store
 from ..train import Checkpoint, check_keys
 from ._checkpoints import Checkpoints
-from ._content import describe_content, describe_generators, load_templates
+from ._content import describe_content, describe_generators, describe_verifier, load_templates
 from ._decide import check_metrics, decide, record_baseline
 from ._describe import describe_draws, describe_progress
 from ._draws import config_of, plan_problems, require_complete
 from ._engines import Engines
 from ._evaluate import evaluate
+from ._freeze import make_freezer
 from ._gate import Ruling
 from ._generate import Generation, end_early
 from ._import import import_file
 from ._iterations import Iterations
+from ._pair import pair
 from ._report_to import Reporter
 from ._run import describe_change, record_run, resolve_first_model
 from ._train import train
@@ -72,6 +74,7 @@ class Wheel:
         self._problem_ids: list[str] = []
         self._stages: list[Stage] = []
         self._decontaminator: Decontaminator | None = None
+        self._grader: Grader
 
     # --- the run -----------------------------------------------------------------------------------------------
 
@@ -91,8 +94,12 @@ class Wheel:
         templates = load_templates(recipe, project.root, self._stages)
         problems = read_problems(recipe.problems, self.base) if recipe.problems is not None else None
         problem_set_id = None if problems is None else problems.content_id
+        self._grader = make_grader(recipe.verifier, self.base, "recipe, verifier")
+        if problems is not None:
+            self._grader.check_columns(problems.columns, "recipe, verifier, options")
         self.splits = prepare_suites(project, recipe.suites, self.base)
         content = describe_content(recipe, problem_set_id, self.splits, templates) | describe_generators(self._stages)
+        content |= describe_verifier(recipe, self._grader)
         self.run_id = content_id("run", [recipe.identity(), first.revision, content])
         self.store.open()
         if change := describe_change(self.store, self.run_id, recipe, first, content):
@@ -160,19 +167,12 @@ class Wheel:
         return None
 
     def train_sft(self, iteration: int) -> Checkpoint | None:
-        """Freeze the accepted completions and train on them; None when there are too few."""
+        """Curate and freeze the accepted completions, and train on them; None when there are too few."""
         require_complete(self.store, self._step(iteration, SOLVE))
         step, seed = self._step(iteration, "sft"), self._seed(iteration, "sft")
-        champion = self.checkpoints.champion_before(iteration)
-        snapshot = snapshot_sft(
-            self.store,
-            self.run_id,
-            iteration,
-            select=self.recipe.select,
-            decontaminator=self._decontaminate(),
-            seed=seed,
-        )
-        parent = champion if self.recipe.train.sft_from == "champion" else self.checkpoints.first()
+        is_champion = self.recipe.train.sft_from == "champion"
+        parent = self.checkpoints.champion_before(iteration) if is_champion else self.checkpoints.first()
+        snapshot = self._freezer(iteration, seed).freeze_sft(parent.checkpoint_id)
         return train(self.store, self.recipe, self.reporter, step, parent, snapshot, seed=seed)
 
     def train_dpo(self, iteration: int, sft: Checkpoint) -> Checkpoint | None:
@@ -187,13 +187,20 @@ class Wheel:
         plan_problems(self.store, self.recipe, self._problem_ids, step)
         if stopped := self._draw(step, sft):
             end_early(iteration, ON_POLICY, stopped)
-        make_pairs(self.store, self.run_id, iteration, ON_POLICY, self.recipe.pairs, self._seed(iteration, "pair"))
+        self.pair(iteration)
         return self.train_on_pairs(iteration, sft)
 
+    def pair(self, iteration: int) -> int:
+        """Make preference pairs of what is judged, and say what they prefer; return how many."""
+        return pair(
+            self.store, self.recipe, self.reporter, iteration, run_id=self.run_id, verifier=self._grader.judge,
+            seed=self._seed(iteration, "pair"),
+        )  # fmt: skip
+
     def train_on_pairs(self, iteration: int, parent: Checkpoint) -> Checkpoint | None:
-        """Freeze the iteration's pairs and train DPO on them from ``parent``."""
+        """Curate and freeze the iteration's pairs, and train DPO on them from ``parent``."""
         step, seed = self._step(iteration, "dpo"), self._seed(iteration, "dpo")
-        snapshot = snapshot_dpo(self.store, self.run_id, iteration, decontaminator=self._decontaminate())
+        snapshot = self._freezer(iteration, seed).freeze_dpo(parent.checkpoint_id)
         return train(self.store, self.recipe, self.reporter, step, parent, snapshot, seed=seed)
 
     def judge_challenger(self, iteration: int, challenger: Checkpoint) -> Ruling:
@@ -225,7 +232,7 @@ class Wheel:
         only = generation.retire(kinds)
         self.reporter.begin(f"[{iteration}] generate", unit="inputs")
         progress = generation.run(only=only, max_tokens=max_tokens)
-        verify_samples(self.store, self.run_id, iteration, SOLVE)
+        verify_samples(self.store, self.run_id, iteration, SOLVE, self._grader)
         self.reporter.end(describe_progress(progress))
         return progress.stopped
 
@@ -265,7 +272,7 @@ class Wheel:
         total = count_planned(self.store, step)
         self.reporter.begin(f"[{step.iteration}] {step.name}", unit="problems", total=total)
         progress = self._generation(step.iteration, [self._draw_stage(step)], checkpoint).run()
-        verify_samples(self.store, self.run_id, step.iteration, step.name)
+        verify_samples(self.store, self.run_id, step.iteration, step.name, self._grader)
         self.reporter.end(describe_draws(self.store, step, progress))
         return progress.stopped
 
@@ -292,6 +299,13 @@ class Wheel:
             items = (EvalText(s.suite.name, s.name, item, text) for s in self.splits for item, text in s.texts())
             self._decontaminator = Decontaminator(items, self.recipe.decontaminate)
         return self._decontaminator
+
+    def _freezer(self, iteration: int, seed: int) -> Freezer:
+        model = self.checkpoints.resolve(self.checkpoints.first())
+        return make_freezer(
+            self.store, self.recipe, self._grader, self._decontaminate(), Path(model.path), run_id=self.run_id,
+            iteration=iteration, seed=seed,
+        )  # fmt: skip
 
     def _step(self, iteration: int, name: str) -> Step:
         return Step(self.run_id, iteration, name)

@@ -48,7 +48,8 @@ _UNITS: dict[str, str] = {
         SELECT s.rowid FROM requests s WHERE s.run_id = '{PROJECT_RUN}' AND s.step = '{STEP}' AND {{where}} ORDER BY 1""",
     "dpo": """
         SELECT x.rowid FROM pairs x
-        WHERE x.chosen_sample_id IN (SELECT s.sample_id FROM samples s WHERE {where}) ORDER BY 1""",
+        WHERE x.chosen_sample_id IN (SELECT s.sample_id FROM samples s WHERE {where})
+          AND x.pair_id NOT IN (SELECT pair_id FROM unused_pairs) ORDER BY 1""",
     "problems": "SELECT min(p.rowid) FROM problems p WHERE {where} GROUP BY p.problem_id ORDER BY 1",
 }
 """The row that stands for each record of a selection, in order."""

@@ -58,12 +58,13 @@ class CurateRow:
 
 @dataclass(frozen=True, slots=True)
 class CurateDrop:
-    """A row that goes: at which step, why (short and countable), and what that rests on."""
+    """A row that goes: at which step, why (short and countable), what that rests on, and its place in the set, from 0."""
 
     row_id: str
     step: str
     reason: str
     evidence: str
+    place: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,7 +210,9 @@ class _Work:
             rates.append(np.nan if row.pass_rate is None else row.pass_rate)
             prompts.append(short_key(row.prompt))
             if found:
-                struck[found[0]].append(CurateDrop(row.row_id, found[0], found[1].reason, found[1].evidence))
+                struck[found[0]].append(
+                    CurateDrop(row.row_id, found[0], found[1].reason, found[1].evidence, len(alive) - 1)
+                )
             else:
                 self._affix_counter.add([row.completion])
             self._spool.append(row.prompt, row.completion, row.rejected)
@@ -255,7 +258,7 @@ class _Work:
         entered = int(self.alive.sum())
         for row, (reason, evidence) in sorted(found.items()):
             self.alive[row] = False
-            self.out.drops.append(CurateDrop(self._ids[row], step, reason, evidence))
+            self.out.drops.append(CurateDrop(self._ids[row], step, reason, evidence, row))
         self.out.steps.append(StepCount(step, entered, entered - len(found), len(found)))
 
     @property

@@ -1,0 +1,49 @@
+"""What freezes an iteration's snapshots, as the recipe has it."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from ..config import Recipe
+from ..errors import RecipeError
+from ..gen import SOLVE
+from ..judge import Decontaminator, Freezer, Grader, Rules
+from ..store import Store
+
+
+def make_rules(recipe: Recipe, grader: Grader) -> Rules:
+    """Return what chooses the rows of snapshots."""
+    judges = [j for j in recipe.judges if SOLVE in j.of and j.kind != "pairwise"]
+    return Rules(
+        recipe.curate, recipe.select, recipe.decontaminate, grader.judge, tuple(j.name for j in judges),
+        tuple(j.name for j in judges if j.must_pass),
+    )  # fmt: skip
+
+
+def make_freezer(
+    store: Store, recipe: Recipe, grader: Grader, decontaminator: Decontaminator, model: Path, *, run_id: str,
+    iteration: int, seed: int,
+) -> Freezer:  # fmt: skip
+    """Return what freezes the snapshots of an iteration; tokens are those of ``model``, a folder."""
+    counter = make_token_counter(recipe, model)
+    return Freezer(store, run_id, iteration, make_rules(recipe, grader), decontaminator, seed, counter)
+
+
+def make_token_counter(recipe: Recipe, model: Path) -> Callable[[str], int] | None:
+    """Return what counts tokens, where the recipe bounds a completion's.
+
+    Raises:
+        RecipeError: the model's folder has no ``tokenizer.json``.
+    """
+    length = recipe.curate.length
+    if not (length.min_tokens or length.max_tokens):
+        return None
+    file = model / "tokenizer.json"
+    if not file.is_file():
+        raise RecipeError(
+            "recipe, curate.length", expected=f"a tokenizer.json in {model}, to count tokens", received="none",
+            cure="bound words or characters instead: max_words, max_chars",
+        )  # fmt: skip
+    from tokenizers import Tokenizer
+
+    tokenizer = Tokenizer.from_file(str(file))
+    return lambda text: len(tokenizer.encode(text, add_special_tokens=False).ids)
