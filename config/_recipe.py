@@ -264,11 +264,15 @@ class Recipe(Strict):
 
     @model_validator(mode="after")
     def _known_steps(self) -> "Recipe":
-        steps = [s.step for s in self.generate] + (["solve"] if self.problems else [])
+        steps = [s.step for s in self.generate] + (["solve", "on-policy"] if self.problems else [])
         names = [j.name for j in self.judges]
         for i, judge in enumerate(self.judges):
             if judge.name in names[:i]:
                 raise fault("judges of different names", f"{judge.name!r} twice", "rename one", ("judges", i, "name"))
+            if judge.name == self.verifier.name:
+                raise fault(
+                    "another name than the verifier's", repr(judge.name), "rename the judge", ("judges", i, "name")
+                )
             if unknown := [s for s in judge.of if s not in steps]:
                 cure = _nearest(unknown[0], steps) or "name a step of generate"
                 raise fault(f"one of {', '.join(steps)}", f"the unknown step {unknown[0]!r}", cure, ("judges", i, "of"))

@@ -40,6 +40,8 @@ from ._gate import Ruling
 from ._generate import Generation, end_early
 from ._import import import_file
 from ._iterations import Iterations
+from ._judge import Bench
+from ._judges import ReadyJudge, make_judges
 from ._pair import pair
 from ._report_to import Reporter
 from ._run import describe_change, record_run, resolve_first_model
@@ -73,6 +75,7 @@ class Wheel:
         self.run_id = ""
         self._problem_ids: list[str] = []
         self._stages: list[Stage] = []
+        self._judges: list[ReadyJudge] = []
         self._decontaminator: Decontaminator | None = None
         self._grader: Grader
 
@@ -100,6 +103,8 @@ class Wheel:
         self.splits = prepare_suites(project, recipe.suites, self.base)
         content = describe_content(recipe, problem_set_id, self.splits, templates) | describe_generators(self._stages)
         content |= describe_verifier(recipe, self._grader)
+        self._judges = make_judges(recipe, self.base)
+        content |= {what: known for judge in self._judges for what, known in judge.content.items()}
         self.run_id = content_id("run", [recipe.identity(), first.revision, content])
         self.store.open()
         if change := describe_change(self.store, self.run_id, recipe, first, content):
@@ -165,6 +170,10 @@ class Wheel:
             if self.recipe.problems is not None:
                 return self._draw(self._step(iteration, SOLVE), teacher)
         return None
+
+    def judge(self, iteration: int, steps: Sequence[str]) -> Stop | None:
+        """Let the recipe's judges judge the samples of ``steps``; return why it ended early, if it did."""
+        return self.bench(iteration).run_all(self._judges, steps)
 
     def train_sft(self, iteration: int) -> Checkpoint | None:
         """Curate and freeze the accepted completions, and train on them; None when there are too few."""
@@ -265,7 +274,7 @@ class Wheel:
         self.reporter.begin(f"[{iteration}] generate", unit="inputs")
         progress = self._generation(iteration, self._stages, teacher).run()
         self.reporter.end(describe_progress(progress))
-        return progress.stopped
+        return progress.stopped or self.judge(iteration, [s.name for s in self._stages])
 
     def _draw(self, step: Step, checkpoint: Checkpoint | None) -> Stop | None:
         """Draw and verify what is planned for a step, by a checkpoint or for None the endpoint; return why it ended early."""
@@ -274,7 +283,7 @@ class Wheel:
         progress = self._generation(step.iteration, [self._draw_stage(step)], checkpoint).run()
         verify_samples(self.store, self.run_id, step.iteration, step.name, self._grader)
         self.reporter.end(describe_draws(self.store, step, progress))
-        return progress.stopped
+        return progress.stopped or self.judge(step.iteration, [step.name])
 
     def _all_stages(self, iteration: int) -> list[Stage]:
         """Return what ``generate`` does: the recipe's steps, then its problems."""
@@ -289,6 +298,12 @@ class Wheel:
             self.store, self.recipe, stages, self.reporter, lambda on_tokens: self._engines.connect(checkpoint, on_tokens),
             run_id=self.run_id, iteration=iteration,
         )  # fmt: skip
+
+    def bench(self, iteration: int) -> Bench:
+        """Return what lets judges judge an iteration's samples."""
+        return Bench(
+            self.store, self.recipe, self.reporter, self._engines, self._teacher(iteration), self.run_id, iteration
+        )
 
     def _teacher(self, iteration: int) -> Checkpoint | None:
         """Return the checkpoint that generates; None for an endpoint."""

@@ -32,7 +32,7 @@ SELECT s.run_id, s.iteration, s.sample_id, s.problem_id, s.request_id, v.judge, 
 FROM samples s
 JOIN requests r USING (request_id)
 JOIN verdicts v USING (sample_id)
-WHERE v.passed AND NOT starts_with(v.judge, 'recorded@') AND s.sample_id NOT IN (SELECT sample_id FROM worse_samples);
+WHERE v.passed AND NOT starts_with(v.judge, 'recorded@') AND NOT starts_with(s.step, 'calibration.') AND s.sample_id NOT IN (SELECT sample_id FROM worse_samples);
 COMMENT ON VIEW sft IS 'Accepted samples in TRL''s prompt/completion columns (conversational).';
 
 CREATE OR REPLACE VIEW dpo AS

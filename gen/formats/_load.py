@@ -43,7 +43,8 @@ _UNITS: dict[str, str] = {
     "samples": "SELECT s.rowid FROM samples s WHERE {where} ORDER BY 1",
     "kto": """
         SELECT s.rowid FROM samples s
-        WHERE s.sample_id IN (SELECT sample_id FROM verdicts WHERE passed IS NOT NULL) AND {where} ORDER BY 1""",
+        WHERE s.sample_id IN (SELECT sample_id FROM verdicts WHERE passed IS NOT NULL)
+          AND NOT starts_with(s.step, 'calibration.') AND {where} ORDER BY 1""",
     "imported": f"""
         SELECT s.rowid FROM requests s WHERE s.run_id = '{PROJECT_RUN}' AND s.step = '{STEP}' AND {{where}} ORDER BY 1""",
     "dpo": """

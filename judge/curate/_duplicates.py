@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from .._tokens import Array, fold
-from ._minhash import Edges, MinHashIndex
+from ._minhash import Edges, GramSets, MinHashIndex
 
 
 @dataclass(frozen=True)
@@ -82,10 +82,14 @@ def find_near(
     words: int = 2,
     same_numbers: bool = False,
     labels: Sequence[str | None] | Array | None = None,
+    parts: Iterable[str] | None = None,
     n_earlier: int = 0,
     seed: int = 0,
 ) -> list[Duplicate]:
     """Return the rows that are near duplicates of a better one, by :class:`MinHashIndex`.
+
+    ``parts``, one a row: a part of each text that has to be as similar too. Of two solutions of one long problem nearly all is
+    the problem: what tells them apart is the solution.
 
     ``labels``, one a row, or their numbers in an array: rows whose labels differ are no duplicates, since a small change that turns the label teaches most.
     """
@@ -93,6 +97,11 @@ def find_near(
         index.add(texts)
         rank = rank_rows(scores, n_earlier)
         edges = index.find(rank, fixed=n_earlier)
+    if parts is not None and len(edges.left):
+        with GramSets(words) as grams:
+            grams.add(parts)
+            alike = grams.jaccard(edges.left, edges.right) >= threshold
+        edges = Edges(edges.left[alike], edges.right[alike], edges.jaccard[alike])
     if labels is not None:
         coded = labels if isinstance(labels, np.ndarray) else _encode(labels)
         same = coded[edges.left] == coded[edges.right]

@@ -8,6 +8,7 @@ rate, prompt and state. Near duplicates take 250 bytes a row, twice that while t
 1 KB. There is no Python object for a row that stays; one that goes has one, some 500 bytes.
 """
 
+import itertools
 from array import array
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
@@ -318,7 +319,7 @@ class _Work:
                 "near",
                 lambda texts, s: find_near(
                     texts, s, config.near, words=config.near_words, same_numbers=config.same_numbers, n_earlier=n,
-                    labels=labels, seed=self.config.seed,
+                    labels=labels, parts=self._completions(before), seed=self.config.seed,
                 ),
                 before,
             )  # fmt: skip
@@ -338,6 +339,10 @@ class _Work:
             kept = self._ids[int(rows[d.kept - n])] if d.kept >= n else "an earlier iteration"
             found[int(rows[d.row - n])] = (f"{step} duplicate", f"of {kept}, similarity {d.similarity:.2f}")
         self.strike(step, found)
+
+    def _completions(self, before: Spool) -> Iterator[str]:
+        for _, completion, rejected in itertools.chain(before.read(), self._spool.read(self.alive)):
+            yield f"{completion}\n{rejected}" if rejected else completion
 
     def strike_beyond(self, per_prompt: int) -> None:
         """Take out what a prompt has beyond its best rows."""
