@@ -3,6 +3,7 @@
 from ..gen import Estimate, Progress
 from ._evaluate import read_scores
 from ._gate import Paired, Ruling, pair_items, rule
+from ._pair import LengthPreference, pair, read_length_preferences, steps_to_pair
 from ._report import ITERATION_COLUMNS, describe_outcome, iteration_cells, render_report, write_report
 from ._report_to import Reporter, SilentReporter
 from ._summary import Summary, summarize
@@ -12,6 +13,7 @@ from ._words import count, percent
 __all__ = [
     "ITERATION_COLUMNS",
     "Estimate",
+    "LengthPreference",
     "Paired",
     "Progress",
     "Reporter",
@@ -22,11 +24,14 @@ __all__ = [
     "count",
     "describe_outcome",
     "iteration_cells",
+    "pair",
     "pair_items",
     "percent",
+    "read_length_preferences",
     "read_scores",
     "render_report",
     "rule",
+    "steps_to_pair",
     "summarize",
     "write_report",
 ]

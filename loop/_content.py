@@ -17,6 +17,7 @@ from ..judge import Grader
 from ..prompts import Template, load_template
 from ..store import Store
 from ._draws import config_of
+from ._judges import ReadyJudge
 
 Content = dict[str, str]
 """What the recipe names, to the content id of what it holds."""
@@ -31,14 +32,17 @@ class EarlierRun:
 
 
 def describe_content(
-    recipe: Recipe, problems: str | None, splits: Sequence[Split], templates: Sequence[Template]
-) -> Content:
+    recipe: Recipe, problems: str | None, splits: Sequence[Split], templates: Sequence[Template], stages: Sequence[Stage],
+    grader: Grader, judges: Sequence[ReadyJudge],
+) -> Content:  # fmt: skip
     """Return the content id of each thing that the recipe names."""
     content: Content = {}
     if recipe.problems is not None and problems is not None:
         content[f"problems {recipe.problems.source}"] = problems
     content |= {f"suite {s.suite.name}, {s.name} split": s.content_id for s in splits}
-    return content | {f"template {t.name}": t.template_id for t in templates}
+    content |= {f"template {t.name}": t.template_id for t in templates}
+    content |= describe_generators(stages) | describe_verifier(recipe, grader)
+    return content | {what: known for judge in judges for what, known in judge.content.items()}
 
 
 def describe_generators(stages: Sequence[Stage]) -> Content:

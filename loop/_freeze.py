@@ -5,7 +5,7 @@ from pathlib import Path
 
 from ..config import Recipe
 from ..errors import RecipeError
-from ..gen import SOLVE
+from ..gen import SOLVE, Step
 from ..judge import Decontaminator, Freezer, Grader, Rules
 from ..store import Store
 
@@ -20,12 +20,11 @@ def make_rules(recipe: Recipe, grader: Grader) -> Rules:
 
 
 def make_freezer(
-    store: Store, recipe: Recipe, grader: Grader, decontaminator: Decontaminator, model: Path, *, run_id: str,
-    iteration: int, seed: int,
-) -> Freezer:  # fmt: skip
+    store: Store, recipe: Recipe, grader: Grader, decontaminator: Decontaminator, model: Path, scope: Step, *, seed: int
+) -> Freezer:
     """Return what freezes the snapshots of an iteration; tokens are those of ``model``, a folder."""
     counter = make_token_counter(recipe, model)
-    return Freezer(store, run_id, iteration, make_rules(recipe, grader), decontaminator, seed, counter)
+    return Freezer(store, scope.run_id, scope.iteration, make_rules(recipe, grader), decontaminator, seed, counter)
 
 
 def make_token_counter(recipe: Recipe, model: Path) -> Callable[[str], int] | None:

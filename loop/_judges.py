@@ -13,7 +13,8 @@ from ..errors import RecipeError
 from ..gen import load_samples
 from ..judge import Case, Grader, make_grader, verdict_row
 from ..judge.judges import Judge, make_judge
-from ..schema import VerdictRow, content_id, hash_files
+from ..prompts import load_template
+from ..schema import content_id, hash_files
 from ..store import Store
 
 DEFAULT_CONSTITUTION = "default"
@@ -53,20 +54,21 @@ class ReadyJudge:
         return f"{self.config.name}@{content_id('jdg', shape)[4:12]}"
 
 
-def make_judges(recipe: Recipe, base: Path) -> list[ReadyJudge]:
+def make_judges(recipe: Recipe, root: Path, base: Path) -> list[ReadyJudge]:
     """Return the recipe's judges.
 
     Args:
+        root: the project's folder, where its own templates are.
         base: folder that paths start from.
 
     Raises:
         RecipeError: a judge's settings are wrong, or its model is not named.
         NotFoundError: a file or verifier that it names is not there.
     """
-    return [_make(config, recipe.engine, base) for config in recipe.judges]
+    return [_make(config, recipe.engine, root, base) for config in recipe.judges]
 
 
-def _make(config: JudgeConfig, engine: EngineConfig, base: Path) -> ReadyJudge:
+def _make(config: JudgeConfig, engine: EngineConfig, root: Path, base: Path) -> ReadyJudge:
     place = f"recipe, judge {config.name}"
     if config.kind == CODE:
         grader = make_grader(VerifierConfig(name=str(config.verifier), options=config.options), base, place)
@@ -90,7 +92,9 @@ def _make(config: JudgeConfig, engine: EngineConfig, base: Path) -> ReadyJudge:
         labels = (base / Path(config.calibration.labels).expanduser()).absolute()
         require_file(labels, f"{place}, calibration.labels", expected="a file of rows with people's labels")
         content[f"labels {config.calibration.labels}"] = hash_files([labels])
-    return ReadyJudge(config, make_judge(settings, place), None, labels, content)
+    judge = make_judge(settings, place)
+    content |= {f"template {name}": load_template(name, root).template_id for name in judge.templates}
+    return ReadyJudge(config, judge, None, labels, content)
 
 
 def _named(what: str, content: str | None) -> dict[str, str]:
@@ -113,12 +117,9 @@ def judge_by_code(store: Store, ready: ReadyJudge, grader: Grader, sample_ids: S
     done = {i for (i,) in store.query("SELECT sample_id FROM verdicts WHERE judge = ?", [ready.filed])}
     left = [i for i in sample_ids if i not in done]
     for start in range(0, len(left), PAGE):
-        rows: list[VerdictRow] = []
-        for item in load_samples(store, left[start : start + PAGE]):
-            rows.append(
-                verdict_row(item.input_id, grader.judge_case(_case(dict(item.values), ready.config)), ready.filed)
-            )
-        store.append(rows)
+        items = load_samples(store, left[start : start + PAGE])
+        cases = [(i.input_id, _case(dict(i.values), ready.config)) for i in items]
+        store.append([verdict_row(i, grader.judge_case(case), ready.filed) for i, case in cases])
     store.fold()
     return len(sample_ids)
 

@@ -3,15 +3,15 @@
 from dataclasses import dataclass
 from typing import Any
 
-from ..config import Recipe
-from ..gen import ON_POLICY
+from ..config import PairConfig, Recipe
+from ..gen import ON_POLICY, SOLVE
 from ..judge import Scope, make_pairs
 from ..judge.calibration import binomial_p
 from ..store import Project, Store, run_query
 from ._report_to import Reporter
 from ._words import count
 
-ALL = "import"
+IMPORTED = "import"
 """The step of imported sets' samples."""
 UNEVEN = 0.6
 """Share of pairs with the longer one chosen (or the shorter) from which on a preference for length is warned of."""
@@ -83,21 +83,19 @@ def steps_to_pair(recipe: Recipe, *, in_a_run: bool = True) -> tuple[str, ...]:
     """Return the steps whose samples are paired."""
     if recipe.pairs.steps:
         return recipe.pairs.steps
-    return (ON_POLICY,) if in_a_run else (*(s.step for s in recipe.generate), ALL)
+    if in_a_run:
+        return (ON_POLICY,)
+    return (*(s.step for s in recipe.generate), *((SOLVE,) if recipe.problems else ()), IMPORTED)
 
 
-def pair(
-    store: Store, recipe: Recipe, reporter: Reporter, iteration: int, *, run_id: str, verifier: str, seed: int,
-    in_a_run: bool = True,
-) -> int:  # fmt: skip
+def pair(store: Store, reporter: Reporter, scope: Scope, config: PairConfig, *, verifier: str, seed: int) -> int:
     """Make the pairs of an iteration and tell how many, and what they prefer."""
-    reporter.begin(f"[{iteration}] pair", unit="prompts")
-    scope = Scope(run_id, iteration, steps_to_pair(recipe, in_a_run=in_a_run))
-    n = make_pairs(store, scope, recipe.pairs, verifier=verifier, seed=seed)
-    found = [p for p in read_length_preferences(store.project, run_id) if p.iteration == iteration]
+    reporter.begin(f"[{scope.iteration}] pair", unit="prompts")
+    n = make_pairs(store, scope, config, verifier=verifier, seed=seed)
+    found = [p for p in read_length_preferences(store.project, scope.run_id) if p.iteration == scope.iteration]
     shares = "; ".join(f"{p.kind}: the longer one chosen in {100 * p.share:.0f} %" for p in found)
     reporter.end(f"{count(n, 'pair')}" + (f"; {shares}" if shares else ""))
     for one in found:
         if one.warning:
-            reporter.say(f"[{iteration}] warning: {one.warning}")
+            reporter.say(f"[{scope.iteration}] warning: {one.warning}")
     return n

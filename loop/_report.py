@@ -47,6 +47,7 @@ def render_report(summary: Summary) -> str:
                 for f in summary.funnel
             ],
         ),
+        *_lengths_part(summary),
         "## All scores",
         _table(
             ["iteration", "stage", "suite", "split", "metric", "score", "n", "Δ", "p", "role"],
@@ -116,6 +117,26 @@ def describe_outcome(summary: Summary) -> str:
 
 def _overall_part(summary: Summary) -> list[str]:
     return ["## Champion against the first model", describe_outcome(summary)]
+
+
+def _lengths_part(summary: Summary) -> list[str]:
+    if not summary.lengths:
+        return []
+    rows = [
+        [
+            p.iteration, p.kind, p.pairs, f"{100 * p.share:.1f} %", f"{p.p_value:.2g}",
+            "" if p.correlation is None else f"{p.correlation:+.2f}", round(p.chosen_chars), round(p.rejected_chars),
+        ]
+        for p in summary.lengths
+    ]  # fmt: skip
+    columns = ["iteration", "kind", "n", "longer one chosen", "p", "correlation", "characters, chosen", "rejected"]
+    return [
+        "## Pairs and length",
+        "How often the longer completion of a pair is the chosen one (equal lengths count half; p: exact binomial test against "
+        "one half), and the point-biserial correlation of being chosen with length.",
+        _table(columns, rows),
+        *(f"Warning: {p.warning}." for p in summary.lengths if p.warning),
+    ]
 
 
 def _examples_part(summary: Summary) -> list[str]:

@@ -7,6 +7,7 @@ from typing import Any
 from ..errors import NotFoundError
 from ..store import Project, run_query
 from ._gate import Paired
+from ._pair import LengthPreference, read_length_preferences
 
 Row = dict[str, Any]
 
@@ -24,6 +25,7 @@ class Summary:
         overall: final champion against the first, per suite, split and metric; empty while nothing was promoted.
         examples: items that the final champion gets right and the first did not, and the other way round.
         log: training losses.
+        lengths: what the run's pairs prefer besides quality.
         left_out: training stages that had too few rows: iteration, step, reason.
     """
 
@@ -37,6 +39,7 @@ class Summary:
     examples: list[Row]
     log: list[Row]
     left_out: list[Row]
+    lengths: list[LengthPreference]
 
     @property
     def promoted(self) -> list[Row]:
@@ -75,10 +78,11 @@ def summarize(project: Project, run_id: str | None = None) -> Summary:
         left_out=_rows(
             project, f"SELECT iteration, step, reason FROM drops WHERE {where} AND step LIKE '%/train' ORDER BY ALL"
         ),
+        lengths=read_length_preferences(project, run["run_id"]),
     )
 
 
-_ORDER = "list_position(['problems', 'import', 'import/verify', 'solve', 'solve/verify', 'sft/snapshot', 'on-policy', 'on-policy/verify', 'pair', 'dpo/snapshot', 'sft/train', 'dpo/train'], step)"
+_ORDER = "list_position(['problems', 'import', 'import/verify', 'solve', 'solve/verify', 'sft/curate', 'sft/snapshot', 'on-policy', 'on-policy/verify', 'pair', 'pair/items', 'dpo/curate', 'dpo/snapshot', 'sft/train', 'dpo/train'], step)"
 
 
 def _rows(project: Project, sql: str) -> list[Row]:

@@ -7,7 +7,7 @@ killed and started again therefore walks the same path, finds what is done, and 
 from collections.abc import Sequence
 from pathlib import Path
 
-from ..config import Recipe
+from ..config import PairConfig, Recipe
 from ..errors import RecipeError
 from ..eval import Split, prepare_suites
 from ..gen import (
@@ -23,13 +23,13 @@ from ..gen import (
     make_stages,
     read_problems,
 )
-from ..judge import Decontaminator, EvalText, Freezer, Grader, make_grader, verify_samples
+from ..judge import Decontaminator, EvalText, Freezer, Grader, Scope, make_grader, verify_samples
 from ..llm import find_vllm_python
 from ..schema import content_id, seed_from
 from ..store import Project, Store
 from ..train import Checkpoint, check_keys
 from ._checkpoints import Checkpoints
-from ._content import describe_content, describe_generators, describe_verifier, load_templates
+from ._content import describe_content, load_templates
 from ._decide import check_metrics, decide, record_baseline
 from ._describe import describe_draws, describe_progress
 from ._draws import config_of, plan_problems, require_complete
@@ -42,7 +42,7 @@ from ._import import import_file
 from ._iterations import Iterations
 from ._judge import Bench
 from ._judges import ReadyJudge, make_judges
-from ._pair import pair
+from ._pair import pair, steps_to_pair
 from ._report_to import Reporter
 from ._run import describe_change, record_run, resolve_first_model
 from ._train import train
@@ -101,10 +101,10 @@ class Wheel:
         if problems is not None:
             self._grader.check_columns(problems.columns, "recipe, verifier, options")
         self.splits = prepare_suites(project, recipe.suites, self.base)
-        content = describe_content(recipe, problem_set_id, self.splits, templates) | describe_generators(self._stages)
-        content |= describe_verifier(recipe, self._grader)
-        self._judges = make_judges(recipe, self.base)
-        content |= {what: known for judge in self._judges for what, known in judge.content.items()}
+        self._judges = make_judges(recipe, project.root, self.base)
+        content = describe_content(
+            recipe, problem_set_id, self.splits, templates, self._stages, self._grader, self._judges
+        )
         self.run_id = content_id("run", [recipe.identity(), first.revision, content])
         self.store.open()
         if change := describe_change(self.store, self.run_id, recipe, first, content):
@@ -192,19 +192,19 @@ class Wheel:
         """
         if self.recipe.train.dpo is None:
             return None
-        step = self._step(iteration, ON_POLICY)
-        plan_problems(self.store, self.recipe, self._problem_ids, step)
-        if stopped := self._draw(step, sft):
-            end_early(iteration, ON_POLICY, stopped)
-        self.pair(iteration)
+        if ON_POLICY in steps_to_pair(self.recipe):
+            step = self._step(iteration, ON_POLICY)
+            plan_problems(self.store, self.recipe, self._problem_ids, step)
+            if stopped := self._draw(step, sft):
+                end_early(iteration, ON_POLICY, stopped)
+        self.pair(iteration, steps_to_pair(self.recipe))
         return self.train_on_pairs(iteration, sft)
 
-    def pair(self, iteration: int) -> int:
-        """Make preference pairs of what is judged, and say what they prefer; return how many."""
-        return pair(
-            self.store, self.recipe, self.reporter, iteration, run_id=self.run_id, verifier=self._grader.judge,
-            seed=self._seed(iteration, "pair"),
-        )  # fmt: skip
+    def pair(self, iteration: int, steps: Sequence[str], config: PairConfig | None = None) -> int:
+        """Make preference pairs of the judged samples of ``steps``, and say what they prefer; return how many."""
+        scope, seed = Scope(self.run_id, iteration, tuple(steps)), self._seed(iteration, "pair")
+        rules = config or self.recipe.pairs
+        return pair(self.store, self.reporter, scope, rules, verifier=self._grader.judge, seed=seed)
 
     def train_on_pairs(self, iteration: int, parent: Checkpoint) -> Checkpoint | None:
         """Curate and freeze the iteration's pairs, and train DPO on them from ``parent``."""
@@ -316,11 +316,9 @@ class Wheel:
         return self._decontaminator
 
     def _freezer(self, iteration: int, seed: int) -> Freezer:
-        model = self.checkpoints.resolve(self.checkpoints.first())
-        return make_freezer(
-            self.store, self.recipe, self._grader, self._decontaminate(), Path(model.path), run_id=self.run_id,
-            iteration=iteration, seed=seed,
-        )  # fmt: skip
+        model = Path(self.checkpoints.resolve(self.checkpoints.first()).path)
+        scope = self._step(iteration, "curate")
+        return make_freezer(self.store, self.recipe, self._grader, self._decontaminate(), model, scope, seed=seed)
 
     def _step(self, iteration: int, name: str) -> Step:
         return Step(self.run_id, iteration, name)
