@@ -72,7 +72,7 @@ def pairs_command(
     """Make preference pairs: prompt, chosen, rejected.
 
     From the verdicts of judges and verifiers, by the recipe's pairs: key, of all steps and imported sets; without a recipe by
-    --kind. Pairs that imported sets and generators brought go through the same rules. flywheel export --what dpo writes them.
+    --kind. Pairs that imported sets and generators brought go through the same rules. flywheel export --format trl-dpo --what dpo writes them.
     """
     changes: dict[str, Any] = {"per_problem": per_prompt, "near": near, "length_balanced": length_balanced or None}
     changes["kinds"] = [_kind(k, judge, margin) for k in kinds] or None

@@ -22,7 +22,7 @@ from ..config import VERDICT_KINDS, PairConfig, PairKind
 from ..schema import DropRow, content_id, utc_now
 from ..store import Store
 from ._decontaminate import split_words
-from ._rows import insert_drops
+from ._rows import replace_drops
 
 STEP = "pair"
 ITEMS = "pair/items"
@@ -91,8 +91,8 @@ def make_pairs(store: Store, scope: Scope, config: PairConfig, *, verifier: str,
     store.replan(scope.run_id, scope.iteration, ITEMS, made.plan)
     for start in range(0, len(made.pairs), BATCH):
         store.insert("pairs", made.pairs[start : start + BATCH], key="pair_id")
-    for start in range(0, len(made.drops), BATCH):
-        insert_drops(store, made.drops[start : start + BATCH])
+    for step in (STEP, ITEMS):
+        replace_drops(store, scope.run_id, scope.iteration, step, [d for d in made.drops if d.step == step])
     return len(made.plan) - sum(d.step == ITEMS for d in made.drops)
 
 

@@ -10,7 +10,7 @@ Memory: rows lie in temporary files; see :mod:`.curate._pipeline` for what is he
 import hashlib
 import os
 import random
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,7 +21,7 @@ from ..config import CurationConfig, DecontaminateConfig, DifficultyConfig, Sele
 from ..schema import DropRow, content_id, utc_now
 from ..store import Spooled, Store
 from ._decontaminate import Decontaminator
-from ._rows import insert_drops
+from ._rows import replace_drops
 from ._training_rows import TrainingRow, read_accepted, read_earlier, read_pairs, rows_of
 from .curate import Curated, curate, order_rows
 
@@ -120,8 +120,8 @@ class Freezer:
             earlier=self._known(earlier, replay),
             per_prompt=per_prompt,
         )
-        self._drop(step, rows, [(i, f"failed by {judge.partition('@')[0]}", judge) for i, judge in failed])
-        self._drop(step, rows, _reasons(made, places))
+        struck = [(i, f"failed by {judge.partition('@')[0]}", judge) for i, judge in failed]
+        self._drop(step, rows, [*struck, *_reasons(made, places)])
         return [int(i) for i in places[made.order]]
 
     def _config(self, stage: str) -> CurationConfig:
@@ -154,22 +154,17 @@ class Freezer:
         self._drop(step, earlier, [(i, *why) for i, why in found.items()])
         return [i for i in replay if i not in found]
 
-    def _drop(self, step: str, rows: Spooled, gone: Iterable[tuple[int, str, str]]) -> None:
-        """Put rows that go on record, some at a time."""
-        gone = list(gone)
-        for start in range(0, len(gone), BATCH):
-            part = gone[start : start + BATCH]
-            found = rows_of(rows, [place for place, _, _ in part])
-            insert_drops(
-                self.store,
-                [
-                    DropRow(
-                        content_id("drop", [self.run_id, self.iteration, step, row.row_id]), self.run_id, self.iteration,
-                        step, reason, row.row_id, None, row.text, evidence=evidence,
-                    )
-                    for row, (_, reason, evidence) in zip(found, part, strict=True)
-                ],
-            )  # fmt: skip
+    def _drop(self, step: str, rows: Spooled, gone: Sequence[tuple[int, str, str]]) -> None:
+        """Put the rows that go at a step on record, with their texts."""
+        found = rows_of(rows, [place for place, _, _ in gone])
+        drops = [
+            DropRow(
+                content_id("drop", [self.run_id, self.iteration, step, row.row_id]), self.run_id, self.iteration, step,
+                reason, row.row_id, None, row.text, evidence=evidence,
+            )
+            for row, (_, reason, evidence) in zip(found, gone, strict=True)
+        ]  # fmt: skip
+        replace_drops(self.store, self.run_id, self.iteration, step, drops)
 
     def _freeze(
         self, stage: str, fmt: str, fresh: Spooled, kept: Sequence[int], earlier: Spooled, replay: Sequence[int]

@@ -5,8 +5,11 @@ SELECT DISTINCT p.rejected_sample_id AS sample_id FROM pairs p WHERE p.kind <> '
 COMMENT ON VIEW worse_samples IS 'The worse samples of imported pairs and of those that generators make: nothing to imitate.';
 
 CREATE OR REPLACE VIEW unused_pairs AS
-SELECT DISTINCT input_id AS pair_id FROM drops WHERE step = 'pair/items';
-COMMENT ON VIEW unused_pairs IS 'Pairs that the rules of a recipe left out: near-identical ones, too many of a prompt, too many with the longer one chosen.';
+SELECT input_id AS pair_id FROM drops WHERE step = 'pair/items'
+UNION
+SELECT pair_id FROM pairs
+WHERE prompt_id IS NOT NULL AND pair_id NOT IN (SELECT input_id FROM plans WHERE step = 'pair/items');
+COMMENT ON VIEW unused_pairs IS 'Pairs that the rules in use leave out: near-identical ones, too many of a prompt, too many with the longer one chosen, and those that other rules had made.';
 
 CREATE OR REPLACE VIEW current_chunks AS
 SELECT DISTINCT chunk_id FROM document_chunks
@@ -135,7 +138,9 @@ counted AS (
     WHERE input_id = 'curated rows' AND ends_with(step, '/snapshot') GROUP BY ALL
     UNION ALL
     SELECT n.run_id, n.iteration, n.stage || '/snapshot', 0, count(*)
-    FROM snapshots n JOIN snapshot_rows x USING (snapshot_id) WHERE n.run_id IS NOT NULL GROUP BY ALL
+    FROM snapshots n JOIN snapshot_rows x USING (snapshot_id)
+    WHERE n.run_id IS NOT NULL AND n.snapshot_id IN (
+        SELECT arg_max(snapshot_id, created_at) FROM snapshots GROUP BY run_id, iteration, stage) GROUP BY ALL
 ),
 failed AS (
     SELECT s.run_id, s.iteration, s.step || '/verify' AS step, v.reason, count(*)::BIGINT AS dropped
