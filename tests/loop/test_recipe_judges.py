@@ -9,7 +9,7 @@ from flywheel.config import load_recipe
 from flywheel.errors import RecipeError
 from flywheel.loop import SilentReporter, Wheel, steps_to_pair
 from flywheel.store import Project
-from support import run_cli, sql, write_jsonl
+from support import make_mini_project, run_cli, sql, write_jsonl
 from support_flow import make_flow_project
 
 OWN = """
@@ -200,4 +200,64 @@ def test_what_a_recipe_says_wrongly_of_judges_is_told_with_the_key(tmp_path, end
     ):
         folder = make_project(tmp_path / judge["name"], judges=[judge])
         with pytest.raises(Exception, match=message), opened(folder, server.env):
+            pass
+
+
+VERIFIER = """
+from flywheel.judge import CannotJudge, Verdict, verifier
+
+
+@verifier("says", version=3, needs=("words",), options={"most": 9})
+def says(case, options):
+    \"\"\"Pass completions that have the row's words, and end in its reference.\"\"\"
+    if not isinstance(case.expected, list):
+        raise CannotJudge("bad reference", repr(case.expected))
+    has = all(word in case.completion for word in case.fields["words"])
+    return Verdict(has and case.completion.split()[-1] in case.expected, None, "said" if has else "not said", case.fields["id"])
+"""
+
+
+def make_solved(folder, rows, **more):
+    make_mini_project(
+        folder, engine={"kind": "openai", "model": "fake-teacher"}, solve={"draws": 2, "problems": 9}, **more
+    )
+    write_jsonl(folder / "rows.jsonl", rows)
+    (folder / "own.py").write_text(VERIFIER)
+    return folder
+
+
+def test_any_verifier_judges_problems_of_any_columns(tmp_path, endpoint, none):
+    rows = [
+        {
+            "id": f"r{i}",
+            "data": {"claim": f"Claim {i}"},
+            "gold": ["yes", "sure"] if i else "?",
+            "words": ["think", "y"[: i % 2]],
+        }
+        for i in range(4)
+    ]
+    rows.append({"id": "bad", "data": {"claim": "No gold"}})
+    problems = {"source": "rows.jsonl", "format": {"question": "data.claim", "answer": "gold"}}
+    folder = make_solved(tmp_path / "p", rows, problems=problems, verifier={"name": "own.py", "options": {"most": 5}})
+    with opened(folder, endpoint(none, says="I think yes").env) as wheel:
+        assert wheel.generate(1) is None
+        first = wheel.run_id
+    lines = funnel(folder)
+    assert (lines["problems"]["kept"], lines["problems"]["reason"]) == (4, "nothing under 'gold': 1")
+    assert (lines["solve/verify"]["kept"], lines["solve/verify"]["reason"]) == (6, "bad reference: 2")
+    said = sql(folder, "select distinct judge, passed, reason, evidence from verdicts where passed order by evidence")
+    assert [(v["judge"], v["reason"], v["evidence"]) for v in said] == [("says@3", "said", f"r{i}") for i in (1, 2, 3)]
+    (folder / "own.py").write_text(VERIFIER.replace("in case.expected", "not in case.expected"))
+    with opened(folder, {"OPENAI_BASE_URL": "http://127.0.0.1:9/v1"}) as wheel:
+        assert wheel.run_id != first, "another verifier is another run"
+
+
+def test_wrong_verifiers_are_refused_before_anything_is_asked(tmp_path):
+    rows = [{"claim": "Claim", "gold": "yes"}]
+    problems = {"source": "rows.jsonl", "format": {"question": "claim", "answer": "gold"}}
+    for i, (verifier, message) in enumerate(
+        (("maths", "did you mean 'math'"), ({"name": "exact", "options": {"cases": 1}}, "cases"))
+    ):
+        folder = make_solved(tmp_path / str(i), rows, problems=problems, verifier=verifier)
+        with pytest.raises(Exception, match=message), opened(folder, {}):
             pass
