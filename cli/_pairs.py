@@ -123,7 +123,7 @@ def _pair_project(project: Project, config: PairConfig, seed: int) -> None:
         with store.run_lock("flywheel pairs"):
             store.open()
             scope = Scope(PROJECT_RUN, 0, config.steps or ("import",))
-            pair(store, reporter, scope, config, verifier=MATH_JUDGE, seed=seed_from(seed, "pair") % (1 << 31))
+            pair(store, reporter, scope, config, MATH_JUDGE, seed=seed_from(seed, "pair") % (1 << 31))
             store.close()
     finally:
         reporter.close()

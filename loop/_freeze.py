@@ -1,12 +1,13 @@
 """What freezes an iteration's snapshots, as the recipe has it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from ..config import Recipe
 from ..errors import RecipeError
+from ..eval import Split
 from ..gen import SOLVE, Step
-from ..judge import Decontaminator, Freezer, Grader, Rules
+from ..judge import Decontaminator, EvalText, Freezer, Grader, Rules
 from ..store import Store
 
 
@@ -17,6 +18,12 @@ def make_rules(recipe: Recipe, grader: Grader) -> Rules:
         recipe.curate, recipe.select, recipe.decontaminate, grader.judge, tuple(j.name for j in judges),
         tuple(j.name for j in judges if j.must_pass),
     )  # fmt: skip
+
+
+def make_decontaminator(recipe: Recipe, splits: Sequence[Split]) -> Decontaminator:
+    """Return what knows the items of every suite."""
+    items = (EvalText(s.suite.name, s.name, item, text) for s in splits for item, text in s.texts())
+    return Decontaminator(items, recipe.decontaminate)
 
 
 def make_freezer(

@@ -10,7 +10,7 @@ from typing import Any
 
 from ..config import CODE, EngineConfig, JudgeConfig, Recipe, VerifierConfig, read_text, require_file
 from ..errors import RecipeError
-from ..gen import load_samples
+from ..gen import ProblemSet, load_samples
 from ..judge import Case, Grader, make_grader, verdict_row
 from ..judge.judges import Judge, make_judge
 from ..prompts import load_template
@@ -52,6 +52,19 @@ class ReadyJudge:
             raise RuntimeError("what a model says is filed under its name too")
         shape = [self.grader.judge, dict(self.grader.options), self.config.map, self.grader.code_id]
         return f"{self.config.name}@{content_id('jdg', shape)[4:12]}"
+
+
+def make_verifier(recipe: Recipe, problems: ProblemSet | None, base: Path) -> Grader:
+    """Return the verifier of the recipe's problems.
+
+    Raises:
+        NotFoundError: there is none of that name.
+        RecipeError: its options are wrong, or name a column that the problems lack.
+    """
+    grader = make_grader(recipe.verifier, base, "recipe, verifier")
+    if problems is not None:
+        grader.check_columns(problems.columns, "recipe, verifier, options")
+    return grader
 
 
 def make_judges(recipe: Recipe, root: Path, base: Path) -> list[ReadyJudge]:

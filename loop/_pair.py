@@ -88,7 +88,7 @@ def steps_to_pair(recipe: Recipe, *, in_a_run: bool = True) -> tuple[str, ...]:
     return (*(s.step for s in recipe.generate), *((SOLVE,) if recipe.problems else ()), IMPORTED)
 
 
-def pair(store: Store, reporter: Reporter, scope: Scope, config: PairConfig, *, verifier: str, seed: int) -> int:
+def pair(store: Store, reporter: Reporter, scope: Scope, config: PairConfig, verifier: str, *, seed: int) -> int:
     """Make the pairs of an iteration and tell how many, and what they prefer."""
     reporter.begin(f"[{scope.iteration}] pair", unit="prompts")
     n = make_pairs(store, scope, config, verifier=verifier, seed=seed)

@@ -23,7 +23,7 @@ from ..gen import (
     make_stages,
     read_problems,
 )
-from ..judge import Decontaminator, EvalText, Freezer, Grader, Scope, make_grader, verify_samples
+from ..judge import Decontaminator, Freezer, Grader, Scope, verify_samples
 from ..llm import find_vllm_python
 from ..schema import content_id, seed_from
 from ..store import Project, Store
@@ -35,13 +35,13 @@ from ._describe import describe_draws, describe_progress
 from ._draws import config_of, plan_problems, require_complete
 from ._engines import Engines
 from ._evaluate import evaluate
-from ._freeze import make_freezer
+from ._freeze import make_decontaminator, make_freezer
 from ._gate import Ruling
 from ._generate import Generation, end_early
 from ._import import import_file
 from ._iterations import Iterations
 from ._judge import Bench
-from ._judges import ReadyJudge, make_judges
+from ._judges import ReadyJudge, make_judges, make_verifier
 from ._pair import pair, steps_to_pair
 from ._report_to import Reporter
 from ._run import describe_change, record_run, resolve_first_model
@@ -97,14 +97,11 @@ class Wheel:
         templates = load_templates(recipe, project.root, self._stages)
         problems = read_problems(recipe.problems, self.base) if recipe.problems is not None else None
         problem_set_id = None if problems is None else problems.content_id
-        self._grader = make_grader(recipe.verifier, self.base, "recipe, verifier")
-        if problems is not None:
-            self._grader.check_columns(problems.columns, "recipe, verifier, options")
+        self._grader = make_verifier(recipe, problems, self.base)
         self.splits = prepare_suites(project, recipe.suites, self.base)
         self._judges = make_judges(recipe, project.root, self.base)
-        content = describe_content(
-            recipe, problem_set_id, self.splits, templates, self._stages, self._grader, self._judges
-        )
+        known = (self._stages, self._grader, self._judges)
+        content = describe_content(recipe, problem_set_id, self.splits, templates, *known)
         self.run_id = content_id("run", [recipe.identity(), first.revision, content])
         self.store.open()
         if change := describe_change(self.store, self.run_id, recipe, first, content):
@@ -171,10 +168,6 @@ class Wheel:
                 return self._draw(self._step(iteration, SOLVE), teacher)
         return None
 
-    def judge(self, iteration: int, steps: Sequence[str]) -> Stop | None:
-        """Let the recipe's judges judge the samples of ``steps``; return why it ended early, if it did."""
-        return self.bench(iteration).run_all(self._judges, steps)
-
     def train_sft(self, iteration: int) -> Checkpoint | None:
         """Curate and freeze the accepted completions, and train on them; None when there are too few."""
         require_complete(self.store, self._step(iteration, SOLVE))
@@ -203,8 +196,7 @@ class Wheel:
     def pair(self, iteration: int, steps: Sequence[str], config: PairConfig | None = None) -> int:
         """Make preference pairs of the judged samples of ``steps``, and say what they prefer; return how many."""
         scope, seed = Scope(self.run_id, iteration, tuple(steps)), self._seed(iteration, "pair")
-        rules = config or self.recipe.pairs
-        return pair(self.store, self.reporter, scope, rules, verifier=self._grader.judge, seed=seed)
+        return pair(self.store, self.reporter, scope, config or self.recipe.pairs, self._grader.judge, seed=seed)
 
     def train_on_pairs(self, iteration: int, parent: Checkpoint) -> Checkpoint | None:
         """Curate and freeze the iteration's pairs, and train DPO on them from ``parent``."""
@@ -243,7 +235,7 @@ class Wheel:
         progress = generation.run(only=only, max_tokens=max_tokens)
         verify_samples(self.store, self.run_id, iteration, SOLVE, self._grader)
         self.reporter.end(describe_progress(progress))
-        return progress.stopped
+        return progress.stopped or self.judge(iteration, [s.name for s in self._all_stages(iteration)])
 
     def estimate(self, iteration: int) -> list[Estimate]:
         """Return what ``generate`` would ask and cost, without asking."""
@@ -276,6 +268,10 @@ class Wheel:
         self.reporter.end(describe_progress(progress))
         return progress.stopped or self.judge(iteration, [s.name for s in self._stages])
 
+    def judge(self, iteration: int, steps: Sequence[str]) -> Stop | None:
+        """Let the recipe's judges judge the samples of ``steps``; return why it ended early, if it did."""
+        return self.bench(iteration).run_all(self._judges, steps)
+
     def _draw(self, step: Step, checkpoint: Checkpoint | None) -> Stop | None:
         """Draw and verify what is planned for a step, by a checkpoint or for None the endpoint; return why it ended early."""
         total = count_planned(self.store, step)
@@ -301,9 +297,8 @@ class Wheel:
 
     def bench(self, iteration: int) -> Bench:
         """Return what lets judges judge an iteration's samples."""
-        return Bench(
-            self.store, self.recipe, self.reporter, self._engines, self._teacher(iteration), self.run_id, iteration
-        )
+        teacher = self._teacher(iteration)
+        return Bench(self.store, self.recipe, self.reporter, self._engines, teacher, self.run_id, iteration)
 
     def _teacher(self, iteration: int) -> Checkpoint | None:
         """Return the checkpoint that generates; None for an endpoint."""
@@ -311,8 +306,7 @@ class Wheel:
 
     def _decontaminate(self) -> Decontaminator:
         if self._decontaminator is None:
-            items = (EvalText(s.suite.name, s.name, item, text) for s in self.splits for item, text in s.texts())
-            self._decontaminator = Decontaminator(items, self.recipe.decontaminate)
+            self._decontaminator = make_decontaminator(self.recipe, self.splits)
         return self._decontaminator
 
     def _freezer(self, iteration: int, seed: int) -> Freezer:
