@@ -22,6 +22,7 @@ from ..schema import DropRow, content_id, utc_now
 from ..store import Spooled, Store
 from ._decontaminate import Decontaminator
 from ._rows import replace_drops
+from ._tokens import Array
 from ._training_rows import TrainingRow, read_accepted, read_earlier, read_pairs, rows_of
 from .curate import Curated, curate, order_rows
 
@@ -105,13 +106,12 @@ class Freezer:
 
     def _curate(
         self, stage: str, rows: Spooled, entered: tuple[str, int], earlier: Spooled, replay: Sequence[int], per_prompt: int
-    ) -> list[int]:  # fmt: skip
+    ) -> Array:  # fmt: skip
         """Return the places of the rows that stay, in the order of training; the others are drops with their evidence."""
         step = f"{stage}/curate"
         self.store.replan(self.run_id, self.iteration, step, [entered])
         failed = [(i, row.failed_by) for i, row in enumerate(rows_of(rows)) if row.failed_by]
-        gone = {i for i, _ in failed}
-        places = np.array([i for i in range(rows.n) if i not in gone], np.int64) if gone else np.arange(rows.n)
+        places = np.delete(np.arange(rows.n), [i for i, _ in failed])
         made = curate(
             (row.as_curated() for row in rows_of(rows) if not row.failed_by),
             self._config(stage),
@@ -122,7 +122,8 @@ class Freezer:
         )
         struck = [(i, f"failed by {judge.partition('@')[0]}", judge) for i, judge in failed]
         self._drop(step, rows, [*struck, *_reasons(made, places)])
-        return [int(i) for i in places[made.order]]
+        kept: Array = places[made.order]
+        return kept
 
     def _config(self, stage: str) -> CurationConfig:
         """Return curation without the order, which is that of the whole snapshot, and for pairs without a selection."""
@@ -167,53 +168,57 @@ class Freezer:
         replace_drops(self.store, self.run_id, self.iteration, step, drops)
 
     def _freeze(
-        self, stage: str, fmt: str, fresh: Spooled, kept: Sequence[int], earlier: Spooled, replay: Sequence[int]
+        self, stage: str, fmt: str, fresh: Spooled, kept: Array, earlier: Spooled, replay: Sequence[int]
     ) -> Snapshot:  # fmt: skip
         """Write the rows, fresh and replayed, in the order of training."""
         order = self._order(fresh, kept, earlier, replay)
         rows = _Joined(fresh, kept, earlier, replay)
         work = self.store.project.snapshots / f".{stage}-{self.iteration}.part"
         digest = hashlib.blake2b(digest_size=20)
-        ids: list[list[str]] = [[], []]
+        members: list[pa.Table] = []
         with work.open("w", encoding="utf-8") as stream:
-            for row in rows.in_order(order):
-                line = row.as_trl() + "\n"
-                stream.write(line)
-                digest.update(f"{row.row_id}\t{line}".encode("utf-8", "surrogatepass"))
-                ids[0].append(row.sample_id)
-                ids[1].append(row.row_id)
+            for start in range(0, len(order), BATCH):
+                part = list(rows.take(order[start : start + BATCH]))
+                lines = [row.as_trl() + "\n" for row in part]
+                stream.writelines(lines)
+                for row, line in zip(part, lines, strict=True):
+                    digest.update(f"{row.row_id}\t{line}".encode("utf-8", "surrogatepass"))
+                members.append(_members(part, start))
         rules = {k: v if isinstance(v, str | tuple) else v.model_dump(mode="json") for k, v in vars(self.rules).items()}
         snapshot_id = content_id(
             "snap", [self.run_id, self.iteration, stage, fmt, rules, len(order), digest.hexdigest()]
         )
         path = self.store.project.snapshots / f"{snapshot_id}.jsonl"
         os.replace(work, path)
-        self._record(stage, fmt, snapshot_id, path, ids[0], ids[1] if stage == "dpo" else None)
+        self._record(stage, fmt, snapshot_id, path, pa.concat_tables(members) if members else _members([], 0))
         return Snapshot(snapshot_id, path, len(order))
 
-    def _order(self, fresh: Spooled, kept: Sequence[int], earlier: Spooled, replay: Sequence[int]) -> list[int]:
+    def _order(self, fresh: Spooled, kept: Array, earlier: Spooled, replay: Sequence[int]) -> Array:
         """Return the order of training: curation's, or the curriculum's over fresh and replayed rows together."""
         config: DifficultyConfig = self.rules.curate.difficulty
         if config.order == "given":
-            return list(range(len(kept) + len(replay)))
+            return np.arange(len(kept) + len(replay))
         rates = [row.pass_rate for rows, places in ((fresh, kept), (earlier, replay)) for row in rows_of(rows, places)]
-        return order_rows(rates, config, self.seed)
+        return np.array(order_rows(rates, config, self.seed), np.int64)
 
-    def _record(
-        self, stage: str, fmt: str, snapshot_id: str, path: Path, samples: list[str], pairs: list[str] | None
-    ) -> None:  # fmt: skip
+    def _record(self, stage: str, fmt: str, snapshot_id: str, path: Path, members: pa.Table) -> None:
         record = {
             "snapshot_id": snapshot_id, "run_id": self.run_id, "iteration": self.iteration, "stage": stage,
-            "n_rows": len(samples), "format": fmt, "path": str(path.relative_to(self.store.project.root)),
+            "n_rows": members.num_rows, "format": fmt, "path": str(path.relative_to(self.store.project.root)),
             "created_at": utc_now(),
         }  # fmt: skip
-        members = pa.table({
-            "ordinal": pa.array(np.arange(len(samples))), "sample_id": pa.array(samples, pa.string()),
-            "pair_id": pa.array(pairs, pa.string()) if pairs else pa.nulls(len(samples), pa.string()),
-        })  # fmt: skip
-        new = "EXISTS (SELECT 1 FROM snapshot_rows x WHERE x.snapshot_id = batch.snapshot_id)"
-        self.store.insert_table("snapshot_rows", members, same={"snapshot_id": snapshot_id}, unless=new)
+        known = "EXISTS (SELECT 1 FROM snapshot_rows x WHERE x.snapshot_id = batch.snapshot_id)"
+        self.store.insert_table("snapshot_rows", members, same={"snapshot_id": snapshot_id}, unless=known)
         self.store.insert("snapshots", [record], key="snapshot_id")
+
+
+def _members(rows: Sequence[TrainingRow], start: int) -> pa.Table:
+    """Return rows as they stand in ``snapshot_rows``."""
+    return pa.table({
+        "ordinal": pa.array(range(start, start + len(rows)), pa.int64()),
+        "sample_id": pa.array([r.sample_id for r in rows], pa.string()),
+        "pair_id": pa.array([r.row_id if r.rejected is not None else None for r in rows], pa.string()),
+    })  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -221,21 +226,19 @@ class _Joined:
     """Fresh rows, then replayed ones, as one list."""
 
     fresh: Spooled
-    kept: Sequence[int]
+    kept: Array
     earlier: Spooled
     replay: Sequence[int]
 
-    def in_order(self, order: Sequence[int]) -> Iterator[TrainingRow]:
-        """Yield the rows in an order of their places, some read at a time."""
-        for start in range(0, len(order), BATCH):
-            part = order[start : start + BATCH]
-            n = len(self.kept)
-            fresh = rows_of(self.fresh, [self.kept[i] for i in part if i < n])
-            replayed = rows_of(self.earlier, [self.replay[i - n] for i in part if i >= n])
-            for i in part:
-                yield next(fresh if i < n else replayed)
+    def take(self, places: Array) -> Iterator[TrainingRow]:
+        """Yield the rows of some places, in their order."""
+        n = len(self.kept)
+        fresh = rows_of(self.fresh, self.kept[places[places < n]])
+        replayed = rows_of(self.earlier, [self.replay[i - n] for i in places.tolist() if i >= n])
+        for place in places.tolist():
+            yield next(fresh if place < n else replayed)
 
 
-def _reasons(made: Curated, places: np.ndarray) -> Iterator[tuple[int, str, str]]:
+def _reasons(made: Curated, places: Array) -> Iterator[tuple[int, str, str]]:
     for drop in made.drops:
         yield int(places[drop.place]), drop.reason, f"{drop.step}: {drop.evidence}"

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from ..store import Spooled, Store
+from ._tokens import Array
 from .curate import CurateRow
 
 
@@ -100,7 +101,7 @@ def read_pairs(store: Store, run_id: str, iteration: int, verifier: str) -> Spoo
     return store.spool(_CHOSEN_PAIRS, [run_id, iteration, verifier])
 
 
-def rows_of(spooled: Spooled, places: Sequence[int] | None = None) -> Any:
+def rows_of(spooled: Spooled, places: Sequence[int] | Array | None = None) -> Any:
     """Yield spooled rows as :class:`TrainingRow`, those of ``places`` in their order or all."""
     return map(TrainingRow._make, spooled.rows() if places is None else spooled.take(places))
 

@@ -28,8 +28,8 @@ class Spooled:
         for batch in self._table.to_batches(max_chunksize=BATCH_ROWS):
             yield from _tuples(batch)
 
-    def take(self, places: Sequence[int]) -> Iterator[tuple[Any, ...]]:
-        """Yield the rows of ``places``, from 0, in their order."""
+    def take(self, places: Any) -> Iterator[tuple[Any, ...]]:
+        """Yield the rows of ``places`` (a list or array of numbers from 0), in their order."""
         for start in range(0, len(places), BATCH_ROWS):
             yield from _tuples(self._table.take(pa.array(places[start : start + BATCH_ROWS], pa.int64())))
 
