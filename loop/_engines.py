@@ -90,16 +90,18 @@ class Engines:
             return LocalEngine(model, batch_size=config.batch_size, on_tokens=on_tokens)
         return VllmEngine(
             model, self._server_settings(), server=self._server, on_note=lambda note: self._reporter.update(note=note),
-            **self._manners(),
+            folder=self._project.root, **self._manners(),
         )  # fmt: skip
 
     def _make_remote(self) -> OpenAIEngine:
-        return OpenAIEngine(base_url=self._config.base_url, model=self._config.model, **self._manners())
+        return OpenAIEngine(
+            base_url=self._config.base_url, model=self._config.model, folder=self._project.root, **self._manners()
+        )
 
     def _manners(self) -> dict[str, Any]:
-        """Return how servers are asked, one's own and others'."""
+        """Return how servers are asked, one's own and others', as JSON holds it."""
         asking = {"concurrency", "timeout_s", "max_attempts", "send_seed", "patience_s", "extra_body"}
-        return {"folder": self._project.root, **{name: getattr(self._config, name) for name in sorted(asking)}}
+        return {name: getattr(self._config, name) for name in sorted(asking)}
 
     def _server_settings(self) -> ServerSettings:
         config = self._config
