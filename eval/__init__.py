@@ -5,7 +5,6 @@ from ._grade import Grader, load_grader
 from ._labels import statistic_of
 from ._stage import Subject, evaluate_subject, unscored
 from ._suites import Part, Split, prepare_suites
-from ._task_files import find_task_file
 
 __all__ = [
     "Grader",
@@ -13,7 +12,6 @@ __all__ = [
     "Split",
     "Subject",
     "evaluate_subject",
-    "find_task_file",
     "load_grader",
     "prepare_extra_suite",
     "prepare_suites",

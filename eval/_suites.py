@@ -45,7 +45,6 @@ class Split:
     Attributes:
         suite_hash: of the rows, the task's definition and the settings: equal hashes mean comparable scores.
         content_id: of the rows and the task's definition alone, whichever lm-eval runs it.
-        path: a JSON file with the rows of the first part.
         rows: of all parts, in order.
         version: the task's own.
         parts: one, or of a group one for each of its tasks.
@@ -55,9 +54,6 @@ class Split:
     name: str
     suite_hash: str
     content_id: str
-    path: Path
-    fewshot_path: Path | None
-    task_file: Path
     rows: tuple[dict[str, Any], ...] = field(repr=False)
     version: str = "?"
     parts: tuple[Part, ...] = ()
@@ -124,11 +120,7 @@ def _prepare(project: Project, suite: SuiteConfig, name: str, spec: str, base: P
     content = content_id("items", contents[0] if len(contents) == 1 else contents)
     parts = tuple(_freeze(r, work, suite_hash, i) for i, r in enumerate(read))
     rows = tuple(row for r in read for row in r.rows)
-    first = parts[0]
-    return Split(
-        suite, name, suite_hash, content, first.path, first.fewshot_path, first.found.file, rows,
-        version=task_version(first.found.read()), parts=parts,
-    )  # fmt: skip
+    return Split(suite, name, suite_hash, content, rows, version=task_version(parts[0].found.read()), parts=parts)
 
 
 def _read(suite: SuiteConfig, name: str, spec: str, base: Path, found: FoundTask, grader: Grader | None) -> _Read:

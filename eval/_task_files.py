@@ -71,19 +71,8 @@ def find_tasks(task: str, base: Path, work: Path) -> list[FoundTask]:
     return [FoundTask(one["task"], Path(one["file"]), one["overrides"]) for one in found]
 
 
-def find_task_file(task: str, base: Path) -> Path:
-    """Return the YAML that defines ``task``: a file of the user's, one of ours, or one of lm-eval's.
-
-    Raises:
-        NotFoundError: no such task.
-    """
-    file = _find_file(task, base)
-    if file is None:
-        raise _no_such_task(task)
-    return file
-
-
 def _find_file(task: str, base: Path) -> Path | None:
+    """Return the YAML that defines ``task``: a file of the user's, one of ours, or one of lm-eval's."""
     own = base / task
     if own.suffix in (".yaml", ".yml") and own.is_file():
         return own

@@ -19,11 +19,10 @@ COLUMNS = ["suite", "split", "metric", "before", "after", "Δ", "95 % interval",
 def comparison_cells(c: Comparison) -> list[str]:
     """Return a comparison as cells under :data:`COLUMNS`: in percent where the metric is a share."""
     is_share = all(0 <= v <= 1 for v in (c.before, c.after))
-    scale, unit = (100, "") if is_share else (1, "")
-    digits = ".1f" if is_share else ".4g"
+    scale, digits = (100, ".1f") if is_share else (1, ".4g")
     effect = "" if c.effect is None else f"{c.effect_kind} {c.effect:+.2f}"
     return [
-        c.suite, c.split, c.metric, f"{scale * c.before:{digits}}{unit}", f"{scale * c.after:{digits}}{unit}",
+        c.suite, c.split, c.metric, f"{scale * c.before:{digits}}", f"{scale * c.after:{digits}}",
         f"{scale * c.delta:+{digits}}", f"{scale * c.low:+{digits}} to {scale * c.high:+{digits}}", str(c.won), str(c.lost),
         str(c.n), f"{c.p_value:.2g}", effect,
     ]  # fmt: skip

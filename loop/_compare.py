@@ -17,9 +17,8 @@ from ..errors import RecipeError
 from ..eval import Split, Subject, statistic_of
 from ..schema import content_id, seed_from, utc_now
 from ..store import Store
-from ._graded import Graded
 from ._measured import compare_items
-from ._paired import COVERAGE, Paired
+from ._paired import COVERAGE, Compared, Paired, name_two_sided
 
 RESAMPLES = 2000
 WHOLE = ("macro_f1",)
@@ -124,8 +123,8 @@ def _compare(store: Store, split: Split, metric: str, before: _Score, after: _Sc
     else:
         low, high = compared.interval()
         figures |= {
-            "delta": compared.delta, "low": low, "high": high, "p_value": _two_sided(compared),
-            "test": _name_test(compared),
+            "delta": compared.delta, "low": low, "high": high, "p_value": compared.p_value,
+            "test": name_two_sided(compared),
             "interval_kind": "Tango score" if isinstance(compared, Paired) else "paired bootstrap",
         }  # fmt: skip
     return Comparison(
@@ -139,26 +138,12 @@ def _items(store: Store, score_id: str) -> dict[int, _Item]:
     return {int(i): _Item(float(v), tuple((json.loads(d) if d else {}).get("of") or ())) for i, v, d in rows}
 
 
-def _pair(metric: str, old: Mapping[int, _Item], new: Mapping[int, _Item], seed: int) -> Paired | Graded:
+def _pair(metric: str, old: Mapping[int, _Item], new: Mapping[int, _Item], seed: int) -> Compared:
     places: dict[int, tuple[Any, float]] | None = None
     if metric.startswith("weighted"):
         places = {i: (i, float(item.of[1])) for i, item in new.items()}
     before, after = ({i: item.value for i, item in items.items()} for items in (old, new))
-    compared = compare_items(before, after, places, seed=seed)
-    assert isinstance(compared, Paired | Graded)
-    return compared
-
-
-def _two_sided(compared: Paired | Graded) -> float:
-    if isinstance(compared, Paired):
-        return compared.p_value
-    return min(1.0, 2 * min(compared.p_gain, compared.p_fall()))
-
-
-def _name_test(compared: Paired | Graded) -> str:
-    if isinstance(compared, Paired):
-        return "exact McNemar, two-sided"
-    return compared.test.replace("one-sided (gain)", "two-sided")
+    return compare_items(before, after, places, seed=seed)
 
 
 def _compare_whole(metric: str, old: Mapping[int, _Item], new: Mapping[int, _Item], seed: int) -> dict[str, Any]:

@@ -11,8 +11,8 @@ from ..eval import Split
 from ..schema import content_id, utc_now
 from ..store import Store
 from ._gate import Finding, LimitTrial, Ruling, rule
-from ._measured import Key, compare, measure_increase, read_items, read_measured
-from ._paired import Compared
+from ._measured import Key, measure_increase, read_items, read_measured
+from ._paired import Compared, name_two_sided
 from ._spending import Spent, level_of
 from ._trial import Trial, suite_of
 
@@ -161,13 +161,6 @@ def record_baseline(store: Store, splits: list[Split], *, run_id: str, checkpoin
     store.insert("decisions", rows, key="decision_id")
 
 
-def compare_checkpoints(store: Store, splits: list[Split], before: str, after: str) -> dict[Key, Compared]:
-    """Pair two checkpoints on every suite, split and metric that both have."""
-    old, new = read_measured(store, before, splits), read_measured(store, after, splits)
-    items = read_items(store, [*old.values(), *new.values()])
-    return {key: compare(items, old[key], new[key]) for key in new if key in old}
-
-
 def _first_model(store: Store, run_id: str) -> str:
     ((checkpoint_id,),) = store.query("SELECT base_checkpoint_id FROM runs WHERE run_id = ?", [run_id])
     return str(checkpoint_id)
@@ -199,7 +192,7 @@ def _compared(pair: Compared, finding: Finding | None) -> Row:
         "high": high, "effect": pair.effect, "effect_kind": pair.effect_kind,
     }  # fmt: skip
     if finding is None:
-        return {**row, "p_value": pair.p_value, "test": pair.test.replace("one-sided (gain)", "two-sided")}
+        return {**row, "p_value": pair.p_value, "test": name_two_sided(pair)}
     return {**row, **_found(finding)}
 
 

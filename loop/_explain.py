@@ -5,6 +5,7 @@ from math import ceil
 from typing import Any
 
 from ..store import Project, Store, run_query
+from ._paired import show_amount
 from ._spending import Spent, level_of, share_of_level
 
 Row = dict[str, Any]
@@ -88,8 +89,7 @@ def items_sql(gate: Row) -> str:
 
 def show_difference(row: Row, value: float, *, sign: bool = True) -> str:
     """Return a difference of a row's scores, or a bound of it, with its unit: points for scores between 0 and 1."""
-    plus = "+" if sign else ""
-    return f"{100 * value:{plus}.1f} points" if _is_share(row) else f"{value:{plus}.4g}"
+    return show_amount(value, is_share=_is_share(row), sign=sign)
 
 
 def show_interval(row: Row) -> str:

@@ -12,7 +12,7 @@ from functools import cached_property
 
 import numpy as np
 
-from ._paired import COVERAGE, show_points
+from ._paired import COVERAGE, show_amount
 
 EXACT_CLUSTERS = 16
 """Up to so many clusters that differ, all signs are tried."""
@@ -124,9 +124,7 @@ class Graded:
 
     def show(self, value: float, *, sign: bool = True) -> str:
         """See :class:`~flywheel.loop._paired.Compared`."""
-        if self.is_share:
-            return show_points(value, sign=sign)
-        return f"{value:+.4g}" if sign else f"{value:.4g}"
+        return show_amount(value, is_share=self.is_share, sign=sign)
 
     @property
     def _how(self) -> str:

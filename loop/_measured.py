@@ -1,7 +1,7 @@
 """What the store has measured of a checkpoint, and two checkpoints paired on it."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import isfinite, isnan
 from typing import Any
 
@@ -105,7 +105,7 @@ def compare_items(
     values = {before[i] for i in shared} | {after[i] for i in shared}
     if places is None and values <= {0.0, 1.0}:
         paired = pair_items({i: before[i] for i in shared}, {i: after[i] for i in shared})
-        return type(paired)(paired.n, paired.won, paired.lost, left_out)
+        return replace(paired, left_out=left_out)
     of_items = [places[i] if places else (i, 1.0) for i in shared]
     number: dict[Any, int] = {}
     return Graded(

@@ -157,7 +157,7 @@ class Paired:
 
     def show(self, value: float, *, sign: bool = True) -> str:
         """See :class:`Compared`."""
-        return show_points(value, sign=sign)
+        return show_amount(value, is_share=True, sign=sign)
 
     def _score(self, delta: float) -> float:
         """Return Tango's statistic: how far, in standard errors, the counts lie above a true difference of ``delta``."""
@@ -171,9 +171,15 @@ class Paired:
         return excess / sqrt(variance)
 
 
-def show_points(value: float, *, sign: bool = True) -> str:
-    """Return a difference of scores between 0 and 1 in percentage points."""
-    return f"{100 * value:+.1f} points" if sign else f"{100 * value:.1f} points"
+def show_amount(value: float, *, is_share: bool, sign: bool = True) -> str:
+    """Return a difference with its unit: percentage points for scores between 0 and 1."""
+    plus = "+" if sign else ""
+    return f"{100 * value:{plus}.1f} points" if is_share else f"{value:{plus}.4g}"
+
+
+def name_two_sided(compared: Compared) -> str:
+    """Return the name of the test behind :attr:`Compared.p_value`."""
+    return compared.test.replace("one-sided (gain)", "two-sided")
 
 
 def binomial_tail(k: int, n: int) -> float:

@@ -25,12 +25,8 @@ PERPLEXITY = {
 
 
 @pytest.fixture(scope="module")
-def gsm8k_rows():
-    from support import SHARED
-
-    if not SHARED.is_dir():
-        pytest.skip("real data are not on this machine (shared/data beside the checkout)")
-    return SHARED / "gsm8k"
+def gsm8k_rows(shared_data):
+    return shared_data / "gsm8k"
 
 
 def arc_row(i):

@@ -29,7 +29,7 @@ def make_recipe(**gate):
 
 def make_splits(tmp_path, recipe, rows=None):
     return [
-        Split(suite, name, f"hash-{suite.name}-{name}", "", tmp_path, None, tmp_path, tuple(rows or [{"q": i} for i in range(N)]))
+        Split(suite, name, f"hash-{suite.name}-{name}", "", tuple(rows or [{"q": i} for i in range(N)]))
         for suite in recipe.suites
         for name in ("gate", "report")
         if getattr(suite, name)
