@@ -124,6 +124,21 @@ def sql(folder, query):
     return json.loads(render(run_query(Project(Path(folder)), query), "json"))
 
 
+HOLD = """
+import duckdb, sys, time
+for _ in range(2000):  # a run holds the file for a third of the time, some milliseconds each
+    try:
+        c = duckdb.connect(sys.argv[1])
+        break
+    except duckdb.IOException:
+        time.sleep(0.01)
+c.sql("select 1")
+print("held", flush=True)
+time.sleep(float(sys.argv[2]))
+"""
+"""A program that takes a store's lock as soon as it is free, says ``held``, and keeps it for some seconds."""
+
+
 def kill_group(process):
     os.killpg(process.pid, 9)
     process.wait()

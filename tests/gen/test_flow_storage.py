@@ -10,11 +10,8 @@ from contextlib import contextmanager
 import pytest
 from flywheel.schema import ProblemRow
 from flywheel.store import JournalWriter, list_segments
-from support import refused, run_cli, sql
+from support import HOLD, refused, run_cli, sql
 from support_flow import ONE, add_up, make_flow_project
-
-HOLD = "import duckdb, sys, time; c = duckdb.connect(sys.argv[1]); print('held', flush=True); time.sleep(float(sys.argv[2]))"
-
 
 READ_ONLY = 'mount --bind "$0" "$0" && mount -o remount,ro,bind "$0" && exec "$@"'
 JUMPS = """

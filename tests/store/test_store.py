@@ -7,9 +7,7 @@ import pytest
 from flywheel.errors import DiskFullError, RunInProgressError, StoreError, StoreLockedError, StoreVersionError
 from flywheel.schema import DropRow, ProblemRow
 from flywheel.store import JournalWriter, Store, latest_version, list_migrations, list_segments, read_frames
-from support import run_cli
-
-HOLD = "import duckdb, sys, time; c = duckdb.connect(sys.argv[1]); print('held', flush=True); time.sleep(float(sys.argv[2]))"
+from support import HOLD, run_cli
 
 
 def problem(i):
