@@ -10,7 +10,7 @@ import click
 from ..config import require_file
 from ..errors import InputError
 from ..gen import EXPORT_FORMATS, SOLUTIONS, ImportedSet, Inspected, import_set, inspect_file, parse_mapping
-from ..loop import Reporter, summarize
+from ..loop import Reporter, count, summarize
 from ..store import Store
 from ._common import make_reporter, open_project, open_wheel, recipe_options
 from ._tables import print_table
@@ -118,6 +118,13 @@ def _import_one(
 
 
 def _warn(result: ImportedSet) -> None:
+    for line in result.notes:
+        click.echo(f"note: {result.name}: {line}", err=True)
+    if result.replaced:
+        click.echo(
+            f"note: {result.name}: {count(result.replaced, 'row')} of earlier versions of the file set aside: they are no "
+            "work any more, and exports leave them out (--include outdated)", err=True,
+        )  # fmt: skip
     for line in result.defects:
         click.echo(f"warning: {result.name}: {line}", err=True)
     for reason, n in result.dropped.most_common(5):

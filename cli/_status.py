@@ -33,7 +33,7 @@ HOLDINGS = """
     SELECT 'chunks', '', count(*) FROM current_chunks
     UNION ALL
     SELECT 'data set', name || ' (' || arg_max(format, imported_at) || ')', arg_max(n_rows, imported_at)
-    FROM datasets GROUP BY name, path
+    FROM datasets GROUP BY name, coalesce(file, path)
 """
 
 

@@ -41,7 +41,7 @@ def check_sources(store: Store, stages: Sequence[Stage]) -> None:
     for stage in stages:
         if stage.is_root and not stage.counts_draws:
             source = stage.config.source
-            rows = f"samples WHERE step = '{IMPORT}'" if source == "imported" else source
+            rows = f"requests WHERE step = '{IMPORT}'" if source == "imported" else source
             if not store.query(f"SELECT 1 FROM {rows} LIMIT 1"):
                 raise RecipeError(
                     f"step {stage.name!r}", expected=f"rows of {source}", received="none", cure=_CURE[source]
@@ -136,13 +136,13 @@ _SAMPLES = """
 def _with_ancestors(store: Store, ids: list[str], known: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
     values: dict[str, dict[str, Any]] = {}
     rows = store.query(_SAMPLES, [ids]) if ids else []
-    imported = [str(r[0]) for r in rows if r[1] == IMPORT]
+    imported = [str(r[0]) for r in rows if r[1] == IMPORT] + [i for i in ids if i.startswith("req_")]
     values |= {k: v for k, v in read_imported(store, imported) if k in set(imported)} if imported else {}
     rows = [(i, *rest) for i, step, *rest in rows if step != IMPORT]
     parents = sorted({str(i or p) for _, i, p, *_ in rows if i or p})
     above: dict[str, dict[str, Any]] = {}
     if parents:
-        above = _with_ancestors(store, [p for p in parents if p.startswith("smp_")], known)
+        above = _with_ancestors(store, [p for p in parents if p.startswith(("smp_", "req_"))], known)
         for table, key in (("chunks", "chunk_id"), ("problems", "problem_id")):
             wanted = [p for p in parents if p.startswith({"chunks": "chk_", "problems": "prb_"}[table])]
             if wanted:

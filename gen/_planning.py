@@ -1,7 +1,8 @@
 """The plan of a step over the store's rows: which of them it takes, fixed window by window.
 
 Asking begins when the first rows are planned; of a million the rest is planned meanwhile. Rows that came since an earlier
-process planned are added. Chunks that no version in use has any more leave the plan, as far as nothing has come of them.
+process planned are added. Rows that no version in use has any more leave the plan, as far as nothing has come of them.
+Prompts that were imported without a completion stand behind all samples: their places begin at :data:`PROMPTS_AT`.
 """
 
 import threading
@@ -18,6 +19,7 @@ from .formats import SAMPLE_COLUMNS as COLUMNS
 FIRST_WINDOW, WINDOW = 4096, 50_000
 """Rows of the store that are looked at in one go."""
 FIRST_PAGE, PAGE = 256, 2000
+PROMPTS_AT = 1 << 40
 POLL_S = 0.02
 
 Page = Sequence[tuple[int, str]]
@@ -28,17 +30,29 @@ _TABLE = {"chunks": "chunks", "problems": "problems", "imported": "samples"}
 _ALL_CHUNKS = "SELECT c.rowid AS place, c.* FROM chunks c"
 _ROWS = {
     "chunks": f"{_ALL_CHUNKS} WHERE c.chunk_id IN (SELECT chunk_id FROM current_chunks)",
-    "problems": "SELECT rowid AS place, * FROM problems",
+    "problems": "SELECT rowid AS place, * FROM problems WHERE problem_id NOT IN (SELECT problem_id FROM outdated_problems)",
     "imported": f"""
         SELECT s.rowid AS place, {COLUMNS} FROM samples s JOIN requests r USING (request_id)
-        WHERE s.step = '{IMPORT}' AND s.sample_id NOT IN (SELECT sample_id FROM worse_samples)""",
+        WHERE s.step = '{IMPORT}' AND s.sample_id NOT IN (SELECT sample_id FROM worse_samples)
+          AND s.request_id NOT IN (SELECT request_id FROM replaced_rows)""",
 }
+_LEFT_BEHIND = {
+    "chunks": "input_id NOT IN (SELECT chunk_id FROM current_chunks)",
+    "problems": "input_id IN (SELECT problem_id FROM outdated_problems)",
+    "imported": """input_id IN (SELECT request_id FROM replaced_rows UNION ALL
+        SELECT sample_id FROM samples WHERE request_id IN (SELECT request_id FROM replaced_rows))""",
+}
+"""Planned inputs that no version in use has any more."""
+_PROMPTS = f"""
+    SELECT r.rowid + {PROMPTS_AT} AS place, {COLUMNS}
+    FROM (FROM samples WHERE false UNION ALL BY NAME FROM imported_prompts) s JOIN requests r USING (request_id)
+    WHERE s.request_id NOT IN (SELECT request_id FROM replaced_rows)"""
+_LAST_PROMPT = f"SELECT max(rowid) FROM requests WHERE step = '{IMPORT}' AND n_draws = 0"
 _REPLACED = "SELECT 1 FROM documents GROUP BY source HAVING count(*) > 1 LIMIT 1"
 _PLANNED = """EXISTS (SELECT 1 FROM plans p WHERE p.run_id = batch.run_id AND p.iteration = batch.iteration
     AND p.step = batch.step AND p.input_id = batch.input_id)"""
 _FORGET = """
-    DELETE FROM plans WHERE run_id = $1 AND iteration = $2 AND step = $3
-    AND input_id NOT IN (SELECT chunk_id FROM current_chunks)
+    DELETE FROM plans WHERE run_id = $1 AND iteration = $2 AND step = $3 AND {left_behind}
     AND input_id NOT IN (SELECT input_id FROM samples WHERE run_id = $1 AND iteration = $2 AND step = $3 AND input_id IS NOT NULL)
     AND input_id NOT IN (SELECT input_id FROM drops WHERE run_id = $1 AND iteration = $2 AND step = $3)"""
 _PAGE = """
@@ -59,7 +73,7 @@ class Planning:
         self._step = step
         self._scope = [step.run_id, step.iteration, step.name]
         self._low, self._chosen = 0, 0
-        self._end = 0
+        self._ends: list[int] = []
         self._rows, self._unless = "", ""
         self._over = threading.Event()
         self.n = 0
@@ -70,16 +84,24 @@ class Planning:
         Raises:
             RecipeError: ``where`` is no condition on the rows, or no row meets it.
         """
-        ((self._end,),) = self._store.query(f"SELECT coalesce(max(rowid) + 1, 0) FROM {_TABLE[self._config.source]}")
+        self._ends = self._find_ends()
         self.n = count_planned(self._store, self._step)
         self._rows = self._choose_rows()
         self._unless = _PLANNED if self.n else "false"  # of a new plan no row can be there
-        if self.n and self._config.source == "chunks":
+        if self.n:
+            forget = _FORGET.format(left_behind=_LEFT_BEHIND[self._config.source])
             with self._store.write() as connection:
-                connection.execute(_FORGET, self._scope).fetchall()
+                connection.execute(forget, self._scope).fetchall()
             self.n = count_planned(self._store, self._step)
         while self.advance() and not self._chosen:
             pass
+
+    def _find_ends(self) -> list[int]:
+        """Return the end of the places of the source's rows, and of those behind :data:`PROMPTS_AT` where there are any."""
+        source = self._config.source
+        ((end,),) = self._store.query(f"SELECT coalesce(max(rowid) + 1, 0) FROM {_TABLE[source]}")
+        ((last,),) = self._store.query(_LAST_PROMPT) if source == "imported" else [(None,)]
+        return [int(end)] if last is None else [int(end), PROMPTS_AT + int(last) + 1]
 
     def _choose_rows(self) -> str:
         """Return the query of the rows to choose from: where no document was replaced, every chunk is one in use.
@@ -97,11 +119,14 @@ class Planning:
         """
         if self._over.is_set():
             return False
-        high = min(self._low + (WINDOW if self._low else FIRST_WINDOW), self._end)
+        if self._low >= self._ends[0] and len(self._ends) > 1:
+            self._ends, self._rows = self._ends[1:], _PROMPTS
+            self._low = PROMPTS_AT
+        high = min(self._low + (WINDOW if self._low else FIRST_WINDOW), self._ends[0])
         self._plan(high)
         self._low = high
         limit = self._config.limit
-        if high >= self._end or (limit and self._chosen >= limit):
+        if (high >= self._ends[0] and len(self._ends) == 1) or (limit and self._chosen >= limit):
             self._over.set()
             if not self.n:
                 raise RecipeError(

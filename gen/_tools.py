@@ -33,6 +33,10 @@ _SIMPLE = {
     dict: "object",
 }
 _ARGUMENT = re.compile(r"^\s+\*{0,2}(\w+)(?:\s*\([^)]*\))?:\s*(.*)$")
+LONGEST_NAME = 64
+_UNFIT = re.compile(r"[^A-Za-z0-9_-]")
+"""What endpoints do not take in the name of a function."""
+_TYPES_OF_BFCL = {"dict": "object", "float": "number", "tuple": "array"}
 _TYPES_OF_TOOLBENCH = {
     "NUMBER": "number",
     "INTEGER": "integer",
@@ -144,9 +148,25 @@ def _read_definition(one: Mapping[str, Any]) -> Definition | None:
     if "api_name" in one:
         return _read_toolbench(one)
     if "name" in one:
-        parameters = one.get("parameters") or {"type": "object", "properties": {}}
-        return {"type": "function", "function": {**_pick(one, "name", "description"), "parameters": parameters}}
+        parameters = _as_json_schema(one.get("parameters") or {"type": "object", "properties": {}})
+        name = {"name": _UNFIT.sub("_", str(one["name"]))[:LONGEST_NAME]}
+        return {"type": "function", "function": {**name, **_pick(one, "description"), "parameters": parameters}}
     return None
+
+
+def _as_json_schema(schema: Any) -> Any:
+    """Return a schema whose types are JSON's, where BFCL has Python's (``dict``, ``float``, ``tuple``, ``any``)."""
+    if isinstance(schema, list):
+        return [_as_json_schema(one) for one in schema]
+    if not isinstance(schema, Mapping):
+        return schema
+    found = {k: _as_json_schema(v) for k, v in schema.items()}
+    kind = schema.get("type")
+    if kind == "any":
+        del found["type"]
+    elif isinstance(kind, str):
+        found["type"] = _TYPES_OF_BFCL.get(kind, kind)
+    return found
 
 
 def _pick(one: Mapping[str, Any], *keys: str) -> dict[str, Any]:
@@ -170,7 +190,7 @@ def _read_toolbench(one: Mapping[str, Any]) -> Definition:
 
 def clean_name(name: str) -> str:
     """Return a name that endpoints take for a function: letters, digits, ``_`` and ``-``, at most 64."""
-    return re.sub(r"_{2,}", "_", re.sub(r"[^A-Za-z0-9_-]+", "_", name).strip("_").lower())[:64] or "tool"
+    return re.sub(r"_{2,}", "_", re.sub(r"[^A-Za-z0-9_-]+", "_", name).strip("_").lower())[:LONGEST_NAME] or "tool"
 
 
 async def call_tool(tool: Tool, arguments: str, *, timeout_s: float, max_chars: int) -> str:

@@ -4,6 +4,12 @@ CREATE OR REPLACE VIEW worse_samples AS
 SELECT DISTINCT p.rejected_sample_id AS sample_id FROM pairs p WHERE p.kind <> 'correct/incorrect';
 COMMENT ON VIEW worse_samples IS 'The worse samples of imported pairs and of those that generators make: nothing to imitate.';
 
+CREATE OR REPLACE VIEW imported_prompts AS
+SELECT request_id AS sample_id, request_id, 0 AS draw, run_id, iteration, step, input_id AS source, created_at, input_id,
+       0 AS item, details AS fields, 'import-' || (details ->> '$.format') AS parser
+FROM requests WHERE run_id = 'project' AND step = 'import' AND n_draws = 0;
+COMMENT ON VIEW imported_prompts IS 'Prompts that were imported without a completion, in columns of samples: what a step makes of one has the id of its request as input_id.';
+
 CREATE OR REPLACE VIEW current_chunks AS
 SELECT DISTINCT chunk_id FROM document_chunks
 WHERE document_id IN (SELECT arg_max(document_id, version) FROM documents GROUP BY source);
@@ -12,12 +18,21 @@ COMMENT ON VIEW current_chunks IS 'Chunks of the versions of documents that are 
 CREATE OR REPLACE VIEW outdated_samples AS
 WITH RECURSIVE outdated AS (
     SELECT sample_id FROM samples
-    WHERE starts_with(input_id, 'chk_') AND input_id NOT IN (SELECT chunk_id FROM current_chunks)
+    WHERE (starts_with(input_id, 'chk_') AND input_id NOT IN (SELECT chunk_id FROM current_chunks))
+       OR (step = 'import' AND request_id IN (SELECT request_id FROM replaced_rows))
+       OR (starts_with(input_id, 'req_') AND input_id IN (SELECT request_id FROM replaced_rows))
     UNION
     SELECT s.sample_id FROM samples s JOIN outdated o ON s.input_id = o.sample_id
 )
 SELECT sample_id FROM outdated;
-COMMENT ON VIEW outdated_samples IS 'Samples that come, over any number of steps, from a chunk that no version in use has.';
+COMMENT ON VIEW outdated_samples IS 'Samples that come, over any number of steps, from a chunk or an imported row that no version in use has.';
+
+CREATE OR REPLACE VIEW outdated_problems AS
+SELECT problem_id FROM samples
+WHERE step = 'import' AND problem_id IS NOT NULL AND request_id IN (SELECT request_id FROM replaced_rows)
+EXCEPT SELECT problem_id FROM samples WHERE step = 'import' AND request_id NOT IN (SELECT request_id FROM replaced_rows)
+EXCEPT SELECT problem_id FROM problem_sets;
+COMMENT ON VIEW outdated_problems IS 'Problems that only replaced versions of imported files have.';
 
 CREATE OR REPLACE VIEW sft AS
 SELECT s.run_id, s.iteration, s.sample_id, s.problem_id, s.request_id, v.judge, v.score,
@@ -59,7 +74,9 @@ WITH counted AS (
     SELECT run_id, iteration, step, 0, count(*) FROM samples WHERE run_id IS NOT NULL AND parser IS NULL GROUP BY ALL
     UNION ALL
     -- a row of an imported set is one input, whatever the number of completions in it
-    SELECT run_id, iteration, step, 0, count(DISTINCT request_id) FROM samples
+    SELECT run_id, iteration, step, 0, count(DISTINCT request_id)
+    FROM (SELECT run_id, iteration, step, request_id, parser FROM samples
+          UNION ALL SELECT run_id, iteration, step, request_id, parser FROM imported_prompts)
     WHERE run_id = 'project' AND step = 'import' AND parser IS NOT NULL GROUP BY ALL
     UNION ALL
     -- a step of generate: an input is kept when it gave any row; its single items have a line of their own

@@ -6,7 +6,7 @@ answered in full is one line in LOG: a hash of its body. Settings: ``latency`` i
 ``429=0.1,500=0.1,reset=0.1,malformed=0.1,empty=0.1,length=0.1,stall=0.1`` (by hash of body and attempt; any status will do,
 and a stall lasts ``STALL_S``), ``max_choices``, ``right``: the share of right answers, ``limit``: refuse (429) beyond so many
 in flight, ``refuse_after``: refuse everything after so many answers, ``port``: listen there, ``says``: the
-reply to what nothing else knows.
+reply to what nothing else knows. Asked with tools, it calls the first one, and answers in words once it has a result.
 """
 
 import asyncio
@@ -75,6 +75,13 @@ class Endpoint:
         wrong = int(unit(messages, seed, draw, "wrong") * 1000) + 1000
         return f"{steps}#### {wrong}" if final else "no idea"
 
+    def call(self, body):
+        """Return a call of the first tool, if there is one and none was called yet."""
+        if not body.get("tools") or any(m["role"] == "tool" for m in body["messages"]):
+            return None
+        function = {"name": body["tools"][0]["function"]["name"], "arguments": "{}"}
+        return {"role": "assistant", "content": None, "tool_calls": [{"id": "c", "type": "function", "function": function}]}
+
     async def chat(self, request):
         if self.limit and self.in_flight >= self.limit:
             return web.json_response({"error": {"message": "slow down"}}, status=429, headers={"retry-after": "0.05"})
@@ -107,7 +114,8 @@ class Endpoint:
             {
                 "index": i,
                 "finish_reason": "length" if fault == "length" else "stop",
-                "message": {"role": "assistant", "content": self.complete(body["messages"], body.get("seed"), i)},
+                "message": self.call(body)
+                or {"role": "assistant", "content": self.complete(body["messages"], body.get("seed"), i)},
             }
             for i in range(n)
         ]

@@ -16,7 +16,7 @@ from ...schema import PROJECT_RUN
 from ...store import Store
 from .._plan import ON_POLICY, SOLVE
 from ._exported import ORIGIN, Exported
-from ._record import DPO, KIND_NAMES, KTO, PROBLEM, SCORED, SFT
+from ._record import DPO, KIND_NAMES, KTO, PROBLEM, PROMPT, SCORED, SFT
 from ._rows import ENGINE, STEP
 
 PROBLEMS_ENGINE = "problems"
@@ -28,6 +28,7 @@ COLUMNS = {
     KTO: "`prompt` and `completion`, lists of messages, and `label` (TRL)",
     SCORED: "`instruction` and `completions`, each with its score",
     PROBLEM: "`question` and `answer`, which ends in `####` and the final answer",
+    PROMPT: "`prompt`, a list of messages, or a text (TRL); `tools` as JSON where there are any",
 }
 SIZES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_000, "100K<n<1M"), (10**7, "1M<n<10M"))
 SPDX = re.compile(r"^[A-Za-z0-9.\-+]+$")

@@ -10,11 +10,12 @@ from ...errors import InputError
 from ...files import as_text, has_place, read_place, split_place
 from ...schema import Message
 from ._base import Format
-from ._messages import need_tools, split_conversation
+from ._messages import need_prompt, need_tools, split_conversation
 from ._record import (
     DPO,
     KTO,
     PROBLEM,
+    PROMPT,
     SCORED,
     SFT,
     Answer,
@@ -37,7 +38,7 @@ _TEXTS = {"question", "answer", "solution", "system", "chosen", "rejected"}
 """Targets that hold nothing but text."""
 OPTIONAL = {"system", "tools", "model", "solution"}
 """Targets whose column a row may lack."""
-ENOUGH = ({"completion"}, {"chosen", "rejected"}, {"messages"}, {"question", "answer"})
+ENOUGH = ({"completion"}, {"chosen", "rejected"}, {"messages"}, {"question"}, {"prompt"})
 
 
 def parse_mapping(pairs: Iterable[str]) -> dict[str, str]:
@@ -58,7 +59,7 @@ def parse_mapping(pairs: Iterable[str]) -> dict[str, str]:
         mapping[target] = column
     if not any(enough <= mapping.keys() for enough in ENOUGH):
         raise InputError(
-            "--map", expected="completion, or chosen and rejected, or messages, or question and answer",
+            "--map", expected="prompt, question, completion, messages, or chosen and rejected",
             received=", ".join(mapping) or "nothing", cure="name the column of each: --map completion=answer",
         )  # fmt: skip
     return mapping
@@ -69,7 +70,7 @@ class Columns(Format):
 
     name = "columns"
     title = "any columns, as --map says"
-    kinds = frozenset({SFT, DPO, KTO, SCORED, PROBLEM})
+    kinds = frozenset({SFT, DPO, KTO, SCORED, PROBLEM, PROMPT})
 
     def __init__(self, mapping: Mapping[str, str] | None = None) -> None:
         self.mapping = dict(mapping or {})
@@ -91,15 +92,22 @@ class Columns(Format):
                 raise BadRow(_name_place(given[target], self.mapping[target], target))
         shape: Row = {"map": self.mapping}
         if "messages" in given:
-            prompt, answer = split_conversation(_turns(given["messages"]), self.mapping["messages"])
-            return Record((*_system(given), *prompt), (_judged(answer, given),), tools=need_tools(given), shape=shape)
+            prompt, said = split_conversation(_turns(given["messages"]))
+            answers = tuple(_judged(a, given) for a in said)
+            return Record((*_system(given), *prompt), answers, tools=need_tools(given), shape=shape)
         if {"question", "answer"} <= given.keys():
             return _problem(given, shape)
         prompt = (*_system(given), *_user(given))
         if "chosen" in given:
             answers = tuple(_say(given, c) for c in ("chosen", "rejected"))
             return Record(prompt, answers, True, need_tools(given), shape=shape)
+        if "completion" not in given:
+            return Record(need_prompt(prompt, self._asks_by), (), tools=need_tools(given), shape=shape)
         return Record(prompt, _completions(given), tools=need_tools(given), shape=shape)
+
+    @property
+    def _asks_by(self) -> str:
+        return self.mapping.get("prompt") or self.mapping["question"]
 
     def write(self, record: Record) -> Row:
         """See :class:`Format`."""
@@ -219,7 +227,7 @@ _WRITERS: dict[str, Callable[[Record], Any]] = {
     "label": _each(lambda a: a.passed),
     "score": _each(lambda a: a.score),
     "model": _each(lambda a: a.model),
-    "messages": lambda r: [*r.prompt, *(r.answers[0].turns if len(r.answers) == 1 else ())],
+    "messages": lambda r: [*r.prompt, *(r.turns if len(r.answers) == 1 else ())],
     "tools": lambda r: r.tools,
     "question": lambda r: r.problem.question if r.problem else _last_user(r),
     "answer": lambda r: r.problem.answer if r.problem else _each(lambda a: a.text)(r),

@@ -25,7 +25,7 @@ class Defects:
     """Sees every row of a set once; :meth:`report` says what was odd."""
 
     def __init__(self) -> None:
-        self._n = self._empty = self._repeated = self._conflicting = self._equal_pairs = 0
+        self._n = self._empty = self._alone = self._repeated = self._conflicting = self._equal_pairs = 0
         self._keys: Counter[frozenset[str]] = Counter()
         self._notes: Counter[str] = Counter()
         self._seen: dict[int, int] = {}
@@ -41,11 +41,13 @@ class Defects:
         if keys in self._keys or len(self._keys) < KEY_SETS:
             self._keys[keys] += 1
         texts = [a.text for a in record.answers]
+        self._alone += not record.answers
         self._empty += any(not t.strip() for t in texts)
         if record.kind == DPO:
             self._equal_pairs += record.answers[0].turns == record.answers[1].turns
         self._see_prompt(record, texts)
-        self._see_ending(texts[0])
+        if texts:
+            self._see_ending(texts[0])
 
     def note(self, line: Line) -> None:
         """Take in what was mended of a row that is not used."""
@@ -90,6 +92,8 @@ class Defects:
             yield self._describe_drift()
         if self._empty:
             yield f"{self._empty} rows have an empty completion"
+        if 0 < self._alone < self._n:
+            yield f"{self._alone} rows have no completion, the others do: they are prompts"
         if self._equal_pairs:
             yield f"{self._equal_pairs} rows have the same text as chosen and as rejected"
         among = f" (among the first {COMPARED:,} prompts)" if len(self._seen) >= COMPARED else ""

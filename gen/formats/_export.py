@@ -20,7 +20,7 @@ from ._exported import ORIGIN, Exported
 from ._load import Loaded, load_records
 from ._nothing import ROWS_OF_KIND, find_room, nothing_to_write
 from ._patch import EXTRA
-from ._record import DPO, KTO, PROBLEM, SCORED, SFT, CannotWrite, Row
+from ._record import DPO, KTO, PROBLEM, PROMPT, SCORED, SFT, CannotWrite, Row
 from ._registry import FORMATS, SOLUTIONS, find_format
 from ._sinks import Sink, open_sink, replace_when_whole, suffix_of
 
@@ -28,7 +28,7 @@ PARQUET, HF = "parquet", "hf"
 """Containers: their rows are in TRL's columns."""
 EXPORT_FORMATS = (*FORMATS, Columns.name, PARQUET, HF)
 
-DEFAULT_OF_KIND = {SFT: "sft", DPO: "dpo", KTO: "kto", SCORED: "imported", PROBLEM: "problems"}
+DEFAULT_OF_KIND = {SFT: "sft", DPO: "dpo", KTO: "kto", SCORED: "imported", PROBLEM: "problems", PROMPT: "imported"}
 SHARD_ROWS = 200_000
 """Rows of one file of a Hugging Face folder."""
 SHORTEST_SECRET = 8

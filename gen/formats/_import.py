@@ -1,25 +1,24 @@
 """Data sets into the store: each row a group that is on record whole or not at all, each bad row a drop.
 
 A row's ids hash its set, its place and its content, so that importing a file again, or going on after a kill, adds only
-what is missing. Memory does not grow with the file, except for 8 bytes a row that is in the store already.
+what is missing. Rows that a file has no more are set aside, as chunks of replaced documents are. Memory does not grow with
+the file, except for 9 bytes a row that is in the store already.
 """
 
 import re
-from array import array
-from bisect import bisect_left
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from hashlib import blake2b
 from pathlib import Path
 
 from ...files import Line, read_lines
-from ...schema import PROJECT_RUN, JournaledRow, canonical_json, content_id, hash_files, utc_now
+from ...schema import PROJECT_RUN, JournaledRow
 from ...store import Store
 from ._defects import Defects
 from ._inspect import Inspected
-from ._record import BadRow, Record
+from ._record import PROMPT, BadRow, Record
 from ._rows import STEP, SetRows
+from ._sets import KnownIds, find_set, record_set, set_aside_replaced, shorten_id
 
 BATCH_ROWS = 1000
 """Rows of the store that are journaled as one line: whole groups, in the file's order."""
@@ -39,6 +38,10 @@ class ImportedSet:
     dropped: Counter[str] = field(default_factory=Counter)
     first_drops: list[str] = field(default_factory=list)
     defects: list[str] = field(default_factory=list)
+    replaced: int = 0
+    """Rows that only replaced versions of the file have."""
+    notes: tuple[str, ...] = ()
+    """What was found out about the file: its name where that is taken, its licence where none was given."""
 
 
 def import_set(
@@ -54,20 +57,22 @@ def import_set(
     Args:
         store: an open store.
         inspected: the file with its format; see :func:`inspect_file`.
-        name: of the set; default: the file's name.
-        licence: of the set, as the user gives it; kept for dataset cards.
+        name: of the set; default: the file's name, with a folder before it where another file has that name.
+        licence: of the set, as the user gives it; kept for dataset cards. Default: the one on record for the file (by
+            path or content), or for the set of that ``name``.
         on_progress: called with the number of rows read.
 
     Raises:
         DiskFullError: there was no room; what is on record stays.
     """
     assert inspected.format is not None, "solutions have a reader of their own"
-    made = SetRows(name or inspected.path.name, inspected.path.name, inspected.format)
-    result = ImportedSet(made.name, inspected.path, inspected.format.name)
+    one = find_set(store, inspected.path, name, licence)
+    made = SetRows(one.name, one.file, inspected.format)
+    result = ImportedSet(made.name, inspected.path, inspected.format.name, notes=one.notes)
     known, defects = _Known(store, made), Defects()
     batch: list[JournaledRow] = []
     for n, line in enumerate(read_lines(inspected.path, header=inspected.has_header), 1):
-        batch += _take(line, made, known, defects, result)
+        batch += _take(line, made, known, defects, result, inspected.of_prompts)
         if len(batch) >= BATCH_ROWS:
             store.append(batch)
             batch = []
@@ -76,28 +81,34 @@ def import_set(
     store.append(batch)
     store.fold()
     result.defects = defects.report()
-    _record_set(store, inspected, result, licence)
+    result.replaced = set_aside_replaced(store, one, known.ids)
+    record_set(store, inspected, one, result.rows, result.dropped.total())
     return result
 
 
-def _take(line: Line, made: SetRows, known: "_Known", defects: Defects, result: ImportedSet) -> list[JournaledRow]:
+def _take(
+    line: Line, made: SetRows, known: "_Known", defects: Defects, result: ImportedSet, of_prompts: bool
+) -> list[JournaledRow]:
     """Return the rows that a line adds: none when they are there already."""
     try:
-        record, request_id = _read(line, made)
+        record, request_id = _read(line, made, of_prompts)
     except BadRow as error:
         return _drop(line, str(error), made, known, defects, result)
     defects.see(line, record)
     result.rows += 1
-    if request_id in known.ids:
+    if known.ids.see(request_id):
         return []
     result.new += 1
     return made.group(line, record, request_id, new_problem=known.is_new_problem(made.problem_id(record)))
 
 
-def _read(line: Line, made: SetRows) -> tuple[Record, str]:
+def _read(line: Line, made: SetRows, of_prompts: bool) -> tuple[Record, str]:
     if line.row is None:
         raise BadRow(line.fault or "unreadable")
-    return made.format.parse(line.row), made.request_id(line)
+    record = made.format.parse(line.row)
+    if record.kind == PROMPT and not of_prompts:
+        raise BadRow("no completion, which the first rows of the file have")
+    return record, made.request_id(line)
 
 
 def _drop(
@@ -107,7 +118,7 @@ def _drop(
     result.dropped[_kind_of(reason)] += 1
     if len(result.first_drops) < 3:
         result.first_drops.append(f"{made.place(line)}: {reason}")
-    return [] if made.drop_id(line, reason) in known.ids else made.drop(line, reason)
+    return [] if known.ids.see(made.drop_id(line, reason)) else made.drop(line, reason)
 
 
 def _kind_of(reason: str) -> str:
@@ -127,49 +138,13 @@ class _Known:
                 """,
                 [PROJECT_RUN, STEP, made.name, made.file],
             )
-            self.ids = _Ids(i for batch in iter(lambda: found.fetchmany(10_000), []) for (i,) in batch)
+            self.ids = KnownIds(i for batch in iter(lambda: found.fetchmany(10_000), []) for (i,) in batch)
             found = connection.execute("SELECT problem_id FROM problems")
-            self._problems = {_short(i) for batch in iter(lambda: found.fetchmany(10_000), []) for (i,) in batch}
+            self._problems = {shorten_id(i) for batch in iter(lambda: found.fetchmany(10_000), []) for (i,) in batch}
 
     def is_new_problem(self, problem_id: str | None) -> bool:
         """Say whether a problem is not there yet; from now on it is."""
-        if problem_id is None or _short(problem_id) in self._problems:
+        if problem_id is None or shorten_id(problem_id) in self._problems:
             return False
-        self._problems.add(_short(problem_id))
+        self._problems.add(shorten_id(problem_id))
         return True
-
-
-class _Ids:
-    """A fixed set of content ids in 8 bytes each; two of 10 million collide once in 400,000 imports."""
-
-    def __init__(self, ids: Iterable[str]) -> None:
-        self._sorted = array("Q", sorted(array("Q", (_short(i) for i in ids))))
-
-    def __contains__(self, content_id: object) -> bool:
-        short = _short(str(content_id))
-        at = bisect_left(self._sorted, short)
-        return at < len(self._sorted) and self._sorted[at] == short
-
-
-def _short(content_id: str) -> int:
-    """Return 64 bits that stand for an id."""
-    return int.from_bytes(blake2b(content_id.encode(), digest_size=8).digest(), "big")
-
-
-def _record_set(store: Store, inspected: Inspected, result: ImportedSet, licence: str | None) -> None:
-    """Put the finished import on record; without a licence, the one on record for a set of that name stays."""
-    content_hash = hash_files([inspected.path])
-    if licence is None:
-        found = store.query(
-            "SELECT licence FROM datasets WHERE name = ? AND licence IS NOT NULL ORDER BY imported_at DESC LIMIT 1",
-            [result.name],
-        )
-        licence = found[0][0] if found else None
-    mapping = canonical_json(inspected.mapping) if inspected.mapping else None
-    identity = [result.name, result.format, inspected.mapping, content_hash, licence]
-    row = {
-        "dataset_id": content_id("set", identity), "name": result.name, "path": str(inspected.path),
-        "format": result.format, "mapping": mapping, "licence": licence, "content_hash": content_hash,
-        "n_rows": result.rows, "n_dropped": result.dropped.total(), "imported_at": utc_now(),
-    }  # fmt: skip
-    store.insert("datasets", [row], key="dataset_id")

@@ -10,7 +10,7 @@ from ...errors import InputError
 from ...files import Line, read_lines
 from ._base import Format
 from ._columns import Columns
-from ._record import KIND_NAMES, BadRow, Record
+from ._record import KIND_NAMES, PROMPT, BadRow, Record
 from ._registry import SOLUTIONS, detect_format, find_format
 
 PEEKED_ROWS = 100
@@ -28,6 +28,8 @@ class Inspected:
     first_line: int = 0
     columns: tuple[str, ...] = ()
     mapping: dict[str, str] = field(default_factory=dict)
+    of_prompts: bool = False
+    """Most of the first rows are prompts without a completion; where they are not, such a row is a drop."""
 
     @property
     def format_name(self) -> str:
@@ -86,19 +88,23 @@ def inspect_file(path: Path, format_name: str | None = None, mapping: Mapping[st
     if name == SOLUTIONS:
         return Inspected(path, None, columns=columns)
     fmt = find_format(name, mapping)
-    record, number = _first_record(lines, fmt, path, columns)
-    return Inspected(path, fmt, has_header, record, number, columns, mapping)
+    found = _records(lines, fmt, path, columns)
+    of_prompts = 2 * sum(record.kind == PROMPT for record, _ in found) > len(found)
+    record, number = next(f for f in found if of_prompts == (f[0].kind == PROMPT))
+    return Inspected(path, fmt, has_header, record, number, columns, mapping, of_prompts)
 
 
-def _first_record(lines: list[Line], fmt: Format, path: Path, columns: tuple[str, ...]) -> tuple[Record, int]:
-    fault = ""
+def _records(lines: list[Line], fmt: Format, path: Path, columns: tuple[str, ...]) -> list[tuple[Record, int]]:
+    fault, found = "", []
     for line in lines:
         if line.row is None:
             continue
         try:
-            return fmt.parse(line.row), line.number
+            found.append((fmt.parse(line.row), line.number))
         except BadRow as error:
             fault = fault or f"row {line.number}: {error}"
+    if found:
+        return found
     raise InputError(
         f"data file {path}", expected=f"rows of the format {fmt.name}: {fmt.title}",
         received=f"{fault} (columns: {', '.join(columns)})",

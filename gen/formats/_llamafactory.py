@@ -6,7 +6,7 @@ from typing import Any
 from ...schema import Message
 from ._base import Format
 from ._messages import are_messages, functions_of, need_messages, split_conversation
-from ._record import DPO, SFT, Answer, BadRow, Record, Row
+from ._record import DPO, PROMPT, SFT, Answer, BadRow, Record, Row
 
 PREFERENCE = ("chosen_messages", "rejected_messages")
 
@@ -16,7 +16,7 @@ class LlamaFactoryV1(Format):
 
     name = "llamafactory-v1"
     title = "LLaMA-Factory v1: (chosen_ and rejected_)messages with content as a list of type and value"
-    kinds = frozenset({SFT, DPO})
+    kinds = frozenset({SFT, DPO, PROMPT})
 
     def fits(self, row: Row) -> float:
         """See :class:`Format`."""
@@ -28,8 +28,7 @@ class LlamaFactoryV1(Format):
     def parse(self, row: Row) -> Record:
         """See :class:`Format`."""
         if "messages" in row:
-            prompt, answer = split_conversation(_read(row["messages"], "messages"), "messages")
-            return Record(prompt, (answer,))
+            return Record(*split_conversation(_read(row["messages"], "messages")))
         chosen, rejected = (_read(row.get(c), c) for c in PREFERENCE)
         n = 0
         while n < min(len(chosen), len(rejected)) - 1 and chosen[n] == rejected[n]:
@@ -39,9 +38,10 @@ class LlamaFactoryV1(Format):
     def write(self, record: Record) -> Row:
         """See :class:`Format`."""
         columns = PREFERENCE if record.preferred else ("messages",)
+        said = [a.turns for a in record.answers] or [()]
         return {
-            c: [*(_spell(m, 0.0) for m in record.prompt), *(_spell(m, 1.0) for m in a.turns)]
-            for c, a in zip(columns, record.answers, strict=True)
+            c: [*(_spell(m, 0.0) for m in record.prompt), *(_spell(m, 1.0) for m in turns)]
+            for c, turns in zip(columns, said, strict=True)
         }
 
 

@@ -36,10 +36,18 @@ SELECTIONS: dict[str, str] = {
 
 ASIDE: dict[str, tuple[str, str]] = {
     "worse": ("worse_samples", "the worse one of a pair"),
-    "outdated": ("outdated_samples", "made from a chunk that no version in use has any more"),
+    "outdated": ("outdated_samples", "of a document or set whose version in use has no such chunk or row any more"),
 }
 """Samples that go out only when they are asked for: the view that lists them, and what they are."""
-_ASIDE_OF = {"sft": ("outdated",), "samples": ("worse", "outdated"), "kto": ("outdated",), "dpo": ("outdated",)}
+_ASIDE_OF = {
+    "sft": ("outdated",), "samples": ("worse", "outdated"), "kto": ("outdated",), "dpo": ("outdated",),
+    "imported": ("outdated",), "problems": ("outdated",),
+}  # fmt: skip
+_KEY_OF = {
+    "imported": ("s.request_id", "(SELECT request_id FROM replaced_rows)"),
+    "problems": ("p.problem_id", "(SELECT problem_id FROM outdated_problems)"),
+}
+"""What says of selections of other rows than samples that they are outdated."""
 
 _UNITS: dict[str, str] = {
     "sft": "SELECT s.rowid FROM samples s WHERE s.sample_id IN (SELECT sample_id FROM sft) AND {where} ORDER BY 1",
@@ -58,6 +66,9 @@ _UNITS: dict[str, str] = {
 
 COLUMNS = "s.*, r.messages, r.model, r.engine, r.template_id, s.fields ->> '$.format' AS format"
 """What a condition on samples may name, of ``samples s JOIN requests r``."""
+
+WITH_PROMPTS = "(FROM samples UNION ALL BY NAME FROM imported_prompts)"
+"""Samples, and the prompts that were imported without one: their completion is NULL."""
 
 _PAGE = "IN (SELECT unnest($1::BIGINT[]))"
 _SAMPLE = """
@@ -83,8 +94,8 @@ _RECORDS: dict[str, str] = {
               ORDER BY sample_id, starts_with(judge, 'recorded@'), judge DESC) v USING (sample_id)
         ORDER BY unit""",
     "imported": f"""
-        WITH u AS (SELECT r.rowid AS unit, s.draw AS slot, {_SAMPLE} FROM requests r JOIN samples s USING (request_id)
-                   WHERE r.rowid {_PAGE})
+        WITH u AS (SELECT r.rowid AS unit, s.draw AS slot, {_SAMPLE}
+                   FROM requests r JOIN {WITH_PROMPTS} s USING (request_id) WHERE r.rowid {_PAGE})
         SELECT u.*, v.passed, v.score, x.chosen_sample_id IS NOT NULL AS preferred, p.question, p.answer, p.solution,
                p.source AS problem_source
         FROM u
@@ -199,9 +210,9 @@ def _set_aside(connection: Any, what: str, where: str | None, include: Collectio
     condition = _condition(what, where) if where else "true"
     for key in _ASIDE_OF.get(what, ()):
         if key not in include:
-            listed = f"(SELECT sample_id FROM {ASIDE[key][0]})"
-            aside[key] = _count(connection, what, f"{condition} AND s.sample_id IN {listed}")
-            condition += f" AND s.sample_id NOT IN {listed}"
+            column, listed = _KEY_OF.get(what, ("s.sample_id", f"(SELECT sample_id FROM {ASIDE[key][0]})"))
+            aside[key] = _count(connection, what, f"{condition} AND {column} IN {listed}")
+            condition += f" AND {column} NOT IN {listed}"
     return condition, {key: n for key, n in aside.items() if n}
 
 
@@ -211,12 +222,13 @@ def _count(connection: Any, what: str, condition: str) -> int:
 
 
 def read_rows_of(store: Store, sample_ids: Sequence[str]) -> Iterator[tuple[Loaded, list[str]]]:
-    """Yield the rows of sets that hold any of ``sample_ids``, each with the ids of all its samples."""
+    """Yield the rows of sets that hold any of ``sample_ids``, each with the ids of all its samples (or of its prompt)."""
     with store.read() as connection:
         units = connection.execute(
             """
             SELECT rowid FROM requests WHERE request_id IN (
-                SELECT request_id FROM samples WHERE sample_id IN (SELECT unnest(?::VARCHAR[]))) ORDER BY 1
+                SELECT request_id FROM samples WHERE sample_id IN (SELECT unnest($1::VARCHAR[]))
+                UNION ALL SELECT unnest($1::VARCHAR[])) ORDER BY 1
             """,
             [list(sample_ids)],
         ).fetchall()
@@ -229,7 +241,8 @@ def _condition(what: str, where: str) -> str:
     if what == "problems":
         return f"p.problem_id IN (SELECT problem_id FROM problems WHERE (\n{where}\n))"
     key = "request_id" if what == "imported" else "sample_id"
-    rows = f"(SELECT {COLUMNS} FROM samples s JOIN requests r USING (request_id))"
+    table = WITH_PROMPTS if what == "imported" else "samples"
+    rows = f"(SELECT {COLUMNS} FROM {table} s JOIN requests r USING (request_id))"
     return f"s.{key} IN (SELECT {key} FROM {rows} WHERE (\n{where}\n))"
 
 
@@ -251,12 +264,12 @@ def _loaded(folder: Path, rows: list[Row]) -> Loaded:
     first, fields = rows[0], [_fields(r) for r in rows]
     problem = Problem(first["question"], first["answer"], first["solution"]) if first["question"] is not None else None
     prompt: tuple[Message, ...] = tuple(json.loads(first["messages"]))
-    answers = tuple(_answer(r, f) for r, f in zip(rows, fields, strict=True))
+    answers = tuple(_answer(r, f) for r, f in zip(rows, fields, strict=True) if r["completion"] is not None)
     head = fields[0]
     record = Record(
         prompt, answers, any(r["preferred"] for r in rows), head.get("tools"), problem, head.get("shape", {})
     )
-    whole = "format" in head and len(rows) == first["n_draws"] and [r["draw"] for r in rows] == list(range(len(rows)))
+    whole = "format" in head and [r["draw"] for r in rows] == list(range(first["n_draws"] or 1))
     same = len({r["request_id"] for r in rows}) == 1 and not first["has_prompt"]
     kept = {k: head[k] for k in (EXTRA, SPELLING, ABSENT) if k in head}
     origin = {k: first[k] for k in ORIGIN}

@@ -90,16 +90,31 @@ def _decoded(text: str) -> Any:
         return text
 
 
-def split_conversation(messages: Sequence[Message], column: str) -> tuple[tuple[Message, ...], Answer]:
+def split_conversation(messages: Sequence[Message]) -> tuple[tuple[Message, ...], tuple[Answer, ...]]:
     """Return what comes before the last message of the assistant, and the answer: that message and what follows it.
 
-    Raises:
-        BadRow: the assistant says nothing.
+    Where the assistant says nothing, all is prompt, and there is no answer.
     """
     spoken = [i for i, m in enumerate(messages) if m["role"] == "assistant"]
     if not spoken:
-        raise BadRow(f"{column!r} has no message of the assistant: there is no completion")
-    return tuple(messages[: spoken[-1]]), Answer(tuple(messages[spoken[-1] :]))
+        return tuple(messages), ()
+    return tuple(messages[: spoken[-1]]), (Answer(tuple(messages[spoken[-1] :])),)
+
+
+def need_prompt(messages: Sequence[Message], column: str) -> tuple[Message, ...]:
+    """Return messages that are to be answered.
+
+    Raises:
+        BadRow: there are none, or the assistant has the last word.
+    """
+    if not messages:
+        raise BadRow(f"{column!r} is empty, expected a prompt")
+    if messages[-1]["role"] == "assistant":
+        raise BadRow(
+            f"{column!r} ends in words of the assistant, and there is no completion: --map messages={column} takes them "
+            f"for it, --map prompt={column}.0 takes the first turn alone"
+        )
+    return tuple(messages)
 
 
 def need_tools(row: Row) -> list[Any] | None:

@@ -8,11 +8,11 @@ from ...store import Store
 from ._columns import Columns
 from ._exported import Exported
 from ._load import ASIDE, SELECTIONS, Loaded, count_records
-from ._record import DPO, KTO, PROBLEM, SCORED, SFT, CannotWrite
+from ._record import DPO, KTO, PROBLEM, PROMPT, SCORED, SFT, CannotWrite
 from ._registry import FORMATS
 from ._rows import STEP
 
-ROWS_OF_KIND = {SFT: "trl", DPO: "trl-dpo", KTO: "trl-kto", SCORED: "ultrafeedback", PROBLEM: "gsm8k"}
+ROWS_OF_KIND = {SFT: "trl", DPO: "trl-dpo", KTO: "trl-kto", SCORED: "ultrafeedback", PROBLEM: "gsm8k", PROMPT: "trl"}
 """The format of a container's rows, by their kind."""
 _KIND_OF = {"samples": SFT, "imported": SFT, "dpo": DPO, "problems": PROBLEM, "kto": KTO, "sft": SFT}
 """The kind of a selection's rows, in the order in which another selection is offered."""

@@ -5,7 +5,7 @@ from typing import Any
 from ...schema import Message
 from ._base import Format
 from ._messages import are_messages, arguments_as_objects, need_messages, need_tools, split_conversation
-from ._record import DPO, KTO, SFT, Answer, BadRow, Record, Row, name_type
+from ._record import DPO, KTO, PROMPT, SFT, Answer, BadRow, Record, Row, name_type
 
 
 class OpenAI(Format):
@@ -13,7 +13,7 @@ class OpenAI(Format):
 
     name = "openai"
     title = "OpenAI chat: messages of role and content (tools, tool_calls, images as parts; a label beside them)"
-    kinds = frozenset({SFT, KTO})
+    kinds = frozenset({SFT, KTO, PROMPT})
 
     def fits(self, row: Row) -> float:
         """See :class:`Format`."""
@@ -23,19 +23,18 @@ class OpenAI(Format):
 
     def parse(self, row: Row) -> Record:
         """See :class:`Format`."""
-        prompt, answer = split_conversation(need_messages(row.get("messages"), "messages"), "messages")
+        prompt, answers = split_conversation(need_messages(row.get("messages"), "messages"))
         label = row.get("label")
         if isinstance(label, bool):
-            answer = Answer(answer.turns, passed=label)
-        return Record(prompt, (answer,), tools=need_tools(row))
+            answers = tuple(Answer(a.turns, passed=label) for a in answers)
+        return Record(prompt, answers, tools=need_tools(row))
 
     def write(self, record: Record) -> Row:
         """See :class:`Format`."""
-        (answer,) = record.answers
-        row: Row = {"messages": [*record.prompt, *answer.turns]}
+        row: Row = {"messages": [*record.prompt, *record.turns]}
         if record.tools is not None:
             row["tools"] = record.tools
-        return row if answer.passed is None else row | {"label": answer.passed}
+        return row if record.label is None else row | {"label": record.label}
 
 
 class TRLMessages(OpenAI):

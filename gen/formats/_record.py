@@ -14,7 +14,7 @@ from ...files import Row as Row
 from ...files import name_type as name_type
 from ...schema import Message, canonical_json
 
-SFT, DPO, KTO, SCORED, PROBLEM = "sft", "dpo", "kto", "scored", "problem"
+SFT, DPO, KTO, SCORED, PROBLEM, PROMPT = "sft", "dpo", "kto", "scored", "problem", "prompt"
 
 KIND_NAMES = {
     SFT: "prompt with one completion",
@@ -22,6 +22,7 @@ KIND_NAMES = {
     KTO: "completion with a yes or no",
     SCORED: "several completions, scored",
     PROBLEM: "question with a known answer",
+    PROMPT: "prompt without a completion",
 }
 
 
@@ -75,7 +76,7 @@ class Problem:
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """One row: a prompt and what was answered.
+    """One row: a prompt and what was answered: nothing yet, in sets of prompts alone.
 
     ``preferred``: the first answer is chosen over the second. ``shape`` holds what the messages do not say and the same
     format needs to write the row again, such as where Alpaca's input begins.
@@ -89,12 +90,24 @@ class Record:
     shape: Row = field(default_factory=dict)
 
     @property
+    def turns(self) -> tuple[Message, ...]:
+        """The messages of the one answer; none where there is none."""
+        return self.answers[0].turns if self.answers else ()
+
+    @property
+    def label(self) -> bool | None:
+        """What is on record of the one answer."""
+        return self.answers[0].passed if self.answers else None
+
+    @property
     def kind(self) -> str:
         """What the row can teach: one of :data:`KIND_NAMES`."""
         if self.problem is not None:
             return PROBLEM
         if self.preferred:
             return DPO
+        if not self.answers:
+            return PROMPT
         if len(self.answers) > 1 or self.answers[0].score is not None:
             return SCORED
         return SFT if self.answers[0].passed is None else KTO

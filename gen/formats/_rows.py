@@ -76,15 +76,16 @@ class SetRows:
         return [self._plan(line), drop]
 
     def group(self, line: Line, record: Record, request_id: str, *, new_problem: bool) -> list[JournaledRow]:
-        """Return everything that one line becomes."""
+        """Return everything that one line becomes: a prompt alone is a request without samples, its fields in ``details``."""
         place, now = self.place(line), utc_now()
         texts = [a.text for a in record.answers]
-        request = RequestRow(
-            request_id, PROJECT_RUN, 0, STEP, place, None, ENGINE, self.name, None, _as_json(list(record.prompt)),
-            "{}", len(texts), _as_json(texts), 0, 0, 0, None, now, now,
-        )  # fmt: skip
         problem = self._problem(line, record)
         kept = self._kept(line, record)
+        details = None if record.answers else _as_json(self._fields(record, Answer(()), kept))
+        request = RequestRow(
+            request_id, PROJECT_RUN, 0, STEP, place, None, ENGINE, self.name, None, _as_json(list(record.prompt)),
+            "{}", len(texts), _as_json(texts), 0, 0, 0, None, now, now, None, details,
+        )  # fmt: skip
         samples = [
             SampleRow(
                 content_id("smp", [request_id, i]), request_id, i, PROJECT_RUN, 0, STEP,
@@ -117,7 +118,7 @@ class SetRows:
 
     def _fields(self, record: Record, answer: Answer, kept: Row) -> Row:
         fields: Row = {"format": self.format.name}
-        if not answer.is_plain:
+        if answer.turns and not answer.is_plain:
             fields |= {"message": answer.message} if len(answer.turns) == 1 else {"turns": list(answer.turns)}
         if record.tools is not None:
             fields["tools"] = record.tools

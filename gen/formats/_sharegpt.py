@@ -6,7 +6,7 @@ from typing import Any
 from ...schema import Message
 from ._base import Format
 from ._messages import functions_of, need_tools, split_conversation
-from ._record import DPO, KTO, SFT, Answer, BadRow, CannotWrite, Record, Row, loads_if_text, name_type, text_of
+from ._record import DPO, KTO, PROMPT, SFT, Answer, BadRow, CannotWrite, Record, Row, loads_if_text, name_type, text_of
 
 ROLE_OF = {
     "human": "user", "user": "user", "gpt": "assistant", "assistant": "assistant", "chatgpt": "assistant",
@@ -21,7 +21,7 @@ class ShareGPT(Format):
 
     name = "sharegpt"
     title = "ShareGPT: conversations of from and value (chosen and rejected, or a label, beside them; system, tools)"
-    kinds = frozenset({SFT, DPO, KTO})
+    kinds = frozenset({SFT, DPO, KTO, PROMPT})
 
     def fits(self, row: Row) -> float:
         """See :class:`Format`."""
@@ -41,25 +41,24 @@ class ShareGPT(Format):
         if "chosen" in row:
             answers = tuple(Answer((_read_reply(row, c),)) for c in ("chosen", "rejected"))
             return Record(tuple(turns), answers, True, tools, shape=shape)
-        prompt, answer = split_conversation(turns, column)
+        prompt, given = split_conversation(turns)
         label = row.get("label", row.get("kto_tag"))
         if isinstance(label, bool):
-            answer = Answer(answer.turns, passed=label)
-        return Record(prompt, (answer,), tools=tools, shape=shape)
+            given = tuple(Answer(a.turns, passed=label) for a in given)
+        return Record(prompt, given, tools=tools, shape=shape)
 
     def write(self, record: Record) -> Row:
         """See :class:`Format`."""
         turns, row = list(record.prompt), {}
-        first = record.answers[0]
         if record.shape.get("system") and turns and turns[0]["role"] == "system":
             row["system"] = turns.pop(0)["content"]
         if not record.preferred:
-            turns += first.turns
+            turns += record.turns
         row["conversations"] = [_spell(m) for m in turns]
         if record.preferred:
             row |= {c: _spell_reply(a) for c, a in zip(("chosen", "rejected"), record.answers, strict=True)}
-        elif first.passed is not None:
-            row["label"] = first.passed
+        elif record.label is not None:
+            row["label"] = record.label
         if record.tools is not None:
             row["tools"] = json.dumps([t.get("function", t) for t in record.tools], ensure_ascii=False)
         return row

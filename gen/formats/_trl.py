@@ -9,35 +9,51 @@ from typing import Any
 
 from ...schema import Message
 from ._base import Format
-from ._messages import arguments_as_objects, need_messages, need_tools
-from ._record import DPO, KTO, SFT, Answer, BadRow, Record, Row, need_text, only_text, say
+from ._messages import are_messages, arguments_as_objects, need_messages, need_prompt, need_tools
+from ._record import DPO, KTO, PROMPT, SFT, Answer, BadRow, Record, Row, need_text, only_text, say
 
 Said = str | list[Message]
 """What a column holds: a text, or messages."""
 
+_SAYS_MORE = {"completions", "generations", "conversations", "messages", "instruction"}
+"""Columns by which a row with a prompt is in another format."""
 NO_LABELS = {"0", "false", "no", "bad", "undesirable"}
 YES_LABELS = {"1", "true", "yes", "good", "desirable"}
 
 
 class TRL(Format):
-    """Prompt and completion."""
+    """Prompt and completion, or a prompt alone.
+
+    A prompt alone is recognised where no other column can be its completion: it is conversational, or the only text.
+    """
 
     name = "trl"
-    title = "TRL: prompt, completion (conversational or plain)"
-    kinds = frozenset({SFT})
+    title = "TRL: prompt, completion (conversational or plain), or prompt alone"
+    kinds = frozenset({SFT, PROMPT})
 
     def fits(self, row: Row) -> float:
         """See :class:`Format`."""
-        return 0.0 if "label" in row or "chosen" in row else float({"prompt", "completion"} <= row.keys())
+        if "prompt" not in row or "chosen" in row:
+            return 0.0
+        if "completion" in row:
+            return float("label" not in row)
+        texts = [k for k, v in row.items() if isinstance(v, str) and k != "tools"]
+        is_alone = are_messages(row["prompt"]) or texts == ["prompt"]
+        return 0.9 if is_alone and not _SAYS_MORE & row.keys() else 0.0
 
     def parse(self, row: Row) -> Record:
         """See :class:`Format`."""
-        prompt, answer = _said(row, "prompt"), _answer(_said(row, "completion"))
+        prompt = _said(row, "prompt")
+        if "completion" not in row:
+            return Record(need_prompt(_as_prompt(prompt), "prompt"), (), tools=need_tools(row), shape=_shape(prompt))
+        answer = _answer(_said(row, "completion"))
         return Record(_as_prompt(prompt), (answer,), tools=need_tools(row), shape=_shape(prompt, row["completion"]))
 
     def write(self, record: Record) -> Row:
         """See :class:`Format`."""
-        row = {"prompt": _spell_prompt(record), "completion": _spell(record, record.answers[0].turns)}
+        row: Row = {"prompt": _spell_prompt(record)}
+        if record.answers:
+            row["completion"] = _spell(record, record.turns)
         return row if record.tools is None else row | {"tools": record.tools}
 
 
@@ -54,6 +70,8 @@ class TRLKTO(TRL):
 
     def parse(self, row: Row) -> Record:
         """See :class:`Format`."""
+        if "completion" not in row:
+            raise BadRow("no column 'completion'")
         record = super().parse(row)
         answer = Answer(record.answers[0].turns, passed=need_label(row, "label"))
         return Record(record.prompt, (answer,), tools=record.tools, shape=record.shape)

@@ -14,7 +14,7 @@ RESERVED = frozenset({"problem_id", "media", "grounded"})
 
 
 def read_imported(store: Store, sample_ids: Sequence[str]) -> Iterator[tuple[str, Row]]:
-    """Yield (sample id, values) of samples that an import made.
+    """Yield (sample id, values) of samples that an import made, and of prompts without one, by the ids of their requests.
 
     The values are the columns of the row as they stood in the file, and over them ``prompt`` (messages), ``completion``,
     ``format``, and where the row has them ``question``, ``answer``, ``solution``, ``system``, ``tools``.
@@ -62,7 +62,9 @@ def _is_text(message: Message) -> bool:
 
 
 def _said(record: Record, i: int) -> Row:
-    """Return the completion; it is the answer too, unless the set itself calls it wrong."""
+    """Return the completion; it is the answer too, unless the set itself calls it wrong. A prompt alone has neither."""
+    if not record.answers:
+        return {}
     answer = record.answers[i]
     if record.problem is not None:
         return {"completion": answer.text, "answer": record.problem.answer}

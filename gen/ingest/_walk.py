@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 
 from ...errors import InputError, NotFoundError
 from ...store import Project
+from .._source import name_source
 from ..convert import Refused
 from ..convert._decode import decode
 
@@ -106,15 +107,6 @@ def _inputs(target: Target, project: Project) -> Iterator[Found]:
     if target.kind == "list":
         return _read_list(path, project)
     return _walk(path, project, frozenset()) if path.is_dir() else iter([_file(path, project)])
-
-
-def name_source(path: Path, project: Project) -> str:
-    """Return the source of a file."""
-    real = Path(os.path.realpath(path.parent)) / path.name
-    root = Path(os.path.realpath(project.root))
-    return os.fsencode(real.relative_to(root) if real.is_relative_to(root) else real).decode(
-        "utf-8", "backslashreplace"
-    )
 
 
 def _file(path: Path, project: Project) -> Found:

@@ -33,4 +33,4 @@ def test_planned_chunks_of_a_replaced_version_are_not_asked(tmp_path, endpoint, 
     kept = sql(folder, "select count(*) as n from samples")[0]["n"]
     prompts = [json.loads(line)["prompt"][0]["content"] for line in out.read_text().splitlines()]
     assert {p.partition(" with")[0] for p in prompts} == {"Passage 0"}
-    assert f"{kept - len(prompts)} rows set aside: made from a chunk that no version in use has" in said
+    assert f"{kept - len(prompts)} rows set aside: of a document or set whose version in use" in said
