@@ -70,7 +70,8 @@ def import_command(
 
 
 def _show(found: Inspected) -> None:
-    click.echo(f"{found.path}: {found.format_name}", err=True)
+    read_as = "" if found.encoding == "utf-8" else f" (read as {found.encoding})"
+    click.echo(f"{found.path}: {found.format_name}{read_as}", err=True)
     for column, value in found.preview():
         text = " ".join((value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)).split())
         click.echo(f"  {column}: {text[:SHOWN_CHARS]}{'…' if len(text) > SHOWN_CHARS else ''}", err=True)

@@ -12,7 +12,7 @@ import zlib
 from collections.abc import Iterator
 from typing import IO, Any
 
-from ._read import Line, as_line, refuse_constant, without_place
+from ._read import Line, as_line, refuse_constant, refuse_repeats, without_place
 
 CHUNK_BYTES = 1 << 20
 LARGEST_ELEMENT = 64 << 20
@@ -53,7 +53,7 @@ class _Buffer:
 
 def read_array(stream: IO[bytes]) -> Iterator[Line]:
     """Yield the elements of the array in ``stream``, numbered from 1."""
-    buffer, decoder = _Buffer(stream), json.JSONDecoder(parse_constant=refuse_constant)
+    buffer, decoder = _Buffer(stream), json.JSONDecoder(parse_constant=refuse_constant, object_pairs_hook=refuse_repeats)
     buffer.grow()
     at, number, keys = buffer.text.index("[") + 1, 0, frozenset[str]()
     while True:

@@ -3,10 +3,9 @@
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 from ..errors import InputError
-from ._read import Line, as_line, open_bytes, refuse_constant
+from ._read import Line, as_line, open_bytes, refuse_constant, refuse_repeats
 from ._rows import Row
 
 LARGEST_FILE = 256 << 20
@@ -15,18 +14,18 @@ ID_COLUMNS = ("id", "key")
 """Under which of these a row's id is kept: the first that the row does not use for something else."""
 
 
-def read_object(path: Path) -> Iterator[Line]:
+def read_object(path: Path, encoding: str = "utf-8") -> Iterator[Line]:
     """Yield the rows of a file that holds one object: its values when all of them are objects, else itself.
 
     Raises:
         InputError: it holds something else, or is too large.
     """
-    with open_bytes(path) as stream:
+    with open_bytes(path, encoding) as stream:
         content = stream.read(LARGEST_FILE + 1)
     if len(content) > LARGEST_FILE:
         raise _refused(path, f"one object of more than {LARGEST_FILE >> 20} MB")
     try:
-        value = json.loads(content.decode("utf-8-sig"), parse_constant=refuse_constant, object_pairs_hook=_once)
+        value = json.loads(content.decode("utf-8-sig"), parse_constant=refuse_constant, object_pairs_hook=refuse_repeats)
     except (ValueError, RecursionError) as error:
         raise _refused(path, f"not JSON: {error}") from None
     if not isinstance(value, dict):
@@ -42,14 +41,6 @@ def _with_id(key: str, row: Row) -> Row:
         return row
     column = next((c for c in ID_COLUMNS if c not in row), None)
     return row if column is None else {column: key, **row}
-
-
-def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) < len(pairs):
-        keys = [k for k, _ in pairs]
-        raise ValueError(f"the key {next(k for k in keys if keys.count(k) > 1)!r} stands twice in an object")
-    return found
 
 
 def _refused(path: Path, received: str) -> InputError:

@@ -3,6 +3,7 @@ r"""The rows of a file, one after the other, in constant memory: JSON lines, JSO
 A row that cannot be read is yielded with its fault. Lines end at ``\n`` only: U+2028 and its like are text.
 """
 
+import codecs
 import gzip
 import json
 import math
@@ -11,6 +12,7 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from io import BufferedReader, RawIOBase
 from itertools import islice
 from pathlib import Path
 from typing import IO, Any, NoReturn, cast
@@ -46,11 +48,12 @@ class Line:
     notes: tuple[str, ...] = ()
 
 
-def read_lines(path: Path, *, header: bool = True) -> Iterator[Line]:
+def read_lines(path: Path, *, header: bool = True, encoding: str = "utf-8") -> Iterator[Line]:
     """Yield the rows of ``path``, by its suffix.
 
     Args:
         path: the file.
+        encoding: of a text; bytes that are not in it make their row a fault.
         header: the first line of a CSV or TSV file names its columns; otherwise they are called 1, 2, 3, …
 
     Raises:
@@ -59,7 +62,7 @@ def read_lines(path: Path, *, header: bool = True) -> Iterator[Line]:
     """
     if not path.is_file():
         raise NotFoundError(
-            f"data file {path}", expected=f"a file that ends in {', '.join(SUFFIXES)} (or one of them and .gz)",
+            f"data file {path}", expected="a file of that name",
             received="a folder" if path.is_dir() else "no such file", cure="check the path on the command line",
         )  # fmt: skip
     suffix = Path(path.stem).suffix.lower() if path.suffix.lower() == ".gz" else path.suffix.lower()
@@ -75,25 +78,48 @@ def read_lines(path: Path, *, header: bool = True) -> Iterator[Line]:
     if suffix in (".csv", ".tsv"):
         from ._tables import read_table
 
-        return read_table(path, tabs=suffix == ".tsv", header=header)
-    return _read_json(path) if suffix == ".json" else _read_jsonl(path)
+        return read_table(path, tabs=suffix == ".tsv", header=header, encoding=encoding)
+    return _read_json(path, encoding) if suffix == ".json" else _read_jsonl(path, encoding)
 
 
 @contextmanager
-def open_bytes(path: Path) -> Iterator[IO[bytes]]:
-    """Open ``path``, unpacked when it is gzip by its first bytes."""
+def open_bytes(path: Path, encoding: str = "utf-8") -> Iterator[IO[bytes]]:
+    """Open ``path``, unpacked when it is gzip by its first bytes; a text in another encoding is read as UTF-8."""
     with path.open("rb") as stream:
         packed = stream.read(2) == b"\x1f\x8b"
         stream.seek(0)
-        if packed:
-            with gzip.GzipFile(fileobj=stream) as unpacked:
-                yield cast(IO[bytes], unpacked)
-        else:
-            yield stream
+        unpacked = cast(IO[bytes], gzip.GzipFile(fileobj=stream)) if packed else stream
+        try:
+            yield unpacked if encoding == "utf-8" else cast(IO[bytes], BufferedReader(_Transcoded(unpacked, encoding)))
+        finally:
+            unpacked.close()
 
 
-def _read_jsonl(path: Path) -> Iterator[Line]:
-    with open_bytes(path) as stream:
+class _Transcoded(RawIOBase):
+    """A text in any encoding as UTF-8; bytes that are not in it stay as they are, and are no UTF-8 then."""
+
+    def __init__(self, stream: IO[bytes], encoding: str) -> None:
+        self._stream = stream
+        errors = "replace" if encoding.startswith("utf") else "surrogateescape"
+        self._decoder = codecs.getincrementaldecoder(encoding)(errors)
+        self._rest = b""
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        while not self._rest:
+            piece = self._stream.read(1 << 16)
+            self._rest = self._decoder.decode(piece, final=not piece).encode("utf-8", "surrogateescape")
+            if not piece:
+                break
+        n = min(len(buffer), len(self._rest))
+        buffer[:n], self._rest = self._rest[:n], self._rest[n:]
+        return n
+
+
+def _read_jsonl(path: Path, encoding: str = "utf-8") -> Iterator[Line]:
+    with open_bytes(path, encoding) as stream:
         number = 0
         try:
             while line := stream.readline(LONGEST_LINE):
@@ -116,7 +142,7 @@ def parse_line(number: int, line: bytes, notes: tuple[str, ...] = ()) -> Line:
     except UnicodeDecodeError as error:
         return Line(number, None, _show(line), f"not UTF-8: {error.reason} at byte {error.start}")
     try:
-        value = json.loads(text, parse_constant=refuse_constant)
+        value = json.loads(text, parse_constant=refuse_constant, object_pairs_hook=refuse_repeats)
     except (ValueError, RecursionError) as error:
         return Line(number, None, text.rstrip("\n"), f"not JSON: {without_place(error)}")
     return as_line(number, value, text, notes)
@@ -159,6 +185,15 @@ def refuse_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is no JSON")
 
 
+def refuse_repeats(pairs: list[tuple[str, Any]]) -> Row:
+    """Refuse an object in which a key stands twice: Python would keep the last one, and lose the other's value."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        keys = [k for k, _ in pairs]
+        raise ValueError(f"the key {next(k for k in keys if keys.count(k) > 1)!r} stands twice in an object")
+    return found
+
+
 def without_place(error: Exception) -> str:
     """Return a decoder's complaint without the position, so that equal faults are counted as one reason."""
     return str(error).split(": line ")[0]
@@ -177,23 +212,23 @@ def _has_halves(value: Any) -> bool:
     return any("\ud800" <= c <= "\udfff" for c in json.dumps(value, ensure_ascii=False))
 
 
-def _read_json(path: Path) -> Iterator[Line]:
+def _read_json(path: Path, encoding: str) -> Iterator[Line]:
     """Read a ``.json`` file: an array of rows, one object of rows, or JSON lines under the wrong name."""
     from ._json_array import read_array
     from ._json_object import read_object
 
-    with open_bytes(path) as stream:
+    with open_bytes(path, encoding) as stream:
         head = stream.read(4096).removeprefix(b"\xef\xbb\xbf").lstrip()
     if head.startswith(b"["):
-        with open_bytes(path) as stream:
+        with open_bytes(path, encoding) as stream:
             yield from read_array(stream)
-    elif head and _is_of_lines(path):
-        yield from _read_jsonl(path)
+    elif head and _is_of_lines(path, encoding):
+        yield from _read_jsonl(path, encoding)
     elif head:
-        yield from read_object(path)
+        yield from read_object(path, encoding)
 
 
-def _is_of_lines(path: Path) -> bool:
+def _is_of_lines(path: Path, encoding: str) -> bool:
     """Say whether the first line is a row, and not the only one."""
-    first = list(islice(_read_jsonl(path), 2))
+    first = list(islice(_read_jsonl(path, encoding), 2))
     return len(first) == 2 and first[0].fault is None

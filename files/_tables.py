@@ -9,50 +9,113 @@ import sys
 from collections.abc import Iterator
 from datetime import date, datetime, time
 from decimal import Decimal
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from typing import IO, Any, Literal
 
+from ..errors import InputError
 from ._read import Line, open_bytes
 from ._rows import Row
 
 DELIMITERS = (",", ";", "\t", "|")
 PEEKED_LINES = 1000
+SAMPLED_LINES = 50
+"""Lines by which the delimiter is found."""
+LONGEST_RECORD = 64 << 20
+"""Characters of the longest record that is read."""
 
 
-def read_table(path: Path, *, tabs: bool, header: bool = True) -> Iterator[Line]:
+def read_table(path: Path, *, tabs: bool, header: bool = True, encoding: str = "utf-8") -> Iterator[Line]:
     """Yield the rows of a CSV or TSV file, all cells as text.
 
     Args:
         path: the file.
-        tabs: cells are separated by tabs; otherwise by whichever of ``, ; | tab`` the first line holds most.
+        tabs: cells are separated by tabs; otherwise by whichever of ``, ; | tab`` splits the first rows alike.
         header: the first line names the columns; otherwise they are called 1, 2, 3, …
+        encoding: of the file.
+
+    Raises:
+        InputError: two columns have the same name.
     """
     csv.field_size_limit(min(sys.maxsize, 2**31 - 1))
-    delimiter, quoting = _find_dialect(path, tabs)
-    with _open_text(path) as stream:
-        notes = _skip_mark(stream)
-        reader = csv.reader(stream, delimiter=delimiter, quoting=quoting)
-        columns, first = None, 1
-        cells: list[str]
-        while True:
-            try:
-                cells = next(reader)
-            except StopIteration:
-                return
-            except csv.Error as error:
-                yield Line(first, None, "", f"no table: {error}")
-                return
-            if columns is None:
-                columns = cells if header else [str(i + 1) for i in range(len(cells))]
-            if cells and not (header and first == 1):
+    delimiter, quoting = _find_dialect(path, tabs, encoding)
+    with _open_text(path, encoding) as stream:
+        head = stream.readline()
+        notes = ("byte-order mark",) if head.startswith("\ufeff") else ()
+        lines = chain([head.removeprefix("\ufeff")] if head else [], stream)
+        columns: list[str] | None = None
+        for first, cells, fault in _Records(lines, delimiter, quoting):
+            if fault is not None:
+                yield Line(first, None, cells[0] if cells else "", fault)
+            elif columns is None and header:
+                columns = _name_columns(path, cells)
+            elif cells:
+                columns = columns or [str(i + 1) for i in range(len(cells))]
                 yield _as_line(first, columns, cells, notes)
                 notes = ()
-            first = reader.line_num + 1
 
 
-def _open_text(path: Path) -> Any:
-    manager = open_bytes(path)
+class _Records:
+    """The records of a table as (line, cells, fault).
+
+    A record of several lines whose quotes are not closed as they should be is a quote that was left open: its first line
+    is a fault, and reading goes on behind that line.
+    """
+
+    def __init__(self, lines: Iterator[str], delimiter: str, quoting: Literal[0, 3]) -> None:
+        self._lines = lines
+        self._delimiter, self._quoting = delimiter, quoting
+        self._taken: list[str] = []
+        self._n_chars = 0
+
+    def _take(self) -> Iterator[str]:
+        for line in self._lines:
+            self._taken.append(line)
+            self._n_chars += len(line)
+            yield line
+            if self._n_chars > LONGEST_RECORD:
+                return
+
+    def __iter__(self) -> Iterator[tuple[int, list[str], str | None]]:
+        number = 1
+        while True:
+            self._taken, self._n_chars = [], 0
+            try:
+                cells = next(csv.reader(self._take(), delimiter=self._delimiter, quoting=self._quoting), None)
+                fault = None
+            except csv.Error as error:
+                cells, fault = [], f"no table: {error}"
+            if cells is None:
+                return
+            if fault is None and len(self._taken) > 1 and not self._is_sound():
+                cells, fault = [self._taken[0].rstrip("\r\n")], "a quote that is not closed"
+                self._lines = chain(self._taken[1:], self._lines)
+                del self._taken[1:]
+            yield number, cells, fault
+            number += len(self._taken)
+
+    def _is_sound(self) -> bool:
+        try:
+            list(csv.reader(self._taken, delimiter=self._delimiter, quoting=self._quoting, strict=True))
+        except csv.Error:
+            return False
+        return True
+
+
+def _name_columns(path: Path, cells: list[str]) -> list[str]:
+    """Return the names of the columns; of several without a name all but the first are called by their number."""
+    names = [c if c or i == cells.index("") else str(i + 1) for i, c in enumerate(cells)]
+    twice = next((n for n in names if names.count(n) > 1), None)
+    if twice is not None:
+        raise InputError(
+            f"data file {path}", expected="columns of different names", received=f"{names.count(twice)} columns {twice!r}",
+            cure="rename all but one of them in the first line; nothing was written",
+        )  # fmt: skip
+    return names
+
+
+def _open_text(path: Path, encoding: str) -> Any:
+    manager = open_bytes(path, encoding)
 
     class Opened:
         def __enter__(self) -> IO[str]:
@@ -62,13 +125,6 @@ def _open_text(path: Path) -> Any:
             manager.__exit__(*error)
 
     return Opened()
-
-
-def _skip_mark(stream: IO[str]) -> tuple[str, ...]:
-    if stream.read(1) == "\ufeff":
-        return ("byte-order mark",)
-    stream.seek(0)
-    return ()
 
 
 def _as_line(number: int, columns: list[str], cells: list[str], notes: tuple[str, ...]) -> Line:
@@ -81,15 +137,25 @@ def _as_line(number: int, columns: list[str], cells: list[str], notes: tuple[str
     return Line(number, dict(zip(columns, cells, strict=True)), "", None, notes)
 
 
-def _find_dialect(path: Path, tabs: bool) -> tuple[str, Literal[0, 3]]:
-    with _open_text(path) as stream:
+def _find_dialect(path: Path, tabs: bool, encoding: str) -> tuple[str, Literal[0, 3]]:
+    with _open_text(path, encoding) as stream:
         peeked = list(islice(stream, PEEKED_LINES))
-    head = peeked[0] if peeked else ""
     if not tabs:
-        return max(DELIMITERS, key=head.count), csv.QUOTE_MINIMAL
+        return max(DELIMITERS, key=lambda d: _score_delimiter(d, peeked)), csv.QUOTE_MINIMAL
     quoted = [c for line in peeked for c in line.rstrip("\r\n").split("\t") if c.startswith('"')]
     even = bool(quoted) and all(len(c) > 1 and c.endswith('"') for c in quoted)
     return "\t", csv.QUOTE_MINIMAL if even else csv.QUOTE_NONE
+
+
+def _score_delimiter(delimiter: str, lines: list[str]) -> tuple[float, int]:
+    """Return the share of the first rows that have as many cells as the header, and how many these are."""
+    try:
+        widths = [len(cells) for cells in csv.reader(lines[:SAMPLED_LINES], delimiter=delimiter) if cells]
+    except csv.Error:
+        return 0.0, 0
+    if not widths or widths[0] < 2:
+        return 0.0, 0
+    return widths.count(widths[0]) / len(widths), widths[0]
 
 
 def read_parquet(path: Path) -> Iterator[Line]:

@@ -81,6 +81,10 @@ def _check_archive(data: bytes) -> None:
         raise Refused("unpacks to far more than a document (a ZIP bomb)")
 
 
+LONG_LINE = 1000
+"""Characters of a JSON file of one line from which on it is indented."""
+_JSON_TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[{}\[\],:]|[^\s{}\[\],:"]+')
+
 Reader = Callable[[bytes, str, str | None], Converted]
 
 
@@ -120,8 +124,8 @@ def _convert_text(data: bytes, named: str, declared: str | None) -> Converted:
 
 def _verbatim(data: bytes, syntax: str, declared: str | None = None) -> Converted:
     """Keep a text as it is, newlines and BOM aside: its lines are the file's own."""
-    text, encoding = decode(data, declared)
-    return Converted(text, syntax, lines="same", metadata={"encoding": encoding})  # type: ignore[arg-type]
+    text, found = decode(data, declared)
+    return Converted(text, syntax, lines="same", metadata=found)  # type: ignore[arg-type]
 
 
 def _form_feeds(text: str) -> list[int]:
@@ -131,13 +135,31 @@ def _form_feeds(text: str) -> list[int]:
 
 
 def _convert_json(data: bytes) -> Converted:
-    """Keep JSON as it is; what stands on one line is indented, and has no line numbers then."""
+    """Keep JSON as it is; one long line is indented, values as they are spelled, and has no line numbers then."""
     converted = _verbatim(data, "code")
     if "\n" in converted.text.strip():
         return converted
     try:
-        value = json.loads(converted.text)
-    except ValueError as error:
+        json.loads(converted.text)
+    except (ValueError, RecursionError) as error:
         raise Refused("not JSON", converted.text) from error
-    converted.text, converted.lines = json.dumps(value, indent=2, ensure_ascii=False), None
+    if len(converted.text) > LONG_LINE:
+        converted.text, converted.lines = _indent(converted.text), None
     return converted
+
+
+def _indent(text: str) -> str:
+    """Put each member and element on a line of its own; nothing but white space between tokens is changed."""
+    parts: list[str] = []
+    depth, is_open = 0, False
+    for token in _JSON_TOKEN.findall(text):
+        if token in ("}", "]"):
+            depth -= 1
+            parts.append(token if is_open else "\n" + "  " * depth + token)
+        else:
+            if is_open:
+                parts.append("\n" + "  " * depth)
+            parts.append({",": ",\n" + "  " * depth, ":": ": "}.get(token, token))
+        is_open = token in ("{", "[")
+        depth += is_open
+    return "".join(parts)

@@ -1,7 +1,7 @@
 """HTML to Markdown: what a reader sees of the page, as headings, paragraphs, lists, tables and code.
 
-Left out: scripts, styles, forms, navigation and hidden parts, the addresses behind links, and emphasis. Merged cells are
-repeated in each place that they cover. A table that only lays out the page is read as what is in its cells.
+Left out: scripts, styles, forms, navigation and hidden parts, what stands around the page's main part (where it names
+one, and that has most of the words), the addresses behind links, and emphasis. Merged cells are repeated in each place that they cover. A table that only lays out the page is read as what is in its cells.
 """
 
 import re
@@ -18,6 +18,14 @@ _SKIPPED = frozenset(
         "object", "svg", "canvas", "audio", "video", "dialog", "menu",
     }
 )  # fmt: skip
+_FURNITURE = frozenset(
+    {
+        "noprint", "skip-link", "mw-jump-link", "mw-editsection", "mw-portlet", "vector-dropdown", "vector-page-toolbar",
+        "vector-column-end", "vector-toc-landmark",
+    }
+)  # fmt: skip
+"""Classes of navigation, most of them MediaWiki's, that no tag tells."""
+_ROLES = frozenset({"navigation", "search"})
 _BLOCKS = frozenset(
     {
         "address", "article", "aside", "blockquote", "body", "center", "dd", "details", "div", "dl", "dt", "fieldset",
@@ -36,9 +44,9 @@ def convert_html(data: bytes, declared: str | None = None) -> Converted:
         Refused: it cannot be decoded.
     """
     found = _CHARSET.search(data[:4096])
-    text, encoding = decode(data, declared or (found[1].decode("ascii") if found else None))
+    text, decoded = decode(data, declared or (found[1].decode("ascii") if found else None))
     body, title = html_to_markdown(text)
-    return Converted(body, title=title, metadata={"encoding": encoding})
+    return Converted(body, title=title, metadata=decoded)
 
 
 def html_to_markdown(page: str) -> tuple[str, str | None]:
@@ -53,14 +61,31 @@ def html_to_markdown(page: str) -> tuple[str, str | None]:
         raise Refused("near-empty", page) from None
     title = next((squeeze("".join(t.itertext())) for t in root.iter("title")), None)
     body = root.find("body")
-    return join_blocks(list(_blocks(root if body is None else body))), title or None
+    return join_blocks(list(_blocks(_main(root if body is None else body)))), title or None
+
+
+def _main(body: Any) -> Any:
+    """Return the main part of a page, if the page names one and it has most of the words; else the body."""
+    found = [n for n in body.iter("main", "div") if n.tag == "main" or n.get("role") == "main"]
+    found = [n for n in found if not _hidden(n)][:1]
+    return found[0] if found and 2 * _n_letters(found[0]) > _n_letters(body) else body
+
+
+def _n_letters(node: Any) -> int:
+    """Return the letters that a node shows, spaces aside."""
+    if _hidden(node):
+        return 0
+    own = sum(len((c.tail or "").strip()) for c in node) + len((node.text or "").strip())
+    return own + sum(_n_letters(c) for c in node)
 
 
 def _hidden(node: Any) -> bool:
     if not isinstance(node.tag, str) or node.tag in _SKIPPED or "hidden" in node.attrib:
         return True
+    if node.get("role") in _ROLES or not _FURNITURE.isdisjoint(node.get("class", "").split()):
+        return True
     style = node.get("style", "").replace(" ", "").lower()
-    return node.get("role") == "navigation" or node.get("aria-hidden") == "true" or "display:none" in style
+    return node.get("aria-hidden") == "true" or "display:none" in style
 
 
 def _blocks(node: Any, depth: int = 0) -> Iterator[str]:

@@ -47,7 +47,7 @@ def convert_rtf(data: bytes) -> Converted:
 
 def convert_ipynb(data: bytes) -> Converted:
     """Convert a notebook: Markdown cells as they are, code cells and their textual outputs fenced."""
-    text, encoding = decode(data)
+    text, found = decode(data)
     try:
         notebook = json.loads(text)
         cells = notebook["cells"] if "cells" in notebook else [c for s in notebook["worksheets"] for c in s["cells"]]
@@ -55,7 +55,7 @@ def convert_ipynb(data: bytes) -> Converted:
         blocks = [block for cell in cells for block in _cell_blocks(cell, language)]
     except (ValueError, KeyError, TypeError, AttributeError):
         raise Refused(DAMAGED, text) from None
-    metadata = {"encoding": encoding, "cells": len(cells)}
+    metadata = {**found, "cells": len(cells)}
     title = notebook.get("metadata", {}).get("title")
     return Converted("\n\n".join(blocks), title=title if isinstance(title, str) else None, metadata=metadata)
 
@@ -79,6 +79,16 @@ def _joined(value: Any) -> str:
     return "".join(value) if isinstance(value, list) else str(value)
 
 
+def _words(value: Any) -> str:
+    """Return what an image says of itself as text: bytes are decoded, and end at the first zero."""
+    if not isinstance(value, bytes):
+        return str(value).partition("\0")[0]
+    try:
+        return decode(value.partition(b"\0")[0])[0]
+    except Refused:
+        return ""
+
+
 def convert_image(data: bytes, name: str) -> Converted:
     """Check that an image can be decoded; its text is what the file says of itself.
 
@@ -90,8 +100,8 @@ def convert_image(data: bytes, name: str) -> Converted:
     try:
         with PIL.Image.open(io.BytesIO(data)) as image:
             image.load()
-            said = [str(image.info[k]) for k in _IMAGE_WORDS if isinstance(image.info.get(k), str | bytes)]
-            said += [str(words)] if (words := image.getexif().get(_EXIF_DESCRIPTION)) else []
+            said = [_words(image.info[k]) for k in _IMAGE_WORDS if isinstance(image.info.get(k), str | bytes)]
+            said += [_words(words)] if (words := image.getexif().get(_EXIF_DESCRIPTION)) else []
             kind, size = (image.format or "").lower(), image.size
     except (OSError, ValueError, SyntaxError, PIL.Image.DecompressionBombError) as error:
         raise Refused(DAMAGED, f"{type(error).__name__}: {error}") from None

@@ -68,7 +68,7 @@ def convert_csv(data: bytes, name: str) -> Converted:
 
     The delimiter is the one of comma, semicolon, tab and bar that splits the first lines most evenly.
     """
-    text, encoding = decode(data)
+    text, found = decode(data)
     delimiter = "\t" if name.lower().endswith((".tsv", ".tab")) else _find_delimiter(text)
     rows, lines = [], []
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
@@ -81,7 +81,7 @@ def convert_csv(data: bytes, name: str) -> Converted:
             begins = reader.line_num + 1
     except csv.Error:
         raise Refused("not CSV", text) from None
-    metadata = {"encoding": encoding, "delimiter": delimiter, "rows": max(len(rows) - 1, 0)}
+    metadata = {**found, "delimiter": delimiter, "rows": max(len(rows) - 1, 0)}
     return Converted(table(rows), "markdown", lines=[*lines[:1], *lines[:1], *lines[1:]], metadata=metadata)
 
 

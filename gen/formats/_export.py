@@ -112,7 +112,7 @@ def _chosen_format(name: str, mapping: Mapping[str, str] | None) -> Format | Non
             cure=f"leave --map out, or choose --format {Columns.name}",
         )  # fmt: skip
     if name not in EXPORT_FORMATS:
-        near = difflib.get_close_matches(name, EXPORT_FORMATS, 1)
+        near = difflib.get_close_matches(name, EXPORT_FORMATS, 1, 0.7)
         raise InputError(
             f"--format {name}", expected=f"one of {', '.join(EXPORT_FORMATS)}",
             received="a format that is only read" if name == SOLUTIONS else repr(name),

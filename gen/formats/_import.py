@@ -71,7 +71,7 @@ def import_set(
     result = ImportedSet(made.name, inspected.path, inspected.format.name, notes=one.notes)
     known, defects = _Known(store, made), Defects()
     batch: list[JournaledRow] = []
-    for n, line in enumerate(read_lines(inspected.path, header=inspected.has_header), 1):
+    for n, line in enumerate(read_lines(inspected.path, header=inspected.has_header, encoding=inspected.encoding), 1):
         batch += _take(line, made, known, defects, result, inspected.of_prompts)
         if len(batch) >= BATCH_ROWS:
             store.append(batch)

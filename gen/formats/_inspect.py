@@ -1,5 +1,7 @@
 """What an import would do, found out before anything is written: the format of each file and its first row, mapped."""
 
+import re
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from itertools import islice
@@ -7,13 +9,19 @@ from pathlib import Path
 from typing import Any
 
 from ...errors import InputError
-from ...files import Line, read_lines
+from ...files import Line, open_bytes, read_lines
+from ..convert import Refused
+from ..convert._decode import find_encoding
 from ._base import Format
 from ._columns import Columns
 from ._record import KIND_NAMES, PROMPT, BadRow, Record
 from ._registry import SOLUTIONS, detect_format, find_format
 
 PEEKED_ROWS = 100
+BLOCK_BYTES = 1 << 20
+_BEYOND_ASCII = re.compile(rb"[\x00\x1b\x80-\xff]")
+_IN_WORDS = re.compile(rb"[A-Za-z][\x80-\xff]|[\x80-\xff][A-Za-z]|[\x80-\xff]{4}|\x00|\x1b")
+"""What another encoding than UTF-8 is believed by: a lone damaged byte is none."""
 
 
 @dataclass(frozen=True)
@@ -28,6 +36,7 @@ class Inspected:
     first_line: int = 0
     columns: tuple[str, ...] = ()
     mapping: dict[str, str] = field(default_factory=dict)
+    encoding: str = "utf-8"
     of_prompts: bool = False
     """Most of the first rows are prompts without a completion; where they are not, such a row is a drop."""
 
@@ -76,13 +85,17 @@ def inspect_file(path: Path, format_name: str | None = None, mapping: Mapping[st
             cure="--map prompt=COLUMN --map completion=COLUMN",
         )  # fmt: skip
     has_header = not (mapping and all(c.isdigit() for c in mapping.values()))
-    lines = list(islice(read_lines(path, header=has_header), PEEKED_ROWS))
+    encoding = _find_encoding(path) if path.is_file() else "utf-8"
+    lines = list(islice(read_lines(path, header=has_header, encoding=encoding), PEEKED_ROWS))
     rows = [line.row for line in lines if line.row is not None]
     if not rows:
         fault = next((f"row {line.number}: {line.fault}" for line in lines), "no rows")
+        is_array = lines and lines[0].raw.lstrip().startswith("[") and not path.name.endswith((".json", ".json.gz"))
         raise InputError(
-            f"data file {path}", expected="rows", received=fault, cure="check the file; nothing was written"
-        )
+            f"data file {path}", expected="rows, one JSON object a line" if is_array else "rows",
+            received="a JSON array" if is_array else fault,
+            cure="name it .json; nothing was written" if is_array else "check the file; nothing was written",
+        )  # fmt: skip
     name = Columns.name if mapping else format_name or detect_format(rows, f"data file {path}")
     columns = tuple(dict.fromkeys(k for row in rows for k in row))
     if name == SOLUTIONS:
@@ -91,7 +104,26 @@ def inspect_file(path: Path, format_name: str | None = None, mapping: Mapping[st
     found = _records(lines, fmt, path, columns)
     of_prompts = 2 * sum(record.kind == PROMPT for record, _ in found) > len(found)
     record, number = next(f for f in found if of_prompts == (f[0].kind == PROMPT))
-    return Inspected(path, fmt, has_header, record, number, columns, mapping, of_prompts)
+    return Inspected(path, fmt, has_header, record, number, columns, mapping, encoding, of_prompts)
+
+
+def _find_encoding(path: Path) -> str:
+    """Return the encoding of a file of text by its first part that is not plain ASCII."""
+    if path.suffix.lower() == ".parquet":
+        return "utf-8"
+    try:
+        with open_bytes(path) as stream:
+            n = 0
+            while block := stream.read(BLOCK_BYTES):
+                if found := _BEYOND_ASCII.search(block):
+                    at = block.rfind(b"\n", 0, found.start()) + 1 if n or found.start() > BLOCK_BYTES // 32 else 0
+                    sample = block[at:]
+                    encoding = find_encoding(sample)
+                    return encoding if _IN_WORDS.search(sample) else "utf-8"
+                n += 1
+    except (Refused, OSError, EOFError, zlib.error):
+        pass  # the reader says what is wrong with it
+    return "utf-8"
 
 
 def _records(lines: list[Line], fmt: Format, path: Path, columns: tuple[str, ...]) -> list[tuple[Record, int]]:

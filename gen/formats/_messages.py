@@ -28,7 +28,8 @@ def _need_message(message: Any, place: str) -> Message:
     if message.get("role") not in ROLES:
         raise BadRow(f"{place}.role is {message.get('role')!r}, expected one of {', '.join(ROLES)}")
     content, calls = message.get("content"), message.get("tool_calls")
-    if not isinstance(content, str | list) and not calls and not message.get("function_call"):
+    says_nothing = not isinstance(content, str | list) and not isinstance(message.get("refusal"), str)
+    if says_nothing and not calls and not message.get("function_call"):
         raise BadRow(f"{place} has no content")
     if isinstance(content, list) and not all(isinstance(p, dict) for p in content):
         raise BadRow(f"{place}.content holds a part that is no object")

@@ -48,9 +48,9 @@ class Answer:
 
     @property
     def text(self) -> str:
-        """The text of :attr:`message`; of a message without text, its tool calls as JSON."""
+        """The text of :attr:`message`, or its refusal; of a message without text, its tool calls as JSON."""
         message = self.message
-        said = text_of(message.get("content"))
+        said = text_of(message.get("content")) or text_of(message.get("refusal"))
         calls = message.get("tool_calls")
         return canonical_json([c.get("function", c) for c in calls]) if calls and not said else said
 

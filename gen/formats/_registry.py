@@ -52,7 +52,7 @@ def find_format(name: str, mapping: Mapping[str, str] | None = None) -> Format:
     if name == Columns.name:
         return Columns(mapping)
     if name not in FORMATS:
-        near = difflib.get_close_matches(name, FORMATS, 1)
+        near = difflib.get_close_matches(name, FORMATS, 1, 0.7)
         raise InputError(
             f"--format {name}", expected=f"one of {', '.join([*FORMATS, SOLUTIONS, Columns.name])}", received=repr(name),
             cure=f"did you mean {near[0]!r}?" if near else "name one of them, or map the columns with --map",

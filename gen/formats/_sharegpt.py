@@ -32,7 +32,9 @@ class ShareGPT(Format):
 
     def parse(self, row: Row) -> Record:
         """See :class:`Format`."""
-        column = "conversations" if "conversations" in row else "conversation"
+        column = "conversation" if "conversation" in row and "conversations" not in row else "conversations"
+        if column not in row:
+            raise BadRow(f"no column {column!r}")
         turns = [_read(t, f"{column}[{i}]") for i, t in enumerate(_need_list(row.get(column), column))]
         tools, shape = _tools_in(need_tools(row)), {}
         if isinstance(row.get("system"), str) and row["system"]:

@@ -1,9 +1,11 @@
 """What each format gives, on small documents made here and on real ones."""
 
 import codecs
+import io
 import random
 
 import documents
+import PIL.Image
 import pytest
 from documents import WORDS
 from flywheel.gen.convert import Refused, convert_bytes, convert_file
@@ -146,6 +148,22 @@ def test_html():
     )
 
 
+def test_the_main_part_of_a_page_is_what_is_read():
+    page = "<a class='mw-jump-link' href='#c'>Jump to content</a><div role='search'>Search</div>{}<footer>About</footer>"
+    languages = "<div class='vector-dropdown'>136 languages<ul><li>Deutsch</li></ul></div>"
+    main = page.format(f"<main><h1>Duck</h1>{languages}<p>Ducks are birds that swim on ponds.</p></main>")
+    assert convert_bytes(main.encode(), "a.html").text == "# Duck\n\nDucks are birds that swim on ponds."
+    small = page.format("<main>Hi.</main><p>What most of the page says stands beside it.</p>")
+    assert "most of the page" in convert_bytes(small.encode(), "a.html").text
+
+
+def test_a_real_wiki_page_begins_with_its_heading(shared_data):
+    text = convert_file(shared_data / "docs/html/docling_wiki_duck.html").text
+    assert text.startswith("# Duck\n")
+    assert not any(words in text for words in ("Jump to content", "136 languages", "Esperanto", "Privacy policy"))
+    assert "Ducks are generally divided into two groups" in text or "Duck is the common name" in text
+
+
 def test_html_declares_its_encoding():
     page = '<html><head><meta charset="windows-1251"></head><body><p>Привет</p></body></html>'.encode("cp1251")
     assert convert_bytes(page, "a.html").text == "Привет"
@@ -160,11 +178,15 @@ def test_csv_finds_its_delimiter_and_keeps_line_numbers(delimiter):
     assert converted.lines == [1, 1, 2, 4]
 
 
-def test_json_lines_stay_lines_and_one_line_json_is_indented():
+def test_json_lines_stay_lines_and_one_long_line_of_json_is_indented():
     rows = '{"a": "x\u2028y"}\n{"a": 2}\n'
     assert convert_bytes(rows.encode(), "a.jsonl").text == rows
-    converted = convert_bytes(b'{"a":[1,2]}', "a.json")
-    assert converted.text == '{\n  "a": [\n    1,\n    2\n  ]\n}' and converted.lines is None
+    short = convert_bytes(b'{"a":[1,2]}', "a.json")
+    assert (short.text, short.lines) == ('{"a":[1,2]}', "same")
+    said = "{,: " * 300
+    converted = convert_bytes(f'{{"a":[1e400,1.0, {{ }},[]],"b" :"{said}\\u00e9"}}'.encode(), "a.json")
+    lines = ["{", '  "a": [', "    1e400,", "    1.0,", "    {},", "    []", "  ],", f'  "b": "{said}\\u00e9"', "}"]
+    assert (converted.text.split("\n"), converted.lines) == (lines, None), "values as they are spelled"
     assert refused(b"{not json}", "a.json") == "not JSON"
 
 
@@ -179,17 +201,64 @@ JAPANESE = "吾輩は猫である。名前はまだ無い。どこで生れた�
 FRENCH = "Un café très noir, à côté de la rivière, où l’été dure « longtemps »."
 RUSSIAN = "Река берёт начало в холмах и впадает в море у порта, где стоит старый мост."
 
+POLISH = "Zażółć gęślą jaźń. W Szczebrzeszynie chrząszcz brzmi w trzcinie, a źrebię śpi przy stajni. Świeży śnieg."
+EUROS = "Le prix est de 100 €, l'œuvre complète est déjà vendue à Noël. Les élèves étaient très fatigués. Ça coûte 25 €."
+GERMAN = "Die Straße führt über die Brücke nach Köln. Müller und Söhne hören schöne Grüße, Äpfel und Öl sind übrig."
+
 
 @pytest.mark.parametrize(
     ("text", "encoding"),
     [
         (FRENCH, "utf-8-sig"), (FRENCH, "utf-16"), (FRENCH, "utf-16-le"), (FRENCH, "utf-16-be"), (FRENCH, "utf-32"),
         (FRENCH, "cp1252"), (RUSSIAN, "cp1251"), (RUSSIAN, "koi8-r"), (JAPANESE, "cp932"), (JAPANESE, "euc-jp"),
-        (JAPANESE, "utf-8"), ("这条河发源于山区，最后流入大海。", "gb18030"),
+        (JAPANESE, "utf-8"), ("这条河发源于山区，最后流入大海。", "gb18030"), (JAPANESE, "iso2022_jp"),
+        (POLISH, "iso8859-2"), (POLISH, "cp1250"), (EUROS, "iso8859-15"), (EUROS, "cp1252"), (GERMAN, "cp850"),
+        (GERMAN, "latin-1"), (FRENCH, "utf-8"),
     ],
 )  # fmt: skip
 def test_encodings(text, encoding):
     assert convert_bytes(text.encode(encoding), "a.txt").text == text
+
+
+@pytest.mark.parametrize(
+    ("text", "encoding"),
+    [
+        (JAPANESE, "cp932"), ("这条河发源于山区，最后流入大海。河上有一座老桥。", "gb18030"),
+        ("이 강은 산에서 시작하여 바다로 흘러간다. 오래된 다리가 있다", "cp949"), (JAPANESE, "iso2022_jp"),
+    ],
+)  # fmt: skip
+def test_a_cut_or_damaged_byte_is_a_replacement_and_the_rest_stays_readable(text, encoding):
+    data = (text * 3).encode(encoding)
+    damaged = [data[:-1]] if encoding.startswith("iso") else [data[:-1], data[:20] + b"\xff" + data[20:]]
+    for one in damaged:
+        assert convert_bytes(one, "a.txt").text.count(text) >= 1
+        assert text[:6] in convert_bytes(one, "a.txt").text
+
+
+def test_what_is_damaged_all_over_is_refused_not_misread():
+    data = JAPANESE.encode("cp932") * 4 + bytes(b for _ in range(60) for b in b"\xff\x41\xfe\x42")
+    said = None
+    try:
+        said = convert_bytes(data, "a.txt").text
+    except Refused as fault:
+        assert fault.reason == DAMAGED
+    assert said is None or "\ufffd" in said or JAPANESE in said
+
+
+def test_the_encoding_and_its_certainty_are_on_record():
+    sure = convert_bytes(FRENCH.encode(), "a.txt").metadata
+    assert (sure["encoding"], sure["encoding_certainty"]) == ("utf-8", 1.0)
+    guessed = convert_bytes(FRENCH.encode("cp1252"), "a.md").metadata
+    assert guessed["encoding"] == "cp1252" and 0 < guessed["encoding_certainty"] < 0.9
+
+
+def test_an_image_says_words_and_not_bytes():
+    stream = io.BytesIO()
+    image, exif = PIL.Image.new("RGB", (4, 4)), PIL.Image.Exif()
+    exif[270] = "A mill.\0junk"
+    image.save(stream, "JPEG", exif=exif, comment=b"PFU ScanSnap Manager #iX500\x00")
+    said = convert_bytes(stream.getvalue(), "a.jpg").text
+    assert said.split("\n") == ["PFU ScanSnap Manager #iX500", "A mill."]
 
 
 def test_a_byte_order_mark_never_reaches_the_text():
