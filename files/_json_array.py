@@ -53,7 +53,10 @@ class _Buffer:
 
 def read_array(stream: IO[bytes]) -> Iterator[Line]:
     """Yield the elements of the array in ``stream``, numbered from 1."""
-    buffer, decoder = _Buffer(stream), json.JSONDecoder(parse_constant=refuse_constant, object_pairs_hook=refuse_repeats)
+    buffer, decoder = (
+        _Buffer(stream),
+        json.JSONDecoder(parse_constant=refuse_constant, object_pairs_hook=refuse_repeats),
+    )
     buffer.grow()
     at, number, keys = buffer.text.index("[") + 1, 0, frozenset[str]()
     while True:

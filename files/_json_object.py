@@ -25,7 +25,9 @@ def read_object(path: Path, encoding: str = "utf-8") -> Iterator[Line]:
     if len(content) > LARGEST_FILE:
         raise _refused(path, f"one object of more than {LARGEST_FILE >> 20} MB")
     try:
-        value = json.loads(content.decode("utf-8-sig"), parse_constant=refuse_constant, object_pairs_hook=refuse_repeats)
+        value = json.loads(
+            content.decode("utf-8-sig"), parse_constant=refuse_constant, object_pairs_hook=refuse_repeats
+        )
     except (ValueError, RecursionError) as error:
         raise _refused(path, f"not JSON: {error}") from None
     if not isinstance(value, dict):

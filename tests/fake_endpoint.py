@@ -80,7 +80,11 @@ class Endpoint:
         if not body.get("tools") or any(m["role"] == "tool" for m in body["messages"]):
             return None
         function = {"name": body["tools"][0]["function"]["name"], "arguments": "{}"}
-        return {"role": "assistant", "content": None, "tool_calls": [{"id": "c", "type": "function", "function": function}]}
+        return {
+            "role": "assistant",
+            "content": None,
+            "tool_calls": [{"id": "c", "type": "function", "function": function}],
+        }
 
     async def chat(self, request):
         if self.limit and self.in_flight >= self.limit:

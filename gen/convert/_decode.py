@@ -164,8 +164,8 @@ def _look_past_damage(sample: bytes) -> tuple[str, float] | None:
         strict = "shift_jis" if encoding == "cp932" else encoding
         clean = _without_damage(sample, strict, max(1, int(MOST_DAMAGED * high)))
         found = chardet.detect(clean) if clean else {"encoding": None, "confidence": 0.0}
-        if _WIDE.get(str(found["encoding"]).upper()) == encoding and float(found["confidence"]) >= SURE:
-            return str(found["encoding"]), float(found["confidence"])
+        if _WIDE.get(str(found["encoding"]).upper()) == encoding and float(found["confidence"] or 0.0) >= SURE:
+            return str(found["encoding"]), float(found["confidence"] or 0.0)
     return None
 
 

@@ -156,5 +156,7 @@ def set_aside_replaced(store: Store, one: FileOfSet, known: KnownIds) -> int:
         connection.execute(f"DELETE FROM replaced_rows WHERE request_id IN ({rows})", scope).fetchall()
         for start in range(0, len(replaced), LOOKED_UP):
             page = replaced[start : start + LOOKED_UP]
-            connection.execute("INSERT INTO replaced_rows SELECT unnest($1::VARCHAR[]), $2", [page, utc_now()]).fetchall()
+            connection.execute(
+                "INSERT INTO replaced_rows SELECT unnest($1::VARCHAR[]), $2", [page, utc_now()]
+            ).fetchall()
     return len(replaced)

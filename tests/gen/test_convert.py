@@ -149,7 +149,9 @@ def test_html():
 
 
 def test_the_main_part_of_a_page_is_what_is_read():
-    page = "<a class='mw-jump-link' href='#c'>Jump to content</a><div role='search'>Search</div>{}<footer>About</footer>"
+    page = (
+        "<a class='mw-jump-link' href='#c'>Jump to content</a><div role='search'>Search</div>{}<footer>About</footer>"
+    )
     languages = "<div class='vector-dropdown'>136 languages<ul><li>Deutsch</li></ul></div>"
     main = page.format(f"<main><h1>Duck</h1>{languages}<p>Ducks are birds that swim on ponds.</p></main>")
     assert convert_bytes(main.encode(), "a.html").text == "# Duck\n\nDucks are birds that swim on ponds."
@@ -202,7 +204,9 @@ FRENCH = "Un café très noir, à côté de la rivière, où l’été dure « l
 RUSSIAN = "Река берёт начало в холмах и впадает в море у порта, где стоит старый мост."
 
 POLISH = "Zażółć gęślą jaźń. W Szczebrzeszynie chrząszcz brzmi w trzcinie, a źrebię śpi przy stajni. Świeży śnieg."
-EUROS = "Le prix est de 100 €, l'œuvre complète est déjà vendue à Noël. Les élèves étaient très fatigués. Ça coûte 25 €."
+EUROS = (
+    "Le prix est de 100 €, l'œuvre complète est déjà vendue à Noël. Les élèves étaient très fatigués. Ça coûte 25 €."
+)
 GERMAN = "Die Straße führt über die Brücke nach Köln. Müller und Söhne hören schöne Grüße, Äpfel und Öl sind übrig."
 
 

@@ -42,7 +42,9 @@ def test_they_are_recognised_and_come_back_equal(store, tmp_path, name):
 def test_they_go_out_in_the_formats_that_have_a_place_for_them(store, tmp_path):
     write_jsonl(tmp_path / "in.jsonl", [{"q": "1 + 1?", "n": i} for i in range(3)])
     bring_in(store, tmp_path / "in.jsonl", "prompt=q")
-    export_rows(store, "openai", tmp_path / "out.jsonl", what="imported", where="format = 'columns' and source like '%:2'")
+    export_rows(
+        store, "openai", tmp_path / "out.jsonl", what="imported", where="format = 'columns' and source like '%:2'"
+    )
     assert read_jsonl(tmp_path / "out.jsonl") == [{"messages": [{"role": "user", "content": "1 + 1?"}]}]
     export_rows(store, "hf", tmp_path / "folder", what="imported")
     assert "prompt without a completion".capitalize() in (tmp_path / "folder/README.md").read_text()
