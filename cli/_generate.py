@@ -9,7 +9,7 @@ import click
 from ..errors import RecipeError
 from ..loop import Estimate, Wheel, summarize
 from ._common import open_wheel, recipe_options
-from ._tables import print_table
+from ._tables import order_funnel, print_table
 
 KINDS = ("failed", "truncated")
 SHOWN_PROMPTS = 2
@@ -40,7 +40,8 @@ def generate_command(
             _print_estimates(wheel, iteration)
             return
         stopped = wheel.retry(iteration, kinds, max_tokens) if kinds else wheel.generate(iteration)
-    rows = [f for f in summarize(wheel.store.project, wheel.run_id).funnel if f["iteration"] == iteration]
+    funnel = [f for f in summarize(wheel.store.project, wheel.run_id).funnel if f["iteration"] == iteration]
+    rows = order_funnel(funnel, [step.step for step in wheel.recipe.generate])
     columns = ["iteration", "step", "entered", "kept", "dropped", "reason"]
     print_table(columns, [[r[c] for c in columns] for r in rows])
     if stopped:
@@ -48,6 +49,7 @@ def generate_command(
         click.echo(f"Stopped early: {stopped}. {go_on} same command goes on from here.")
         if stopped.signal is not None:
             signal.raise_signal(stopped.signal)
+        click.get_current_context().exit(1)
 
 
 def _check_kinds(retry: str | None, max_tokens: int | None, dry_run: bool) -> list[str]:

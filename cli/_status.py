@@ -1,6 +1,7 @@
 """``flywheel status`` and ``flywheel report``."""
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ from ..errors import NotFoundError
 from ..loop import Summary, count, describe_outcome, summarize, write_report
 from ..store import Project, run_query
 from ._common import open_project
-from ._tables import print_iterations, print_table
+from ._tables import order_funnel, print_iterations, print_table
 
 Row = dict[str, Any]
 
@@ -105,14 +106,12 @@ def _print_wheel(summary: Summary) -> None:
 
 def _print_funnel(funnel: list[Row], steps: list[str]) -> None:
     """Print the funnel with the recipe's steps in its order, and with what is open where anything is."""
-    order = [name for step in steps for name in (step, f"{step}/items")]
-    place = {name: i for i, name in enumerate(order)}
-    rows = sorted(funnel, key=lambda f: (f["iteration"], place.get(f["step"], len(order))))
+    rows = order_funnel(funnel, steps)
     columns = ["iteration", "step", "entered", "kept", "dropped"]
     is_open = any(_open(f) for f in rows)
     cells = [[*(f[c] for c in columns), *([_open(f) or None] if is_open else []), f["reason"]] for f in rows]
     print_table([*columns, *(["open"] if is_open else []), "reason"], cells, "Funnel")
 
 
-def _open(row: Row) -> int:
+def _open(row: Mapping[str, Any]) -> int:
     return max(0, int(row["entered"] - row["kept"] - row["dropped"]))

@@ -1,7 +1,7 @@
 """Tables on standard output: drawn on a terminal, plain text elsewhere."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, TextIO
 
 import click
@@ -50,3 +50,10 @@ def print_iterations(summary: Summary) -> None:
     shown = summary.challengers
     title = f"{shown[0]['suite']}/{shown[0]['split']}, {shown[0]['metric']}, % ± standard error" if shown else None
     print_table(ITERATION_COLUMNS, cells, title)
+
+
+def order_funnel(funnel: Sequence[Mapping[str, Any]], steps: Sequence[str]) -> list[Mapping[str, Any]]:
+    """Return the rows of a funnel with the recipe's steps in its order, each followed by its single items."""
+    order = [name for step in steps for name in (step, f"{step}/items")]
+    place = {name: i for i, name in enumerate(order)}
+    return sorted(funnel, key=lambda f: (f["iteration"], place.get(f["step"], len(order))))

@@ -39,6 +39,10 @@ class StageAsk:
         self.messages: dict[str, tuple[Message, ...]] = {}
         self.shortfalls: list[Fault] = []
 
+    def variables(self, template: str) -> tuple[str, ...]:
+        """See :class:`~flywheel.gen.Ask`."""
+        return self._stage.template(template).variables
+
     def render(self, template: str, /, **values: Any) -> tuple[Message, ...]:
         """See :class:`~flywheel.gen.Ask`."""
         try:

@@ -180,6 +180,10 @@ class Ask(Protocol):
         """Seeded by recipe, step and the input's content."""
         ...
 
+    def variables(self, template: str) -> tuple[str, ...]:
+        """Return the names of the values that a template must be given."""
+        ...
+
     def render(self, template: str, /, **values: Any) -> tuple[Message, ...]:
         """Render ``template`` without asking: the prompt that a model trained on the row shall see."""
         ...

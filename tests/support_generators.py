@@ -64,6 +64,9 @@ class ScriptedAsk:
             )
         return completions
 
+    def variables(self, template):
+        return load_template(template, self.folder).variables
+
     def render(self, template, /, **values):
         return load_template(template, self.folder).render(values)
 

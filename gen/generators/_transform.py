@@ -19,17 +19,18 @@ from ._common import Outcome, why_unfit
 async def transform(item: Item, ask: Ask) -> Outcome:
     """Map input columns to an output by a template: dialogue → SOAP note, COBOL → Python, claim + evidence → verdict.
 
-    ``columns`` maps the template's variables to the item's columns, where their names differ from the variables';
-    every variable of the template must be had that way. The completion becomes the field ``output``; with a JSON
+    ``columns`` maps the template's variables to the item's columns, where their names differ; any other variable is the
+    column of its own name. An item that lacks one is a drop, which names the columns that it has. The completion becomes the field ``output``; with a JSON
     ``schema`` its members become the fields, and the row's completion is that JSON. ``quotes`` maps output fields to the
     input column that each of their quotes must stand in. ``prompt`` names another template, of the same variables, for
     what the trained model sees.
     """
     options = ask.options
-    columns: Mapping[str, str] = options["columns"]
+    columns: Mapping[str, str] = {name: name for name in ask.variables(options["template"])} | options["columns"]
     missing = [column for column in columns.values() if item.get(column) is None]
     if missing:
-        yield Fault(f"input lacks {missing[0]}")
+        has = ", ".join(sorted(name for name, value in item.values.items() if value is not None))
+        yield Fault(f"input lacks {missing[0]}", f"options.columns of the step names the columns of the item; it has: {has}")
         return
     values = {variable: _as_text(item.get(column)) for variable, column in columns.items()}
     if options["schema"]:

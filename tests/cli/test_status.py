@@ -50,7 +50,7 @@ def flow(tmp_path, endpoint):
     steps = [{**step, "step": name} for step, name in zip(STEPS, ("zulu", "alpha"), strict=True)]
     steps[1]["source"] = "zulu"
     folder = make_flow_project(tmp_path / "p", n=20, steps=steps, engine={"concurrency": 1}, budget={"requests": 10})
-    run_cli(folder, "generate", env=server.env, check=0)
+    run_cli(folder, "generate", env=server.env, check=1)
     write_recipe(folder, steps, seed=9)
     run_cli(folder, "generate", "--dry-run", env=server.env, check=0)
     return folder, server

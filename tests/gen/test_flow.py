@@ -106,7 +106,7 @@ def test_resumed_without_one_of_its_endpoints_a_run_asks_nothing_again(tmp_path,
     ones = [FakeEndpoint(tmp_path / name, none) for name in ("a", "b")]
     both = {"base_url": [ones[0].url, ones[1].url.replace("127.0.0.1", "0.0.0.0")]}
     folder = make_flow_project(tmp_path / "p", n=40, engine=both, budget={"requests": 30})
-    run_cli(folder, "generate", check=0)
+    run_cli(folder, "generate", check=1)
     ones[1].stop()
     write_recipe(folder, STEPS, {"base_url": ones[0].url})
     run_cli(folder, "generate", check=0)

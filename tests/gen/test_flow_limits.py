@@ -19,7 +19,7 @@ def test_a_generators_bug_costs_the_item_and_says_so(tmp_path, endpoint, none):
 def test_a_budget_stops_cleanly_and_a_higher_one_goes_on(tmp_path, endpoint, none):
     folder = make_flow_project(tmp_path / "p", n=40, steps=ONE, budget={"requests": 15})
     server = endpoint(none)
-    done = run_cli(folder, "generate", env=server.env, check=0)
+    done = run_cli(folder, "generate", env=server.env, check=1)
     assert "budget.requests = 15 is spent" in done.stdout
     assert len(server.answered()) == 15
     assert sql(folder, "select count(distinct request_id) as n from requests")[0]["n"] == 15
@@ -34,7 +34,7 @@ def test_money_is_counted_by_the_price_table(tmp_path, endpoint, none):
         tmp_path / "p", n=200, steps=ONE, budget={"usd": 0.01}, prices={"prompt": 1.0, "completion": 10.0}
     )
     server = endpoint(none)
-    done = run_cli(folder, "generate", env=server.env, check=0)
+    done = run_cli(folder, "generate", env=server.env, check=1)
     assert "budget.usd = 0.01 is spent" in done.stdout
     each = (10 * 1.0 + 40 * 10.0) / 1e6
     assert 0.01 / each - 2 <= len(server.answered()) <= 0.01 / each + 2
@@ -119,7 +119,7 @@ def test_a_budget_of_tokens_holds_from_the_first_request_on(tmp_path, endpoint, 
     steps = [{**ONE[0], "max_tokens": 60}]
     folder = make_flow_project(tmp_path / "p", n=200, steps=steps, engine={"concurrency": 64}, budget={"tokens": 1000})
     server = endpoint(none, latency=0.2)
-    done = run_cli(folder, "generate", env=server.env, check=0)
+    done = run_cli(folder, "generate", env=server.env, check=1)
     assert "budget.tokens = 1,000 is spent" in done.stdout
     assert "Raise it in the recipe" in done.stdout
     (spent,) = sql(folder, "select sum(prompt_tokens + completion_tokens)::bigint as n from requests")

@@ -59,7 +59,7 @@ def test_a_retry_that_was_interrupted_goes_on_with_the_same_command(tmp_path, en
     run_cli(folder, "generate", env=endpoint(none, faults="500=0.4").env, check=0)
     failed = sql(folder, "select count(*) as n from drops where reason = 'HTTP 500'")[0]["n"]
     write_recipe(folder, ONE, {"max_attempts": 1}, budget={"requests": 60 - failed + failed // 2})
-    done = run_cli(folder, "generate", "--retry", "failed", env=endpoint(none).env, check=0)
+    done = run_cli(folder, "generate", "--retry", "failed", env=endpoint(none).env, check=1)
     assert "budget.requests" in done.stdout
     write_recipe(folder, ONE, {"max_attempts": 1})
     server = endpoint(none)

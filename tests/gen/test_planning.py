@@ -13,7 +13,7 @@ LATE = f"chunk_id >= 'chk_{FIRST_WINDOW:024d}'"
 def test_every_input_behind_the_first_window_is_planned_and_asked_once(tmp_path, endpoint, none):
     folder = make_flow_project(tmp_path / "p", n=N, engine={"concurrency": 64}, budget={"requests": 300})
     server = endpoint(none)
-    run_cli(folder, "generate", env=server.env, check=0)
+    run_cli(folder, "generate", env=server.env, check=1)
     assert sql(folder, "select count(*) as n from requests") == [{"n": 300}]
     write_recipe(folder, STEPS, {"concurrency": 64})
     run_cli(folder, "generate", env=server.env, check=0)

@@ -11,7 +11,7 @@ ONE = STEPS[:1]
 def test_planned_chunks_of_a_replaced_version_are_not_asked(tmp_path, endpoint, none):
     folder = make_flow_project(tmp_path / "p", n=40, steps=ONE, engine={"concurrency": 1}, budget={"requests": 5})
     server = endpoint(none)
-    run_cli(folder, "generate", env=server.env, check=0)
+    run_cli(folder, "generate", env=server.env, check=1)
     asked = len(server.answered())
     add_chunks(folder, [0, 100, 101], version=2)
     write_recipe(folder, ONE)

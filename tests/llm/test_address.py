@@ -103,3 +103,14 @@ def test_azure_without_a_version_says_which_variable_is_missing(monkeypatch):
     monkeypatch.delenv("OPENAI_BASE_URL", raising=False)
     with pytest.raises(RecipeError, match="OPENAI_API_VERSION"):
         OpenAIEngine(base_url=None, model="m", concurrency=1, timeout_s=5, max_attempts=1)
+
+
+@pytest.mark.parametrize("environment", [{}, {"OPENAI_BASE_URL": "https://api.openai.com/v1"}])
+def test_openai_without_a_key_is_refused_before_anything_is_sent(monkeypatch, environment):
+    for name in ("OPENAI_BASE_URL", "OPENAI_API_KEY", "AZURE_OPENAI_ENDPOINT"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(RecipeError, match=r"OPENAI_API_KEY.*OPENAI_BASE_URL"):
+        OpenAIEngine(base_url=None, model="m", concurrency=1, timeout_s=5, max_attempts=1)
+    OpenAIEngine(base_url="http://127.0.0.1:9/v1", model="m", concurrency=1, timeout_s=5, max_attempts=1)

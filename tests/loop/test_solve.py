@@ -30,7 +30,7 @@ def solved(folder):
 def test_a_budget_stops_the_step_cleanly_and_a_higher_one_goes_on(tmp_path, endpoint):
     folder = make_project(tmp_path / "p", budget={"requests": 25})
     server = endpoint(folder / "problems.jsonl")
-    done = run_cli(folder, "generate", env=server.env, check=0)
+    done = run_cli(folder, "generate", env=server.env, check=1)
     assert "Stopped early: budget.requests = 25 is spent" in done.stdout
     assert len(server.answered()) == 25
     assert solved(folder) == {"entered": 120, "kept": 50, "dropped": 0, "reason": None}
@@ -59,7 +59,7 @@ def test_money_spent_in_one_iteration_counts_in_the_next_command(tmp_path, endpo
     prices = {"prompt": 1.0, "completion": 10.0}
     folder = make_project(tmp_path / "p", budget={"usd": 0.01}, prices=prices)
     server = endpoint(folder / "problems.jsonl")
-    done = run_cli(folder, "generate", env=server.env, check=0)
+    done = run_cli(folder, "generate", env=server.env, check=1)
     assert "budget.usd = 0.01 is spent" in done.stdout
     sent = len(server.answered())
     assert abs(sent - 0.01 / ((10 * 1.0 + 40 * 10.0) / 1e6)) <= 2

@@ -104,6 +104,14 @@ def test_transform_by_a_template():
     assert NOTE["dialogue"] in text_of(ask.asked[0]["messages"])
 
 
+def test_a_variable_of_transform_is_the_column_of_its_name_and_a_missing_one_costs_its_item():
+    made, faults, _ = run(TRANSFORM, NOTE, ["PLAN"], template="soap-note")
+    assert (made[0].completion, faults) == ("PLAN", [])
+    made, faults, _ = run(TRANSFORM, {"talk": "x", "note": "y"}, [], template="soap-note")
+    assert (made, reasons(faults)) == ([], ["input lacks dialogue"])
+    assert faults[0].raw == "options.columns of the step names the columns of the item; it has: note, talk"
+
+
 VERDICT = {
     "type": "object", "required": ["verdict", "citations"],
     "properties": {
