@@ -46,6 +46,19 @@ class Address:
         """Whether it is this machine: no proxy is asked then."""
         return urlsplit(self.base_url).hostname in LOOPBACK
 
+    def require_key(self) -> None:
+        """See that there is a key for an address that gives nothing without one: OpenAI's own, Azure's.
+
+        Raises:
+            RecipeError: there is none.
+        """
+        if "none" not in (self.headers.get("Authorization", "").removeprefix("Bearer "), self.headers.get("api-key")):
+            return
+        if self.is_azure:
+            raise _no_key(self.name, "AZURE_OPENAI_API_KEY (or OPENAI_API_KEY), or AZURE_OPENAI_AD_TOKEN")
+        if _host(self.base_url) == _host(DEFAULT_URL):
+            raise _no_key(self.name, "OPENAI_API_KEY, or OPENAI_BASE_URL (engine.base_url) of another endpoint")
+
     def redact(self, text: str) -> str:
         """Return ``text`` without the key in it: servers like to repeat what they were sent."""
         for value in self.headers.values():
@@ -65,8 +78,7 @@ def find_address(base_url: str | None, api_key: str | None = None) -> Address:
     OPENAI_API_VERSION.
 
     Raises:
-        RecipeError: no key for an address that gives nothing without one (OpenAI's own, Azure), or Azure is named without
-            OPENAI_API_VERSION.
+        RecipeError: no address, or Azure is named without OPENAI_API_VERSION.
     """
     if api_key is not None and base_url is not None:
         return Address(base_url, {"Authorization": f"Bearer {api_key}"})
@@ -76,19 +88,16 @@ def find_address(base_url: str | None, api_key: str | None = None) -> Address:
         check_url(given, variable)
     if azure and (url is None or _host(url) == _host(azure)):
         return _azure_address(url or f"{azure.rstrip('/')}/openai")
-    key = os.environ.get("OPENAI_API_KEY")
-    if not key and _host(url or DEFAULT_URL) == _host(DEFAULT_URL):
-        raise _no_key(url or DEFAULT_URL, "OPENAI_API_KEY, or OPENAI_BASE_URL (engine.base_url) of another endpoint")
-    headers = {"Authorization": f"Bearer {key or 'none'}"}
+    headers = {"Authorization": f"Bearer {os.environ.get('OPENAI_API_KEY') or 'none'}"}
     for header, variable in (("OpenAI-Organization", "OPENAI_ORG_ID"), ("OpenAI-Project", "OPENAI_PROJECT_ID")):
         if value := os.environ.get(variable):
             headers[header] = value
     return Address((url or DEFAULT_URL).rstrip("/"), headers)
 
 
-def _no_key(url: str, expected: str) -> RecipeError:
+def _no_key(name: str, expected: str) -> RecipeError:
     return RecipeError(
-        f"endpoint {without_userinfo(url)}", expected=expected, received="no key; nothing was sent",
+        f"endpoint {name}", expected=expected, received="no key; nothing was sent",
         cure="export OPENAI_API_KEY=…, or export OPENAI_BASE_URL=http://127.0.0.1:8000/v1 (a server of your own needs no key)",
     )  # fmt: skip
 
@@ -114,10 +123,8 @@ def _azure_address(url: str) -> Address:
             received="nothing", cure="export OPENAI_API_VERSION=2024-10-21 (or the version that you use)",
         )  # fmt: skip
     token = os.environ.get("AZURE_OPENAI_AD_TOKEN")
-    key = os.environ.get("AZURE_OPENAI_API_KEY") or os.environ.get("OPENAI_API_KEY")
-    if not token and not key:
-        raise _no_key(url, "AZURE_OPENAI_API_KEY (or OPENAI_API_KEY), or AZURE_OPENAI_AD_TOKEN")
-    headers = {"Authorization": f"Bearer {token}"} if token else {"api-key": str(key)}
+    key = os.environ.get("AZURE_OPENAI_API_KEY") or os.environ.get("OPENAI_API_KEY") or "none"
+    headers = {"Authorization": f"Bearer {token}"} if token else {"api-key": key}
     return Address(url.rstrip("/"), headers, {"api-version": version}, is_azure=True)
 
 

@@ -97,8 +97,11 @@ class OpenAIEngine:
         """Reach an endpoint, waiting for it if need be, and learn the model. Those still away are waited for later.
 
         Raises:
+            RecipeError: one gives nothing without a key, and there is none: nothing is sent.
             EndpointError: none answers in time, all refuse, or one does not serve the model.
         """
+        for endpoint in self._endpoints:
+            endpoint.address.require_key()
         self._session = _open_session(self._timeout_s, all(e.address.is_here for e in self._endpoints))
         try:
             self._choose_model(await self._reach())

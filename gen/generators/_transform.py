@@ -30,7 +30,9 @@ async def transform(item: Item, ask: Ask) -> Outcome:
     missing = [column for column in columns.values() if item.get(column) is None]
     if missing:
         has = ", ".join(sorted(name for name, value in item.values.items() if value is not None))
-        yield Fault(f"input lacks {missing[0]}", f"options.columns of the step names the columns of the item; it has: {has}")
+        yield Fault(
+            f"input lacks {missing[0]}", f"options.columns of the step names the columns of the item; it has: {has}"
+        )
         return
     values = {variable: _as_text(item.get(column)) for variable, column in columns.items()}
     if options["schema"]:

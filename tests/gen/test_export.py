@@ -322,7 +322,7 @@ def test_the_command_says_what_it_set_aside(made, tmp_path):
     flags = ("export", "--format", "trl", "--what", "samples", "--output", str(tmp_path / "o.jsonl"))
     said = run_cli(made.project.root, *flags, check=0).stderr
     assert "1 row set aside: the worse one of a pair; --include worse lets them out" in said
-    assert "2 rows set aside: made from a chunk that no version in use has" in said
+    assert "2 rows set aside: of a document or set whose version in use has" in said
 
 
 def test_a_verdict_does_not_make_the_worse_one_a_row_to_learn(made, tmp_path):

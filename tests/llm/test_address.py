@@ -111,6 +111,16 @@ def test_openai_without_a_key_is_refused_before_anything_is_sent(monkeypatch, en
         monkeypatch.delenv(name, raising=False)
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
+    engine = OpenAIEngine(
+        base_url=None, model="m", concurrency=1, timeout_s=5, max_attempts=1
+    )  # a dry run needs no key
     with pytest.raises(RecipeError, match=r"OPENAI_API_KEY.*OPENAI_BASE_URL"):
-        OpenAIEngine(base_url=None, model="m", concurrency=1, timeout_s=5, max_attempts=1)
-    OpenAIEngine(base_url="http://127.0.0.1:9/v1", model="m", concurrency=1, timeout_s=5, max_attempts=1)
+        asyncio.run(engine.connect())
+
+
+def test_a_server_of_ones_own_needs_no_key(server, monkeypatch):
+    url, seen = server
+    monkeypatch.setenv("OPENAI_BASE_URL", f"{url}/v1")
+    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
+    assert ours()[0].choices[0].text == "yes"
+    assert len(seen) == 1
