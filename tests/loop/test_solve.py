@@ -46,7 +46,7 @@ def test_a_step_that_an_older_flywheel_left_unfinished_goes_on(tmp_path, endpoin
     """Its samples name their problem, and not their input."""
     folder = make_project(tmp_path / "p", budget={"requests": 25})
     server = endpoint(folder / "problems.jsonl")
-    run_cli(folder, "generate", env=server.env, check=0)
+    run_cli(folder, "generate", env=server.env, check=1)
     with duckdb.connect(str(folder / "flywheel.duckdb")) as connection:
         connection.execute("update samples set input_id = null").fetchall()
     change(folder, engine=ENGINE, solve=SOLVE, iterations=1)
@@ -63,7 +63,7 @@ def test_money_spent_in_one_iteration_counts_in_the_next_command(tmp_path, endpo
     assert "budget.usd = 0.01 is spent" in done.stdout
     sent = len(server.answered())
     assert abs(sent - 0.01 / ((10 * 1.0 + 40 * 10.0) / 1e6)) <= 2
-    run_cli(folder, "generate", env=server.env, check=0)
+    run_cli(folder, "generate", env=server.env, check=1)
     assert len(server.answered()) == sent
 
 
