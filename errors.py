@@ -17,6 +17,7 @@
     │   └── RunInProgressError                         another run owns the project
     ├── EndpointError             (ConnectionError)    an endpoint refuses or is gone
     ├── StageError                (RuntimeError)       a child process failed
+    │   └── OutOfMemoryError      (MemoryError)        … since it needed more memory than there is
     ├── StoppedError                                   asked to stop, or a budget is spent
     ├── DiskFullError             (OSError)            no room for a checkpoint or the journal
     └── SystemRefusedError        (OSError)            anything else that the system refuses
@@ -130,6 +131,10 @@ class EndpointError(FlywheelError, ConnectionError):
 
 class StageError(FlywheelError, RuntimeError):
     """A child process (training, evaluation) ended without its result."""
+
+
+class OutOfMemoryError(StageError, MemoryError):
+    """A child process needed more memory than there is."""
 
 
 class StoppedError(FlywheelError):

@@ -59,13 +59,15 @@ def make_wheel(root: Path, recipe_path: Path | None, seed: int | None) -> Wheel:
 
 
 @contextmanager
-def open_wheel(root: Path, recipe_path: Path | None, seed: int | None, what: str) -> Iterator[Wheel]:
+def open_wheel(
+    root: Path, recipe_path: Path | None, seed: int | None, what: str, *, method: str = "sft"
+) -> Iterator[Wheel]:
     """Own the project, with its recipe checked and its store open, while the block runs."""
     wheel = make_wheel(root, recipe_path, seed)
     try:
         with wheel.store.run_lock(what):
             with wheel.store.kept_open():
-                wheel.prepare()
+                wheel.prepare(method)
             yield wheel
             wheel.store.close()
     finally:

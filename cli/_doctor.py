@@ -116,7 +116,15 @@ def _machine() -> list[Check]:
         return checks
     gpus = [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())]
     cure = "" if gpus else "not needed for the demo; larger models want one"
-    return [*checks, Check("GPU", bool(gpus), ", ".join(gpus) or "none", cure)]
+    return [*checks, Check("GPU", bool(gpus), ", ".join(gpus) or "none", cure), _quantization()]
+
+
+def _quantization() -> Check:
+    """Say whether QLoRA can train here; LoRA alone needs nothing more."""
+    try:
+        return Check("QLoRA", True, f"bitsandbytes {metadata.version('bitsandbytes')}")
+    except metadata.PackageNotFoundError:
+        return Check("QLoRA", False, "bitsandbytes is not installed", "only needed for train.quantization")
 
 
 def _sandbox() -> list[Check]:

@@ -6,27 +6,54 @@ import click
 
 from ..errors import NotFoundError, RecipeError
 from ..loop import Wheel, count
-from ..train import Checkpoint
+from ..train import METHODS, Checkpoint
 from ._common import open_wheel, recipe_options
 
 
 @click.command("train")
 @recipe_options
-@click.option("--method", type=click.Choice(["sft", "dpo"]), default="sft", show_default=True, help="What to train.")
+@click.option(
+    "--method", type=click.Choice(list(METHODS)), default="sft", show_default=True,
+    help="; ".join(f"{m.name}: {m.title}" for m in METHODS.values()) + ".",
+)  # fmt: skip
+@click.option(
+    "--export", "export", default=None, metavar="ID",
+    help="Train nothing: copy this checkpoint (an id, its beginning, or champion) to --output, adapters merged.",
+)  # fmt: skip
+@click.option("--adapter", is_flag=True, help="With --export: the adapter alone.")
+@click.option(
+    "--output", type=click.Path(path_type=Path), default=None, metavar="DIR", help="With --export: a new folder."
+)
 @click.option(
     "--imported",
     is_flag=True,
     help="With --method dpo: train the first champion on the pairs that flywheel import made.",
 )
 @click.pass_obj
-def train_command(root: Path, recipe_path: Path | None, seed: int | None, method: str, imported: bool) -> None:
-    """Train on what the iteration has: SFT on accepted samples, DPO on pairs drawn from the SFT checkpoint."""
+def train_command(
+    root: Path,
+    recipe_path: Path | None,
+    seed: int | None,
+    method: str,
+    export: str | None,
+    adapter: bool,
+    output: Path | None,
+    imported: bool,
+) -> None:
+    """Train on what the iteration has: SFT on accepted samples, DPO on pairs drawn from the SFT checkpoint, KTO on all
+    verified samples, GRPO on the problems; or any method on the recipe's own train.rows.
+
+    A training that was killed goes on from its last saved state when the same command is given again.
+    """
+    if export is not None or output is not None:
+        _export(root, recipe_path, seed, export, output, adapter)
+        return
     if imported and method != "dpo":
         raise RecipeError(
             "flywheel train --imported", expected="--method dpo beside it: imported solutions come as pairs",
             received=f"--method {method}", cure="flywheel train --method dpo --imported",
         )  # fmt: skip
-    with open_wheel(root, recipe_path, seed, "flywheel train") as wheel:
+    with open_wheel(root, recipe_path, seed, "flywheel train", method=method) as wheel:
         made = _train(wheel, method, imported)
     if made is None:
         raise RecipeError(
@@ -38,12 +65,30 @@ def train_command(root: Path, recipe_path: Path | None, seed: int | None, method
     click.echo(f"{made.checkpoint_id}\t{made.path}")
 
 
+def _export(
+    root: Path, recipe_path: Path | None, seed: int | None, name: str | None, output: Path | None, adapter: bool
+) -> None:
+    if output is None or output.exists():
+        raise RecipeError(
+            "flywheel train --export", expected="--output with a folder that does not exist yet",
+            received="none" if output is None else f"{output}, which exists", cure="--output my-model",
+        )  # fmt: skip
+    with open_wheel(root, recipe_path, seed, "flywheel train") as wheel:
+        found = wheel.checkpoints.find(None if name in (None, "champion") else name)
+        wheel.checkpoints.export(found.checkpoint_id, output, as_adapter=adapter)
+    click.echo(f"{found.checkpoint_id}\t{output}")
+
+
 def _train(wheel: Wheel, method: str, imported: bool) -> Checkpoint | None:
     if imported:
         return wheel.train_imported()
+    if wheel.recipe.train.rows is not None:
+        return wheel.train_own(method)
     iteration = wheel.iterations.current()
     if method == "sft":
         return wheel.train_sft(iteration)
+    if method != "dpo":
+        return wheel.train_by(iteration, method)
     sft = wheel.checkpoints.latest(iteration, "sft")
     if sft is None:
         raise NotFoundError(

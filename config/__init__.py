@@ -15,12 +15,12 @@ from ._recipe import (
     Recipe,
     SelectConfig,
     SolveConfig,
-    Source,
     StepConfig,
     SuiteConfig,
-    TrainConfig,
 )
+from ._source import Source
 from ._text import explain_yaml, parse_yaml, read_text, require_file
+from ._train import CurriculumStage, RewardConfig, TrainConfig
 from ._url import UrlFault, find_url_fault
 from ._vllm import shaping_args
 
@@ -29,6 +29,7 @@ __all__ = [
     "RECIPE_FILE",
     "BudgetConfig",
     "CheckConfig",
+    "CurriculumStage",
     "DecontaminateConfig",
     "EngineConfig",
     "GateConfig",
@@ -41,6 +42,7 @@ __all__ = [
     "PromptConfig",
     "PromptSuiteConfig",
     "Recipe",
+    "RewardConfig",
     "SelectConfig",
     "SolveConfig",
     "Source",

@@ -5,27 +5,18 @@ Unknown keys are refused. Units are in the names; ``0 = disabled`` is said besid
 """
 
 import difflib
-import math
-import re
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
-from pydantic import AfterValidator, Field, StringConstraints, ValidationInfo, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from ._gate import GateConfig
+from ._source import SourceSpec
 from ._strict import Name
 from ._strict import Strict as _Strict
 from ._strict import fault as _fault
+from ._train import TrainConfig, training_identity
 from ._url import find_url_fault
 from ._vllm import ServerArgs, ServerEnv, shaping_args
-
-SourceSpec = Annotated[str, StringConstraints(min_length=1), AfterValidator(lambda spec: _check_source(spec))]
-"""Where rows come from: ``file.jsonl``, ``file.jsonl[0:500]``, or ``hub:owner/name/config/split[0:500]``."""
-
-
-def _check_source(spec: str) -> str:
-    Source.parse(spec)
-    return spec
-
 
 LARGEST_SEED = (1 << 63) - 1
 
@@ -33,8 +24,6 @@ NOT_IN_ANSWERS = (
     "concurrency", "timeout_s", "max_attempts", "base_url", "patience_s", "python", "env", "startup_s", "max_restarts",
 )  # fmt: skip
 """Keys of ``engine`` that say where and how fast to ask, not what comes back."""
-
-_EXPONENT = re.compile(r"^[-+]?\d+(\.\d*)?[eE][-+]?\d+$")
 
 
 class EngineConfig(_Strict):
@@ -124,28 +113,6 @@ class DecontaminateConfig(_Strict):
     """Length, in words, of the n-grams compared (13 as in the GPT-3 paper)."""
     overlap: float = Field(0.8, gt=0, le=1)
     """Share of an evaluation item's n-grams found in one training row that makes the row contaminated."""
-
-
-class TrainConfig(_Strict):
-    """``sft`` and ``dpo`` hold the names of TRL's SFTConfig and DPOConfig, passed through and validated there."""
-
-    sft: dict[str, Any] = Field(default_factory=dict)
-    dpo: dict[str, Any] | None = Field(default_factory=dict)
-    """``null`` = disabled."""
-    sft_from: Literal["champion", "base"] = "champion"
-    """Which weights each SFT starts from: the current champion's, or the recipe's ``model``."""
-    min_rows: int = Field(8, ge=1)
-    """Fewer rows (or pairs) than this and the stage is left out, with the reason on record."""
-
-    @field_validator("sft", "dpo")
-    @classmethod
-    def _read_numbers(cls, keys: dict[str, Any] | None, info: ValidationInfo) -> dict[str, Any] | None:
-        """YAML reads 1e-5 (no dot) as text; and JSON, in which trainings are known, has no infinity."""
-        for key, value in (keys or {}).items():
-            if isinstance(value, float) and not math.isfinite(value):
-                loc = ("train", info.field_name or "", key)
-                raise _fault("a finite number", str(value), f"set {key} to a finite number", loc)
-        return keys and {k: float(v) if isinstance(v, str) and _EXPONENT.match(v) else v for k, v in keys.items()}
 
 
 PROMPTS_TASK = "prompts"
@@ -289,12 +256,12 @@ class Recipe(_Strict):
 
     @model_validator(mode="after")
     def _known_suites(self) -> "Recipe":
-        if not self.generate and not (self.problems and self.suites):
+        if not (self.generate or self.train.rows) and not (self.problems and self.suites):
             missing = "problems" if self.problems is None else "suites"
             raise _fault(
                 f"the key {missing!r}",
                 "nothing",
-                "a recipe has problems and suites, or generate, or all three",
+                "a recipe has problems and suites, or generate, or all three (or train.rows)",
                 (missing,),
             )
         if self.budget.usd and not (self.prices.prompt or self.prices.completion):
@@ -336,6 +303,7 @@ class Recipe(_Strict):
             content["engine"]["server_args"] = shaping
         for key in ("budget", "prices"):
             content.pop(key)
+        content["train"] = training_identity(content["train"])
         return content
 
 
@@ -345,43 +313,3 @@ def _check_guards(taken: list[str], guards: list[str]) -> None:
             what = "the suite that has to rise" if suite == taken[0] else "a suite that is guarded already"
             raise _fault("a suite of its own", f"{suite!r}, {what}", "remove the guard", ("gate", "guards", i, "suite"))
         taken.append(suite)
-
-
-_ROWS = re.compile(r"^(?P<where>.+?)(?:\[(?P<start>\d*):(?P<stop>\d*)\])?$")
-_SLICE_LIKE = re.compile(r"\[[-\d:,\s]*\]$")
-
-
-class Source(_Strict):
-    """A parsed :data:`SourceSpec`."""
-
-    where: str
-    """A path, or the hub's dataset id."""
-    is_hub: bool
-    config: str | None = None
-    split: str | None = None
-    start: int = 0
-    stop: int | None = None
-
-    @classmethod
-    def parse(cls, spec: str) -> "Source":
-        """Parse ``spec``.
-
-        Raises:
-            ValueError: a hub source that does not read ``hub:owner/name/config/split``, or a slice that is none.
-        """
-        match = _ROWS.match(spec)
-        if match is None or _SLICE_LIKE.search(match["where"]):
-            raise _fault(
-                "a slice of rows as in file.jsonl[0:500]", repr(spec), "count rows from 0: [5:], [:500], [5:500]"
-            )
-        where, start, stop = match["where"], int(match["start"] or 0), int(match["stop"]) if match["stop"] else None
-        if stop is not None and stop <= start:
-            raise _fault("a slice that ends behind its start", f"[{start}:{stop}]", f"swap them: [{stop}:{start}]")
-        if not where.startswith("hub:"):
-            return cls(where=where, is_hub=False, start=start, stop=stop)
-        parts = where[4:].split("/")
-        if len(parts) != 4:
-            raise _fault(
-                "hub:owner/name/config/split", repr(spec), "write all four parts, as in hub:openai/gsm8k/main/train"
-            )
-        return cls(where="/".join(parts[:2]), is_hub=True, config=parts[2], split=parts[3], start=start, stop=stop)

@@ -8,6 +8,7 @@ from ._reward import as_reward
 from ._rows import drop_rows
 from ._score_file import FileScore, Judged, Source, score_file
 from ._snapshot import Snapshot, snapshot_dpo, snapshot_sft
+from ._snapshot_more import OwnRow, snapshot_grpo, snapshot_kto, snapshot_own
 from ._verdict import Verdict
 from ._verify import MATH_JUDGE, verdict_row, verify_samples
 from .verifiers import CannotJudge, Case, Verifier, complete_options, find_verifier, run_verifier, verifier, verify_math
@@ -24,6 +25,7 @@ __all__ = [
     "Judged",
     "LabelFigures",
     "Match",
+    "OwnRow",
     "Snapshot",
     "Source",
     "Verdict",
@@ -38,6 +40,9 @@ __all__ = [
     "run_verifier",
     "score_file",
     "snapshot_dpo",
+    "snapshot_grpo",
+    "snapshot_kto",
+    "snapshot_own",
     "snapshot_sft",
     "verdict_row",
     "verifier",

@@ -7,7 +7,10 @@ from ..errors import NotFoundError, RecipeError
 from ..llm import ResolvedModel, hash_model
 from ..schema import canonical_json, content_id, utc_now
 from ..store import Store
-from ..train import Checkpoint
+from ..train import Checkpoint, export_checkpoint, is_adapter, merged_folder
+
+NEWEST_FIRST = "iteration DESC, list_position(['sft', 'dpo', 'kto', 'grpo'], stage) DESC"
+"""Order of decisions in which the first promotion is the champion: the stages of a turn, as the wheel has them."""
 
 
 class Checkpoints:
@@ -32,9 +35,9 @@ class Checkpoints:
     def champion(self) -> Checkpoint:
         """Return the one in use."""
         found = self._store.query(
-            """
+            f"""
             SELECT checkpoint_id FROM decisions WHERE run_id = ? AND promoted AND role = 'gate'
-            ORDER BY iteration DESC, stage = 'dpo' DESC LIMIT 1
+            ORDER BY {NEWEST_FIRST} LIMIT 1
             """,
             [self._run_id],
         )
@@ -116,23 +119,41 @@ class Checkpoints:
     # --- where it is -------------------------------------------------------------------------------------------
 
     def load(self, checkpoint_id: str) -> Checkpoint:
-        """Return a checkpoint with its folder.
+        """Return a checkpoint with its folder; of an adapter, the folder of the weights that it makes of its parent's.
 
         Raises:
             NotFoundError: there is no model in it.
         """
-        ((path, stage),) = self._store.query(
-            "SELECT path, stage FROM checkpoints WHERE checkpoint_id = ?", [checkpoint_id]
+        ((path, stage, parent),) = self._store.query(
+            "SELECT path, stage, parent_id FROM checkpoints WHERE checkpoint_id = ?", [checkpoint_id]
         )
         folder = self._store.project.root / path
+        if is_adapter(folder):
+            base = self.load(str(parent)).path
+            folder = merged_folder(self._store.project, checkpoint_id, folder, base, stage)
         if stage == "seed" and not (folder / "config.json").is_file():
             folder = Path(self._first.path)
         if not (folder / "config.json").is_file():
             raise NotFoundError(
                 f"checkpoint {checkpoint_id}", expected=f"a model in {folder}", received="no config.json there",
-                cure="restore the folder from a backup, or start over in an empty project folder",
+                cure="restore the folder from a backup (train.keep removes old weights), or start over in an empty project folder",
             )  # fmt: skip
         return Checkpoint(checkpoint_id, folder, stage)
+
+    def export(self, checkpoint_id: str, out: Path, *, as_adapter: bool = False) -> None:
+        """Copy a checkpoint to the folder ``out``: whole weights, or the adapter that it was trained as.
+
+        Raises:
+            NotFoundError: its weights are gone, or it has no adapter.
+        """
+        ((path, stage, parent),) = self._store.query(
+            "SELECT path, stage, parent_id FROM checkpoints WHERE checkpoint_id = ?", [checkpoint_id]
+        )
+        made, base = self.load(checkpoint_id), checkpoint_id if parent is None else str(parent)
+        folder = self._store.project.root / path if stage != "seed" else made.path
+        export_checkpoint(
+            self._store.project, checkpoint_id, folder, self.load(base).path, stage, out, as_adapter=as_adapter
+        )
 
     def resolve(self, checkpoint: Checkpoint) -> ResolvedModel:
         """Return a checkpoint as the model that an engine serves."""

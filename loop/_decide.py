@@ -114,8 +114,9 @@ def read_account(store: Store, recipe: Recipe, run_id: str) -> Account:
 
 
 def plan_decisions(recipe: Recipe) -> int:
-    """Return how many challengers a run will have: its iterations times its trainings."""
-    return recipe.iterations * (1 if recipe.train.dpo is None else 2)
+    """Return how many challengers a run will have: its iterations times the trainings of a turn (SFT, and what it adds)."""
+    train = recipe.train
+    return recipe.iterations * (1 + sum(keys is not None for keys in (train.dpo, train.kto, train.grpo)))
 
 
 def check_metrics(store: Store, recipe: Recipe, splits: list[Split], checkpoint_id: str) -> None:

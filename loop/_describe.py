@@ -1,6 +1,8 @@
 """What a stage came to, in one line for a person."""
 
+import json
 from collections.abc import Sequence
+from typing import Any
 
 from ..eval import Split, Subject
 from ..gen import Progress, Step
@@ -49,7 +51,17 @@ def describe_training(store: Store, checkpoint: Checkpoint, snapshot: Snapshot) 
     )
     first, last, n = rows[0]
     losses = "" if not n else f", loss {first:.4f}" if n == 1 else f", loss {first:.4f} → {last:.4f}"
-    return f"{count(snapshot.n_rows, 'row')}{losses}"
+    ((metrics,),) = store.query("SELECT metrics FROM checkpoints WHERE checkpoint_id = ?", [checkpoint.checkpoint_id])
+    found = json.loads(metrics)
+    used = found.get("n_rows", snapshot.n_rows)
+    dropped = f" ({snapshot.n_rows - used} of the snapshot's dropped)" if used < snapshot.n_rows else ""
+    return f"{count(used, 'row')}{dropped}{losses}{_describe_heldout(found)}"
+
+
+def _describe_heldout(metrics: dict[str, Any]) -> str:
+    before, after = metrics.get("before", {}), metrics.get("after", {})
+    shown = [f"{k} {before[k]:.4f} → {after[k]:.4f}" for k in ("loss", "accuracy", "macro_f1", "rougeL") if k in after]
+    return f"; held out (n={metrics['heldout_n']}): {', '.join(shown)}" if shown else ""
 
 
 def _early(progress: Progress) -> str:

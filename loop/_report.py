@@ -236,7 +236,7 @@ def _plot_losses(summary: Summary, stem: Path) -> None:
         axes.plot([e["step"] for e in entries], [e["loss"] for e in entries], marker=".", label=f"{iteration} {stage}")
     axes.set_xlabel("step")
     axes.set_ylabel("training loss (per method; not comparable between methods)")
-    axes.set_yscale("log")
+    axes.set_yscale("log" if all(e["loss"] > 0 for e in summary.log) else "linear")  # GRPO's may be below 0
     axes.legend()
     axes.grid(alpha=0.3)
     _save(figure, stem)

@@ -6,6 +6,7 @@ from typing import Any
 
 from ..errors import NotFoundError
 from ..store import Project, run_query
+from ._checkpoints import NEWEST_FIRST
 from ._paired import Paired
 
 Row = dict[str, Any]
@@ -85,7 +86,7 @@ def summarize(project: Project, run_id: str | None = None) -> Summary:
     )
 
 
-_ORDER = "list_position(['problems', 'import', 'import/verify', 'solve', 'solve/verify', 'sft/snapshot', 'on-policy', 'on-policy/verify', 'pair', 'dpo/snapshot', 'sft/train', 'dpo/train'], step)"
+_ORDER = "list_position(['problems', 'import', 'import/verify', 'solve', 'solve/verify', 'sft/snapshot', 'sft/preflight', 'on-policy', 'on-policy/verify', 'pair', 'dpo/snapshot', 'dpo/preflight', 'kto/snapshot', 'kto/preflight', 'grpo/snapshot', 'grpo/preflight', 'sft/train', 'dpo/train', 'kto/train', 'grpo/train'], step)"
 
 
 def _rows(project: Project, sql: str) -> list[Row]:
@@ -108,7 +109,7 @@ def _overall(project: Project, run: Row) -> tuple[list[Row], list[Row]]:
     last = _rows(
         project,
         f"SELECT checkpoint_id FROM decisions WHERE run_id = '{run['run_id']}' AND promoted AND role = 'gate' "
-        "ORDER BY iteration DESC, stage = 'dpo' DESC LIMIT 1",
+        f"ORDER BY {NEWEST_FIRST} LIMIT 1",
     )
     if not last:
         return [], []

@@ -1,42 +1,134 @@
 """Training with its progress shown; left out, on record, when there are too few rows."""
 
+from importlib import metadata
+from pathlib import Path
 from typing import Any
 
-from ..config import Recipe
+from .. import __version__
+from ..config import Recipe, RewardConfig
 from ..gen import Step
 from ..judge import Snapshot, drop_rows
 from ..llm import hash_model
 from ..stage import Event
 from ..store import Store
-from ..train import Checkpoint, TrainJob, train_checkpoint
+from ..train import Checkpoint, Running, Shape, TrainJob, train_checkpoint
 from ._describe import describe_training
+from ._own_rows import freeze_heldout
 from ._report_to import Reporter
+from ._rewards import describe_rewards
 from ._words import count
+
+SUPERVISED = ("sft", "seq2seq", "classify")
+"""Methods that a curriculum is for."""
+VERSIONED = ("torch", "transformers", "trl", "peft", "accelerate", "datasets")
 
 
 def train(
-    store: Store, recipe: Recipe, reporter: Reporter, step: Step, parent: Checkpoint, snapshot: Snapshot, *, seed: int
+    store: Store, recipe: Recipe, reporter: Reporter, step: Step, parent: Checkpoint, snapshot: Snapshot, *, seed: int,
+    base: Path,
 ) -> Checkpoint | None:  # fmt: skip
-    """Train ``parent`` on a snapshot by the step's name, ``sft`` or ``dpo``; None when it has too few rows."""
+    """Train ``parent`` on a snapshot by the step's name, a method; None when it has too few rows."""
     run_id, iteration, method = step.run_id, step.iteration, step.name
     if snapshot.n_rows < recipe.train.min_rows:
         reason = f"{count(snapshot.n_rows, 'row')}: fewer than train.min_rows = {recipe.train.min_rows}"
         drop_rows(store, run_id, iteration, f"{method}/train", reason, snapshot.snapshot_id, snapshot.n_rows)
         reporter.say(f"[{iteration}] {method} left out: {reason}")
         return None
-    args: dict[str, Any] = dict((recipe.train.sft if method == "sft" else recipe.train.dpo) or {})
+    args: dict[str, Any] = dict(getattr(recipe.train, method) or {})
+    template = _take_template(args, base)
     job = TrainJob(
         run_id, iteration, method, parent, hash_model(parent.path), snapshot.snapshot_id, snapshot.path, snapshot.n_rows,
-        args, seed,
+        args, seed, _shape(store, recipe, method, base, template), _running(store, recipe, method, base),
+        {"recipe": recipe.name, "base_model": recipe.model, "parents": _parents(store, parent), "versions": _versions()},
     )  # fmt: skip
     reporter.begin(f"[{iteration}] train {method}", unit="steps")
-
-    def show(event: Event) -> None:
-        if event["event"] == "step":
-            reporter.update(done=event["step"], total=event["total"], tokens=event["tokens"])
-        elif event["event"] == "log":
-            reporter.update(note=f"loss {float(event['loss']):.4f}")
-
-    made = train_checkpoint(store, job, on_event=show)
+    made = train_checkpoint(store, job, on_event=lambda event: _show(reporter, event))
     reporter.end(describe_training(store, made, snapshot))
     return made
+
+
+def _take_template(args: dict[str, Any], base: Path) -> str | None:
+    """Take a chat template's file, from the recipe's folder, out of the arguments; return its text, which is what counts."""
+    path = base / Path(str(args.get("chat_template_path"))).expanduser()
+    if "chat_template_path" not in args or not path.is_file():
+        return None  # the name of a model that has one
+    del args["chat_template_path"]
+    return path.read_text(encoding="utf-8")
+
+
+def _shape(store: Store, recipe: Recipe, method: str, base: Path, template: str | None) -> Shape:
+    """Return what the weights depend on beside the method's arguments."""
+    config = recipe.train
+    rewards = config.rewards or (RewardConfig(verifier=recipe.verifier),)
+    return Shape(
+        peft=config.peft, merge=config.merge if config.peft is not None else True, quantization=config.quantization,
+        rewards=describe_rewards(rewards, store.project.root) if method == "grpo" else None,
+        curriculum=tuple(s.model_dump(mode="json") for s in config.curriculum) if method in SUPERVISED else (),
+        curriculum_by=config.curriculum_by if method in SUPERVISED else None, reasoning=config.reasoning,
+        accept=config.accept, labels=config.labels if method == "classify" else (), chat_template=template,
+        accelerate=None if config.accelerate is None else _path(config.accelerate, base).read_text(encoding="utf-8"),
+    )  # fmt: skip
+
+
+def _running(store: Store, recipe: Recipe, method: str, base: Path) -> Running:
+    config = recipe.train
+    heldout = None
+    if config.heldout is not None and method in SUPERVISED:
+        heldout, _ = freeze_heldout(config.heldout, base, store.project.work)
+    root = base if config.rows is not None else store.project.root
+    return Running(
+        python=find_python(config.python, base), oom_retries=config.oom_retries, save_every_s=config.save_every_s,
+        accelerate=None if config.accelerate is None else _path(config.accelerate, base), heldout=heldout,
+        root=root.resolve(),
+    )  # fmt: skip
+
+
+def find_python(given: str | None, base: Path) -> str | None:
+    """Return the interpreter of ``train.python``: a file, from the recipe's folder, or a command."""
+    return str(_path(given, base)) if given is not None and _path(given, base).is_file() else given
+
+
+def _path(given: str, base: Path) -> Path:
+    path = base / Path(given).expanduser()
+    return path.parent.resolve() / path.name  # the python of an environment is a link, and has to stay one
+
+
+def _parents(store: Store, parent: Checkpoint) -> list[str]:
+    """Return the line of parents, from the nearest to the first model."""
+    rows = store.query(
+        """
+        WITH RECURSIVE line AS (
+            SELECT checkpoint_id, parent_id, stage, iteration, 0 AS depth FROM checkpoints WHERE checkpoint_id = ?
+            UNION ALL
+            SELECT c.checkpoint_id, c.parent_id, c.stage, c.iteration, depth + 1 FROM checkpoints c JOIN line ON c.checkpoint_id = line.parent_id
+        )
+        SELECT checkpoint_id, stage, iteration FROM line ORDER BY depth
+        """,
+        [parent.checkpoint_id],
+    )
+    return [
+        f"`{i}` ({stage}" + (f", iteration {n})" if n is not None else ", the first model)") for i, stage, n in rows
+    ]
+
+
+def _versions() -> dict[str, str]:
+    found = {"flywheel": __version__}
+    for name in VERSIONED:
+        try:
+            found[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def _show(reporter: Reporter, event: Event) -> None:
+    if event["event"] == "step":
+        reporter.update(done=event["step"], total=event["total"], tokens=event["tokens"])
+    elif event["event"] == "retry":
+        reporter.update(note=event["note"])
+    elif event["event"] == "log":
+        parts = [f"{word} {event[key]:{form}}" for key, word, form in _SHOWN if key in event]
+        reporter.update(note=", ".join(parts), tokens=event.get("tokens", 0))
+
+
+_SHOWN = (("loss", "loss", ".4f"), ("reward", "reward", ".3f"), ("learning_rate", "lr", ".2g"))

@@ -23,11 +23,11 @@ from ..gen import (
     make_stages,
     read_problems,
 )
-from ..judge import Decontaminator, EvalText, make_pairs, snapshot_dpo, snapshot_sft, verify_samples
+from ..judge import Decontaminator, EvalText, Snapshot, make_pairs, snapshot_dpo, snapshot_sft, verify_samples
 from ..llm import find_vllm_python, import_ahead
 from ..schema import content_id, seed_from
 from ..store import Project, Store
-from ..train import Checkpoint, check_keys
+from ..train import Checkpoint, check_python, check_train
 from ._before_after import write_before_after
 from ._checkpoints import Checkpoints
 from ._compare import Comparison, compare_subjects
@@ -37,17 +37,24 @@ from ._describe import describe_draws, describe_progress
 from ._draws import config_of, plan_problems, require_complete
 from ._engines import Engines
 from ._evaluate import GRADER, evaluate, local_subject
+from ._freeze_more import freeze_for, freeze_own
 from ._gate import Ruling
 from ._generate import Generation, end_early
 from ._import import import_file
 from ._iterations import Iterations
 from ._measured import read_layouts
+from ._own_rows import contents
+from ._prune import prune
 from ._report_to import Reporter
+from ._rewards import describe_rewards
 from ._run import describe_change, record_run, resolve_first_model
 from ._subjects import endpoint_subject, find_subject, recorded_subject
-from ._train import train
+from ._train import find_python, train
+from ._words import count
 
 IMPORT = "import"
+MORE_METHODS = ("kto", "grpo")
+"""Trained by every turn after SFT and DPO, where the recipe has keys for them."""
 
 
 class Wheel:
@@ -79,8 +86,11 @@ class Wheel:
 
     # --- the run -----------------------------------------------------------------------------------------------
 
-    def prepare(self) -> None:
+    def prepare(self, method: str = "sft") -> None:
         """Check the whole recipe before anything costs time, and open the store.
+
+        Args:
+            method: what will be trained: ``train.curriculum`` holds its keys.
 
         Raises:
             UserError: something that the recipe names is wrong or missing.
@@ -88,8 +98,9 @@ class Wheel:
         recipe, project = self.recipe, self.store.project
         if recipe.engine.kind != "local":
             import_ahead()
-        check_keys("sft", recipe.train.sft)
-        check_keys("dpo", recipe.train.dpo or {})
+        check_train(recipe.train, self.base, method)
+        check_python(find_python(recipe.train.python, self.base))
+        describe_rewards(recipe.train.rewards, project.root)
         first = resolve_first_model(recipe, self.base)
         if recipe.engine.kind == "vllm":
             find_vllm_python(recipe.engine.python, self.base)
@@ -100,6 +111,7 @@ class Wheel:
         self.splits = prepare_suites(project, recipe.suites, self.base, load_grader(GRADER, project.root))
         read_layouts(recipe, self.splits)
         content = describe_content(recipe, problem_set_id, self.splits, templates) | describe_generators(self._stages)
+        content |= contents(iter((recipe.train.rows, recipe.train.heldout)), self.base)
         self.run_id = content_id("run", [recipe.identity(), first.revision, content])
         self.store.open()
         if change := describe_change(self.store, self.run_id, recipe, first, content):
@@ -138,6 +150,9 @@ class Wheel:
             dpo = self.train_dpo(iteration, sft)
             if dpo is not None:
                 self.judge_challenger(iteration, dpo)
+            for method in MORE_METHODS:
+                if getattr(self.recipe.train, method) is not None and (made := self.train_by(iteration, method)):
+                    self.judge_challenger(iteration, made)
         self.finish_iteration(iteration)
 
     # --- stages, in their order --------------------------------------------------------------------------------
@@ -182,7 +197,7 @@ class Wheel:
             seed=seed,
         )
         parent = champion if self.recipe.train.sft_from == "champion" else self.checkpoints.first()
-        return train(self.store, self.recipe, self.reporter, step, parent, snapshot, seed=seed)
+        return self._train(step, parent, snapshot, seed)
 
     def train_dpo(self, iteration: int, sft: Checkpoint) -> Checkpoint | None:
         """Draw from the SFT checkpoint, pair, and train on the pairs; None when disabled or too few.
@@ -203,7 +218,27 @@ class Wheel:
         """Freeze the iteration's pairs and train DPO on them from ``parent``."""
         step, seed = self._step(iteration, "dpo"), self._seed(iteration, "dpo")
         snapshot = snapshot_dpo(self.store, self.run_id, iteration, decontaminator=self._decontaminate())
-        return train(self.store, self.recipe, self.reporter, step, parent, snapshot, seed=seed)
+        return self._train(step, parent, snapshot, seed)
+
+    def train_by(self, iteration: int, method: str) -> Checkpoint | None:
+        """Train by KTO or GRPO on the iteration's completions or problems, or a reward model on its pairs.
+
+        They start from the iteration's SFT checkpoint, or from the champion where there is none.
+        """
+        parent = self.checkpoints.latest(iteration, "sft") or self.checkpoints.champion_before(iteration)
+        step = self._step(iteration, method)
+        if method in MORE_METHODS:
+            require_complete(self.store, self._step(iteration, SOLVE))
+        snapshot = freeze_for(self.store, self.recipe, step, self._decontaminate())
+        return self._train(step, parent, snapshot, self._seed(iteration, method))
+
+    def train_own(self, method: str) -> Checkpoint | None:
+        """Train by any method on the rows that the recipe names, from the champion, or from the first model if it says so."""
+        step = self._step(self.iterations.current(), method)
+        snapshot = freeze_own(self.store, self.recipe, step, self.base, self._decontaminate())
+        from_base = self.recipe.train.sft_from == "base"
+        parent = self.checkpoints.first() if from_base else self.checkpoints.champion()
+        return self._train(step, parent, snapshot, self._seed(step.iteration, method))
 
     def judge_challenger(self, iteration: int, challenger: Checkpoint) -> Ruling:
         """Score a challenger and let the gate decide between it and the champion of the moment."""
@@ -220,8 +255,12 @@ class Wheel:
         return ruling
 
     def finish_iteration(self, iteration: int) -> None:
-        """Close an iteration."""
+        """Close an iteration; weights that the recipe's rule gives up are removed."""
         self.iterations.finish(iteration, self.checkpoints.champion().checkpoint_id)
+        if gone := prune(self.store, self.run_id, self.recipe.train.keep):
+            self.reporter.say(
+                f"[{iteration}] train.keep = {self.recipe.train.keep}: {count(len(gone), 'old checkpoint')} removed"
+            )
 
     # --- stages that a person calls for ------------------------------------------------------------------------
 
@@ -300,6 +339,11 @@ class Wheel:
         return recorded_subject(self.checkpoints, file, splits)
 
     # --- inside ------------------------------------------------------------------------------------------------
+
+    def _train(self, step: Step, parent: Checkpoint, snapshot: Snapshot, seed: int) -> Checkpoint | None:
+        """Train a method, named by the step; None when there are too few rows."""
+        made = train(self.store, self.recipe, self.reporter, step, parent, snapshot, seed=seed, base=self.base)
+        return None if made is None else self.checkpoints.load(made.checkpoint_id)
 
     def _run_steps(self, iteration: int, teacher: Checkpoint | None) -> Stop | None:
         """Run the recipe's steps; return why they ended early, if they did."""

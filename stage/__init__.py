@@ -1,11 +1,12 @@
 """Stages that run in a child process, and the JSON contract between the two sides."""
 
 from ._child import NO_ROOM, Emit, child_main, no_room
-from ._installed import class_fields, compared_values, enum_values, package_folder
-from ._parent import Event, clear_stage, run_stage, write_json
+from ._installed import class_fields, compared_values, enum_values, init_arguments, package_folder
+from ._parent import RESULT, Event, clear_stage, run_stage, write_json
 
 __all__ = [
     "NO_ROOM",
+    "RESULT",
     "Emit",
     "Event",
     "child_main",
@@ -13,6 +14,7 @@ __all__ = [
     "clear_stage",
     "compared_values",
     "enum_values",
+    "init_arguments",
     "no_room",
     "package_folder",
     "run_stage",

@@ -21,15 +21,20 @@ NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 def child_main(work: Work) -> None:
-    """Run ``work`` on the job in the folder that the command line names; leave its result or its error."""
-    folder = Path(sys.argv[1])
-    _die_with_parent(int(sys.argv[2]))
+    """Run ``work`` on the job in the folder that the command line names; leave its result or its error.
+
+    Started by a launcher, several processes do the work: the first tells what happens and leaves the result.
+    """
+    folder, parent = Path(sys.argv[1]), int(sys.argv[2])
+    tells = os.getppid() == parent or os.environ.get("RANK", "0") == "0"
+    _die_with_parent(parent)
     job = json.loads((folder / JOB).read_text(encoding="utf-8"))
     with (folder / EVENTS).open("a", encoding="utf-8") as events:
 
         def emit(event: Event) -> None:
-            events.write(json.dumps(event) + "\n")
-            events.flush()
+            if tells:
+                events.write(json.dumps(event) + "\n")
+                events.flush()
 
         try:
             result = work(job, folder, emit)
@@ -39,7 +44,8 @@ def child_main(work: Work) -> None:
             if error.errno not in NO_ROOM:
                 raise
             _leave_error(folder, no_room(error.filename or str(folder), str(error)))
-    write_json(folder / RESULT, result)
+    if tells:
+        write_json(folder / RESULT, result)
 
 
 def no_room(place: str, received: str) -> DiskFullError:
@@ -59,9 +65,22 @@ def _leave_error(folder: Path, error: FlywheelError) -> None:
 
 
 def _die_with_parent(parent: int) -> None:
+    """End this process when the one that asked for it, or the launcher between them, is gone."""
+    starter = os.getppid()
+
     def watch() -> None:
-        while os.getppid() == parent:
+        while os.getppid() == starter and _is_there(parent):
             time.sleep(0.5)
         os._exit(1)
 
     threading.Thread(target=watch, daemon=True).start()
+
+
+def _is_there(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True

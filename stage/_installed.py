@@ -73,3 +73,25 @@ def compared_values(file: Path, name: str) -> tuple[str, ...]:
 
 def _name_of(node: ast.expr) -> str | None:
     return node.id if isinstance(node, ast.Name) else node.attr if isinstance(node, ast.Attribute) else None
+
+
+@functools.cache
+def init_arguments(file: Path, class_name: str) -> dict[str, str]:
+    """Return what a class's ``__init__`` takes by name, with a type that the default tells: name to annotation.
+
+    Raises:
+        LookupError: the file has no such class, or that no ``__init__``.
+    """
+    for node in read_module(file).body:
+        if isinstance(node, ast.ClassDef) and node.name == class_name:
+            for item in node.body:
+                if isinstance(item, ast.FunctionDef) and item.name == "__init__":
+                    names = [a.arg for a in item.args.args[1:]]
+                    defaults = [None] * (len(names) - len(item.args.defaults)) + [*item.args.defaults]
+                    return {name: _type_of(default) for name, default in zip(names, defaults, strict=True)}
+    raise LookupError(f"{file} has no class {class_name} with an __init__")
+
+
+def _type_of(default: ast.expr | None) -> str:
+    value = default.value if isinstance(default, ast.Constant) else None
+    return "Any" if value is None else type(value).__name__

@@ -12,7 +12,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ from ..errors import (
     FlywheelError,
     InputError,
     NotFoundError,
+    OutOfMemoryError,
     RecipeError,
     SandboxError,
     StageError,
@@ -29,13 +30,24 @@ from ..errors import (
 
 JOB, EVENTS, LOG, RESULT, ERROR = "job.json", "events.jsonl", "stage.log", "result.json", "error.json"
 POLL_S = 0.1
+LAUNCHED = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE")
+"""Variables by which a launcher tells its processes apart."""
 LOG_TAIL_LINES = 12
 
 Event = dict[str, Any]
 
 _ERRORS: dict[str, type[FlywheelError]] = {
     kind.__name__: kind
-    for kind in (DiskFullError, EndpointError, InputError, NotFoundError, RecipeError, SandboxError, StageError)
+    for kind in (
+        DiskFullError,
+        EndpointError,
+        InputError,
+        NotFoundError,
+        OutOfMemoryError,
+        RecipeError,
+        SandboxError,
+        StageError,
+    )
 }
 
 
@@ -46,6 +58,8 @@ def run_stage(
     *,
     on_event: Callable[[Event], None] = lambda event: None,
     python: str = sys.executable,
+    launcher: Sequence[str] = (),
+    env: Mapping[str, str] | None = None,
 ) -> dict[str, Any]:
     """Run ``python -m module`` on ``job`` and return its result.
 
@@ -55,8 +69,11 @@ def run_stage(
         folder: the stage's own; a result that is already there is returned without running anything.
         on_event: called with each event as it comes.
         python: interpreter of the child.
+        launcher: arguments of ``python -m`` that start the module in one or more processes (``accelerate launch``).
+        env: variables added to the child's environment.
 
     Raises:
+        OutOfMemoryError: the child ran out of memory, or was killed as if it had.
         StageError: the child died without saying why; the message has the end of its log.
         FlywheelError: the child's own error.
     """
@@ -69,10 +86,11 @@ def run_stage(
     (folder / JOB).write_text(json.dumps(job, indent=1), encoding="utf-8")
     with (folder / LOG).open("ab") as log:
         child = subprocess.Popen(
-            [python, "-P", "-m", module, str(folder), str(os.getpid())],
+            [python, "-P", "-m", *launcher, *(["-m"] if launcher else []), module, str(folder), str(os.getpid())],
             stdout=log,
             stderr=log,
             stdin=subprocess.DEVNULL,
+            env={**_inherited(launcher), **(env or {})},
         )
         try:
             _follow(child, folder / EVENTS, on_event)
@@ -82,6 +100,13 @@ def run_stage(
     if child.returncode == 0 and result.is_file():
         return _read_json(result)
     raise _explain(module, folder, child.returncode)
+
+
+def _inherited(launcher: Sequence[str]) -> dict[str, str]:
+    """Return the environment of a child: alone, it is no part of a launch that flywheel itself may stand in."""
+    if launcher:
+        return {**os.environ, "PYTHONSAFEPATH": "1"}
+    return {name: value for name, value in os.environ.items() if name not in LAUNCHED}
 
 
 def clear_stage(folder: Path) -> None:
@@ -128,8 +153,9 @@ def _explain(module: str, folder: Path, code: int) -> FlywheelError:
         return _ERRORS.get(told.pop("kind"), StageError)(**told)
     log = (folder / LOG).read_text(encoding="utf-8", errors="replace").splitlines()[-LOG_TAIL_LINES:]
     died = f"signal {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
-    hint = "it was probably out of memory: lower the batch size" if code == -signal.SIGKILL else "read the log"
-    return StageError(
+    is_killed = code == -signal.SIGKILL
+    hint = "it was probably out of memory: lower the batch size" if is_killed else "read the log"
+    return (OutOfMemoryError if is_killed else StageError)(
         f"stage {module.rsplit('.', 2)[1]} ({folder / LOG})",
         expected="a result",
         received=f"{died}; its last lines:\n    " + "\n    ".join(log),

@@ -105,6 +105,11 @@ WITH counted AS (
     UNION ALL
     SELECT n.run_id, n.iteration, n.stage || '/snapshot', 0, count(*)
     FROM snapshots n JOIN snapshot_rows x USING (snapshot_id) WHERE n.run_id IS NOT NULL GROUP BY ALL
+    UNION ALL
+    -- rows that a training looked at and refused; a training that refused none has no such step
+    SELECT c.run_id, c.iteration, c.stage || '/preflight', 0, sum((c.metrics ->> '$.n_rows')::BIGINT)
+    FROM checkpoints c JOIN (SELECT DISTINCT run_id, iteration, step FROM plans) p
+      ON p.run_id = c.run_id AND p.iteration = c.iteration AND p.step = c.stage || '/preflight' GROUP BY ALL
 ),
 failed AS (
     SELECT s.run_id, s.iteration, s.step || '/verify' AS step, v.reason, count(*)::BIGINT AS dropped

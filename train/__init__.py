@@ -1,6 +1,32 @@
-"""Snapshots to checkpoints, by TRL, in a child process."""
+"""Snapshots to checkpoints, by the field's own trainers, in a child process."""
 
-from ._keys import check_keys, valid_keys
-from ._stage import Checkpoint, TrainJob, train_checkpoint
+from ._adapter import MERGED, export_checkpoint, is_adapter, merged_folder
+from ._keys import check_keys, check_train, valid_keys
+from ._options import Running, Shape
+from ._preflight import Demands, Fault, check_rows
+from ._python import check_python
+from ._reasoning import strip_reasoning
+from ._stage import Checkpoint, TrainJob, is_whole, train_checkpoint
+from .methods import METHODS
 
-__all__ = ["Checkpoint", "TrainJob", "check_keys", "train_checkpoint", "valid_keys"]
+__all__ = [
+    "MERGED",
+    "METHODS",
+    "Checkpoint",
+    "Demands",
+    "Fault",
+    "Running",
+    "Shape",
+    "TrainJob",
+    "check_keys",
+    "check_python",
+    "check_rows",
+    "check_train",
+    "export_checkpoint",
+    "is_adapter",
+    "is_whole",
+    "merged_folder",
+    "strip_reasoning",
+    "train_checkpoint",
+    "valid_keys",
+]

@@ -1,57 +1,152 @@
-"""The keys that a recipe's ``train:`` may hold: the fields of the installed TRL's config classes.
+"""The keys that a recipe's ``train:`` may hold: the fields of the installed TRL's, PEFT's and transformers' config classes.
 
 They are read from the source, not by import: a recipe is checked before anything is generated, without loading torch.
 """
 
 import difflib
+import importlib.util
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
-from ..errors import RecipeError
-from ..stage import class_fields, package_folder
+from ..config import TrainConfig
+from ..errors import MissingExtraError, NotFoundError, RecipeError
+from ..stage import class_fields, init_arguments, package_folder
 from ._values import check_values
+from .methods import METHODS, find_method
 
-CONFIG_CLASSES = {"sft": "SFTConfig", "dpo": "DPOConfig"}
-
-RESERVED = ("output_dir", "seed", "data_seed", "report_to", "save_strategy", "disable_tqdm", "overwrite_output_dir")
+RESERVED = ("output_dir", "seed", "data_seed", "disable_tqdm", "overwrite_output_dir", "resume_from_checkpoint")
 """Keys that flywheel sets itself."""
+
+_PEFT_RESERVED = (
+    "task_type", "peft_type", "peft_version", "auto_mapping", "base_model_name_or_path", "revision", "inference_mode",
+)  # fmt: skip
+
+_TRACKERS = {"azure_ml": "azureml"}
+"""Packages of trackers that are called otherwise."""
+
+Fields = Mapping[str, str]
+"""Name to annotation."""
 
 
 def valid_keys(method: str) -> list[str]:
-    """Return the keys that a recipe may set for ``method`` (``sft`` or ``dpo``)."""
-    return sorted(set(annotations(method)) - set(RESERVED))
+    """Return the keys that a recipe may set for ``method``."""
+    return sorted(set(find_method(method).annotations()) - set(RESERVED))
 
 
-def annotations(method: str) -> dict[str, str]:
-    """Return every field of TRL's config for ``method`` with its annotation; TRL's own override transformers'."""
-    trainer = package_folder("trl", "training", "train") / "trainer"
-    transformers = package_folder("transformers", "training", "train")
-    return {
-        **class_fields(transformers / "training_args.py", "TrainingArguments"),
-        **class_fields(trainer / "base_config.py", "_BaseConfig"),
-        **class_fields(trainer / f"{method}_config.py", CONFIG_CLASSES[method]),
-    }
-
-
-def check_keys(method: str, given: dict[str, Any]) -> None:
-    """Refuse the first key of ``given`` that TRL does not know, or the first value that it cannot take.
+def check_keys(method: str, given: dict[str, Any], place: str | None = None) -> None:
+    """Refuse the first key of ``given`` that the method's trainer does not know, or the first value that it cannot take.
 
     Raises:
         RecipeError: with the nearest valid key, or the values that are allowed.
     """
-    valid = valid_keys(method)
+    found = find_method(method)
+    owner = "TRL's" if found.sources[-1][0] == "trl" else "transformers'"
+    _check(
+        place or f"train.{method}",
+        given,
+        found.annotations(),
+        RESERVED,
+        f"{owner} {found.config}",
+        found.source_files(),
+    )
+
+
+def check_train(train: TrainConfig, base: Path, method: str = "sft") -> None:
+    """Refuse what a recipe's ``train:`` cannot mean, before anything costs time.
+
+    Args:
+        train: the recipe's.
+        base: folder that its paths start from.
+        method: the one that will be trained first: ``curriculum`` holds its keys.
+
+    Raises:
+        UserError: says which key, and what to write instead.
+    """
+    for name in METHODS:
+        check_keys(name, getattr(train, name) or {})
+        _check_trackers(name, train)
+    for i, stage in enumerate(train.curriculum):
+        check_keys(method, stage.args, f"train.curriculum.{i}.args")
+    _check("train.peft", train.peft or {}, _peft_fields(train.peft), _PEFT_RESERVED, "PEFT's LoraConfig")
+    _check(
+        "train.quantization",
+        train.quantization or {},
+        _quantization_fields(train.quantization),
+        (),
+        "transformers' BitsAndBytesConfig",
+    )
+    _check_quantization(train)
+    if train.accelerate is not None and not (base / Path(train.accelerate).expanduser()).is_file():
+        raise NotFoundError(
+            "recipe key train.accelerate", expected="an accelerate config file", received=f"no file {base / train.accelerate}",
+            cure="make one with: accelerate config --config_file accelerate.yaml",
+        )  # fmt: skip
+
+
+def _check_trackers(method: str, train: TrainConfig) -> None:
+    """Refuse ``report_to`` of a tracker that is not installed: transformers would say so after the model was loaded."""
+    named = (getattr(train, method) or {}).get("report_to") or []
+    for tracker in [named] if isinstance(named, str) else named:
+        package = _TRACKERS.get(str(tracker), str(tracker))
+        if tracker in ("none", "all") or train.python is not None or importlib.util.find_spec(package) is not None:
+            continue
+        raise MissingExtraError(
+            f"recipe key train.{method}.report_to", expected=f"the package {package}", received="it is not installed",
+            cure=f"pip install {package}, or remove {tracker!r}: every line is in the table train_log anyway",
+        )  # fmt: skip
+
+
+def _peft_fields(given: dict[str, Any] | None) -> Fields:
+    if given is None:
+        return {}
+    peft = package_folder("peft", "adapters", "train")
+    return class_fields(peft / "config.py", "PeftConfig") | class_fields(
+        peft / "tuners" / "lora" / "config.py", "LoraConfig"
+    )
+
+
+def _quantization_fields(given: dict[str, Any] | None) -> Fields:
+    if given is None:
+        return {}
+    file = package_folder("transformers", "training", "train") / "utils" / "quantization_config.py"
+    return init_arguments(file, "BitsAndBytesConfig")
+
+
+def _check_quantization(train: TrainConfig) -> None:
+    """Refuse quantization that cannot train, or that no package here does; whether there is a GPU the training process says."""
+    if train.quantization is None:
+        return
+    if train.peft is None:
+        raise RecipeError(
+            "recipe key train.quantization", expected="train.peft beside it: quantized weights cannot be trained themselves",
+            received="no train.peft", cure="add train.peft: {r: 16, lora_alpha: 32, target_modules: all-linear}",
+        )  # fmt: skip
+    if train.python is None and importlib.util.find_spec("bitsandbytes") is None:
+        raise MissingExtraError(
+            "recipe key train.quantization", expected="the package bitsandbytes", received="it is not installed",
+            cure="pip install bitsandbytes, or name an interpreter that has it (train.python), or remove train.quantization",
+        )  # fmt: skip
+
+
+def _check(
+    place: str, given: dict[str, Any], fields: Fields, reserved: Sequence[str], owner: str, files: Sequence[Path] = ()
+) -> None:
+    valid = sorted(set(fields) - set(reserved))
     for key in given:
         if key not in valid:
             raise RecipeError(
-                f"recipe key train.{method}.{key}",
-                expected=f"a field of TRL's {CONFIG_CLASSES[method]}",
+                f"recipe key {place}.{key}",
+                expected=f"a field of {owner}",
                 received=f"unknown key {key!r}",
-                cure=_cure(key, valid),
+                cure=_cure(key, valid, reserved),
             )
-    check_values(method, given, annotations(method))
+    check_values(place, given, fields, files)
 
 
-def _cure(key: str, valid: list[str]) -> str:
-    if key in RESERVED:
+def _cure(key: str, valid: list[str], reserved: Sequence[str]) -> str:
+    if key in reserved:
         return "remove it: flywheel sets it, from the recipe's seed and the project folder"
-    near = difflib.get_close_matches(key, valid, n=1, cutoff=0.4)
+    ends = [name for name in valid if name.endswith(f"_{key}")]
+    near = ends[:1] if len(ends) == 1 else difflib.get_close_matches(key, valid, n=1, cutoff=0.4)
     return f"did you mean {near[0]!r}?" if near else "remove the key"

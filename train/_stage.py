@@ -3,15 +3,20 @@
 import json
 import os
 import shutil
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from ..errors import DiskFullError
-from ..schema import content_id, utc_now
-from ..stage import Event, clear_stage, run_stage
+from ..errors import DiskFullError, OutOfMemoryError
+from ..schema import DropRow, content_id, utc_now
+from ..stage import RESULT, Event, clear_stage, run_stage
 from ..store import Store
+from ._batch import smaller_batch
+from ._heldout import record_heldout
+from ._options import Running, Shape
+from ._python import environment, expected_processes, launcher, resolve_python
+from .methods import find_method
 
 CHILD = "flywheel.train._child"
 ROOM_FACTOR = 3.0
@@ -29,7 +34,7 @@ class Checkpoint:
 
 @dataclass(frozen=True)
 class TrainJob:
-    """One training: ``method`` is ``sft`` or ``dpo``; ``args`` are TRL's own names."""
+    """One training: ``method`` is a name of :data:`~flywheel.train.METHODS`; ``args`` are its trainer's own names."""
 
     run_id: str
     iteration: int
@@ -41,42 +46,86 @@ class TrainJob:
     n_rows: int
     args: dict[str, Any]
     seed: int
+    shape: Shape = field(default_factory=Shape)
+    running: Running = field(default_factory=Running)
+    origin: dict[str, Any] = field(default_factory=dict)
+    """For the model card: ``recipe base_model parents versions``."""
 
     @property
     def checkpoint_id(self) -> str:
         """Id of what this job makes: all that shapes it."""
         shape = [self.run_id, self.iteration, self.method, self.parent_revision, self.snapshot_id, self.args, self.seed]
-        return content_id("ckpt", shape)
+        more = self.shape.identity()
+        return content_id("ckpt", [*shape, more] if more else shape)
 
 
 def train_checkpoint(
     store: Store, job: TrainJob, *, on_event: Callable[[Event], None] = lambda event: None
 ) -> Checkpoint:
-    """Run ``job``, unless its checkpoint is there already.
+    """Run ``job``, unless its checkpoint is there already; go on from the last saved state of one that was killed.
 
     Raises:
         DiskFullError: no room for the checkpoint.
-        RecipeError: TRL refuses an argument.
+        InputError: the rows are wrong as a whole.
+        OutOfMemoryError: memory ran out, also with the smaller batches that the job allows.
+        RecipeError: the trainer refuses an argument.
         StageError: the training process failed.
     """
     path = store.project.checkpoints / job.checkpoint_id
     known = store.query("SELECT 1 FROM checkpoints WHERE checkpoint_id = ?", [job.checkpoint_id])
-    if known and path.is_dir():
+    if known and is_whole(path):
         return Checkpoint(job.checkpoint_id, path, job.method)
     work = store.project.work / job.checkpoint_id
-    if not path.is_dir():
+    if not is_whole(path):
         _check_room(job.parent.path, store.project.checkpoints)
-        clear_stage(work)
-    result = run_stage(CHILD, _contract(job, path), work, on_event=on_event)
+        if (work / RESULT).is_file():  # of weights that are gone: nothing to go on from
+            clear_stage(work)
+    result = _run(store, job, path, work, on_event)
     _record(store, job, path, result)
     clear_stage(work)
     return Checkpoint(job.checkpoint_id, path, job.method)
 
 
+def is_whole(path: Path) -> bool:
+    """Say whether a checkpoint's folder holds weights: whole ones, or an adapter."""
+    return any((path / name).is_file() for name in ("config.json", "adapter_config.json"))
+
+
+def _run(store: Store, job: TrainJob, path: Path, work: Path, on_event: Callable[[Event], None]) -> dict[str, Any]:
+    """Run the training process; again with a smaller micro-batch where memory ran out and the job allows it."""
+    running = job.running
+    python = resolve_python(running.python)
+    for left in range(running.oom_retries, -1, -1):
+        try:
+            return run_stage(
+                CHILD, _contract(job, path), work, on_event=on_event, python=python,
+                launcher=launcher(running.accelerate), env=environment(running.python, store.project.work),
+            )  # fmt: skip
+        except OutOfMemoryError:
+            smaller = smaller_batch(job.args)
+            if not left or smaller is None:
+                raise
+            batch = smaller["per_device_train_batch_size"]
+            on_event({"event": "retry", "note": f"out of memory: again with a micro-batch of {batch}"})
+            job = replace(job, args=smaller)
+    raise AssertionError("unreachable")
+
+
 def _contract(job: TrainJob, path: Path) -> dict[str, Any]:
+    running = job.running
     return {
         "method": job.method, "model": str(job.parent.path), "data": str(job.snapshot_path), "out": str(path),
-        "args": job.args, "seed": job.seed,
+        "args": job.args, "seed": job.seed, **job.shape.contract(), "save_every_s": running.save_every_s,
+        "heldout": running.heldout and str(running.heldout), "root": str(running.root), "card": _origin(job, path.name),
+        "processes": expected_processes(running.accelerate),
+    }  # fmt: skip
+
+
+def _origin(job: TrainJob, checkpoint_id: str) -> dict[str, Any]:
+    return {
+        "recipe": "", "base_model": job.parent.path.name, "parents": [f"`{job.parent.checkpoint_id}` ({job.parent.stage})"],
+        "versions": {}, **job.origin, "checkpoint_id": checkpoint_id, "run_id": job.run_id, "iteration": job.iteration,
+        "method": job.method, "title": find_method(job.method).title, "snapshot_id": job.snapshot_id, "n_rows": job.n_rows,
     }  # fmt: skip
 
 
@@ -106,5 +155,29 @@ def _record(store: Store, job: TrainJob, path: Path, result: dict[str, Any]) -> 
         }
         for e in result["log"]
     ]  # fmt: skip
+    _record_faults(store, job, result["faults"], result["n_given"])
+    if "after" in result["metrics"] and job.running.heldout is not None:
+        before, content = job.parent.checkpoint_id, job.running.heldout.stem
+        record_heldout(store, job.method, result["metrics"], content, before_id=before, after_id=job.checkpoint_id)
     store.insert("train_log", log, key="checkpoint_id")
     store.insert("checkpoints", [record], key="checkpoint_id")
+
+
+def _record_faults(store: Store, job: TrainJob, faults: Sequence[dict[str, Any]], n_given: int) -> None:
+    """Put rows that were left out on record; a step that dropped nothing is no step of the funnel."""
+    if not faults:
+        return
+    step = f"{job.method}/preflight"
+    rows = dict(store.query("SELECT ordinal, sample_id FROM snapshot_rows WHERE snapshot_id = ?", [job.snapshot_id]))
+    with job.snapshot_path.open(encoding="utf-8") as stream:
+        raw = [line for line in stream if line.strip()]
+    store.fix_plan(job.run_id, job.iteration, step, [(job.snapshot_id, n_given)])
+    drops = [
+        DropRow(
+            content_id("drop", [job.checkpoint_id, step, fault["ordinal"]]), job.run_id, job.iteration, step,
+            f"{fault['kind']}: {fault['reason']}", str(rows.get(fault["ordinal"], fault["ordinal"])), None,
+            raw[fault["ordinal"]].rstrip("\n"), 1,
+        )
+        for fault in faults
+    ]  # fmt: skip
+    store.insert("drops", [asdict(d) for d in drops], key="drop_id")

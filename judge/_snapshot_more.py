@@ -1,0 +1,178 @@
+"""Snapshots beside SFT's and DPO's: labelled completions for KTO, prompts with references for GRPO, rows of a user's own.
+
+As those, each is a JSONL file and its rows in the store, decontaminated, known by the rows in their order.
+"""
+
+import json
+import os
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ..schema import DropRow, content_id, utc_now
+from ..store import Store
+from ._decontaminate import Decontaminator
+from ._rows import insert_drops
+from ._snapshot import Snapshot
+
+
+@dataclass(frozen=True)
+class TrainRow:
+    """A row for a trainer: its columns, and the sample that it comes from."""
+
+    sample_id: str
+    columns: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class OwnRow:
+    """A row of a user's file: its columns, or why it cannot be read."""
+
+    columns: dict[str, Any] | None
+    raw: str
+    fault: str | None = None
+
+
+_LABELLED = """
+    SELECT s.sample_id, r.messages, s.completion, v.passed, s.problem_id
+    FROM samples s JOIN requests r USING (request_id) JOIN verdicts v ON v.sample_id = s.sample_id AND v.judge = ?
+    WHERE s.run_id = ? AND s.iteration = ? AND s.step = 'solve' AND v.passed IS NOT NULL
+    ORDER BY s.problem_id, s.draw
+"""
+
+_PROMPTS = """
+    SELECT min(s.sample_id), any_value(r.messages), any_value(p.answer)
+    FROM samples s JOIN requests r USING (request_id)
+    JOIN (SELECT DISTINCT ON (problem_id) * FROM problems) p ON p.problem_id = s.problem_id
+    WHERE s.run_id = ? AND s.iteration = ? AND s.step = 'solve'
+    GROUP BY s.problem_id ORDER BY s.problem_id
+"""
+
+
+def snapshot_kto(
+    store: Store, run_id: str, iteration: int, *, judge: str, per_problem: int, decontaminator: Decontaminator
+) -> Snapshot:
+    """Freeze the completions that the verifier called right or wrong, for KTO; at most so many of a problem a label."""
+    rows, keys = [], []
+    for sample_id, messages, completion, passed, problem_id in store.query(_LABELLED, [judge, run_id, iteration]):
+        said = [{"role": "assistant", "content": completion}]
+        rows.append(TrainRow(sample_id, {"prompt": json.loads(messages), "completion": said, "label": passed}))
+        keys.append((problem_id, passed))
+    counts: Counter[Any] = Counter()
+    seen: set[str] = set()
+
+    def reject(i: int) -> str | None:
+        text = json.dumps(rows[i].columns)
+        if text in seen:
+            return "duplicate"
+        if counts[keys[i]] >= per_problem:
+            return "more than select.per_problem"
+        seen.add(text)
+        counts[keys[i]] += 1
+        return None
+
+    verified = [("verified samples", len(rows))]
+    return _freeze(
+        store, run_id, iteration, "kto", "trl/prompt-completion-label", rows, verified, decontaminator, reject
+    )
+
+
+def snapshot_grpo(store: Store, run_id: str, iteration: int, *, decontaminator: Decontaminator) -> Snapshot:
+    """Freeze the iteration's problems with their answers, for GRPO: the completions are drawn in training."""
+    rows = [
+        TrainRow(sample_id, {"prompt": json.loads(messages), "answer": answer})
+        for sample_id, messages, answer in store.query(_PROMPTS, [run_id, iteration])
+    ]
+    tried = [("problems tried", len(rows))]
+    return _freeze(store, run_id, iteration, "grpo", "trl/prompt-answer", rows, tried, decontaminator)
+
+
+def snapshot_own(
+    store: Store, run_id: str, iteration: int, method: str, source: str, given: Sequence[OwnRow], *,
+    decontaminator: Decontaminator,
+) -> Snapshot:  # fmt: skip
+    """Freeze the rows of a user's file as they are, each a sample that names its source; unreadable ones are drops."""
+    step = f"{method}/rows"
+    store.fix_plan(run_id, iteration, step, [(source, len(given))])
+    rows, samples, drops = [], [], []
+    for ordinal, row in enumerate(given):
+        sample_id = content_id("smp", [run_id, step, source, ordinal, row.raw])
+        if row.columns is None:
+            drop_id = content_id("drop", [run_id, iteration, step, sample_id])
+            drops.append(DropRow(drop_id, run_id, iteration, step, row.fault or "no row", sample_id, None, row.raw))
+            continue
+        rows.append(TrainRow(sample_id, row.columns))
+        samples.append(
+            {
+                "sample_id": sample_id, "request_id": None, "draw": ordinal, "run_id": run_id, "iteration": iteration,
+                "step": step, "problem_id": None, "completion": answer_of(row.columns), "finish_reason": None,
+                "logprob": None, "source": source, "created_at": utc_now(), "input_id": None, "item": 0, "prompt": None,
+                "fields": row.raw, "parser": None,
+            }
+        )  # fmt: skip
+    insert_drops(store, drops)
+    store.insert("samples", samples, key="sample_id")
+    return _freeze(store, run_id, iteration, method, "own rows", rows, [(source, len(rows))], decontaminator)
+
+
+def answer_of(columns: dict[str, Any]) -> str:
+    """Return what a row teaches to say, as text."""
+    found = next((columns[c] for c in ("completion", "chosen", "messages", "text", "prompt") if columns.get(c)), "")
+    return found if isinstance(found, str) else json.dumps(found, ensure_ascii=False)
+
+
+def text_of(value: Any) -> Iterator[str]:
+    """Yield every text inside a row."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict):
+        for inner in value.values():
+            yield from text_of(inner)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from text_of(inner)
+
+
+def _freeze(
+    store: Store, run_id: str, iteration: int, stage: str, fmt: str, rows: Sequence[TrainRow],
+    inputs: Sequence[tuple[str, int]], decontaminator: Decontaminator, reject: Any = lambda i: None,
+) -> Snapshot:  # fmt: skip
+    """Write the rows that are no evaluation items and that ``reject`` gives no reason against."""
+    step = f"{stage}/snapshot"
+    store.fix_plan(run_id, iteration, step, inputs)
+    texts = ["\n".join(text_of(row.columns)) for row in rows]
+    drops: list[DropRow] = []
+    kept: list[TrainRow] = []
+    for i, (row, found) in enumerate(zip(rows, decontaminator.find_all(texts), strict=True)):
+        reason = f"contaminated: {found.suite}/{found.split}" if found else reject(i)
+        if reason is None:
+            kept.append(row)
+            continue
+        drop_id = content_id("drop", [run_id, iteration, step, row.sample_id])
+        drops.append(DropRow(drop_id, run_id, iteration, step, reason, row.sample_id, None, texts[i]))
+    insert_drops(store, drops)
+    return _write(store, run_id, iteration, stage, fmt, kept)
+
+
+def _write(
+    store: Store, run_id: str, iteration: int, stage: str, fmt: str, rows: Sequence[TrainRow]
+) -> Snapshot:  # fmt: skip
+    snapshot_id = content_id("snap", [run_id, iteration, stage, fmt, [[r.sample_id, r.columns] for r in rows]])
+    path = store.project.snapshots / f"{snapshot_id}.jsonl"
+    if not path.exists():
+        partial = path.with_suffix(".part")
+        with partial.open("w", encoding="utf-8") as stream:
+            stream.writelines(json.dumps(r.columns, ensure_ascii=False) + "\n" for r in rows)
+        os.replace(partial, path)
+    record = {
+        "snapshot_id": snapshot_id, "run_id": run_id, "iteration": iteration, "stage": stage, "n_rows": len(rows),
+        "format": fmt, "path": str(path.relative_to(store.project.root)), "created_at": utc_now(),
+    }  # fmt: skip
+    members = [
+        {"snapshot_id": snapshot_id, "ordinal": i, "sample_id": r.sample_id, "pair_id": None}
+        for i, r in enumerate(rows)
+    ]
+    store.insert("snapshot_rows", members, key="snapshot_id")
+    store.insert("snapshots", [record], key="snapshot_id")
+    return Snapshot(snapshot_id, path, len(rows))

@@ -1,0 +1,36 @@
+"""The training sets of methods beside SFT and DPO, and of rows of a user's own."""
+
+from pathlib import Path
+
+from ..config import Recipe
+from ..errors import RecipeError
+from ..gen import Step
+from ..judge import MATH_JUDGE, Decontaminator, Snapshot, snapshot_dpo, snapshot_grpo, snapshot_kto, snapshot_own
+from ..store import Store
+from ._own_rows import read_own_rows
+
+
+def freeze_for(store: Store, recipe: Recipe, step: Step, clean: Decontaminator) -> Snapshot:
+    """Freeze what an iteration has for a method, named by the step.
+
+    Raises:
+        RecipeError: the method trains only on rows of a user's own.
+    """
+    run = (store, step.run_id, step.iteration)
+    if step.name == "kto":
+        return snapshot_kto(*run, judge=MATH_JUDGE, per_problem=recipe.select.per_problem, decontaminator=clean)
+    if step.name == "grpo":
+        return snapshot_grpo(*run, decontaminator=clean)
+    if step.name == "reward":
+        return snapshot_dpo(*run, decontaminator=clean)
+    raise RecipeError(
+        f"flywheel train --method {step.name}", expected="train.rows in the recipe", received="none",
+        cure="name a file with the rows: train: {rows: rows.jsonl}",
+    )  # fmt: skip
+
+
+def freeze_own(store: Store, recipe: Recipe, step: Step, base: Path, clean: Decontaminator) -> Snapshot:
+    """Freeze the rows that the recipe names."""
+    spec = str(recipe.train.rows)
+    rows = read_own_rows(spec, base)
+    return snapshot_own(store, step.run_id, step.iteration, step.name, spec, rows, decontaminator=clean)

@@ -1,0 +1,162 @@
+"""Methods beside SFT and DPO in the wheel: what they train on, where they start, what becomes of old weights."""
+
+import json
+
+import pytest
+from flywheel.config import Recipe
+from flywheel.llm import LocalEngine
+from flywheel.loop import SilentReporter, Wheel
+from flywheel.loop._prune import prune
+from flywheel.schema import utc_now
+from flywheel.store import Project
+from support import MINI, make_mini_project
+from support_train import make_model, skip_the_process, write_rows
+
+
+def open_wheel(folder, method="sft", **changes):
+    wheel = Wheel(Project(folder), Recipe.model_validate({**MINI, **changes}), folder, SilentReporter())
+    wheel.prepare(method)
+    return wheel
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_kto_and_grpo_train_on_what_the_verifier_judged(tmp_path, monkeypatch):
+    skip_the_process(monkeypatch)
+    folder = make_mini_project(tmp_path / "p")
+    fast = {"max_steps": 1, "per_device_train_batch_size": 4}
+    train = {
+        **MINI["train"], "kto": fast, "grpo": {**fast, "num_generations": 4, "max_completion_length": 16}, "peft": {"r": 4},
+    }  # fmt: skip
+    wheel = open_wheel(folder, train=train, solve={"draws": 4, "problems": 12, "max_tokens": 64})
+    wheel.begin_iteration(1)
+    wheel.generate(1)
+    kto, grpo = wheel.train_by(1, "kto"), wheel.train_by(1, "grpo")
+    ask = wheel.store.query
+    parents = ask("SELECT stage, parent_id FROM checkpoints WHERE run_id IS NOT NULL ORDER BY stage")
+    assert parents == [
+        ("grpo", wheel.checkpoints.first().checkpoint_id),
+        ("kto", wheel.checkpoints.first().checkpoint_id),
+    ]
+    labels = ask(
+        "SELECT v.passed, count(*) FROM snapshots n JOIN snapshot_rows x USING (snapshot_id) "
+        "JOIN verdicts v ON v.sample_id = x.sample_id WHERE n.stage = 'kto' GROUP BY ALL ORDER BY ALL"
+    )
+    rows = [json.loads(line) for line in next(wheel.store.project.snapshots.glob("*.jsonl")).read_text().splitlines()]
+    assert {passed for passed, _ in labels} == {False, True} and rows
+    ((walked,),) = ask("SELECT count(DISTINCT problem_id) FROM lineage WHERE checkpoint_id = ?", [grpo.checkpoint_id])
+    assert walked == 12, "from the checkpoint back to each problem"
+    assert ask("SELECT count(*) FROM funnel WHERE dropped <> entered - kept AND step LIKE 'kto/%'") == [(0,)]
+    logged = ask("SELECT entry FROM train_log WHERE checkpoint_id = ?", [grpo.checkpoint_id])
+    assert "rewards/math/mean" in json.loads(logged[0][0])
+    card = (kto.path / "README.md").read_text()
+    assert wheel.checkpoints.first().checkpoint_id in card and "the first model" in card and wheel.run_id in card
+    wheel.store.close()
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_a_classifier_is_measured_on_held_out_rows_before_and_after(tmp_path, monkeypatch):
+    skip_the_process(monkeypatch)
+    folder = tmp_path / "p"
+    folder.mkdir()
+    texts = {"good": "what a fine and lovely film", "bad": "a dull and awful waste of time"}
+    rows = [{"text": f"{texts[label]} {i}", "label": label} for i in range(16) for label in texts]
+    write_rows(folder / "rows.jsonl", rows)
+    write_rows(folder / "heldout.jsonl", rows[:8])
+    make_model("bert", folder / "bert", list(texts.values()))
+    train = {
+        "rows": "rows.jsonl", "heldout": "heldout.jsonl",
+        "classify": {"learning_rate": 2e-3, "per_device_train_batch_size": 8, "num_train_epochs": 4},
+    }  # fmt: skip
+    changes = {"model": "bert", "train": train, "problems": None, "suites": []}
+    wheel = open_wheel(folder, "classify", **changes)
+    made = wheel.train_own("classify")
+    scores = wheel.store.query(
+        "SELECT checkpoint_id, score, n FROM scores WHERE suite = 'heldout' AND metric = 'accuracy'"
+    )
+    assert {checkpoint for checkpoint, _, _ in scores} == {made.checkpoint_id, wheel.checkpoints.first().checkpoint_id}
+    assert all(n == 8 for _, _, n in scores)
+    assert {c: s for c, s, _ in scores}[made.checkpoint_id] == 1.0
+    assert wheel.train_own("classify").checkpoint_id == made.checkpoint_id, "trained once"
+    wheel.store.close()
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_an_adapter_is_served_scored_and_trained_on_as_the_weights_it_makes(tmp_path, monkeypatch):
+    jobs = skip_the_process(monkeypatch)
+    folder = tmp_path / "p"
+    folder.mkdir()
+    said = [{"role": "assistant", "content": "It is 4."}]
+    write_rows(
+        folder / "rows.jsonl",
+        [{"prompt": [{"role": "user", "content": f"{i}?"}], "completion": said} for i in range(8)],
+    )
+    train = {"rows": "rows.jsonl", "peft": {"r": 4}, "merge": False, "sft": {"max_steps": 1}}
+    wheel = open_wheel(folder, train=train, problems=None, suites=[])
+    made = wheel.train_own("sft")
+    assert made.path == folder / ".flywheel" / "merged" / made.checkpoint_id
+    assert (folder / ".flywheel" / "checkpoints" / made.checkpoint_id / "adapter_config.json").is_file()
+    model, _, _ = LocalEngine(wheel.checkpoints.resolve(made)).load()
+    assert model.config.model_type == "llama"
+    promote(wheel.store, wheel.run_id, made.checkpoint_id, 1)
+    wheel.train_own("sft")
+    assert jobs[-1]["model"] == str(made.path), "the next training starts from the merged weights"
+    wheel.store.close()
+
+
+def fake_line(store, run_id, names):
+    """Checkpoints in a row, each the parent of the next, with folders that hold weights."""
+    for i, name in enumerate(names):
+        folder = store.project.checkpoints / name
+        folder.mkdir(parents=True)
+        (folder / "config.json").write_text("{}")
+        (folder / "model.safetensors").write_text("weights")
+        (folder / "README.md").write_text("card\n")
+        store.insert(
+            "checkpoints",
+            [{
+                "checkpoint_id": name, "run_id": run_id, "iteration": i, "stage": "sft", "parent_id": names[i - 1] if i else None,
+                "snapshot_id": None, "path": f".flywheel/checkpoints/{name}", "config": "{}", "metrics": None,
+                "created_at": f"2026-01-0{i + 1} 00:00:00",
+            }],
+            key="checkpoint_id",
+        )  # fmt: skip
+
+
+def promote(store, run_id, name, iteration):
+    row = {
+        "decision_id": f"d{iteration}", "run_id": run_id, "iteration": iteration, "stage": "sft", "checkpoint_id": name,
+        "score_id": "s", "champion_id": None, "champion_score_id": None, "role": "gate", "n": 1, "won": 1, "lost": 0,
+        "delta": 1.0, "p_value": 0.01, "test": "t", "promoted": True, "reason": "r", "created_at": utc_now(),
+    }  # fmt: skip
+    store.insert("decisions", [row], key="decision_id")
+
+
+def test_old_weights_go_by_the_rule_but_never_the_champions_or_its_parents(store):
+    store.project.make_folders()
+    fake_line(store, "run_a", ["ckpt_1", "ckpt_2"])
+    fake_line(store, "run_b", ["ckpt_x"])  # of another run
+    promote(store, "run_a", "ckpt_2", 1)
+    for name, day in (("ckpt_3", 5), ("ckpt_4", 6), ("ckpt_5", 7)):
+        fake_line(store, "run_a", [name])
+        with store.write() as connection:
+            connection.execute(
+                f"UPDATE checkpoints SET created_at = '2026-01-0{day}' WHERE checkpoint_id = '{name}'"
+            ).fetchall()
+    assert prune(store, "run_a", 0) == []
+    assert prune(store, "run_a", 1) == ["ckpt_4", "ckpt_3"]
+    left = {p.name for p in store.project.checkpoints.iterdir() if (p / "model.safetensors").exists()}
+    assert left == {"ckpt_1", "ckpt_2", "ckpt_5", "ckpt_x"}
+    gone = store.project.checkpoints / "ckpt_3"
+    assert [p.name for p in gone.iterdir()] == ["README.md"]
+    assert "train.keep = 1" in (gone / "README.md").read_text()
+    assert prune(store, "run_a", 1) == []
+
+
+def test_the_recipes_of_before_are_the_runs_of_before():
+    """Keys that nobody sets are no part of a run's identity, nor is where it trained."""
+    plain = Recipe.model_validate(MINI).identity()
+    assert sorted(plain["train"]) == ["dpo", "min_rows", "sft", "sft_from"]
+    elsewhere = {**MINI, "train": {**MINI["train"], "python": "other", "oom_retries": 2, "keep": 3, "save_every_s": 9}}
+    assert Recipe.model_validate(elsewhere).identity() == plain
+    adapted = {**MINI, "train": {**MINI["train"], "peft": {"r": 8}}}
+    assert Recipe.model_validate(adapted).identity() != plain

@@ -1,0 +1,161 @@
+"""Each method trains a tiny model for real, in this process, by the function that the training process runs."""
+
+import json
+import math
+import shutil
+
+import pytest
+from support_train import SEED_MODEL, losses, train_here
+
+pytestmark = pytest.mark.filterwarnings("ignore")
+
+FAST = {"learning_rate": 1e-3, "per_device_train_batch_size": 4, "num_train_epochs": 2, "logging_steps": 1}
+
+
+def ask(i):
+    return [{"role": "user", "content": f"How much is {i} plus {i}?"}]
+
+
+def say(text):
+    return [{"role": "assistant", "content": str(text)}]
+
+
+PAIRS = [{"prompt": ask(i), "chosen": say(f"It is {i + i}."), "rejected": say(f"No idea of {i}.")} for i in range(12)]
+SFT = [{"prompt": p["prompt"], "completion": p["chosen"]} for p in PAIRS]
+KTO = [
+    {"prompt": p["prompt"], "completion": p[c], "label": c == "chosen"} for p in PAIRS for c in ("chosen", "rejected")
+]
+
+
+def loads(folder):
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    tokenizer, model = AutoTokenizer.from_pretrained(folder), AutoModelForCausalLM.from_pretrained(folder)
+    ids = tokenizer("How much is 2 plus 2?", return_tensors="pt")
+    return model.generate(input_ids=ids["input_ids"], attention_mask=ids["attention_mask"], max_new_tokens=3)
+
+
+def test_sft(tmp_path):
+    result, events, out = train_here(tmp_path, "sft", SEED_MODEL, SFT, FAST)
+    assert losses(result)[-1] < losses(result)[0]
+    assert loads(out) is not None
+    kinds = [e["event"] for e in events]
+    assert kinds.count("step") == 6
+    assert {"loss", "learning_rate", "step"} <= next(e for e in events if e["event"] == "log").keys()
+    assert result["metrics"]["steps"] == 6
+    card = (out / "README.md").read_text()
+    assert "snap_test" in card and "ckpt_base" in card and "12 of the" in card
+
+
+def test_sft_on_messages_with_packing(tmp_path):
+    rows = [{"messages": r["prompt"] + r["completion"]} for r in SFT]
+    result, _, _ = train_here(
+        tmp_path, "sft", SEED_MODEL, rows, FAST | {"packing": True, "packing_strategy": "wrapped", "max_length": 64}
+    )
+    assert losses(result)[-1] < losses(result)[0]
+
+
+@pytest.mark.parametrize("loss", ["ipo", ["sigmoid", "sft"]])
+def test_dpo_and_its_losses(tmp_path, loss):
+    weights = {"loss_weights": [1.0, 0.5]} if isinstance(loss, list) else {}
+    args = FAST | {"loss_type": loss, **weights, "learning_rate": 1e-4}
+    result, _, out = train_here(tmp_path, "dpo", SEED_MODEL, PAIRS, args)
+    assert losses(result)[-1] < losses(result)[0]
+    assert result["config"]["precompute_ref_log_probs"] is True, "two epochs: the reference is asked once"
+    assert loads(out) is not None
+
+
+def test_dpo_of_one_epoch_needs_no_precomputed_reference(tmp_path):
+    result, _, _ = train_here(tmp_path, "dpo", SEED_MODEL, PAIRS, FAST | {"num_train_epochs": 1})
+    assert "precompute_ref_log_probs" not in result["config"]
+
+
+def test_the_reference_of_dpo_is_where_it_starts(tmp_path):
+    """At the first step policy and reference are the same: the loss is -log sigmoid(0)."""
+    result, _, _ = train_here(tmp_path, "dpo", SEED_MODEL, PAIRS, FAST | {"max_steps": 1})
+    assert losses(result)[0] == pytest.approx(math.log(2), abs=1e-4)
+
+
+def test_kto(tmp_path):
+    result, _, out = train_here(tmp_path, "kto", SEED_MODEL, KTO, FAST | {"learning_rate": 1e-4})
+    assert losses(result)[-1] < losses(result)[0]
+    assert loads(out) is not None
+
+
+def test_grpo_learns_from_functions_that_an_entry_point_makes(tmp_path):
+    rows = [{"prompt": p["prompt"], "answer": str(2 * i)} for i, p in enumerate(PAIRS)]
+    args = {
+        "per_device_train_batch_size": 8,
+        "num_generations": 4,
+        "max_completion_length": 8,
+        "max_steps": 2,
+        "logging_steps": 1,
+    }
+    rewards = {
+        "entry": "flywheel.loop._rewards:make_rewards",
+        "spec": [{"verifier": "math", "options": {}, "expected": "answer"}],
+        "folder": str(tmp_path),
+        "columns": ["answer"],
+    }
+    result, events, out = train_here(tmp_path, "grpo", SEED_MODEL, rows, args, rewards=rewards)
+    logged = [e for e in result["log"] if "reward" in e]
+    assert len(logged) == 2
+    assert all(e["tokens"] > 0 for e in events if e["event"] == "log")
+    assert all(0 <= e["rewards/math/mean"] <= 1 for e in logged)
+    assert loads(out) is not None
+
+
+def test_a_reward_model(tmp_path):
+    result, _, out = train_here(tmp_path, "reward", SEED_MODEL, PAIRS, FAST)
+    from transformers import AutoModelForSequenceClassification
+
+    assert losses(result)[-1] < losses(result)[0]
+    assert AutoModelForSequenceClassification.from_pretrained(out).config.num_labels == 1
+
+
+def test_the_stages_of_a_curriculum_follow_one_another(tmp_path):
+    stages = ({"rows": [0, 0.5], "args": {}}, {"rows": [0.5, 1.0], "args": {"learning_rate": 1e-4}})
+    args = FAST | {"num_train_epochs": 1}
+    result, events, out = train_here(tmp_path, "sft", SEED_MODEL, SFT, args, curriculum=stages, curriculum_by="length")
+    assert result["metrics"]["steps"] == 4
+    assert [e["step"] for e in result["log"] if "loss" in e] == [1, 2, 3, 4]
+    assert [e["step"] for e in events if e["event"] == "step"] == [1, 2, 3, 4]
+    assert result["config"]["learning_rate"] == 1e-4
+    assert loads(out) is not None
+    shutil.rmtree(out)  # as after a kill in the second stage: the first is not trained again
+    again, events, _ = train_here(tmp_path, "sft", SEED_MODEL, SFT, args, curriculum=stages, curriculum_by="length")
+    assert [e["step"] for e in events if e["event"] == "step"] == [3, 4]
+    assert losses(again) == losses(result)
+
+
+def test_reasoning_is_kept_or_stripped(tmp_path):
+    from flywheel.train.child._rows import read_rows
+    from flywheel.train.methods import find_method
+
+    row = {"prompt": ask(1), "completion": say("<think>one and one</think>\nIt is 2.")}
+    path = tmp_path / "rows.jsonl"
+    path.write_text(json.dumps(row) + "\n")
+    kept, stripped = (read_rows(str(path), {"reasoning": r}, find_method("sft")) for r in ("keep", "strip"))
+    assert kept == [row]
+    assert stripped[0]["completion"] == say("It is 2.")
+
+
+def test_states_saved_by_the_clock_change_nothing(tmp_path):
+    plain, _, _ = train_here(tmp_path / "plain", "sft", SEED_MODEL, SFT, FAST)
+    saved, events, _ = train_here(tmp_path / "saved", "sft", SEED_MODEL, SFT, FAST, save_every_s=1e-6)
+    assert losses(saved) == losses(plain)
+    assert [e for e in events if e["event"] == "saved"]
+    assert [*(tmp_path / "saved" / "trainer").glob("checkpoint-*/trainer_state.json")]
+
+
+def test_a_chat_template_of_ones_own_is_trained_with_and_saved(tmp_path):
+    from transformers import AutoTokenizer
+
+    template = "{% for m in messages %}[{{ m['role'] }}] {{ m['content'] }}{% endfor %}"
+    _, _, out = train_here(tmp_path, "sft", SEED_MODEL, SFT, FAST | {"max_steps": 1}, chat_template=template)
+    assert AutoTokenizer.from_pretrained(out).chat_template == template
+
+
+def test_rows_in_an_order_are_read_in_it(tmp_path):
+    result, _, _ = train_here(tmp_path, "sft", SEED_MODEL, SFT, FAST | {"max_steps": 1}, curriculum_by="length")
+    assert result["config"]["train_sampling_strategy"] == "sequential"

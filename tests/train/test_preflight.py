@@ -1,0 +1,131 @@
+"""Bad training data: refused or dropped with a reason, before a model is loaded."""
+
+import math
+
+import pytest
+from flywheel.errors import InputError
+from flywheel.train import METHODS, Demands, check_rows, strip_reasoning
+from support_train import SEED_MODEL, make_model, train_here
+
+
+class Template:
+    """Stands for a tokenizer: a turn a line, a token a word; knows no system messages."""
+
+    def render(self, row, messages):
+        if any(m["role"] == "system" for m in messages):
+            raise ValueError("System role not supported")
+        return "\n".join(f"{m['role']}: {m.get('content') or m.get('tool_calls')}" for m in messages)
+
+    def count(self, texts):
+        return [len(text.split()) for text in texts]
+
+
+def user(text="How much is 1 + 1?"):
+    return [{"role": "user", "content": text}]
+
+
+def said(text="2"):
+    return [{"role": "assistant", "content": text}]
+
+
+GOOD = {"prompt": user(), "completion": said()}
+PAIR = {"prompt": user(), "chosen": said("2"), "rejected": said("3")}
+CALL = {"role": "assistant", "tool_calls": [{"type": "function", "function": {"name": "f", "arguments": {}}}]}
+TOOLS = [{"type": "function", "function": {"name": "f", "parameters": {}}}]
+
+
+def faults(rows, method="sft", **more):
+    return [(f.ordinal, f.kind) for f in check_rows(rows, Demands(METHODS[method], **more))]
+
+
+@pytest.mark.parametrize(
+    ("method", "good", "bad", "kind", "more"),
+    [
+        ("sft", GOOD, {"prompt": user()}, "missing_columns", {}),
+        ("sft", GOOD, GOOD | {"completion": None}, "missing_columns", {}),
+        ("sft", GOOD, GOOD | {"prompt": [{"role": "bot", "content": "x"}]}, "roles", {}),
+        ("sft", GOOD, {"prompt": user(), "completion": user()}, "roles", {}),
+        ("sft", GOOD, {"prompt": user() + said(), "completion": said()}, "roles", {}),
+        ("sft", {"messages": user() + said()}, {"messages": user()}, "roles", {}),
+        ("sft", GOOD, GOOD | {"prompt": 5}, "roles", {}),
+        ("sft", GOOD, GOOD | {"completion": "2"}, "mixed_types", {}),
+        ("sft", GOOD, {"prompt": "How much is 1 + 1?", "completion": "2"}, "mixed_types", {}),
+        ("sft", GOOD, GOOD | {"completion": said("  ")}, "empty", {}),
+        ("sft", {"prompt": "a", "completion": "b"}, {"prompt": "a", "completion": ""}, "empty", {}),
+        ("sft", GOOD, GOOD | {"completion": said("word " * 50)}, "overlong", {"max_length": 40, "renderer": Template()}),
+        ("dpo", PAIR, PAIR | {"rejected": said("2 ")}, "identical", {}),
+        ("sft", GOOD, {"prompt": [{"role": "system", "content": "s"}, *user()], "completion": said()}, "chat_template", {"renderer": Template()}),
+        ("kto", GOOD | {"label": True}, GOOD | {"label": "maybe"}, "unknown_label", {}),
+        ("classify", {"text": "fine", "label": "good"}, {"text": "so so", "label": "fair"}, "unknown_label", {"labels": ("good", "bad")}),
+        ("sft", GOOD | {"score": 1.0}, GOOD | {"score": math.nan}, "not_a_number", {}),
+        ("sft", GOOD, GOOD | {"scores": [0.5, math.inf]}, "not_a_number", {}),
+        ("sft", GOOD, GOOD | {"tools": TOOLS}, "tools_without_calls", {}),
+        ("sft", GOOD, {"prompt": user(), "completion": [CALL]}, "calls_without_tools", {}),
+    ],
+)  # fmt: skip
+def test_a_bad_row_is_a_drop_with_its_reason(method, good, bad, kind, more):
+    assert faults([good, bad, good], method, **more) == [(1, kind)]
+
+
+def test_images_that_do_not_open_and_rows_without_one(tmp_path):
+    from PIL import Image
+
+    Image.new("RGB", (8, 8)).save(tmp_path / "fine.png")
+    (tmp_path / "torn.png").write_bytes((tmp_path / "fine.png").read_bytes()[:40])
+    two_places = [{"role": "user", "content": [{"type": "image"}, {"type": "image"}, {"type": "text", "text": "?"}]}]
+    rows = [
+        GOOD | {"images": ["fine.png"]}, GOOD | {"images": ["torn.png"]}, GOOD | {"images": ["gone.png"]}, GOOD,
+        GOOD | {"images": ["fine.png"], "prompt": two_places}, GOOD | {"images": [7]},
+    ]  # fmt: skip
+    more = {"root": tmp_path, "sees": True}
+    assert faults(rows, **more) == [(1, "images"), (2, "images"), (3, "text_only"), (4, "images"), (5, "images")]
+    assert faults(rows[:1] + rows[3:4], accept=("text_only",), **more) == []
+    with pytest.raises(InputError, match="the model reads only text"):
+        check_rows(rows[:1], Demands(METHODS["sft"], root=tmp_path))
+
+
+def test_what_is_accepted_is_no_fault():
+    rows = [GOOD | {"tools": TOOLS}, PAIR | {"rejected": said("2")}]
+    assert faults(rows[:1], accept=("tools_without_calls",)) == []
+    assert faults(rows[1:], "dpo", accept=("identical",)) == []
+    long = [GOOD | {"completion": said("word " * 50)}]
+    assert faults(long, max_length=10, renderer=Template(), accept=("overlong",)) == []
+
+
+def test_rows_without_the_columns_are_refused_as_a_whole():
+    with pytest.raises(InputError) as caught:
+        check_rows([{"question": "a", "answer": "b"}] * 3, Demands(METHODS["dpo"]))
+    assert "prompt + chosen + rejected" in caught.value.expected
+    assert "3 rows with answer + question" in caught.value.received
+    with pytest.raises(InputError) as caught:  # the grader of RFT needs a reference that the rows lack
+        check_rows([{"prompt": user()}], Demands(METHODS["grpo"], needed=("reference_answer",)))
+    assert "add reference_answer" in caught.value.cure
+
+
+def test_when_nothing_is_left_the_reasons_are_counted():
+    with pytest.raises(InputError, match=r"2 × completion is empty; 1 × no completion"):
+        check_rows([GOOD | {"completion": said("")}] * 2 + [{"prompt": user()}], Demands(METHODS["sft"]))
+
+
+def test_reasoning_that_was_never_closed_is_stripped_to_the_end():
+    assert strip_reasoning("<think>a</think>\n\nb <think>c") == "b "
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_the_training_process_drops_by_the_models_own_template_and_tokenizer(tmp_path):
+    long = GOOD | {"completion": said("How much is 1 + 1? " * 60)}
+    args = {"max_length": 64, "max_steps": 1}
+    result, _, _ = train_here(tmp_path, "sft", SEED_MODEL, [GOOD, long, GOOD | {"completion": said("")}, GOOD], args)
+    assert [(f["ordinal"], f["kind"]) for f in result["faults"]] == [(1, "overlong"), (2, "empty")]
+    assert "more than max_length = 64" in result["faults"][0]["reason"]
+    assert result["metrics"]["n_rows"] == 2
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_messages_for_a_model_without_a_chat_template_are_refused_before_it_is_loaded(tmp_path):
+    model = make_model("gpt2", tmp_path / "model")
+    (model / "chat_template.jinja").unlink()
+    (model / "model.safetensors").unlink()  # would be missed if it were loaded
+    with pytest.raises(InputError, match="chat template") as caught:
+        train_here(tmp_path / "job", "sft", model, [GOOD])
+    assert "chat_template_path" in caught.value.cure

@@ -1,0 +1,180 @@
+"""What a training survives: a kill, a loss that is no number, memory that runs out."""
+
+import json
+import resource
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+from flywheel.errors import OutOfMemoryError, StageError
+from flywheel.train import Running, TrainJob, train_checkpoint
+from flywheel.train._batch import smaller_batch
+from support import kill_group, run_cli, sql, start_cli, wait_for
+from support_train import SEED_MODEL, skip_the_process, train_here, write_rows
+
+ROWS = [
+    {"prompt": [{"role": "user", "content": f"How much is {i} plus {i}?"}],
+     "completion": [{"role": "assistant", "content": f"It is {2 * i}."}]}
+    for i in range(60)
+]  # fmt: skip
+
+
+def make_project(folder, rows, **train):
+    folder.mkdir()
+    write_rows(folder / "rows.jsonl", rows)
+    recipe = {"name": "own", "seed": 5, "model": "seed", "train": {"rows": "rows.jsonl", "min_rows": 2, **train}}
+    (folder / "recipe.yaml").write_text(yaml.safe_dump(recipe))
+    return folder
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")
+def test_after_a_kill_the_same_command_gives_the_losses_of_an_undisturbed_training(tmp_path):
+    sft = {
+        "learning_rate": 1e-3, "per_device_train_batch_size": 4, "num_train_epochs": 4, "logging_steps": 5,
+        "save_strategy": "steps", "save_steps": 7, "max_length": 128,
+    }  # fmt: skip
+    empty = {"prompt": ROWS[0]["prompt"], "completion": [{"role": "assistant", "content": " "}]}
+    folder = make_project(tmp_path / "project", [*ROWS, empty], sft=sft, peft={"r": 4, "lora_dropout": 0.2})
+    with (folder / "rows.jsonl").open("a") as stream:
+        stream.write("no JSON\n")
+    work = folder / ".flywheel" / "work"
+    killed = start_cli(folder, "train", stdout=None, stderr=None)
+    wait_for(lambda: [*work.glob("*/trainer/checkpoint-*/trainer_state.json")], seconds=120)
+    kill_group(killed)
+    wait_for(lambda: not _alive(work))
+    job = json.loads(next(work.glob("*/job.json")).read_text())
+    torn = next(work.glob("*/trainer")) / "checkpoint-999"  # a kill while the next state was written
+    torn.mkdir()
+    (torn / "trainer_state.json").write_text('{"global_step": 9')
+    done = run_cli(folder, "train", check=0)
+    assert "60 rows (1 of the snapshot's dropped), loss" in done.stderr
+    resumed = [
+        tuple(r.values()) for r in sql(folder, "select step, loss from train_log where loss is not null order by step")
+    ]
+
+    from flywheel.train.child import train
+
+    (tmp_path / "whole").mkdir()
+    whole = train({**job, "out": str(tmp_path / "whole" / "out")}, tmp_path / "whole", lambda event: None)
+    assert resumed == [(e["step"], e["loss"]) for e in whole["log"] if "loss" in e]
+    assert len(resumed) > 12
+    (metrics,) = sql(folder, "select metrics from checkpoints where stage = 'sft'")
+    assert json.loads(metrics["metrics"])["train_loss"] == whole["metrics"]["train_loss"]
+    assert not [*work.glob("*/trainer")], "the states go when the checkpoint is there"
+    funnel = sql(folder, "select step, entered, kept, dropped from funnel where step like 'sft/%' order by step")
+    assert [tuple(row.values()) for row in funnel] == [
+        ("sft/preflight", 61, 60, 1), ("sft/rows", 62, 61, 1), ("sft/snapshot", 61, 61, 0),
+    ]  # fmt: skip
+    (drop,) = sql(folder, "select reason, input_id, raw from drops where step = 'sft/preflight'")
+    assert drop["reason"] == "empty: completion is empty" and '"content": " "' in drop["raw"]
+    (line,) = sql(folder, f"select source, draw from samples where sample_id = '{drop['input_id']}'")
+    assert line == {"source": "rows.jsonl", "draw": 60}
+    out = run_cli(folder, "train", "--export", "champion", "--output", str(tmp_path / "copy"), check=0)
+    assert (tmp_path / "copy" / "config.json").is_file() and str(tmp_path / "copy") in out.stdout
+
+
+def _alive(work):
+    return any(str(work).encode() in _command(p) for p in Path("/proc").iterdir() if p.name.isdigit())
+
+
+def _command(process):
+    try:
+        return (process / "cmdline").read_bytes()
+    except OSError:
+        return b""
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_a_loss_that_is_no_number_stops_the_training_and_the_last_good_state_stays(tmp_path):
+    from safetensors.torch import load_file
+
+    args = {
+        "learning_rate": 1e36, "max_grad_norm": 0.0, "warmup_steps": 3, "lr_scheduler_type": "constant_with_warmup",
+        "save_strategy": "steps", "save_steps": 1, "per_device_train_batch_size": 4, "logging_steps": 1,
+    }  # fmt: skip
+    with pytest.raises(StageError, match="last good state is kept in") as caught:
+        train_here(tmp_path, "sft", SEED_MODEL, ROWS, args)
+    assert "learning_rate" in caught.value.cure
+    assert not (tmp_path / "out").exists()
+    (kept,) = sorted((tmp_path / "trainer").glob("checkpoint-*"))[-1:]
+    assert str(kept) in str(caught.value)
+    assert all(bool(w.isfinite().all()) for w in load_file(kept / "model.safetensors").values())
+
+
+@pytest.fixture
+def little_memory():
+    """Let this process have 150 MB more address space than it has now."""
+
+    def limit():
+        pages = int(Path("/proc/self/statm").read_text().split()[0])
+        resource.setrlimit(resource.RLIMIT_AS, (pages * resource.getpagesize() + (150 << 20), old[1]))
+
+    old = resource.getrlimit(resource.RLIMIT_AS)
+    yield limit
+    resource.setrlimit(resource.RLIMIT_AS, old)
+
+
+LONG = [
+    {"prompt": row["prompt"], "completion": [{"role": "assistant", "content": "2 + 2 = 4. " * 60}]} for row in ROWS[:32]
+]
+LARGE = {"per_device_train_batch_size": 32, "max_length": 1024, "max_steps": 1, "packing": False}
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.skipif(sys.platform != "linux", reason="limits of address space are Linux's")
+def test_memory_that_runs_out_is_told_with_what_to_lower(tmp_path, little_memory):
+    train_here(tmp_path / "warm", "sft", SEED_MODEL, ROWS[:4], {"max_steps": 1})  # libraries are loaded
+    little_memory()
+    with pytest.raises(OutOfMemoryError) as caught:
+        train_here(tmp_path / "job", "sft", SEED_MODEL, LONG, LARGE)
+    assert caught.value.expected == "memory for a micro-batch of 32 rows"
+    assert "per_device_train_batch_size to 16" in caught.value.cure and "oom_retries" in caught.value.cure
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.skipif(sys.platform != "linux", reason="limits of address space are Linux's")
+def test_a_smaller_micro_batch_of_the_same_effective_batch_is_tried_where_that_is_allowed(
+    tmp_path, store, little_memory, monkeypatch
+):
+    """The allocation fails for real; only the process boundary is left out, so that the limit can be set around it."""
+    jobs = skip_the_process(monkeypatch)
+    train_here(tmp_path / "warm", "sft", SEED_MODEL, ROWS[:4], {"max_steps": 1})
+    job = make_job(store, LONG, {**LARGE, "per_device_train_batch_size": 32}, Running(oom_retries=5, save_every_s=0))
+    events = []
+    little_memory()
+    made = train_checkpoint(store, job, on_event=events.append)
+    args = [job["args"] for job in jobs]
+    seen = [(a["per_device_train_batch_size"], a.get("gradient_accumulation_steps", 1)) for a in args]
+    assert len(seen) > 1
+    assert all(batch * steps == 32 for batch, steps in seen)
+    assert next(e["note"] for e in events if e["event"] == "retry") == "out of memory: again with a micro-batch of 16"
+    assert made.checkpoint_id == job.checkpoint_id, "the id is the recipe's, the record has what was used"
+    ((config,),) = store.query("SELECT config FROM checkpoints WHERE checkpoint_id = ?", [made.checkpoint_id])
+    assert json.loads(config)["per_device_train_batch_size"] == seen[-1][0]
+
+
+def make_job(store, rows, args, running):
+    from flywheel.train import Checkpoint
+
+    store.project.make_folders()
+    path = write_rows(store.project.snapshots / "snap_x.jsonl", rows)
+    parent = Checkpoint("ckpt_seed", SEED_MODEL, "seed")
+    return TrainJob("run_x", 1, "sft", parent, "revision", "snap_x", path, len(rows), args, 1, running=running)
+
+
+@pytest.mark.parametrize(("batch", "steps", "then"), [(8, 1, (4, 2)), (9, 2, (3, 6)), (7, 1, (1, 7)), (1, 4, None)])
+def test_the_effective_batch_stays(batch, steps, then):
+    made = smaller_batch({"per_device_train_batch_size": batch, "gradient_accumulation_steps": steps})
+    found = made and (made["per_device_train_batch_size"], made["gradient_accumulation_steps"])
+    assert found == then
+
+
+def test_a_child_that_was_killed_is_told_as_out_of_memory(tmp_path):
+    from flywheel.stage import run_stage
+
+    (tmp_path / "killed").mkdir()
+    (tmp_path / "killed" / "child.py").write_text("import os, signal; os.kill(os.getpid(), signal.SIGKILL)")
+    with pytest.raises(OutOfMemoryError, match="SIGKILL"):
+        run_stage("killed.child", {}, tmp_path / "work", env={"PYTHONPATH": str(tmp_path)})

@@ -1,0 +1,229 @@
+"""A job from its contract to its checkpoint."""
+
+import json
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ...errors import RecipeError, StageError
+from ...stage import Emit, write_json
+from .._card import render_card
+from ..methods import Method, Setup, find_method
+from ._args import complete_args, is_main, world_size
+from ._load import Reader, load_model, load_reader, make_peft
+from ._memory import told_when_out_of_memory
+from ._publish import publish, save_trained
+from ._resume import find_state
+from ._rewards import load_rewards
+from ._rows import check, find_labels, make_dataset, order, read_rows
+
+WHOLE = {"rows": [0.0, 1.0], "args": {}}
+
+
+@dataclass
+class _Run:
+    """What the stages of a job share."""
+
+    job: dict[str, Any]
+    folder: Path
+    emit: Emit
+    method: Method
+    reader: Reader
+    labels: list[str]
+    rows: list[dict[str, Any]]
+    heldout: Any
+    log: list[dict[str, Any]] = field(default_factory=list)
+    steps: int = 0
+    before: dict[str, float] = field(default_factory=dict)
+    after: dict[str, float] = field(default_factory=dict)
+
+    def load(self, path: str | None = None, *, adapter: Path | None = None, quantized: bool = True) -> Any:
+        """Return the model of the job, or the one in ``path``."""
+        return load_model(
+            path or self.job["model"], self.method, sees=self.reader.sees, labels=self.labels, adapter=adapter,
+            init=self.job["args"].get("model_init_kwargs"),
+            quantization=self.job["quantization"] if quantized else None,
+        )  # fmt: skip
+
+
+def train(job: dict[str, Any], folder: Path, emit: Emit) -> dict[str, Any]:
+    """Train per ``job`` (see ``TrainJob``) and leave the checkpoint in its place, whole or not at all."""
+    emit({"event": "loading"})
+    _quiet()
+    started = time.monotonic()
+    _check_processes(job.get("processes", 1))
+    method = find_method(job["method"])
+    reader = load_reader(job["model"], method)
+    if job["chat_template"] is not None:
+        reader.processor.chat_template = reader.tokenizer.chat_template = job["chat_template"]
+    given = read_rows(job["data"], job, method)
+    labels = find_labels(given, job, reader.config, method)
+    rows, faults = check(given, {**job, "labels": labels}, method, reader, job["args"])
+    heldout = _read_heldout(job, method, reader, labels)
+    ordered = order(rows, job["curriculum_by"], [c for columns in method.columns for c in columns])
+    run = _Run(job, folder, emit, method, reader, labels, ordered, heldout)
+    stages = job["curriculum"] or [WHOLE]
+    config = {}
+    for number, stage in enumerate(stages):
+        config = _train_stage(run, number, stage, is_last=number == len(stages) - 1)
+    metrics = _metrics(run, time.monotonic() - started)
+    return {
+        "metrics": metrics,
+        "config": _described(job, config),
+        "log": run.log,
+        "faults": faults,
+        "n_given": len(given),
+    }
+
+
+def _check_processes(expected: int) -> None:
+    """Refuse to train alone what several processes were meant to: the batch would be another."""
+    if world_size() != expected:
+        raise RecipeError(
+            "recipe key train.accelerate", expected=f"{expected} processes, as its num_processes says",
+            received=f"accelerate launch started {world_size()}",
+            cure="distributed_type: MULTI_GPU starts them by torchrun, with use_cpu: true also without a GPU; MULTI_CPU needs MPI",
+        )  # fmt: skip
+
+
+def _quiet() -> None:
+    import datasets
+    from transformers.utils import logging as hf_logging
+
+    hf_logging.disable_progress_bar()
+    datasets.disable_progress_bars()
+
+
+def _read_heldout(job: dict[str, Any], method: Method, reader: Reader, labels: list[str]) -> Any:
+    if job["heldout"] is None:
+        return None
+    given = read_rows(job["heldout"], job, method)
+    rows, _ = check(given, {**job, "labels": labels}, method, reader, job["args"])
+    return make_dataset(rows, method, Path(job["root"]))
+
+
+def _train_stage(run: _Run, number: int, stage: dict[str, Any], *, is_last: bool) -> dict[str, Any]:
+    """Train one stage of the curriculum, or find it done; return its arguments."""
+    from ._watch import Watch, tokens_per_row
+
+    name = "trainer" if number == 0 else f"trainer{number}"
+    output, ended, saved = run.folder / name, run.folder / f"{name}.json", run.folder / f"{name}-model"
+    args = complete_args(run.job, {**run.job["args"], **stage["args"]}, run.method, output, run.reader)
+    if ended.is_file():
+        _take(run, json.loads(ended.read_text(encoding="utf-8")))
+        return args
+    with told_when_out_of_memory(run.method.name, args):
+        trainer = _make_trainer(run, args, _part(run.rows, stage["rows"]), number)
+        watch = Watch(run.emit, tokens_per_row(trainer.train_dataset), run.job["save_every_s"], run.steps)
+        trainer.add_callback(watch)
+        if run.heldout is not None:
+            run.before = _measure_once(trainer, run.folder / "before.json")
+        state = find_state(output)
+        _fit(trainer, run.method, state)
+        if watch.fault is not None:
+            raise _went_astray(run.method, watch.fault, find_state(output))
+        if is_last and run.heldout is not None:
+            run.after = _measure(trainer)
+    _take(run, {"log": trainer.state.log_history, "steps": trainer.state.global_step})
+    if is_last:
+        card = render_card(run.job["card"], _metrics(run, None), _described(run.job, args))
+        publish(trainer, run.reader.processor, run.job, run.method, lambda: run.load(quantized=False), card)
+    else:
+        save_trained(trainer, saved)
+        if is_main():
+            run.reader.processor.save_pretrained(saved)
+            write_json(ended, {"log": trainer.state.log_history, "steps": trainer.state.global_step})
+        trainer.accelerator.wait_for_everyone()  # the next stage loads what the first process wrote
+    return args
+
+
+def _part(rows: list[Any], shares: list[float]) -> list[Any]:
+    return rows[round(shares[0] * len(rows)) : round(shares[1] * len(rows))]
+
+
+def _make_trainer(run: _Run, args: dict[str, Any], rows: list[dict[str, Any]], number: int) -> Any:
+    peft = make_peft(run.job["peft"], run.method)
+    model = _start(run, number)
+    if number and peft is not None:
+        peft = None  # the adapter of the stage before goes on
+    setup = Setup(
+        {k: v for k, v in args.items() if k != "model_init_kwargs"}, model, run.reader.processor,
+        make_dataset(rows, run.method, Path(run.job["root"])), run.heldout, peft, load_rewards(run.job["rewards"]), run.labels,
+    )  # fmt: skip
+    try:
+        return run.method.make_trainer(setup)
+    except (TypeError, ValueError) as error:
+        raise _refused(run.method.name, error) from error
+
+
+def _start(run: _Run, number: int) -> Any:
+    """Return the model that a stage starts from."""
+    if number == 0:
+        return run.load()
+    saved = run.folder / ("trainer-model" if number == 1 else f"trainer{number - 1}-model")
+    return run.load(adapter=saved) if run.job["peft"] is not None else run.load(str(saved))
+
+
+def _fit(trainer: Any, method: Method, state: Path | None) -> None:
+    """Train; a value that the optimizer or the schedule refuses before the first step is the recipe's fault."""
+    try:
+        trainer.train(resume_from_checkpoint=None if state is None else str(state))
+    except (TypeError, ValueError) as error:
+        if trainer.state.global_step:
+            raise
+        raise _refused(method.name, error) from error
+
+
+def _refused(method: str, error: Exception) -> RecipeError:
+    return RecipeError(
+        f"recipe key train.{method}",
+        expected=f"values that TRL trains with ({find_method(method).config})",
+        received=str(error).split("\n")[0],
+        cure=f"change the value under train.{method} that this names; what was generated is kept",
+    )
+
+
+def _went_astray(method: Method, fault: str, state: Path | None) -> StageError:
+    kept = f"the last good state is kept in {state}" if state is not None else "no state had been saved before"
+    return StageError(
+        f"training {method.name}", expected="a finite loss", received=f"{fault}; {kept}",
+        cure=f"lower train.{method.name}.learning_rate, or set max_grad_norm; the champion is unchanged",
+    )  # fmt: skip
+
+
+def _measure(trainer: Any) -> dict[str, float]:
+    return {k.removeprefix("eval_"): v for k, v in trainer.evaluate().items() if isinstance(v, int | float)}
+
+
+def _measure_once(trainer: Any, file: Path) -> dict[str, float]:
+    """Measure what the job starts from; a training that goes on, or its next stage, finds it measured."""
+    if file.is_file():
+        found: dict[str, float] = json.loads(file.read_text(encoding="utf-8"))
+        return found
+    measured = _measure(trainer)
+    if is_main():
+        write_json(file, measured)
+    trainer.accelerator.wait_for_everyone()
+    return measured
+
+
+def _take(run: _Run, told: dict[str, Any]) -> None:
+    run.log += [{**entry, "step": run.steps + entry.get("step", 0)} for entry in told["log"]]
+    run.steps += told["steps"]
+
+
+def _metrics(run: _Run, wall_s: float | None) -> dict[str, Any]:
+    from ._watch import mean_loss
+
+    made: dict[str, Any] = {"train_loss": mean_loss(run.log), "steps": run.steps, "n_rows": len(run.rows)}
+    made |= {} if wall_s is None else {"wall_s": wall_s}
+    if run.after:
+        made |= {"before": run.before, "after": run.after, "heldout_n": len(run.heldout)}
+    return made
+
+
+def _described(job: dict[str, Any], args: dict[str, Any]) -> dict[str, Any]:
+    """Return all that shaped the weights, for the record."""
+    more = {k: job[k] for k in ("peft", "quantization", "curriculum", "curriculum_by", "labels") if job[k]}
+    return {**{k: v for k, v in args.items() if k != "output_dir"}, **more}

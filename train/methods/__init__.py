@@ -1,0 +1,30 @@
+"""Ways to train, by name: one small file a method."""
+
+from ...errors import RecipeError
+from ._classify import CLASSIFY
+from ._dpo import DPO
+from ._grpo import GRPO
+from ._kto import KTO
+from ._method import CAUSAL, CLASSIFIER, SCORER, SEQ2SEQ, Method, Setup
+from ._reward import REWARD
+from ._seq2seq import SEQ2SEQ as _SEQ2SEQ
+from ._seq2seq import text_of
+from ._sft import SFT
+
+METHODS: dict[str, Method] = {m.name: m for m in (SFT, DPO, KTO, GRPO, REWARD, _SEQ2SEQ, CLASSIFY)}
+
+__all__ = ["CAUSAL", "CLASSIFIER", "METHODS", "SCORER", "SEQ2SEQ", "Method", "Setup", "find_method", "text_of"]
+
+
+def find_method(name: str) -> Method:
+    """Return the method called ``name``.
+
+    Raises:
+        RecipeError: there is none.
+    """
+    if name not in METHODS:
+        raise RecipeError(
+            f"training method {name!r}", expected=f"one of {', '.join(METHODS)}", received="no such method",
+            cure="check --method",
+        )  # fmt: skip
+    return METHODS[name]

@@ -1,0 +1,83 @@
+"""Encoder-decoders (T5, BART): a prompt in, a completion out, by transformers' own Seq2SeqTrainer."""
+
+from typing import Any
+
+from ._method import SEQ2SEQ as SEQ2SEQ_MODEL
+from ._method import TRAINING_ARGUMENTS, Method, Setup
+
+MAX_LENGTH, MAX_COMPLETION = 1024, 256
+
+
+def _make(setup: Setup) -> Any:
+    from transformers import DataCollatorForSeq2Seq, Seq2SeqTrainer, Seq2SeqTrainingArguments
+
+    args = dict(setup.args)
+    limits = args.pop("max_length", MAX_LENGTH), args.pop("max_completion_length", MAX_COMPLETION)
+    if setup.heldout is not None:
+        args = {"predict_with_generate": True, "generation_max_length": limits[1], **args}
+    rows, heldout = (s and _encode(s, setup.processor, *limits) for s in (setup.rows, setup.heldout))
+    return Seq2SeqTrainer(
+        model=_wrap(setup), args=Seq2SeqTrainingArguments(**args), train_dataset=rows, eval_dataset=heldout,
+        data_collator=DataCollatorForSeq2Seq(setup.processor, model=setup.model), processing_class=setup.processor,
+        compute_metrics=_measure(setup.processor),
+    )  # fmt: skip
+
+
+def _wrap(setup: Setup) -> Any:
+    if setup.peft is None:
+        return setup.model
+    from peft import get_peft_model
+
+    return get_peft_model(setup.model, setup.peft)
+
+
+def _encode(rows: Any, tokenizer: Any, max_length: int | None, max_completion: int | None) -> Any:
+    def encode(row: dict[str, Any]) -> dict[str, Any]:
+        read = tokenizer(text_of(row["prompt"]), truncation=max_length is not None, max_length=max_length)
+        said = tokenizer(
+            text_target=text_of(row["completion"]), truncation=max_completion is not None, max_length=max_completion
+        )
+        return {"input_ids": read["input_ids"], "attention_mask": read["attention_mask"], "labels": said["input_ids"]}
+
+    return rows.map(encode, remove_columns=rows.column_names)
+
+
+def text_of(said: Any) -> str:
+    """Return a text, or the contents of messages, a blank line between them: an encoder-decoder has no chat template."""
+    return said if isinstance(said, str) else "\n\n".join(str(m["content"]) for m in said)
+
+
+def _measure(tokenizer: Any) -> Any:
+    def measure(predicted: Any) -> dict[str, float]:
+        """Return mean ROUGE-L (F1) of the generated texts."""
+        import numpy as np
+        from rouge_score.rouge_scorer import RougeScorer
+
+        scorer = RougeScorer(["rougeL"])
+        made, wanted = (
+            np.where(ids < 0, tokenizer.pad_token_id, ids) for ids in (predicted.predictions, predicted.label_ids)
+        )
+        texts = [tokenizer.batch_decode(ids, skip_special_tokens=True) for ids in (wanted, made)]
+        scores = [scorer.score(w, m)["rougeL"].fmeasure for w, m in zip(*texts, strict=True)]
+        return {"rougeL": float(np.mean(scores)), "rougeL_stderr": _stderr(scores)}
+
+    return measure
+
+
+def _stderr(values: list[float]) -> float:
+    import numpy as np
+
+    return float(np.std(values, ddof=1) / len(values) ** 0.5) if len(values) > 1 else 0.0
+
+
+SEQ2SEQ = Method(
+    name="seq2seq",
+    title="encoder-decoder",
+    config="Seq2SeqTrainingArguments",
+    columns=(("prompt", "completion"),),
+    answers=("completion",),
+    make_trainer=_make,
+    model=SEQ2SEQ_MODEL,
+    sources=(TRAINING_ARGUMENTS, ("transformers", "training_args_seq2seq.py", "Seq2SeqTrainingArguments")),
+    own={"max_length": "int | None", "max_completion_length": "int | None"},
+)
