@@ -7,7 +7,6 @@ import click
 from ..config import parse_yaml, read_text
 from ..errors import RecipeError
 from ..judge.judges import make_judge
-from ..loop._judge import run_judge
 from ._common import open_wheel, recipe_options
 from ._tables import print_table
 
@@ -43,7 +42,7 @@ def judge_run_command(root: Path, file: Path, source: str, recipe_path: Path | N
     with open_wheel(root, recipe_path, seed, "flywheel judge run") as wheel:
         iteration = wheel.iterations.current()
         wheel.begin_iteration(iteration)
-        filed, progress = run_judge(wheel, judge, source, iteration)
+        filed, progress = wheel.bench(iteration).run(judge, source)
         rows = wheel.store.query(TOLD, [filed])
     print_table(["reason", "verdicts", "passed", "mean score", "disagreements"], rows, f"judge {filed}")
     if progress.stopped:

@@ -17,6 +17,7 @@ COMMANDS = {
     "run": ("_run", "Turn the wheel: generate, judge, train, evaluate, decide, repeat."),
     "generate": ("_generate", "Make data: documents to QA, reasoning, critiques; completions of problems, verified."),
     "judge": ("_judge", "Judge completions by code or by a model; measure judges against people."),
+    "pairs": ("_pairs", "Make preference pairs of judged samples and imported sets."),
     "train": ("_stages", "Train on what was generated: SFT, then DPO."),
     "eval": ("_eval", "Score checkpoints, an endpoint's model or recorded answers; compare two of them."),
     "gate": ("_gate", "Show what was decided on each challenger, and why (--explain)."),

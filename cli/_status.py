@@ -89,6 +89,9 @@ def _print_run(summary: Summary) -> None:
         left = sum(_open(f) for f in summary.funnel)
         click.echo(f"State: {count(left, 'input')} open; flywheel generate goes on." if left else "State: all done.")
     _print_funnel(summary.funnel, [step["step"] for step in recipe["generate"]])
+    for preference in summary.lengths:
+        if preference.warning:
+            click.echo(f"Warning: {preference.warning}.")
 
 
 def _print_wheel(summary: Summary) -> None:

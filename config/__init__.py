@@ -1,15 +1,26 @@
 """Recipes: frozen models of what a user may write, and their loader."""
 
+from ._curate import (
+    AffixConfig,
+    CurationConfig,
+    DifficultyConfig,
+    DuplicateConfig,
+    LanguageConfig,
+    LengthConfig,
+    RepetitionConfig,
+    SelectionConfig,
+)
+from ._engine import EngineConfig
 from ._explain import explain_faults
 from ._gate import GateConfig, GuardConfig, LimitConfig, Measure
+from ._judging import CODE, VERDICT_KINDS, CalibrationConfig, JudgeConfig, PairConfig, PairKind, VerifierConfig
 from ._load import RECIPE_FILE, load_recipe
 from ._prompt_suite import CheckConfig, PromptConfig, PromptSuiteConfig, load_prompt_suite
 from ._recipe import (
     PROMPTS_TASK,
     BudgetConfig,
+    ColumnsConfig,
     DecontaminateConfig,
-    EngineConfig,
-    PairConfig,
     PricesConfig,
     ProblemsConfig,
     Recipe,
@@ -25,31 +36,46 @@ from ._url import UrlFault, find_url_fault
 from ._vllm import shaping_args
 
 __all__ = [
+    "CODE",
     "PROMPTS_TASK",
     "RECIPE_FILE",
+    "VERDICT_KINDS",
+    "AffixConfig",
     "BudgetConfig",
+    "CalibrationConfig",
     "CheckConfig",
+    "ColumnsConfig",
+    "CurationConfig",
     "CurriculumStage",
     "DecontaminateConfig",
+    "DifficultyConfig",
+    "DuplicateConfig",
     "EngineConfig",
     "GateConfig",
     "GuardConfig",
+    "JudgeConfig",
+    "LanguageConfig",
+    "LengthConfig",
     "LimitConfig",
     "Measure",
     "PairConfig",
+    "PairKind",
     "PricesConfig",
     "ProblemsConfig",
     "PromptConfig",
     "PromptSuiteConfig",
     "Recipe",
+    "RepetitionConfig",
     "RewardConfig",
     "SelectConfig",
+    "SelectionConfig",
     "SolveConfig",
     "Source",
     "StepConfig",
     "SuiteConfig",
     "TrainConfig",
     "UrlFault",
+    "VerifierConfig",
     "explain_faults",
     "explain_yaml",
     "find_url_fault",

@@ -9,75 +9,18 @@ from typing import Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
+from ._curate import CurationConfig
+from ._engine import EngineConfig
 from ._gate import GateConfig
+from ._judging import JudgeConfig, PairConfig, VerifierConfig
 from ._source import SourceSpec
-from ._strict import Name
-from ._strict import Strict as _Strict
-from ._strict import fault as _fault
+from ._strict import Name, Strict, fault
 from ._train import TrainConfig, training_identity
-from ._url import find_url_fault
-from ._vllm import ServerArgs, ServerEnv, shaping_args
 
 LARGEST_SEED = (1 << 63) - 1
 
-NOT_IN_ANSWERS = (
-    "concurrency", "timeout_s", "max_attempts", "base_url", "patience_s", "python", "env", "startup_s", "max_restarts",
-)  # fmt: skip
-"""Keys of ``engine`` that say where and how fast to ask, not what comes back."""
 
-
-class EngineConfig(_Strict):
-    """Which engine answers the prompts of ``generate``."""
-
-    kind: Literal["local", "vllm", "openai"] = "local"
-    """``local``: the current champion, in process. ``vllm``: the current champion, by a vLLM server that flywheel starts
-    and stops. ``openai``: any OpenAI-compatible endpoint, taken from ``base_url`` or OPENAI_BASE_URL, with the key in
-    OPENAI_API_KEY."""
-    base_url: str | tuple[str, ...] | None = None
-    """One address, or several that serve the same model: requests are balanced over them."""
-    model: str | None = None
-    """Model name at the endpoint; default: the first that it lists and that does not look like one for embeddings, speech or
-    the like. Part of every request's id, as the address is not."""
-    concurrency: int = Field(256, ge=1, le=4096)
-    """Most requests in flight at once at each address (``openai``, ``vllm``). How many it gets is found out: fewer when it
-    refuses (429) or queues."""
-    patience_s: float = Field(600.0, ge=0)
-    """How long an endpoint that does not answer, or refuses everything for load, is waited for; 0 = not at all (for load: a
-    minute)."""
-    extra_body: dict[str, Any] = Field(default_factory=dict)
-    """Keys added to each request's body (``openai``, ``vllm``), for example ``{reasoning_effort: low}``; null removes one that is
-    sent otherwise."""
-    send_seed: bool = False
-    """Send a seed with each request (``openai``, ``vllm``). Off by default: servers promise little for it, and some fail on it
-    (vLLM 0.32 on CPU ends with "CPU Generator does not use offset")."""
-    batch_size: int = Field(256, ge=1)
-    """Most sequences decoded together (``local``)."""
-    timeout_s: float = Field(600.0, gt=0)
-    max_attempts: int = Field(6, ge=1)
-    """Tries of one request before it becomes a drop; each fault class waits its own way between tries."""
-    python: str | None = None
-    """Interpreter that has vLLM (``vllm``): a path, from the recipe's folder, or a command; default:
-    FLYWHEEL_VLLM_PYTHON, else the one that runs flywheel."""
-    server_args: ServerArgs = Field(default_factory=dict)
-    """vLLM's own flags (``vllm``), passed through: ``{gpu_memory_utilization: 0.85, tensor_parallel_size: 2}``. true and
-    false are switches, null leaves a flag out, a mapping is given as JSON."""
-    env: ServerEnv = Field(default_factory=dict)
-    """Environment variables of the server (``vllm``), added to flywheel's own. No secrets: they are inherited."""
-    startup_s: float = Field(600.0, gt=0)
-    """How long the server may take to be ready (``vllm``)."""
-    max_restarts: int = Field(1, ge=0)
-    """How often a server that died in the middle of a step is started again (``vllm``); 0 = not at all."""
-
-    @field_validator("base_url")
-    @classmethod
-    def _check_addresses(cls, given: str | tuple[str, ...] | None) -> str | tuple[str, ...] | None:
-        for url in (given,) if isinstance(given, str) else given or ():
-            if fault := find_url_fault(url):
-                raise _fault(*fault)
-        return given
-
-
-class SolveConfig(_Strict):
+class SolveConfig(Strict):
     """How completions of problems are drawn."""
 
     template: str = "solve"
@@ -90,14 +33,7 @@ class SolveConfig(_Strict):
     logprobs: bool = False
 
 
-class PairConfig(_Strict):
-    """How verified completions become preference pairs."""
-
-    per_problem: int = Field(2, ge=1)
-    """Most correct/incorrect pairs of one problem."""
-
-
-class SelectConfig(_Strict):
+class SelectConfig(Strict):
     """Which verified completions become SFT rows."""
 
     per_problem: int = Field(2, ge=1)
@@ -106,7 +42,7 @@ class SelectConfig(_Strict):
     """Rows of earlier iterations added, as a multiple of the new rows; 0 = disabled."""
 
 
-class DecontaminateConfig(_Strict):
+class DecontaminateConfig(Strict):
     """What counts as an evaluation item inside training data."""
 
     ngram: int = Field(13, ge=1)
@@ -122,7 +58,7 @@ TASK_METRICS = {
 """What our own tasks are judged by, where the suite does not say."""
 
 
-class SuiteConfig(_Strict):
+class SuiteConfig(Strict):
     """One evaluation suite: an lm-eval task, on its own data or on ours."""
 
     name: Name
@@ -153,7 +89,7 @@ class SuiteConfig(_Strict):
         return given
 
 
-class StepConfig(_Strict):
+class StepConfig(Strict):
     """One step of ``generate``: which rows it consumes, and what a generator makes of them."""
 
     step: Name
@@ -183,7 +119,7 @@ class StepConfig(_Strict):
     """How often an answer that is no valid JSON is asked again; 0 = disabled."""
 
 
-class BudgetConfig(_Strict):
+class BudgetConfig(Strict):
     """What a run may spend on an endpoint. A run that meets a limit finishes what is in flight and stops; the same command
     with a higher limit goes on.
     """
@@ -196,7 +132,7 @@ class BudgetConfig(_Strict):
     """Needs ``prices``; 0 = no limit."""
 
 
-class PricesConfig(_Strict):
+class PricesConfig(Strict):
     """What the endpoint charges, in US dollars for a million tokens."""
 
     prompt: float = Field(0.0, ge=0)
@@ -207,15 +143,26 @@ class PricesConfig(_Strict):
         return (prompt_tokens * self.prompt + completion_tokens * self.completion) / 1e6
 
 
-class ProblemsConfig(_Strict):
+class ColumnsConfig(Strict):
+    """Which columns of a row are what; places inside one by dots: ``data.question``."""
+
+    question: str = Field("question", min_length=1)
+    answer: str | None = Field("answer", min_length=1)
+    """The reference, as the verifier reads it; null: the rows have none (``regex``, ``json_schema``, …)."""
+    solution: str | None = None
+    """A worked solution."""
+
+
+class ProblemsConfig(Strict):
     """A set of problems with known answers."""
 
     source: SourceSpec
-    format: Literal["gsm8k"] = "gsm8k"
-    """``gsm8k``: rows with ``question`` and ``answer``, the number behind ``####``."""
+    format: Literal["gsm8k"] | ColumnsConfig = "gsm8k"
+    """``gsm8k``: rows with ``question`` and ``answer``, the number behind ``####``. Or the columns by name:
+    ``{question: problem, answer: solution}``."""
 
 
-class Recipe(_Strict):
+class Recipe(Strict):
     """Everything that configures a run."""
 
     name: Name
@@ -232,7 +179,13 @@ class Recipe(_Strict):
     solve: SolveConfig = SolveConfig()
     on_policy: SolveConfig | None = None
     """Draws from the fresh SFT checkpoint for DPO pairs; default: as ``solve``."""
-    verifier: Literal["math"] = "math"
+    verifier: VerifierConfig = VerifierConfig(name="math", options={"markers": ["####"]})
+    """What judges completions of the problems: a name, or ``{name: …, options: {…}}``. By default the final answer behind
+    ``####`` counts."""
+    judges: tuple[JudgeConfig, ...] = ()
+    """Judges over the samples of steps, once these are made."""
+    curate: CurationConfig = CurationConfig()
+    """What goes before every snapshot; ``false``: nothing but evaluation items."""
     select: SelectConfig = SelectConfig()
     pairs: PairConfig = PairConfig()
     decontaminate: DecontaminateConfig = DecontaminateConfig()
@@ -245,27 +198,70 @@ class Recipe(_Strict):
     def _engine_by_name(cls, engine: Any) -> Any:
         return {"kind": engine} if isinstance(engine, str) else engine
 
+    @field_validator("verifier", mode="before")
+    @classmethod
+    def _verifier_by_name(cls, verifier: Any) -> Any:
+        return {"name": verifier} if isinstance(verifier, str) else verifier
+
+    @field_validator("curate", mode="before")
+    @classmethod
+    def _curate_or_not(cls, curate: Any) -> Any:
+        return CurationConfig.off() if curate is False else {} if curate is True else curate
+
+    @field_validator("curate")
+    @classmethod
+    def _always_decontaminate(cls, curate: CurationConfig) -> CurationConfig:
+        if not curate.decontaminate:
+            raise fault(
+                "true: no evaluation item may be trained on", "false", "remove the key; suites say what is looked for",
+                ("curate", "decontaminate"),
+            )  # fmt: skip
+        return curate
+
     @field_validator("suites")
     @classmethod
     def _unique_names(cls, suites: tuple[SuiteConfig, ...]) -> tuple[SuiteConfig, ...]:
         names = [s.name for s in suites]
         for i, name in enumerate(names):
             if name in names[:i]:
-                raise _fault("suite names that differ", f"{name!r} twice", "rename one", ("suites", i, "name"))
+                raise fault("suite names that differ", f"{name!r} twice", "rename one", ("suites", i, "name"))
         return suites
+
+    @model_validator(mode="after")
+    def _known_steps(self) -> "Recipe":
+        steps = [s.step for s in self.generate] + (["solve", "on-policy"] if self.problems else [])
+        names = [j.name for j in self.judges]
+        for i, judge in enumerate(self.judges):
+            if judge.name in names[:i]:
+                raise fault("judges of different names", f"{judge.name!r} twice", "rename one", ("judges", i, "name"))
+            if judge.name == self.verifier.name:
+                raise fault(
+                    "another name than the verifier's", repr(judge.name), "rename the judge", ("judges", i, "name")
+                )
+            if unknown := [s for s in judge.of if s not in steps]:
+                cure = _nearest(unknown[0], steps) or "name a step of generate"
+                raise fault(f"one of {', '.join(steps)}", f"the unknown step {unknown[0]!r}", cure, ("judges", i, "of"))
+        for i, kind in enumerate(self.pairs.kinds):
+            if kind.judge is not None and kind.judge not in (*names, "recorded", self.verifier.name):
+                known = [*names, self.verifier.name, "recorded"]
+                raise fault(
+                    f"one of {', '.join(known)}", f"the unknown judge {kind.judge!r}",
+                    _nearest(kind.judge, known) or "name a judge that stands under judges", ("pairs", "kinds", i, "judge"),
+                )  # fmt: skip
+        return self
 
     @model_validator(mode="after")
     def _known_suites(self) -> "Recipe":
         if not (self.generate or self.train.rows) and not (self.problems and self.suites):
             missing = "problems" if self.problems is None else "suites"
-            raise _fault(
+            raise fault(
                 f"the key {missing!r}",
                 "nothing",
                 "a recipe has problems and suites, or generate, or all three (or train.rows)",
                 (missing,),
             )
         if self.budget.usd and not (self.prices.prompt or self.prices.completion):
-            raise _fault(
+            raise fault(
                 "prices, to count money",
                 "none",
                 "give prices: {prompt: …, completion: …}, US$ per million tokens",
@@ -279,9 +275,8 @@ class Recipe(_Strict):
         used += [(x.suite, ("gate", "limits", i, "suite")) for i, x in enumerate(self.gate.limits) if x.suite]
         for name, loc in used:
             if name not in known:
-                near = difflib.get_close_matches(name, known, n=1)
-                cure = f"did you mean {near[0]!r}?" if near else "name a suite that stands under suites"
-                raise _fault(f"one of {', '.join(known)}", f"the unknown suite {name!r}", cure, loc)
+                cure = _nearest(name, known) or "name a suite that stands under suites"
+                raise fault(f"one of {', '.join(known)}", f"the unknown suite {name!r}", cure, loc)
         _check_guards([self.gate_suite], [g.suite for g in self.gate.guards])
         return self
 
@@ -297,10 +292,9 @@ class Recipe(_Strict):
     def identity(self) -> dict[str, Any]:
         """Return what makes two runs the same run: everything but how long to go on and how fast to ask."""
         content = self.model_dump(mode="json", exclude={"iterations"})
-        for key in NOT_IN_ANSWERS:
-            content["engine"].pop(key)
-        if shaping := shaping_args(content["engine"].pop("server_args")):
-            content["engine"]["server_args"] = shaping
+        content["engine"] = self.engine.identity()
+        for judge, written in zip(self.judges, content["judges"], strict=True):
+            written["engine"] = judge.engine and judge.engine.identity()
         for key in ("budget", "prices"):
             content.pop(key)
         content["train"] = training_identity(content["train"])
@@ -311,5 +305,10 @@ def _check_guards(taken: list[str], guards: list[str]) -> None:
     for i, suite in enumerate(guards):
         if suite in taken:
             what = "the suite that has to rise" if suite == taken[0] else "a suite that is guarded already"
-            raise _fault("a suite of its own", f"{suite!r}, {what}", "remove the guard", ("gate", "guards", i, "suite"))
+            raise fault("a suite of its own", f"{suite!r}, {what}", "remove the guard", ("gate", "guards", i, "suite"))
         taken.append(suite)
+
+
+def _nearest(name: str, known: list[str]) -> str | None:
+    near = difflib.get_close_matches(name, known, n=1)
+    return f"did you mean {near[0]!r}?" if near else None

@@ -1,4 +1,4 @@
-"""What every part of a recipe shares: strict frozen models, names, and faults in the words that a user reads."""
+"""What all config models share: frozen, unknown keys refused, and faults in the words that the user will read."""
 
 from typing import Annotated
 
@@ -10,7 +10,7 @@ Name = Annotated[str, StringConstraints(pattern=NAME_PATTERN)]
 
 
 class Strict(BaseModel):
-    """A model that refuses unknown keys, changes and numbers that are not finite."""
+    """A config model."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 

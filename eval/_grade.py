@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 
 class Grader(Protocol):
-    """Grades completions by verifiers; see :class:`flywheel.judge.Grader`."""
+    """Grades completions by verifiers; see :class:`flywheel.judge.Grading`."""
 
     def complete(self, name: str, options: Mapping[str, Any], place: str) -> dict[str, Any]:
         """Return a verifier's options with its defaults filled in, or refuse them."""

@@ -6,7 +6,7 @@ from ._dry_run import Estimate, estimate_steps
 from ._flow import Flow
 from ._generator import REQUIRED, Ask, AskError, Completion, Fault, Generate, Generator, Item, Made, generator
 from ._import import Imported, import_solutions
-from ._inputs import check_sources
+from ._inputs import check_sources, load_samples
 from ._parse import Parsed, parse_json
 from ._plan import ON_POLICY, SOLVE, Step, choose_problems
 from ._planning import count_planned
@@ -86,6 +86,7 @@ __all__ = [
     "ingest_documents",
     "inspect_file",
     "load_problems",
+    "load_samples",
     "make_draw_stage",
     "make_stages",
     "parse_json",

@@ -1,12 +1,15 @@
 """Problem sets: rows with a known answer, into the store."""
 
+import json
 import logging
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
-from ..config import ProblemsConfig
+from ..config import ColumnsConfig, ProblemsConfig
 from ..errors import InputError
+from ..files import ABSENT, read_path
 from ..schema import DropRow, ProblemRow, content_id
 from ..store import SourceRow, Store, read_source
 from ._plan import Step
@@ -15,6 +18,10 @@ log = logging.getLogger(__name__)
 
 MARK = "####"
 BATCH = 5000
+
+
+Parsed = tuple[str, str, str | None, str | None]
+"""Question, answer, solution, and the row's columns as JSON."""
 
 
 def parse_gsm8k(row: SourceRow) -> tuple[str, str, str] | str:
@@ -27,6 +34,36 @@ def parse_gsm8k(row: SourceRow) -> tuple[str, str, str] | str:
     if not isinstance(solution, str) or MARK not in solution:
         return f"no {MARK!r} line under 'answer'"
     return question, solution.rsplit(MARK, 1)[1].strip(), solution
+
+
+def parse_columns(row: SourceRow, columns: ColumnsConfig) -> Parsed | str:
+    """Return the parts of a row by the names of its columns, or why it has none.
+
+    The reference may be of any type: one that is no text is kept beside its JSON as ``expected``.
+    """
+    if row.fault:
+        return row.fault
+    question = read_path(row.row, columns.question)
+    if not isinstance(question, str) or not question.strip():
+        return f"no text under {columns.question!r}"
+    answer: Any = "" if columns.answer is None else read_path(row.row, columns.answer)
+    if columns.answer is not None and (answer is ABSENT or answer in (None, "")):
+        return f"nothing under {columns.answer!r}"
+    solution = read_path(row.row, columns.solution) if columns.solution else None
+    fields = row.row if isinstance(answer, str) else {**row.row, "expected": answer}
+    text = answer if isinstance(answer, str) else json.dumps(answer, ensure_ascii=False)
+    return question, text, solution if isinstance(solution, str) else None, _as_json(fields)
+
+
+def _as_json(fields: dict[str, Any]) -> str:
+    return json.dumps(fields, ensure_ascii=False, sort_keys=True, default=str)
+
+
+def _parse(row: SourceRow, config: ProblemsConfig) -> Parsed | str:
+    if not isinstance(config.format, str):
+        return parse_columns(row, config.format)
+    found = parse_gsm8k(row)
+    return found if isinstance(found, str) else (*found, None)
 
 
 @dataclass(frozen=True)
@@ -50,11 +87,16 @@ class ProblemSet:
         """Ids of the problems, in order."""
         return [p.problem_id for p in self.problems]
 
+    @property
+    def columns(self) -> set[str]:
+        """Names of the columns that the first problem has for its verifier."""
+        return {"question", "answer", "expected", *json.loads(self.problems[0].fields or "{}")}
+
     @cached_property
     def content_id(self) -> str:
         """Tagged hash of everything read: problems, their order, and the rows that cannot be used."""
         bad = [[row.ordinal, row.raw, fault] for row, fault in self.faults]
-        return content_id("set", [self.ids, [p.solution for p in self.problems], bad])
+        return content_id("set", [self.ids, [p.solution for p in self.problems], bad])  # ids hash what fields hold
 
 
 def read_problems(config: ProblemsConfig, base: Path) -> ProblemSet:
@@ -69,17 +111,19 @@ def read_problems(config: ProblemsConfig, base: Path) -> ProblemSet:
     n_rows = 0
     for row in read_source(config.source, base):
         n_rows += 1
-        parsed = parse_gsm8k(row)
+        parsed = _parse(row, config)
         if isinstance(parsed, str):
             faults.append((row, parsed))
             continue
-        problem = ProblemRow(content_id("prb", list(parsed[:2])), config.source, row.ordinal, *parsed)
+        question, answer, solution, fields = parsed
+        key = [question, answer] if fields is None else [question, answer, fields]
+        problem = ProblemRow(content_id("prb", key), config.source, row.ordinal, question, answer, solution, fields)
         if problem.problem_id in problems:
             faults.append((row, "duplicate"))
         else:
             problems[problem.problem_id] = problem
     found = ProblemSet(config.source, n_rows, tuple(problems.values()), tuple(faults))
-    _refuse_empty(found)
+    _refuse_empty(found, config)
     return found
 
 
@@ -125,13 +169,15 @@ def _rows(n: int) -> str:
     return f"{n} row" if n == 1 else f"{n} rows"
 
 
-def _refuse_empty(found: ProblemSet) -> None:
+def _refuse_empty(found: ProblemSet, config: ProblemsConfig) -> None:
     if found.problems:
         return
     first = f"{found.source}:{found.faults[0][0].ordinal + 1}: {found.faults[0][1]}" if found.faults else "no rows"
+    columns = config.format
+    named = "" if isinstance(columns, str) else " and ".join(repr(c) for c in (columns.question, columns.answer) if c)
     raise InputError(
         f"problems {found.source}",
-        expected="rows with 'question' and 'answer', the number behind ####",
+        expected=f"rows with {named}" if named else "rows with 'question' and 'answer', the number behind ####",
         received=first,
         cure="check problems.source and problems.format in the recipe",
     )

@@ -2,15 +2,15 @@
 
 from ._classify import Classification, LabelFigures, classify
 from ._decontaminate import Decontaminator, EvalText, Match, find_embedded
-from ._grade import Grader
-from ._pairs import make_pairs
+from ._grade import Grading
+from ._pairs import Scope, make_pairs
 from ._reward import as_reward
 from ._rows import drop_rows
 from ._score_file import FileScore, Judged, Source, score_file
-from ._snapshot import Snapshot, snapshot_dpo, snapshot_sft
+from ._snapshot import Freezer, Rules, Snapshot
 from ._snapshot_more import OwnRow, snapshot_grpo, snapshot_kto, snapshot_own
 from ._verdict import Verdict
-from ._verify import MATH_JUDGE, verdict_row, verify_samples
+from ._verify import MATH_JUDGE, Grader, make_grader, verdict_row, verify_samples
 from .verifiers import CannotJudge, Case, Verifier, complete_options, find_verifier, run_verifier, verifier, verify_math
 
 __all__ = [
@@ -21,11 +21,15 @@ __all__ = [
     "Decontaminator",
     "EvalText",
     "FileScore",
+    "Freezer",
     "Grader",
+    "Grading",
     "Judged",
     "LabelFigures",
     "Match",
     "OwnRow",
+    "Rules",
+    "Scope",
     "Snapshot",
     "Source",
     "Verdict",
@@ -36,14 +40,13 @@ __all__ = [
     "drop_rows",
     "find_embedded",
     "find_verifier",
+    "make_grader",
     "make_pairs",
     "run_verifier",
     "score_file",
-    "snapshot_dpo",
     "snapshot_grpo",
     "snapshot_kto",
     "snapshot_own",
-    "snapshot_sft",
     "verdict_row",
     "verifier",
     "verify_math",

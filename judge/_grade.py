@@ -37,7 +37,7 @@ def _make_rubric(rubric: Mapping[str, Any], row: Mapping[str, Any]) -> Rubric:
     )
 
 
-class Grader:
+class Grading:
     """Grades completions by verifiers, and turns rubrics into questions to a judge and its replies into grades.
 
     Args:

@@ -1,101 +1,285 @@
-"""Preference pairs from verified completions: a correct one over an incorrect one of the same prompt."""
+"""Preference pairs from verdicts, and the choice among those that are there already.
+
+A pair is made of two completions of one prompt. From verdicts: a passed one over a failed one (``correct/incorrect``,
+``cited/uncited``, ``safe/unsafe``), or a higher over a lower score (``higher/lower``). Pairs of generators and imported sets
+go through the same rules. The funnel has two lines: ``pair``, prompts that gave a pair or a drop with the reason, and
+``pair/items``, single pairs. Each pair names its kind, judge, verdicts and margin.
+
+Memory: completions of one prompt at a time, and some 300 bytes a pair.
+"""
 
 import itertools
+import math
 import random
-from collections import defaultdict
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
-from ..config import PairConfig
+from rapidfuzz.distance import Indel
+
+from ..config import VERDICT_KINDS, PairConfig, PairKind
 from ..schema import DropRow, content_id, utc_now
 from ..store import Store
-from ._rows import insert_drops
-from ._verify import MATH_JUDGE
+from ._decontaminate import split_words
+from ._rows import replace_drops
 
-KIND = "correct/incorrect"
 STEP = "pair"
+ITEMS = "pair/items"
+BATCH = 5000
 
 
 @dataclass(frozen=True)
 class Judged:
-    """A verified completion."""
+    """A judged completion.
+
+    Attributes:
+        key: of its prompt: the problem's id, or a hash of the prompt.
+    """
 
     sample_id: str
-    problem_id: str
+    problem_id: str | None
     completion: str
-    passed: bool
+    passed: bool | None
     reason: str
+    score: float | None = None
+    verdict_id: str | None = None
+    judge: str | None = None
+    key: str = ""
+    prompt_id: str = ""
 
 
-def make_pairs(store: Store, run_id: str, iteration: int, step: str, config: PairConfig, seed: int) -> int:
-    """Pair the samples of ``step``; problems that give no pair become drops with the reason.
+@dataclass(frozen=True)
+class Scope:
+    """Whose samples are paired: a run's iteration, and some of its steps; ``import`` = those of imported sets too."""
+
+    run_id: str
+    iteration: int
+    steps: tuple[str, ...]
+
+
+@dataclass
+class _Made:
+    """What pairing came to."""
+
+    entered: Counter[str] = field(default_factory=Counter)
+    pairs: list[dict[str, Any]] = field(default_factory=list)
+    plan: list[tuple[str, int]] = field(default_factory=list)
+    drops: list[DropRow] = field(default_factory=list)
+    lengths: list[tuple[str, float]] = field(default_factory=list)
+    """Id of each pair that stays, and ln of the chosen one's length over the rejected one's."""
+
+
+def make_pairs(store: Store, scope: Scope, config: PairConfig, *, verifier: str, seed: int) -> int:
+    """Pair the samples of ``scope``; prompts that give no pair, and pairs that are not used, become drops with the reason.
+
+    Args:
+        verifier: what verdicts of the recipe's verifier are filed under.
 
     Returns:
-        How many pairs the iteration has.
+        How many pairs there are to train on.
     """
-    by_problem: dict[str, list[Judged]] = defaultdict(list)
-    for row in _read_judged(store, run_id, iteration, step):
-        by_problem[row.problem_id].append(row)
-    pairs: list[dict[str, Any]] = []
-    drops: list[DropRow] = []
-    for problem_id, judged in sorted(by_problem.items()):
-        chosen = pair_up(judged, config.per_problem, random.Random(f"{seed}/{problem_id}"))
-        pairs += [_pair_row(run_id, iteration, c, r) for c, r in chosen]
+    made = _Made()
+    for kind in config.kinds:
+        if kind.kind in VERDICT_KINDS:
+            _pair_judged(made, store, scope, kind, config, verifier, seed)
+        else:
+            _choose_ready(made, store, scope, kind, config)
+        if config.length_balanced:
+            _balance(made, scope)
+    store.replan(scope.run_id, scope.iteration, STEP, [(f"prompts, {k}", n) for k, n in sorted(made.entered.items())])
+    store.replan(scope.run_id, scope.iteration, ITEMS, made.plan)
+    for start in range(0, len(made.pairs), BATCH):
+        store.insert("pairs", made.pairs[start : start + BATCH], key="pair_id")
+    for step in (STEP, ITEMS):
+        replace_drops(store, scope.run_id, scope.iteration, step, [d for d in made.drops if d.step == step])
+    return len(made.plan) - sum(d.step == ITEMS for d in made.drops)
+
+
+def _pair_judged(
+    made: _Made, store: Store, scope: Scope, kind: PairKind, config: PairConfig, verifier: str, seed: int
+) -> None:  # fmt: skip
+    for key, group in itertools.groupby(_read_judged(store, scope, kind, verifier), key=lambda j: j.key):
+        judged = list(group)
+        made.entered[kind.kind] += 1
+        rng = random.Random(f"{seed}/{key}")
+        chosen, alike = 0, 0
+        for better, worse in rank_pairs(judged, kind, rng):
+            if chosen == config.per_problem:
+                break
+            row = _pair_row(scope, kind.kind, better, worse)
+            made.plan.append((row["pair_id"], 1))
+            if share := find_alike(better.completion, worse.completion, config.near):
+                alike += 1
+                made.drops.append(
+                    _drop_pair(scope, row["pair_id"], "near-identical", f"{share:.2f} of the words alike")
+                )
+                continue
+            chosen += 1
+            made.pairs.append(row)
+            made.lengths.append((row["pair_id"], _log_ratio(better.completion, worse.completion)))
         if not chosen:
-            reason = "all correct" if all(j.passed for j in judged) else "none correct"
-            drop_id = content_id("drop", [run_id, iteration, STEP, problem_id])
-            drops.append(DropRow(drop_id, run_id, iteration, STEP, reason, problem_id, None, None))
-    _forget(store, run_id, iteration, len(by_problem))
-    store.fix_plan(run_id, iteration, STEP, [("problems", len(by_problem))])
-    store.insert("pairs", pairs, key="pair_id")
-    insert_drops(store, drops)
-    return len(pairs)
+            reason = "near-identical" if alike else explain_none(judged, kind)
+            drop_id = content_id("drop", [scope.run_id, scope.iteration, STEP, kind.kind, key])
+            made.drops.append(DropRow(drop_id, scope.run_id, scope.iteration, STEP, reason, key, None, None))
 
 
-def _forget(store: Store, run_id: str, iteration: int, n: int) -> None:
-    """Take back plan and drops of an earlier pairing over fewer problems, as a second import makes necessary."""
-    where = "run_id = ? AND iteration = ? AND step = ?"
-    key = [run_id, iteration, STEP]
-    if store.query(f"SELECT n FROM plans WHERE {where}", key) not in ([], [(n,)]):
-        with store.write() as connection:
-            connection.execute(f"DELETE FROM plans WHERE {where}", key).fetchall()
-            connection.execute(f"DELETE FROM drops WHERE {where}", key).fetchall()
+def _choose_ready(made: _Made, store: Store, scope: Scope, kind: PairKind, config: PairConfig) -> None:
+    """Choose among pairs that generators or imported sets brought."""
+    per_prompt: Counter[str] = Counter()
+    for pair_id, key, better, worse in store.spool(_READY, [scope.run_id, scope.iteration, kind.kind]).rows():
+        made.plan.append((pair_id, 1))
+        if share := find_alike(better, worse, config.near):
+            made.drops.append(_drop_pair(scope, pair_id, "near-identical", f"{share:.2f} of the words alike"))
+        elif per_prompt[key] >= config.per_problem:
+            made.drops.append(
+                _drop_pair(scope, pair_id, "more than pairs.per_problem", f"{config.per_problem} of its prompt")
+            )
+        else:
+            per_prompt[key] += 1
+            made.lengths.append((pair_id, _log_ratio(better, worse)))
 
 
-def _pair_row(run_id: str, iteration: int, chosen: Judged, rejected: Judged) -> dict[str, Any]:
-    return {
-        "pair_id": content_id("pair", [run_id, iteration, chosen.sample_id, rejected.sample_id]), "run_id": run_id,
-        "iteration": iteration, "problem_id": chosen.problem_id, "chosen_sample_id": chosen.sample_id,
-        "rejected_sample_id": rejected.sample_id, "kind": KIND, "created_at": utc_now(),
-    }  # fmt: skip
+def _balance(made: _Made, scope: Scope) -> None:
+    """Drop pairs until as many have the longer one chosen as the shorter; those first that differ most."""
+    longer = sorted((p for p in made.lengths if p[1] > 0), key=lambda p: (-p[1], p[0]))
+    shorter = sorted((p for p in made.lengths if p[1] < 0), key=lambda p: (p[1], p[0]))
+    surplus = (
+        longer[: len(longer) - len(shorter)] if len(longer) > len(shorter) else shorter[: len(shorter) - len(longer)]
+    )
+    for pair_id, ratio in surplus:
+        side = "longer" if ratio > 0 else "shorter"
+        evidence = f"the chosen one is {side}, {math.exp(ratio):.2f} times as long"
+        made.drops.append(_drop_pair(scope, pair_id, "length balance", evidence))
+    made.lengths = []
 
 
-def pair_up(judged: list[Judged], most: int, rng: random.Random) -> list[tuple[Judged, Judged]]:
-    """Return up to ``most`` (correct, incorrect) pairs, no text used twice on its side.
+def rank_pairs(judged: Sequence[Judged], kind: PairKind, rng: random.Random) -> Iterable[tuple[Judged, Judged]]:
+    """Return the pairs that one prompt's completions can make, those that teach most first."""
+    return rank_by_score(judged, kind.margin) if kind.kind == "higher/lower" else pair_up(judged, rng)
 
-    Incorrect completions that reach an answer come first: they teach more than ones that stop half-way.
+
+def pair_up(judged: Sequence[Judged], rng: random.Random) -> Iterator[tuple[Judged, Judged]]:
+    """Yield (passed, failed) pairs, no text used twice on its side until all are.
+
+    Failed completions that reach an answer come first: they teach more than ones that stop half-way.
     """
     right = _distinct([j for j in judged if j.passed], rng)
-    wrong = _distinct([j for j in judged if not j.passed], rng)
+    wrong = _distinct([j for j in judged if j.passed is False], rng)
     wrong.sort(key=lambda j: j.reason != "wrong answer")
-    n = min(most, max(len(right), len(wrong))) if right and wrong else 0
-    return list(itertools.islice(zip(itertools.cycle(right), itertools.cycle(wrong), strict=False), n))
+    n = max(len(right), len(wrong)) if right and wrong else 0
+    yield from itertools.islice(zip(itertools.cycle(right), itertools.cycle(wrong), strict=False), n)
 
 
-def _distinct(judged: list[Judged], rng: random.Random) -> list[Judged]:
+def rank_by_score(judged: Sequence[Judged], margin: float) -> list[tuple[Judged, Judged]]:
+    """Return (higher, lower) pairs whose scores differ by ``margin`` or more, the largest difference first, no text twice on
+    a side.
+    """
+    scored = {
+        j.completion: j for j in sorted(judged, key=lambda j: (j.score or 0.0, j.sample_id)) if j.score is not None
+    }
+    rows = list(scored.values())
+    able = [(a, b) for a in rows for b in rows if _margin(a, b) >= max(margin, 1e-9) - 1e-12]
+    able.sort(key=lambda p: (-_margin(*p), p[0].sample_id, p[1].sample_id))
+    out: list[tuple[Judged, Judged]] = []
+    used: set[tuple[int, str]] = set()
+    for a, b in able:
+        if not {(0, a.completion), (1, b.completion)} & used:
+            out.append((a, b))
+            used |= {(0, a.completion), (1, b.completion)}
+    return out
+
+
+def _margin(a: Judged, b: Judged) -> float:
+    return (a.score or 0.0) - (b.score or 0.0)
+
+
+def explain_none(judged: Sequence[Judged], kind: PairKind) -> str:
+    """Return why a prompt's completions make no pair."""
+    good, _ = VERDICT_KINDS[kind.kind]
+    if kind.kind == "higher/lower":
+        n = len({j.completion for j in judged if j.score is not None})
+        return f"no margin of {kind.margin:g}" if n > 1 else "one scored completion" if n else "no score"
+    said = {j.passed for j in judged}
+    return "no verdict" if said == {None} else f"none {good}" if True not in said else f"all {good}"
+
+
+def find_alike(better: str, worse: str, near: float) -> float | None:
+    """Return the share of words that two texts have alike in their order if it is ``near`` or more and their numbers are the
+    same; None else. Texts whose numbers differ are not alike: often that is what makes one wrong.
+    """
+    if not near:
+        return None
+    a, b = split_words(better), split_words(worse)
+    if [w for w in a if w[0].isdigit()] != [w for w in b if w[0].isdigit()]:
+        return None
+    share = Indel.normalized_similarity(a, b) if a or b else float(better.strip() == worse.strip())
+    return share if share >= near else None
+
+
+def _log_ratio(better: str, worse: str) -> float:
+    return math.log((len(better) + 1) / (len(worse) + 1))
+
+
+def _distinct(judged: Sequence[Judged], rng: random.Random) -> list[Judged]:
     unique = list({j.completion: j for j in sorted(judged, key=lambda j: j.sample_id)}.values())
     rng.shuffle(unique)
     return unique
 
 
-def _read_judged(store: Store, run_id: str, iteration: int, step: str) -> list[Judged]:
-    rows = store.query(
-        """
-        SELECT s.sample_id, s.problem_id, s.completion, v.passed, v.reason
-        FROM samples s JOIN verdicts v USING (sample_id)
-        WHERE s.run_id = ? AND s.iteration = ? AND s.step = ? AND v.passed IS NOT NULL AND v.judge = ?
-        ORDER BY s.problem_id, s.draw
-        """,
-        [run_id, iteration, step, MATH_JUDGE],
+def _pair_row(scope: Scope, kind: str, better: Judged, worse: Judged) -> dict[str, Any]:
+    key = [scope.run_id, scope.iteration, better.sample_id, worse.sample_id]
+    known = better.score is not None and worse.score is not None
+    return {
+        "pair_id": content_id("pair", key if kind == "correct/incorrect" else [*key, kind]), "run_id": scope.run_id,
+        "iteration": scope.iteration, "problem_id": better.problem_id, "chosen_sample_id": better.sample_id,
+        "rejected_sample_id": worse.sample_id, "kind": kind, "created_at": utc_now(), "prompt_id": better.prompt_id,
+        "judge": better.judge, "margin": _margin(better, worse) if known else None,
+        "chosen_verdict_id": better.verdict_id, "rejected_verdict_id": worse.verdict_id,
+    }  # fmt: skip
+
+
+def _drop_pair(scope: Scope, pair_id: str, reason: str, evidence: str) -> DropRow:
+    drop_id = content_id("drop", [scope.run_id, scope.iteration, ITEMS, pair_id])
+    return DropRow(drop_id, scope.run_id, scope.iteration, ITEMS, reason, pair_id, None, None, evidence=evidence)
+
+
+def _read_judged(store: Store, scope: Scope, kind: PairKind, verifier: str) -> Iterator[Judged]:
+    """Yield the judged samples, those of one prompt one after the other; of several verdicts of a judge the newest."""
+    if kind.judge is None and kind.kind == "correct/incorrect":
+        whose, name = "v.judge = $4", verifier
+    else:
+        whose, name = "split_part(v.judge, '@', 1) = $4", kind.judge or "citations"
+    rows = store.spool(_JUDGED.format(whose=whose), [scope.run_id, scope.iteration, list(scope.steps), name])
+    for sample_id, problem_id, completion, passed, reason, score, verdict_id, judge, prompt_id in rows.rows():
+        key = problem_id or prompt_id
+        yield Judged(sample_id, problem_id, completion, passed, reason, score, verdict_id, judge, key, prompt_id)
+
+
+_JUDGED = """
+    WITH chosen AS (
+        SELECT s.sample_id, s.problem_id, s.completion, s.draw, coalesce(s.prompt, r.messages)::VARCHAR AS prompt
+        FROM samples s JOIN requests r USING (request_id)
+        WHERE (s.run_id = $1 AND s.iteration = $2 AND list_contains($3::VARCHAR[], s.step))
+           OR (list_contains($3::VARCHAR[], 'import') AND s.run_id = 'project' AND s.step = 'import')
+    ), said AS (
+        SELECT DISTINCT ON (v.sample_id) v.* FROM verdicts v
+        WHERE {whose} AND v.sample_id IN (SELECT sample_id FROM chosen)
+        ORDER BY v.sample_id, v.created_at DESC, v.verdict_id
     )
-    return [Judged(*row) for row in rows]
+    SELECT c.sample_id, c.problem_id, c.completion, v.passed, v.reason, v.score, v.verdict_id, v.judge,
+           md5(coalesce(c.problem_id, '') || c.prompt) AS prompt_id
+    FROM chosen c JOIN said v USING (sample_id)
+    WHERE v.passed IS NOT NULL OR v.score IS NOT NULL
+    ORDER BY coalesce(c.problem_id, ''), prompt_id, c.draw, c.sample_id
+"""
+
+_READY = """
+    SELECT p.pair_id, coalesce(p.problem_id, md5(coalesce(c.prompt, r.messages)::VARCHAR)), c.completion, j.completion
+    FROM (SELECT DISTINCT ON (pair_id) * FROM pairs) p
+    JOIN samples c ON c.sample_id = p.chosen_sample_id JOIN samples j ON j.sample_id = p.rejected_sample_id
+    JOIN requests r ON r.request_id = c.request_id
+    WHERE p.kind = $3 AND p.prompt_id IS NULL
+      AND ((p.run_id = $1 AND p.iteration = $2) OR (p.run_id = 'project' AND $3 = 'imported'))
+    ORDER BY p.pair_id
+"""

@@ -1,26 +1,34 @@
-"""Dataset snapshots: the exact rows that a training stage reads, decontaminated, in TRL's columns.
+"""Dataset snapshots: the exact rows that a training stage reads, curated and decontaminated, in TRL's columns.
 
-A snapshot is a JSONL file and its rows in the store; its id hashes the rows in their order. The same store, recipe and
-iteration give the same snapshot.
+A snapshot is a JSONL file and its rows in the store; its id hashes the rows in their order and the rules that chose them.
+The same store, recipe and iteration give the same snapshot. Each row is looked at for evaluation items once: fresh ones as
+the last filter of curation, replayed ones here.
+
+Memory: rows lie in temporary files; see :mod:`.curate._pipeline` for what is held of each.
 """
 
-import json
+import hashlib
 import os
 import random
-from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from ..config import SelectConfig
-from ..schema import DropRow, Message, content_id, utc_now
-from ..store import Store
+import numpy as np
+import pyarrow as pa
+
+from ..config import CurationConfig, DecontaminateConfig, DifficultyConfig, SelectConfig, SelectionConfig
+from ..schema import DropRow, content_id, utc_now
+from ..store import Spooled, Store
 from ._decontaminate import Decontaminator
-from ._rows import insert_drops
-from ._verify import MATH_JUDGE
+from ._rows import replace_drops
+from ._tokens import Array
+from ._training_rows import TrainingRow, read_accepted, read_earlier, read_pairs, rows_of
+from .curate import Curated, curate, order_rows
 
 SFT_FORMAT = "trl/prompt-completion"
 DPO_FORMAT = "trl/prompt-chosen-rejected"
+BATCH = 10_000
 
 
 @dataclass(frozen=True)
@@ -33,138 +41,204 @@ class Snapshot:
 
 
 @dataclass(frozen=True)
-class _Row:
-    input_id: str
-    sample_id: str
-    pair_id: str | None
-    prompt: list[Message]
-    texts: dict[str, str]
-    """TRL column to text: ``completion``, or ``chosen`` and ``rejected``."""
+class Rules:
+    """What chooses the rows of snapshots.
 
-    @property
-    def full_text(self) -> str:
-        return "\n".join([*(str(m["content"]) for m in self.prompt), *self.texts.values()])
+    Attributes:
+        curate: the steps before them.
+        select: how many rows of a problem, and of earlier iterations.
+        decontaminate: what counts as an evaluation item.
+        verifier: what its verdicts are filed under.
+        judges: names of the judges of completions of problems.
+        must_pass: those of them whose no keeps a completion out.
+    """
 
-    def as_trl(self) -> dict[str, Any]:
-        columns = {name: [{"role": "assistant", "content": text}] for name, text in self.texts.items()}
-        return {"prompt": self.prompt, **columns}
-
-
-def snapshot_sft(
-    store: Store, run_id: str, iteration: int, *, select: SelectConfig, decontaminator: Decontaminator, seed: int
-) -> Snapshot:
-    """Freeze the accepted samples of an iteration, with replay from earlier ones, for SFT."""
-    step = "sft/snapshot"
-    fresh = _read_accepted(store, run_id, iteration)
-    replayed = _choose_replay(store, run_id, iteration, round(select.replay * len(fresh)), seed)
-    inputs = [("accepted samples", len(fresh)), ("replayed samples", len(replayed))]
-    store.fix_plan(run_id, iteration, step, inputs)
-    drops: list[DropRow] = []
-    kept: list[_Row] = []
-    texts: set[tuple[str, str]] = set()
-    per_problem: Counter[str] = Counter()
-    entered = [*fresh, *replayed]
-    contaminated = decontaminator.find_all(row.full_text for row, _ in entered)
-    for i, ((row, problem_id), found) in enumerate(zip(entered, contaminated, strict=True)):
-        reason = None
-        if (problem_id, row.texts["completion"]) in texts:
-            reason = "duplicate"
-        elif i < len(fresh) and per_problem[problem_id] >= select.per_problem:
-            reason = "more than select.per_problem"
-        elif found:
-            reason = f"contaminated: {found.suite}/{found.split}"
-        if reason:
-            drops.append(_drop(run_id, iteration, step, row, reason))
-            continue
-        texts.add((problem_id, row.texts["completion"]))
-        per_problem[problem_id] += 1
-        kept.append(row)
-    insert_drops(store, drops)
-    return _freeze(store, run_id, iteration, "sft", SFT_FORMAT, kept)
+    curate: CurationConfig
+    select: SelectConfig
+    decontaminate: DecontaminateConfig
+    verifier: str
+    judges: tuple[str, ...] = ()
+    must_pass: tuple[str, ...] = ()
 
 
-def snapshot_dpo(store: Store, run_id: str, iteration: int, *, decontaminator: Decontaminator) -> Snapshot:
-    """Freeze the pairs of an iteration for DPO."""
-    step = "dpo/snapshot"
-    pairs = _read_pairs(store, run_id, iteration)
-    store.fix_plan(run_id, iteration, step, [("pairs", len(pairs))])
-    drops: list[DropRow] = []
-    kept: list[_Row] = []
-    for row, found in zip(pairs, decontaminator.find_all(p.full_text for p in pairs), strict=True):
-        if found:
-            drops.append(_drop(run_id, iteration, step, row, f"contaminated: {found.suite}/{found.split}"))
-        else:
-            kept.append(row)
-    insert_drops(store, drops)
-    return _freeze(store, run_id, iteration, "dpo", DPO_FORMAT, kept)
+@dataclass(frozen=True)
+class Freezer:
+    """Freezes the snapshots of one iteration of a run.
+
+    Attributes:
+        decontaminator: knows the evaluation items, by ``rules.decontaminate``.
+        count_tokens: for bounds in tokens.
+    """
+
+    store: Store
+    run_id: str
+    iteration: int
+    rules: Rules
+    decontaminator: Decontaminator
+    seed: int
+    count_tokens: Callable[[str], int] | None = None
+
+    def freeze_sft(self, parent_id: str) -> Snapshot:
+        """Freeze the accepted samples of the iteration, curated, with replay from earlier ones, for SFT of ``parent_id``."""
+        rules = self.rules
+        fresh = read_accepted(self.store, self.run_id, self.iteration, rules.verifier, rules.judges, rules.must_pass)
+        earlier = read_earlier(self.store, self.run_id, self.iteration, "sft", parent_id, rules.verifier)
+        replay = self._choose_replay(earlier.n, round(rules.select.replay * fresh.n))
+        kept = self._curate("sft", fresh, ("accepted samples", fresh.n), earlier, replay, rules.select.per_problem)
+        clean = self._check_replay("sft", len(kept), earlier, replay)
+        return self._freeze("sft", SFT_FORMAT, fresh, kept, earlier, clean)
+
+    def freeze_dpo(self, parent_id: str) -> Snapshot:
+        """Freeze the pairs of the iteration, curated, for DPO of ``parent_id``."""
+        pairs = read_pairs(self.store, self.run_id, self.iteration, self.rules.verifier)
+        earlier = read_earlier(self.store, self.run_id, self.iteration, "dpo", parent_id, self.rules.verifier)
+        kept = self._curate("dpo", pairs, ("pairs", pairs.n), earlier, [], 0)
+        clean = self._check_replay("dpo", len(kept), earlier, [])
+        return self._freeze("dpo", DPO_FORMAT, pairs, kept, earlier, clean)
+
+    # --- inside ------------------------------------------------------------------------------------------------
+
+    def _choose_replay(self, n_earlier: int, n: int) -> list[int]:
+        """Return places of rows of earlier iterations."""
+        if not n or self.iteration <= 1:
+            return []
+        return random.Random(f"{self.seed}/replay/{self.iteration}").sample(range(n_earlier), min(n, n_earlier))
+
+    def _curate(
+        self, stage: str, rows: Spooled, entered: tuple[str, int], earlier: Spooled, replay: Sequence[int], per_prompt: int
+    ) -> Array:  # fmt: skip
+        """Return the places of the rows that stay, in the order of training; the others are drops with their evidence."""
+        step = f"{stage}/curate"
+        self.store.replan(self.run_id, self.iteration, step, [entered])
+        failed = [(i, row.failed_by) for i, row in enumerate(rows_of(rows)) if row.failed_by]
+        places = np.delete(np.arange(rows.n), [i for i, _ in failed])
+        made = curate(
+            (row.as_curated() for row in rows_of(rows) if not row.failed_by),
+            self._config(stage),
+            decontaminator=self.decontaminator,
+            count_tokens=self.count_tokens,
+            earlier=self._known(earlier, replay),
+            per_prompt=per_prompt,
+        )
+        struck = [(i, f"failed by {judge.partition('@')[0]}", judge) for i, judge in failed]
+        self._drop(step, rows, [*struck, *_reasons(made, places)])
+        kept: Array = places[made.order]
+        return kept
+
+    def _config(self, stage: str) -> CurationConfig:
+        """Return curation without the order, which is that of the whole snapshot, and for pairs without a selection."""
+        changes: dict[str, object] = {
+            "seed": self.rules.curate.seed ^ self.seed,
+            "difficulty": self.rules.curate.difficulty.model_copy(update={"order": "given"}),
+        }
+        if stage == "dpo":
+            changes["selection"] = SelectionConfig()
+        return self.rules.curate.model_copy(update=changes)
+
+    def _known(self, earlier: Spooled, replay: Sequence[int]) -> Iterator[tuple[str, str, str]]:
+        """Yield what fresh rows must not repeat: rows that the model was trained on, and those that are replayed."""
+        if self.rules.curate.duplicates.earlier:
+            chosen = set(replay)
+            for i, row in enumerate(rows_of(earlier)):
+                if row.is_in_model or i in chosen:
+                    yield row.texts
+
+    def _check_replay(self, stage: str, n_fresh: int, earlier: Spooled, replay: Sequence[int]) -> list[int]:
+        """Return the replayed rows without evaluation items."""
+        step = f"{stage}/snapshot"
+        inputs = [("curated rows", n_fresh)] + ([("replayed samples", len(replay))] if stage == "sft" else [])
+        self.store.replan(self.run_id, self.iteration, step, inputs)
+        matches = self.decontaminator.find_all(row.full_text for row in rows_of(earlier, replay))
+        found = {
+            i: (f"contaminated: {m.suite}/{m.split}", m.evidence) for i, m in zip(replay, matches, strict=True) if m
+        }
+        self._drop(step, earlier, [(i, *why) for i, why in found.items()])
+        return [i for i in replay if i not in found]
+
+    def _drop(self, step: str, rows: Spooled, gone: Sequence[tuple[int, str, str]]) -> None:
+        """Put the rows that go at a step on record, with their texts."""
+        found = rows_of(rows, [place for place, _, _ in gone])
+        drops = [
+            DropRow(
+                content_id("drop", [self.run_id, self.iteration, step, row.row_id]), self.run_id, self.iteration, step,
+                reason, row.row_id, None, row.text, evidence=evidence,
+            )
+            for row, (_, reason, evidence) in zip(found, gone, strict=True)
+        ]  # fmt: skip
+        replace_drops(self.store, self.run_id, self.iteration, step, drops)
+
+    def _freeze(
+        self, stage: str, fmt: str, fresh: Spooled, kept: Array, earlier: Spooled, replay: Sequence[int]
+    ) -> Snapshot:  # fmt: skip
+        """Write the rows, fresh and replayed, in the order of training."""
+        order = self._order(fresh, kept, earlier, replay)
+        rows = _Joined(fresh, kept, earlier, replay)
+        work = self.store.project.snapshots / f".{stage}-{self.iteration}.part"
+        digest = hashlib.blake2b(digest_size=20)
+        members: list[pa.Table] = []
+        with work.open("w", encoding="utf-8") as stream:
+            for start in range(0, len(order), BATCH):
+                part = list(rows.take(order[start : start + BATCH]))
+                lines = [row.as_trl() + "\n" for row in part]
+                stream.writelines(lines)
+                for row, line in zip(part, lines, strict=True):
+                    digest.update(f"{row.row_id}\t{line}".encode("utf-8", "surrogatepass"))
+                members.append(_members(part, start))
+        rules = {k: v if isinstance(v, str | tuple) else v.model_dump(mode="json") for k, v in vars(self.rules).items()}
+        snapshot_id = content_id(
+            "snap", [self.run_id, self.iteration, stage, fmt, rules, len(order), digest.hexdigest()]
+        )
+        path = self.store.project.snapshots / f"{snapshot_id}.jsonl"
+        os.replace(work, path)
+        self._record(stage, fmt, snapshot_id, path, pa.concat_tables(members) if members else _members([], 0))
+        return Snapshot(snapshot_id, path, len(order))
+
+    def _order(self, fresh: Spooled, kept: Array, earlier: Spooled, replay: Sequence[int]) -> Array:
+        """Return the order of training: curation's, or the curriculum's over fresh and replayed rows together."""
+        config: DifficultyConfig = self.rules.curate.difficulty
+        if config.order == "given":
+            return np.arange(len(kept) + len(replay))
+        rates = [row.pass_rate for rows, places in ((fresh, kept), (earlier, replay)) for row in rows_of(rows, places)]
+        return np.array(order_rows(rates, config, self.seed), np.int64)
+
+    def _record(self, stage: str, fmt: str, snapshot_id: str, path: Path, members: pa.Table) -> None:
+        record = {
+            "snapshot_id": snapshot_id, "run_id": self.run_id, "iteration": self.iteration, "stage": stage,
+            "n_rows": members.num_rows, "format": fmt, "path": str(path.relative_to(self.store.project.root)),
+            "created_at": utc_now(),
+        }  # fmt: skip
+        known = "EXISTS (SELECT 1 FROM snapshot_rows x WHERE x.snapshot_id = batch.snapshot_id)"
+        self.store.insert_table("snapshot_rows", members, same={"snapshot_id": snapshot_id}, unless=known)
+        self.store.insert("snapshots", [record], key="snapshot_id")
 
 
-def _drop(run_id: str, iteration: int, step: str, row: _Row, reason: str) -> DropRow:
-    drop_id = content_id("drop", [run_id, iteration, step, row.input_id])
-    return DropRow(drop_id, run_id, iteration, step, reason, row.input_id, None, row.full_text)
+def _members(rows: Sequence[TrainingRow], start: int) -> pa.Table:
+    """Return rows as they stand in ``snapshot_rows``."""
+    return pa.table({
+        "ordinal": pa.array(range(start, start + len(rows)), pa.int64()),
+        "sample_id": pa.array([r.sample_id for r in rows], pa.string()),
+        "pair_id": pa.array([r.row_id if r.rejected is not None else None for r in rows], pa.string()),
+    })  # fmt: skip
 
 
-_ACCEPTED = """
-    SELECT s.sample_id, r.messages, s.completion, s.problem_id
-    FROM samples s JOIN requests r USING (request_id)
-    WHERE s.run_id = ? AND s.iteration = ? AND s.step = 'solve'
-      AND EXISTS (SELECT 1 FROM verdicts v WHERE v.sample_id = s.sample_id AND v.passed AND v.judge = ?)
-    ORDER BY s.problem_id, s.draw
-"""
+@dataclass(frozen=True)
+class _Joined:
+    """Fresh rows, then replayed ones, as one list."""
 
-_EARLIER = """
-    SELECT s.sample_id, any_value(r.messages), any_value(s.completion), any_value(s.problem_id)
-    FROM snapshots n JOIN snapshot_rows x USING (snapshot_id)
-    JOIN samples s ON s.sample_id = x.sample_id JOIN requests r USING (request_id)
-    WHERE n.run_id = ? AND n.iteration < ? AND n.stage = 'sft'
-    GROUP BY s.sample_id ORDER BY s.sample_id
-"""
+    fresh: Spooled
+    kept: Array
+    earlier: Spooled
+    replay: Sequence[int]
 
-_PAIRS = """
-    SELECT p.pair_id, p.chosen_sample_id, r.messages, c.completion, j.completion
-    FROM pairs p
-    JOIN samples c ON c.sample_id = p.chosen_sample_id
-    JOIN samples j ON j.sample_id = p.rejected_sample_id
-    JOIN requests r ON r.request_id = c.request_id
-    WHERE p.run_id = ? AND p.iteration = ?
-    ORDER BY p.pair_id
-"""
+    def take(self, places: Array) -> Iterator[TrainingRow]:
+        """Yield the rows of some places, in their order."""
+        n = len(self.kept)
+        fresh = rows_of(self.fresh, self.kept[places[places < n]])
+        replayed = rows_of(self.earlier, [self.replay[i - n] for i in places.tolist() if i >= n])
+        for place in places.tolist():
+            yield next(fresh if place < n else replayed)
 
 
-def _read_accepted(store: Store, run_id: str, iteration: int) -> list[tuple[_Row, str]]:
-    rows = store.query(_ACCEPTED, [run_id, iteration, MATH_JUDGE])
-    return [(_Row(s, s, None, json.loads(m), {"completion": c}), p) for s, m, c, p in rows]
-
-
-def _choose_replay(store: Store, run_id: str, iteration: int, n: int, seed: int) -> list[tuple[_Row, str]]:
-    rows = store.query(_EARLIER, [run_id, iteration]) if n and iteration > 1 else []
-    chosen = random.Random(f"{seed}/replay/{iteration}").sample(rows, min(n, len(rows)))
-    return [(_Row(s, s, None, json.loads(m), {"completion": c}), p) for s, m, c, p in chosen]
-
-
-def _read_pairs(store: Store, run_id: str, iteration: int) -> list[_Row]:
-    rows = store.query(_PAIRS, [run_id, iteration])
-    return [_Row(p, s, p, json.loads(m), {"chosen": c, "rejected": j}) for p, s, m, c, j in rows]
-
-
-def _freeze(store: Store, run_id: str, iteration: int, stage: str, fmt: str, rows: list[_Row]) -> Snapshot:
-    snapshot_id = content_id(
-        "snap", [run_id, iteration, stage, fmt, [[r.sample_id, r.pair_id, r.as_trl()] for r in rows]]
-    )
-    path = store.project.snapshots / f"{snapshot_id}.jsonl"
-    if not path.exists():
-        partial = path.with_suffix(".part")
-        with partial.open("w", encoding="utf-8") as stream:
-            stream.writelines(json.dumps(r.as_trl(), ensure_ascii=False) + "\n" for r in rows)
-        os.replace(partial, path)
-    record = {
-        "snapshot_id": snapshot_id, "run_id": run_id, "iteration": iteration, "stage": stage, "n_rows": len(rows),
-        "format": fmt, "path": str(path.relative_to(store.project.root)), "created_at": utc_now(),
-    }  # fmt: skip
-    members = [
-        {"snapshot_id": snapshot_id, "ordinal": i, "sample_id": r.sample_id, "pair_id": r.pair_id}
-        for i, r in enumerate(rows)
-    ]
-    store.insert("snapshot_rows", members, key="snapshot_id")
-    store.insert("snapshots", [record], key="snapshot_id")
-    return Snapshot(snapshot_id, path, len(rows))
+def _reasons(made: Curated, places: Array) -> Iterator[tuple[int, str, str]]:
+    for drop in made.drops:
+        yield int(places[drop.place]), drop.reason, f"{drop.step}: {drop.evidence}"

@@ -42,7 +42,7 @@ _LABELLED = """
 """
 
 _PROMPTS = """
-    SELECT min(s.sample_id), any_value(r.messages), any_value(p.answer)
+    SELECT min(s.sample_id), any_value(r.messages), any_value(p.answer), any_value(p.fields)
     FROM samples s JOIN requests r USING (request_id)
     JOIN (SELECT DISTINCT ON (problem_id) * FROM problems) p ON p.problem_id = s.problem_id
     WHERE s.run_id = ? AND s.iteration = ? AND s.step = 'solve'
@@ -79,10 +79,10 @@ def snapshot_kto(
 
 
 def snapshot_grpo(store: Store, run_id: str, iteration: int, *, decontaminator: Decontaminator) -> Snapshot:
-    """Freeze the iteration's problems with their answers, for GRPO: the completions are drawn in training."""
+    """Freeze the iteration's problems with their answers and further columns, for GRPO: the completions are drawn in training."""
     rows = [
-        TrainRow(sample_id, {"prompt": json.loads(messages), "answer": answer})
-        for sample_id, messages, answer in store.query(_PROMPTS, [run_id, iteration])
+        TrainRow(sample_id, {**json.loads(fields or "{}"), "prompt": json.loads(messages), "answer": answer})
+        for sample_id, messages, answer, fields in store.query(_PROMPTS, [run_id, iteration])
     ]
     tried = [("problems tried", len(rows))]
     return _freeze(store, run_id, iteration, "grpo", "trl/prompt-answer", rows, tried, decontaminator)

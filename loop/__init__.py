@@ -10,6 +10,7 @@ from ._explain import add_scores, describe_account, explain_decision, read_decis
 from ._gate import GuardTrial, Increase, LimitTrial, Ruling, judge_guards, pair_items, rule
 from ._graded import Graded
 from ._measured import compare_items, read_unscored
+from ._pair import LengthPreference, pair, read_length_preferences, steps_to_pair
 from ._paired import Compared, Paired, detectable
 from ._report import ITERATION_COLUMNS, describe_outcome, iteration_cells, render_report, write_report
 from ._report_to import Reporter, SilentReporter
@@ -27,6 +28,7 @@ __all__ = [
     "Graded",
     "GuardTrial",
     "Increase",
+    "LengthPreference",
     "LimitTrial",
     "Paired",
     "Progress",
@@ -49,10 +51,12 @@ __all__ = [
     "iteration_cells",
     "judge_guards",
     "level_of",
+    "pair",
     "pair_items",
     "percent",
     "propose",
     "read_decisions",
+    "read_length_preferences",
     "read_scores",
     "read_unscored",
     "render_report",
@@ -60,6 +64,7 @@ __all__ = [
     "share_of_level",
     "show_difference",
     "show_interval",
+    "steps_to_pair",
     "summarize",
     "write_report",
 ]

@@ -13,9 +13,11 @@ from pydantic import ValidationError
 from ..config import Recipe
 from ..eval import Split
 from ..gen import ON_POLICY, SOLVE, Stage
+from ..judge import Grader
 from ..prompts import Template, load_template
 from ..store import Store
 from ._draws import config_of
+from ._judges import ReadyJudge
 
 Content = dict[str, str]
 """What the recipe names, to the content id of what it holds."""
@@ -30,19 +32,27 @@ class EarlierRun:
 
 
 def describe_content(
-    recipe: Recipe, problems: str | None, splits: Sequence[Split], templates: Sequence[Template]
-) -> Content:
+    recipe: Recipe, problems: str | None, splits: Sequence[Split], templates: Sequence[Template], stages: Sequence[Stage],
+    grader: Grader, judges: Sequence[ReadyJudge],
+) -> Content:  # fmt: skip
     """Return the content id of each thing that the recipe names."""
     content: Content = {}
     if recipe.problems is not None and problems is not None:
         content[f"problems {recipe.problems.source}"] = problems
     content |= {f"suite {s.suite.name}, {s.name} split": s.content_id for s in splits}
-    return content | {f"template {t.name}": t.template_id for t in templates}
+    content |= {f"template {t.name}": t.template_id for t in templates}
+    content |= describe_generators(stages) | describe_verifier(recipe, grader)
+    return content | {what: known for judge in judges for what, known in judge.content.items()}
 
 
 def describe_generators(stages: Sequence[Stage]) -> Content:
     """Return the content id of each file of a user's that defines a generator."""
     return {f"generator {s.config.generator}": code_id for s in stages if (code_id := s.code_id) is not None}
+
+
+def describe_verifier(recipe: Recipe, grader: Grader) -> Content:
+    """Return the content id of the user's file that defines the verifier, if it is one."""
+    return {} if grader.code_id is None else {f"verifier {recipe.verifier.name}": grader.code_id}
 
 
 def load_templates(recipe: Recipe, root: Path, stages: Sequence[Stage]) -> list[Template]:

@@ -1,12 +1,13 @@
 """Which engine serves a checkpoint, and which the endpoint."""
 
+import copy
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from ..config import Recipe
+from ..config import EngineConfig, Recipe
 from ..llm import Engine, LocalEngine, ModelIdentity, OpenAIEngine, ServerSettings, VllmEngine, VllmServer
 from ..store import Project
 from ..train import Checkpoint
@@ -32,6 +33,12 @@ class Engines:
         self._reporter = reporter
         self._server: VllmServer | None = None
 
+    def with_config(self, config: EngineConfig) -> "Engines":
+        """Return the engines of the same run by another configuration: a judge's own."""
+        other = copy.copy(self)
+        other._config, other._server = config, None
+        return other
+
     def identity(self, checkpoint: Checkpoint | None) -> ModelIdentity:
         """Return which model would answer, as far as is known without asking it; None for the endpoint's."""
         return (self._make_remote() if checkpoint is None else self._make_own(checkpoint, lambda n: None)).identity
@@ -51,7 +58,7 @@ class Engines:
     @contextmanager
     def one_server(self, checkpoint: Checkpoint | None) -> Iterator[None]:
         """While the block runs, let all its steps share one vLLM server; it starts when the first of them needs it."""
-        if checkpoint is None or self._config.kind != "vllm":
+        if checkpoint is None or self._config.kind != "vllm" or self._server is not None:
             yield
             return
         self._server = VllmServer(self._checkpoints.resolve(checkpoint), self._server_settings())

@@ -12,7 +12,7 @@ from ..store import Store
 from ._describe import describe_scores
 from ._report_to import Reporter
 
-GRADER = "flywheel.judge:Grader"
+GRADER = "flywheel.judge:Grading"
 """Who runs verifiers in the evaluation process."""
 
 

@@ -5,24 +5,24 @@ from pathlib import Path
 from ..config import Recipe
 from ..errors import RecipeError
 from ..gen import Step
-from ..judge import MATH_JUDGE, Decontaminator, Snapshot, snapshot_dpo, snapshot_grpo, snapshot_kto, snapshot_own
+from ..judge import Decontaminator, Freezer, Snapshot, snapshot_grpo, snapshot_kto, snapshot_own
 from ..store import Store
 from ._own_rows import read_own_rows
 
 
-def freeze_for(store: Store, recipe: Recipe, step: Step, clean: Decontaminator) -> Snapshot:
+def freeze_for(freezer: Freezer, step: Step, parent_id: str) -> Snapshot:
     """Freeze what an iteration has for a method, named by the step.
 
     Raises:
         RecipeError: the method trains only on rows of a user's own.
     """
-    run = (store, step.run_id, step.iteration)
+    run, clean, rules = (freezer.store, step.run_id, step.iteration), freezer.decontaminator, freezer.rules
     if step.name == "kto":
-        return snapshot_kto(*run, judge=MATH_JUDGE, per_problem=recipe.select.per_problem, decontaminator=clean)
+        return snapshot_kto(*run, judge=rules.verifier, per_problem=rules.select.per_problem, decontaminator=clean)
     if step.name == "grpo":
         return snapshot_grpo(*run, decontaminator=clean)
     if step.name == "reward":
-        return snapshot_dpo(*run, decontaminator=clean)
+        return freezer.freeze_dpo(parent_id)
     raise RecipeError(
         f"flywheel train --method {step.name}", expected="train.rows in the recipe", received="none",
         cure="name a file with the rows: train: {rows: rows.jsonl}",

@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from ..config import Recipe
+from ..config import PairKind, Recipe, VerifierConfig
 from ..gen import Step, import_solutions
-from ..judge import make_pairs, verify_samples
+from ..judge import Scope, make_grader, make_pairs, verify_samples
 from ..prompts import load_template
 from ..schema import hash_files
 from ..store import Store
@@ -21,9 +21,11 @@ def import_file(store: Store, recipe: Recipe, reporter: Reporter, path: Path, st
     template = load_template(recipe.solve.template, store.project.root)
     reporter.begin(f"import {path.name}", unit="solutions")
     counts = import_solutions(store, path, step, template)
-    verify_samples(store, run_id, iteration, step.name, markers=MARKERS)
+    grader = make_grader(VerifierConfig(options={"markers": list(MARKERS)}), store.project.root)
+    verify_samples(store, run_id, iteration, step.name, grader)
     store.fix_plan(run_id, iteration, step.name, [(hash_files([path]), counts.inputs)], grow=True)
-    n_pairs = make_pairs(store, run_id, iteration, step.name, recipe.pairs, seed)
+    pairs = recipe.pairs.model_copy(update={"kinds": (PairKind(kind="correct/incorrect"),)})
+    n_pairs = make_pairs(store, Scope(run_id, iteration, (step.name,)), pairs, verifier=grader.judge, seed=seed)
     reporter.end(
         f"{count(counts.problems, 'problem')}, {count(counts.samples, 'new sample')}, {count(n_pairs, 'pair')}, "
         f"{count(len(counts.faults), 'bad line')}"

@@ -7,54 +7,152 @@ evidence names all requests. A sample that brought no completion at all, or lack
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from ..config import StepConfig
+from ..config import Recipe, StepConfig
 from ..errors import RecipeError
-from ..gen import Ask, AskError, Completion, Fault, Generate, Generator, Item, Made, Progress, Stage, Step
+from ..gen import Ask, AskError, Completion, Fault, Generate, Generator, Item, Made, Progress, Stage, Step, Stop
 from ..judge import verdict_row
 from ..judge.judges import Failed, Judge, Panel, Prompt, judge_id
 from ..llm import Sampling
 from ..prompts import load_template
-from ._wheel import Wheel
+from ..store import Store
+from ..train import Checkpoint
+from ._calibrate import PREFIX as LABELLED
+from ._calibrate import is_settled, load_labelled, measure, settle
+from ._engines import Engines
+from ._generate import Generation
+from ._judges import ReadyJudge, judge_by_code
+from ._report_to import Reporter
 
 PREFIX = "judge."
 """What the steps of judges begin with."""
+IMPORTED = "imported"
 
 
-def run_judge(wheel: Wheel, judge: Judge, source: str, iteration: int) -> tuple[str, Progress]:
-    """Judge the samples of step ``source`` that have no outcome of this judge yet; ``imported`` = those of imported sets.
+@dataclass(frozen=True)
+class Bench:
+    """Lets judges judge the samples of a run.
 
-    Returns:
-        What the verdicts are filed under, and how far it came.
-
-    Raises:
-        RecipeError: there are no such samples, the endpoint's model is not named, or the judge is a panel.
+    Attributes:
+        engines: the recipe's.
+        teacher: the checkpoint that judges where the engine is one of flywheel's own; None: the endpoint.
+        iteration: whose samples are judged.
     """
-    if isinstance(judge, Panel):
-        raise RecipeError(
-            f"judge {judge.name}", expected="one model", received=f"a panel of {len(judge.models)}",
-            cure="run each member under a recipe with its engine.model; Panel.combine puts their verdicts together",
+
+    store: Store
+    recipe: Recipe
+    reporter: Reporter
+    engines: Engines
+    teacher: Checkpoint | None
+    run_id: str
+    iteration: int
+
+    def run_all(self, judges: Sequence[ReadyJudge], steps: Sequence[str]) -> Stop | None:
+        """Let each judge of any of ``steps`` judge their samples; return why it ended early, if it did.
+
+        Raises:
+            RecipeError: a judge does not agree enough with people.
+        """
+        for ready in judges:
+            for source in [s for s in steps if s in ready.config.of]:
+                stopped = self._run_code(ready, source) if ready.grader else self._run_model(ready, source)
+                if stopped:
+                    return stopped
+        return None
+
+    def _run_code(self, ready: ReadyJudge, source: str) -> Stop | None:
+        if ready.grader is None:
+            return None
+        step = Step(self.run_id, self.iteration, step_of(ready.filed))
+        self.reporter.begin(f"[{self.iteration}] {step.name}", unit="samples")
+        n = judge_by_code(self.store, ready, ready.grader, plan_samples(self.store, step, source))
+        self.reporter.end(f"{n} verdicts")
+        return None
+
+    def _run_model(self, ready: ReadyJudge, source: str) -> Stop | None:
+        if ready.judge is None:
+            return None
+        own = self._with_engine(ready)
+        if ready.labels is not None and (stopped := own.calibrate(ready, ready.labels)):
+            return stopped
+        return own.run(ready.judge, source)[1].stopped
+
+    def _with_engine(self, ready: ReadyJudge) -> "Bench":
+        """Return the bench with the judge's own engine, if it has one."""
+        engine = ready.config.engine
+        if engine is None:
+            return self
+        recipe = self.recipe.model_copy(update={"engine": engine})
+        teacher = None if engine.kind == "openai" else self.teacher
+        return replace(self, recipe=recipe, engines=self.engines.with_config(engine), teacher=teacher)
+
+    def calibrate(self, ready: ReadyJudge, labels: Path) -> Stop | None:
+        """Let a judge judge labelled rows, and compare; once for each judge and set of labels.
+
+        Raises:
+            RecipeError: it does not agree enough with people.
+        """
+        if ready.judge is None or is_settled(self.store, ready.config, self.filed(ready.judge), labels, self.run_id):
+            return None
+        first = replace(self, iteration=0)
+        step = Step(self.run_id, 0, LABELLED + ready.config.name)
+        rows = load_labelled(self.store, ready.config, labels, step)
+        filed, progress = first.run(ready.judge, step.name)
+        if progress.stopped is None:
+            found = measure(self.store, ready.config, filed, rows, str(labels))
+            told = settle(self.store, ready.config, filed, labels, found, self.run_id)
+            self.reporter.say(f"[{self.iteration}] judge {ready.config.name} against people: {told}")
+        return progress.stopped
+
+    def filed(self, judge: Judge) -> str:
+        """Return what the verdicts of a judge are filed under.
+
+        Raises:
+            RecipeError: the endpoint's model is not named, or the judge is a panel.
+        """
+        if isinstance(judge, Panel):
+            raise RecipeError(
+                f"judge {judge.name}", expected="one model", received=f"a panel of {len(judge.models)}",
+                cure="run each member under a recipe with its engine.model; Panel.combine puts their verdicts together",
+            )  # fmt: skip
+        identity = self.engines.identity(self.teacher)
+        if not identity.model:
+            raise RecipeError(
+                f"judge {judge.name}, engine.model", expected="the name of the model that judges: verdicts are filed under it",
+                received="none", cure="set engine.model in the recipe",
+            )  # fmt: skip
+        ids = [load_template(name, self.store.project.root).template_id for name in judge.templates]
+        return judge_id(judge, f"{identity.model}{identity.revision}", ids)
+
+    def run(self, judge: Judge, source: str) -> tuple[str, Progress]:
+        """Judge the samples of step ``source`` that have no outcome of this judge yet; ``imported`` = those of imported sets.
+
+        Returns:
+            What the verdicts are filed under, and how far it came.
+
+        Raises:
+            RecipeError: there are no such samples, the endpoint's model is not named, or the judge is a panel.
+        """
+        filed = self.filed(judge)
+        stage = make_judge_stage(judge, filed, source, self.store.project.root)
+        if not stage.is_root:
+            plan_samples(self.store, Step(self.run_id, self.iteration, stage.name), source)
+        self.reporter.begin(f"[{self.iteration}] {stage.name}", unit="samples")
+        generation = Generation(
+            self.store, self.recipe, [stage], self.reporter, lambda told: self.engines.connect(self.teacher, told),
+            run_id=self.run_id, iteration=self.iteration,
         )  # fmt: skip
-    teacher = wheel._teacher(iteration)
-    identity = wheel._engines.identity(teacher)
-    if not identity.model:
-        raise RecipeError(
-            f"judge {judge.name}, engine.model", expected="the name of the model that judges: verdicts are filed under it",
-            received="none", cure="set engine.model in the recipe",
-        )  # fmt: skip
-    root = wheel.store.project.root
-    ids = [load_template(name, root).template_id for name in judge.templates]
-    filed = judge_id(judge, f"{identity.model}{identity.revision}", ids)
-    stage = make_judge_stage(judge, filed, source, root)
-    if not stage.is_root:
-        _plan(wheel, Step(wheel.run_id, iteration, stage.name), source)
-    wheel.reporter.begin(f"[{iteration}] {stage.name}", unit="samples")
-    with wheel._engines.one_server(teacher):
-        progress = wheel._generation(iteration, [stage], teacher).run()
-    wheel.reporter.end(f"{progress.samples} verdicts, {progress.drops} drops")
-    return filed, progress
+        with self.engines.one_server(self.teacher):
+            progress = generation.run()
+        self.reporter.end(f"{progress.samples} verdicts, {progress.drops} drops")
+        return filed, progress
+
+
+def step_of(filed: str) -> str:
+    """Return the name of the step of a judge."""
+    return PREFIX + filed.replace("@", ".")
 
 
 def make_judge_stage(judge: Judge, filed: str, source: str, project_root: Path) -> Stage:
@@ -66,7 +164,7 @@ def make_judge_stage(judge: Judge, filed: str, source: str, project_root: Path) 
         source: the step whose samples are judged, or ``imported``.
         project_root: where templates of the project are.
     """
-    config = StepConfig(step=PREFIX + filed.replace("@", "."), generator="judge", source=source)
+    config = StepConfig(step=step_of(filed), generator="judge", source=source)
     generator = Generator(
         f"judge-{judge.kind}", filed.rpartition("@")[2], _judging(judge, filed), templates=judge.templates
     )
@@ -99,13 +197,13 @@ async def _put(ask: Ask, prompt: Prompt) -> Sequence[Completion] | Failed:
         return Failed(error.reason, error.request_id)
 
 
-def _plan(wheel: Wheel, step: Step, source: str) -> None:
-    """Write down which samples are to be judged; those that came since are added.
+def plan_samples(store: Store, step: Step, source: str) -> list[str]:
+    """Write down which samples of ``source`` are to be judged, those that came since too; return their ids.
 
     Raises:
         RecipeError: there are none.
     """
-    found = wheel.store.query(
+    found = store.query(
         "SELECT sample_id FROM samples WHERE run_id = ? AND iteration = ? AND step = ? ORDER BY sample_id",
         [step.run_id, step.iteration, source],
     )
@@ -114,6 +212,7 @@ def _plan(wheel: Wheel, step: Step, source: str) -> None:
             f"flywheel judge run --step {source}", expected=f"samples of that step in iteration {step.iteration}",
             received="none", cure='see what there is: flywheel sql "select step, count(*) from samples group by step"',
         )  # fmt: skip
-    worse = {i for (i,) in wheel.store.query("SELECT sample_id FROM worse_samples")}
-    inputs = [(str(i), 1) for (i,) in found if i not in worse]
-    wheel.store.fix_plan(step.run_id, step.iteration, step.name, inputs, grow=True)
+    worse = {i for (i,) in store.query("SELECT sample_id FROM worse_samples")}
+    ids = [str(i) for (i,) in found if i not in worse]
+    store.fix_plan(step.run_id, step.iteration, step.name, [(i, 1) for i in ids], grow=True)
+    return ids

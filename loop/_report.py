@@ -48,6 +48,7 @@ def render_report(summary: Summary) -> str:
                 for f in summary.funnel
             ],
         ),
+        *_lengths_part(summary),
         "## All scores",
         render_table(
             ["iteration", "stage", "suite", "split", "metric", "score", "n", "Δ", "p", "role"],
@@ -137,6 +138,26 @@ def _splits_part(summary: Summary) -> list[str]:
         if s["worn"]
     ]
     return ["## Splits", render_table(columns, rows), *warnings]
+
+
+def _lengths_part(summary: Summary) -> list[str]:
+    if not summary.lengths:
+        return []
+    rows = [
+        [
+            p.iteration, p.kind, p.pairs, f"{100 * p.share:.1f} %", f"{p.p_value:.2g}",
+            "" if p.correlation is None else f"{p.correlation:+.2f}", round(p.chosen_chars), round(p.rejected_chars),
+        ]
+        for p in summary.lengths
+    ]  # fmt: skip
+    columns = ["iteration", "kind", "n", "longer one chosen", "p", "correlation", "characters, chosen", "rejected"]
+    return [
+        "## Pairs and length",
+        "How often the longer completion of a pair is the chosen one (equal lengths count half; p: exact binomial test against "
+        "one half), and the point-biserial correlation of being chosen with length.",
+        render_table(columns, rows),
+        *(f"Warning: {p.warning}." for p in summary.lengths if p.warning),
+    ]
 
 
 def _examples_part(summary: Summary) -> list[str]:

@@ -7,6 +7,7 @@ from typing import Any
 from ..errors import NotFoundError
 from ..store import Project, run_query
 from ._checkpoints import NEWEST_FIRST
+from ._pair import LengthPreference, read_length_preferences
 from ._paired import Paired
 
 Row = dict[str, Any]
@@ -25,6 +26,7 @@ class Summary:
         overall: final champion against the first, per suite, split and metric; empty while nothing was promoted.
         examples: items that the final champion gets right and the first did not, and the other way round.
         log: training losses.
+        lengths: what the run's pairs prefer besides quality.
         left_out: training stages that had too few rows: iteration, step, reason.
         splits: how often the rows of this run's splits have decided, in all runs.
     """
@@ -40,6 +42,7 @@ class Summary:
     log: list[Row]
     left_out: list[Row]
     splits: list[Row]
+    lengths: list[LengthPreference]
 
     @property
     def promoted(self) -> list[Row]:
@@ -83,10 +86,11 @@ def summarize(project: Project, run_id: str | None = None) -> Summary:
             f"SELECT * EXCLUDE (suite_hash) FROM split_uses WHERE suite_hash IN (SELECT suite_hash FROM scores "
             f"JOIN decisions USING (score_id) WHERE {where}) ORDER BY suite, split",
         ),
+        lengths=read_length_preferences(project, run["run_id"]),
     )
 
 
-_ORDER = "list_position(['problems', 'import', 'import/verify', 'solve', 'solve/verify', 'sft/snapshot', 'sft/preflight', 'on-policy', 'on-policy/verify', 'pair', 'dpo/snapshot', 'dpo/preflight', 'kto/snapshot', 'kto/preflight', 'grpo/snapshot', 'grpo/preflight', 'sft/train', 'dpo/train', 'kto/train', 'grpo/train'], step)"
+_ORDER = "list_position(['problems', 'import', 'import/verify', 'solve', 'solve/verify', 'sft/curate', 'sft/snapshot', 'sft/preflight', 'on-policy', 'on-policy/verify', 'pair', 'pair/items', 'dpo/curate', 'dpo/snapshot', 'dpo/preflight', 'kto/snapshot', 'kto/preflight', 'grpo/snapshot', 'grpo/preflight', 'sft/train', 'dpo/train', 'kto/train', 'grpo/train'], step)"
 
 
 def _rows(project: Project, sql: str) -> list[Row]:

@@ -35,6 +35,8 @@ def train(
         reporter.say(f"[{iteration}] {method} left out: {reason}")
         return None
     args: dict[str, Any] = dict(getattr(recipe.train, method) or {})
+    if method in ("sft", "dpo") and recipe.curate.difficulty.order != "given":
+        args.setdefault("train_sampling_strategy", "sequential")  # a curriculum that is shuffled is none
     template = _take_template(args, base)
     job = TrainJob(
         run_id, iteration, method, parent, hash_model(parent.path), snapshot.snapshot_id, snapshot.path, snapshot.n_rows,
@@ -59,10 +61,10 @@ def _take_template(args: dict[str, Any], base: Path) -> str | None:
 def _shape(store: Store, recipe: Recipe, method: str, base: Path, template: str | None) -> Shape:
     """Return what the weights depend on beside the method's arguments."""
     config = recipe.train
-    rewards = config.rewards or (RewardConfig(verifier=recipe.verifier),)
+    rewards = config.rewards or (RewardConfig(verifier=recipe.verifier.name, options=recipe.verifier.options),)
     return Shape(
         peft=config.peft, merge=config.merge if config.peft is not None else True, quantization=config.quantization,
-        rewards=describe_rewards(rewards, store.project.root) if method == "grpo" else None,
+        rewards=describe_rewards(rewards, base) if method == "grpo" else None,
         curriculum=tuple(s.model_dump(mode="json") for s in config.curriculum) if method in SUPERVISED else (),
         curriculum_by=config.curriculum_by if method in SUPERVISED else None, reasoning=config.reasoning,
         accept=config.accept, labels=config.labels if method == "classify" else (), chat_template=template,

@@ -7,7 +7,7 @@ killed and started again therefore walks the same path, finds what is done, and 
 from collections.abc import Sequence
 from pathlib import Path
 
-from ..config import Recipe
+from ..config import PairConfig, Recipe
 from ..errors import RecipeError
 from ..eval import Split, Subject, load_grader, prepare_extra_suite, prepare_suites
 from ..gen import (
@@ -23,7 +23,7 @@ from ..gen import (
     make_stages,
     read_problems,
 )
-from ..judge import Decontaminator, EvalText, Snapshot, make_pairs, snapshot_dpo, snapshot_sft, verify_samples
+from ..judge import Decontaminator, Freezer, Grader, Scope, Snapshot, verify_samples
 from ..llm import find_vllm_python, import_ahead
 from ..schema import content_id, seed_from
 from ..store import Project, Store
@@ -31,19 +31,23 @@ from ..train import Checkpoint, check_python, check_train
 from ._before_after import write_before_after
 from ._checkpoints import Checkpoints
 from ._compare import Comparison, compare_subjects
-from ._content import describe_content, describe_generators, load_templates
+from ._content import describe_content, load_templates
 from ._decide import check_metrics, decide, record_baseline
 from ._describe import describe_draws, describe_progress
 from ._draws import config_of, plan_problems, require_complete
 from ._engines import Engines
 from ._evaluate import GRADER, evaluate, local_subject
+from ._freeze import make_decontaminator, make_freezer
 from ._freeze_more import freeze_for, freeze_own
 from ._gate import Ruling
 from ._generate import Generation, end_early
 from ._import import import_file
 from ._iterations import Iterations
+from ._judge import Bench
+from ._judges import ReadyJudge, make_judges, make_verifier
 from ._measured import read_layouts
 from ._own_rows import contents
+from ._pair import pair, steps_to_pair
 from ._prune import prune
 from ._report_to import Reporter
 from ._rewards import describe_rewards
@@ -82,7 +86,9 @@ class Wheel:
         self.run_id = ""
         self._problem_ids: list[str] = []
         self._stages: list[Stage] = []
+        self._judges: list[ReadyJudge] = []
         self._decontaminator: Decontaminator | None = None
+        self._grader: Grader
 
     # --- the run -----------------------------------------------------------------------------------------------
 
@@ -100,7 +106,7 @@ class Wheel:
             import_ahead()
         check_train(recipe.train, self.base, method)
         check_python(find_python(recipe.train.python, self.base))
-        describe_rewards(recipe.train.rewards, project.root)
+        describe_rewards(recipe.train.rewards, self.base)
         first = resolve_first_model(recipe, self.base)
         if recipe.engine.kind == "vllm":
             find_vllm_python(recipe.engine.python, self.base)
@@ -108,9 +114,12 @@ class Wheel:
         templates = load_templates(recipe, project.root, self._stages)
         problems = read_problems(recipe.problems, self.base) if recipe.problems is not None else None
         problem_set_id = None if problems is None else problems.content_id
+        self._grader = make_verifier(recipe, problems, self.base)
         self.splits = prepare_suites(project, recipe.suites, self.base, load_grader(GRADER, project.root))
         read_layouts(recipe, self.splits)
-        content = describe_content(recipe, problem_set_id, self.splits, templates) | describe_generators(self._stages)
+        self._judges = make_judges(recipe, project.root, self.base)
+        known = (self._stages, self._grader, self._judges)
+        content = describe_content(recipe, problem_set_id, self.splits, templates, *known)
         content |= contents(iter((recipe.train.rows, recipe.train.heldout)), self.base)
         self.run_id = content_id("run", [recipe.identity(), first.revision, content])
         self.store.open()
@@ -184,19 +193,12 @@ class Wheel:
         return None
 
     def train_sft(self, iteration: int) -> Checkpoint | None:
-        """Freeze the accepted completions and train on them; None when there are too few."""
+        """Curate and freeze the accepted completions, and train on them; None when there are too few."""
         require_complete(self.store, self._step(iteration, SOLVE))
         step, seed = self._step(iteration, "sft"), self._seed(iteration, "sft")
-        champion = self.checkpoints.champion_before(iteration)
-        snapshot = snapshot_sft(
-            self.store,
-            self.run_id,
-            iteration,
-            select=self.recipe.select,
-            decontaminator=self._decontaminate(),
-            seed=seed,
-        )
-        parent = champion if self.recipe.train.sft_from == "champion" else self.checkpoints.first()
+        is_champion = self.recipe.train.sft_from == "champion"
+        parent = self.checkpoints.champion_before(iteration) if is_champion else self.checkpoints.first()
+        snapshot = self._freezer(iteration, seed).freeze_sft(parent.checkpoint_id)
         return self._train(step, parent, snapshot, seed)
 
     def train_dpo(self, iteration: int, sft: Checkpoint) -> Checkpoint | None:
@@ -207,17 +209,23 @@ class Wheel:
         """
         if self.recipe.train.dpo is None:
             return None
-        step = self._step(iteration, ON_POLICY)
-        plan_problems(self.store, self.recipe, self._problem_ids, step)
-        if stopped := self._draw(step, sft):
-            end_early(iteration, ON_POLICY, stopped)
-        make_pairs(self.store, self.run_id, iteration, ON_POLICY, self.recipe.pairs, self._seed(iteration, "pair"))
+        if ON_POLICY in steps_to_pair(self.recipe):
+            step = self._step(iteration, ON_POLICY)
+            plan_problems(self.store, self.recipe, self._problem_ids, step)
+            if stopped := self._draw(step, sft):
+                end_early(iteration, ON_POLICY, stopped)
+        self.pair(iteration, steps_to_pair(self.recipe))
         return self.train_on_pairs(iteration, sft)
 
+    def pair(self, iteration: int, steps: Sequence[str], config: PairConfig | None = None) -> int:
+        """Make preference pairs of the judged samples of ``steps``, and say what they prefer; return how many."""
+        scope, seed = Scope(self.run_id, iteration, tuple(steps)), self._seed(iteration, "pair")
+        return pair(self.store, self.reporter, scope, config or self.recipe.pairs, self._grader.judge, seed=seed)
+
     def train_on_pairs(self, iteration: int, parent: Checkpoint) -> Checkpoint | None:
-        """Freeze the iteration's pairs and train DPO on them from ``parent``."""
+        """Curate and freeze the iteration's pairs, and train DPO on them from ``parent``."""
         step, seed = self._step(iteration, "dpo"), self._seed(iteration, "dpo")
-        snapshot = snapshot_dpo(self.store, self.run_id, iteration, decontaminator=self._decontaminate())
+        snapshot = self._freezer(iteration, seed).freeze_dpo(parent.checkpoint_id)
         return self._train(step, parent, snapshot, seed)
 
     def train_by(self, iteration: int, method: str) -> Checkpoint | None:
@@ -226,11 +234,11 @@ class Wheel:
         They start from the iteration's SFT checkpoint, or from the champion where there is none.
         """
         parent = self.checkpoints.latest(iteration, "sft") or self.checkpoints.champion_before(iteration)
-        step = self._step(iteration, method)
+        step, seed = self._step(iteration, method), self._seed(iteration, method)
         if method in MORE_METHODS:
             require_complete(self.store, self._step(iteration, SOLVE))
-        snapshot = freeze_for(self.store, self.recipe, step, self._decontaminate())
-        return self._train(step, parent, snapshot, self._seed(iteration, method))
+        snapshot = freeze_for(self._freezer(iteration, seed), step, parent.checkpoint_id)
+        return self._train(step, parent, snapshot, seed)
 
     def train_own(self, method: str) -> Checkpoint | None:
         """Train by any method on the rows that the recipe names, from the champion, or from the first model if it says so."""
@@ -274,9 +282,9 @@ class Wheel:
         only = generation.retire(kinds)
         self.reporter.begin(f"[{iteration}] generate", unit="inputs")
         progress = generation.run(only=only, max_tokens=max_tokens)
-        verify_samples(self.store, self.run_id, iteration, SOLVE)
+        verify_samples(self.store, self.run_id, iteration, SOLVE, self._grader)
         self.reporter.end(describe_progress(progress))
-        return progress.stopped
+        return progress.stopped or self.judge(iteration, [s.name for s in self._all_stages(iteration)])
 
     def estimate(self, iteration: int) -> list[Estimate]:
         """Return what ``generate`` would ask and cost, without asking."""
@@ -350,16 +358,20 @@ class Wheel:
         self.reporter.begin(f"[{iteration}] generate", unit="inputs")
         progress = self._generation(iteration, self._stages, teacher).run()
         self.reporter.end(describe_progress(progress))
-        return progress.stopped
+        return progress.stopped or self.judge(iteration, [s.name for s in self._stages])
+
+    def judge(self, iteration: int, steps: Sequence[str]) -> Stop | None:
+        """Let the recipe's judges judge the samples of ``steps``; return why it ended early, if it did."""
+        return self.bench(iteration).run_all(self._judges, steps)
 
     def _draw(self, step: Step, checkpoint: Checkpoint | None) -> Stop | None:
         """Draw and verify what is planned for a step, by a checkpoint or for None the endpoint; return why it ended early."""
         total = count_planned(self.store, step)
         self.reporter.begin(f"[{step.iteration}] {step.name}", unit="problems", total=total)
         progress = self._generation(step.iteration, [self._draw_stage(step)], checkpoint).run()
-        verify_samples(self.store, self.run_id, step.iteration, step.name)
+        verify_samples(self.store, self.run_id, step.iteration, step.name, self._grader)
         self.reporter.end(describe_draws(self.store, step, progress))
-        return progress.stopped
+        return progress.stopped or self.judge(step.iteration, [step.name])
 
     def _all_stages(self, iteration: int) -> list[Stage]:
         """Return what ``generate`` does: the recipe's steps, then its problems."""
@@ -375,15 +387,24 @@ class Wheel:
             run_id=self.run_id, iteration=iteration,
         )  # fmt: skip
 
+    def bench(self, iteration: int) -> Bench:
+        """Return what lets judges judge an iteration's samples."""
+        teacher = self._teacher(iteration)
+        return Bench(self.store, self.recipe, self.reporter, self._engines, teacher, self.run_id, iteration)
+
     def _teacher(self, iteration: int) -> Checkpoint | None:
         """Return the checkpoint that generates; None for an endpoint."""
         return None if self.recipe.engine.kind == "openai" else self.checkpoints.champion_before(iteration)
 
     def _decontaminate(self) -> Decontaminator:
         if self._decontaminator is None:
-            items = (EvalText(s.suite.name, s.name, item, text) for s in self.splits for item, text in s.texts())
-            self._decontaminator = Decontaminator(items, self.recipe.decontaminate)
+            self._decontaminator = make_decontaminator(self.recipe, self.splits)
         return self._decontaminator
+
+    def _freezer(self, iteration: int, seed: int) -> Freezer:
+        model = Path(self.checkpoints.resolve(self.checkpoints.first()).path)
+        scope = self._step(iteration, "curate")
+        return make_freezer(self.store, self.recipe, self._grader, self._decontaminate(), model, scope, seed=seed)
 
     def _step(self, iteration: int, name: str) -> Step:
         return Step(self.run_id, iteration, name)

@@ -28,6 +28,7 @@ class ProblemRow:
     question: str
     answer: str
     solution: str | None
+    fields: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +109,7 @@ class DropRow:
     raw: str | None
     n: int = 1
     created_at: str = field(default_factory=utc_now)
+    evidence: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,6 +181,11 @@ class PairRow:
     rejected_sample_id: str
     kind: str
     created_at: str = field(default_factory=utc_now)
+    prompt_id: str | None = None
+    judge: str | None = None
+    margin: float | None = None
+    chosen_verdict_id: str | None = None
+    rejected_verdict_id: str | None = None
 
 
 PROJECT_RUN = "project"

@@ -5,6 +5,7 @@ from ._migrate import latest_version, list_migrations
 from ._project import Project
 from ._query import FORMATS, Result, read_safely, render, run_query, write_parquet
 from ._sources import SourceRow, read_source
+from ._spooled import Spooled
 from ._store import Store, insert_new, insert_rows
 
 __all__ = [
@@ -13,6 +14,7 @@ __all__ = [
     "Project",
     "Result",
     "SourceRow",
+    "Spooled",
     "Store",
     "insert_new",
     "insert_rows",

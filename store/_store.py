@@ -7,6 +7,7 @@ offset moves in the fold's own transaction; the file lock is held only inside a 
 import fcntl
 import logging
 import os
+import tempfile
 import threading
 import time
 from collections import defaultdict
@@ -26,6 +27,7 @@ from ._journal import JournalWriter, Rows, list_segments, read_frames
 from ._lease import DEFAULT_PATIENCE_S, keep_open, lease
 from ._migrate import check_version, latest_version, migrate
 from ._project import Project
+from ._spooled import Spooled, map_rows, write_rows
 
 log = logging.getLogger(__name__)
 
@@ -120,6 +122,27 @@ class Store:
     def journal(self, *groups: Sequence[JournaledRow]) -> None:
         """Put each group of rows on record in the journal, whole or not at all, and leave the fold to the caller."""
         self._journal.append(*groups)
+
+    def spool(self, sql: str, parameters: Sequence[Any] = ()) -> Spooled:
+        """Return the rows of a query that may have millions: they lie in a temporary file, not in memory."""
+        with tempfile.TemporaryFile(dir=self.project.state) as stream:
+            with self.read() as connection:
+                write_rows(connection, stream, sql, parameters)
+            return map_rows(stream)
+
+    def replan(self, run_id: str, iteration: int, step: str, inputs: Sequence[tuple[str, int]]) -> None:
+        """Write down the inputs of a step that is computed from the store alone; where they have changed since (a retry, a
+        second import) the old plan and its drops are taken back.
+        """
+        where, key = "run_id = ? AND iteration = ? AND step = ?", [run_id, iteration, step]
+        old = self.query(f"SELECT input_id, n FROM plans WHERE {where} ORDER BY ordinal", key)
+        if old == list(inputs):
+            return
+        if old:
+            with self.write() as connection:
+                connection.execute(f"DELETE FROM plans WHERE {where}", key).fetchall()
+                connection.execute(f"DELETE FROM drops WHERE {where}", key).fetchall()
+        self.fix_plan(run_id, iteration, step, inputs)
 
     def append(self, *groups: Sequence[JournaledRow]) -> None:
         """Put each group of rows on record in the journal, and now and then fold the journal into the file.

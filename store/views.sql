@@ -1,7 +1,7 @@
 -- Views for people. Rebuilt whenever a store is opened for writing by a newer flywheel.
 
 CREATE OR REPLACE VIEW worse_samples AS
-SELECT DISTINCT p.rejected_sample_id AS sample_id FROM pairs p WHERE p.kind <> 'correct/incorrect';
+SELECT DISTINCT p.rejected_sample_id AS sample_id FROM pairs p WHERE p.kind <> 'correct/incorrect' AND p.prompt_id IS NULL;
 COMMENT ON VIEW worse_samples IS 'The worse samples of imported pairs and of those that generators make: nothing to imitate.';
 
 CREATE OR REPLACE VIEW imported_prompts AS
@@ -9,6 +9,12 @@ SELECT request_id AS sample_id, request_id, 0 AS draw, run_id, iteration, step, 
        0 AS item, details AS fields, 'import-' || (details ->> '$.format') AS parser
 FROM requests WHERE run_id = 'project' AND step = 'import' AND n_draws = 0;
 COMMENT ON VIEW imported_prompts IS 'Prompts that were imported without a completion, in columns of samples: what a step makes of one has the id of its request as input_id.';
+CREATE OR REPLACE VIEW unused_pairs AS
+SELECT input_id AS pair_id FROM drops WHERE step = 'pair/items'
+UNION
+SELECT pair_id FROM pairs
+WHERE prompt_id IS NOT NULL AND pair_id NOT IN (SELECT input_id FROM plans WHERE step = 'pair/items');
+COMMENT ON VIEW unused_pairs IS 'Pairs that the rules in use leave out: near-identical ones, too many of a prompt, too many with the longer one chosen, and those that other rules had made.';
 
 CREATE OR REPLACE VIEW current_chunks AS
 SELECT DISTINCT chunk_id FROM document_chunks
@@ -43,7 +49,7 @@ SELECT s.run_id, s.iteration, s.sample_id, s.problem_id, s.request_id, v.judge, 
 FROM samples s
 JOIN requests r USING (request_id)
 JOIN verdicts v USING (sample_id)
-WHERE v.passed AND NOT starts_with(v.judge, 'recorded@') AND s.sample_id NOT IN (SELECT sample_id FROM worse_samples);
+WHERE v.passed AND NOT starts_with(v.judge, 'recorded@') AND NOT starts_with(s.step, 'calibration.') AND s.sample_id NOT IN (SELECT sample_id FROM worse_samples);
 COMMENT ON VIEW sft IS 'Accepted samples in TRL''s prompt/completion columns (conversational).';
 
 CREATE OR REPLACE VIEW dpo AS
@@ -55,19 +61,44 @@ SELECT p.run_id, p.iteration, p.pair_id, p.problem_id, p.kind,
        CASE WHEN starts_with(j.parser, 'import-') AND (j.fields -> '$.message') IS NOT NULL
             THEN json_array(j.fields -> '$.message')
             ELSE json_array(json_object('role', 'assistant', 'content', j.completion)) END AS rejected,
-       p.chosen_sample_id, p.rejected_sample_id
+       p.chosen_sample_id, p.rejected_sample_id, p.judge, p.margin, p.chosen_verdict_id, p.rejected_verdict_id
 FROM pairs p
 JOIN samples c ON c.sample_id = p.chosen_sample_id
 JOIN samples j ON j.sample_id = p.rejected_sample_id
-JOIN requests r ON r.request_id = c.request_id;
+JOIN requests r ON r.request_id = c.request_id
+WHERE p.pair_id NOT IN (SELECT pair_id FROM unused_pairs);
 COMMENT ON VIEW dpo IS 'Preference pairs in TRL''s prompt/chosen/rejected columns (conversational).';
+
+CREATE OR REPLACE VIEW length_preference AS
+WITH sized AS (
+    SELECT p.run_id, p.iteration, p.kind, p.pair_id, length(c.completion) AS chosen, length(j.completion) AS rejected
+    FROM pairs p
+    JOIN samples c ON c.sample_id = p.chosen_sample_id
+    JOIN samples j ON j.sample_id = p.rejected_sample_id
+    WHERE p.pair_id NOT IN (SELECT pair_id FROM unused_pairs)
+), sides AS (
+    SELECT run_id, iteration, kind, 1 AS is_chosen, chosen AS n_chars FROM sized
+    UNION ALL SELECT run_id, iteration, kind, 0, rejected FROM sized
+)
+SELECT z.run_id, z.iteration, z.kind, count(*) AS pairs, count(*) FILTER (z.chosen > z.rejected) AS longer,
+       count(*) FILTER (z.chosen < z.rejected) AS shorter, avg(z.chosen) AS chosen_chars, avg(z.rejected) AS rejected_chars,
+       any_value(s.r) AS correlation
+FROM sized z
+JOIN (SELECT run_id, iteration, kind, corr(is_chosen, n_chars) AS r FROM sides GROUP BY ALL) s USING (run_id, iteration, kind)
+GROUP BY z.run_id, z.iteration, z.kind;
+COMMENT ON VIEW length_preference IS 'Of the pairs in use: in how many the chosen one is longer or shorter, and the point-biserial correlation of being chosen with length in characters.';
 
 CREATE OR REPLACE VIEW drop_reasons AS
 SELECT run_id, iteration, step, reason, sum(n)::BIGINT AS dropped FROM drops GROUP BY ALL;
 COMMENT ON VIEW drop_reasons IS 'How many inputs each step dropped, by reason.';
 
 CREATE OR REPLACE VIEW funnel AS
-WITH counted AS (
+WITH judge_steps AS (
+    -- steps of judges, and what their verdicts are filed under: judge.quality.1a2b3c4d, quality@1a2b3c4d
+    SELECT DISTINCT run_id, step, regexp_replace(step, '^judge\.(.*)\.([^.]*)$', '\1@\2') AS judge
+    FROM plans WHERE starts_with(step, 'judge.') AND NOT ends_with(step, '/items')
+),
+counted AS (
     -- entered: the plan, fixed before the step ran. kept: rows that came out of it.
     SELECT run_id, iteration, step, sum(n)::BIGINT AS entered, 0::BIGINT AS kept FROM plans GROUP BY ALL
     UNION ALL
@@ -88,7 +119,17 @@ WITH counted AS (
     UNION ALL
     SELECT s.run_id, s.iteration, s.step || '/verify', count(*), count(*) FILTER (v.passed)
     FROM samples s JOIN verdicts v USING (sample_id)
-    WHERE s.run_id IS NOT NULL AND NOT starts_with(v.judge, 'recorded@') GROUP BY ALL
+    WHERE s.run_id IS NOT NULL AND NOT starts_with(v.judge, 'recorded@') AND v.judge NOT IN (SELECT judge FROM judge_steps)
+    GROUP BY ALL
+    UNION ALL
+    SELECT s.run_id, s.iteration, j.step || '/verdicts', count(*), count(*) FILTER (v.passed)
+    FROM judge_steps j JOIN verdicts v ON v.judge = j.judge JOIN samples s ON s.sample_id = v.sample_id AND s.run_id = j.run_id
+    GROUP BY ALL
+    UNION ALL
+    -- a judge that is code asks nobody: its verdicts are all that it makes
+    SELECT s.run_id, s.iteration, j.step, 0, count(*)
+    FROM judge_steps j JOIN verdicts v ON v.judge = j.judge JOIN samples s ON s.sample_id = v.sample_id AND s.run_id = j.run_id
+    WHERE j.step NOT IN (SELECT step FROM samples WHERE starts_with(step, 'judge.')) GROUP BY ALL
     UNION ALL
     SELECT r.run_id, 0, 'problems', 0, count(DISTINCT p.problem_id)
     FROM runs r JOIN problem_sets x ON x.problem_set_id = r.problem_set_id JOIN problems p ON p.problem_id = x.problem_id
@@ -99,12 +140,23 @@ WITH counted AS (
     UNION ALL
     SELECT 'project', 0, 'ingest', 0, count(*) FROM documents HAVING count(*) > 0
     UNION ALL
-    -- pairs of right and wrong completions; those of imported sets and of generators came with their rows
-    SELECT p.run_id, p.iteration, 'pair', 0, count(DISTINCT p.problem_id) FROM pairs p
-    WHERE p.run_id IS NOT NULL AND p.kind = 'correct/incorrect' GROUP BY ALL
+    -- prompts that gave a pair, of each kind; pairs of imported sets and of generators came with their rows
+    SELECT p.run_id, p.iteration, 'pair', 0, count(DISTINCT p.kind || coalesce(p.prompt_id, p.problem_id)) FROM pairs p
+    WHERE p.run_id IS NOT NULL AND (p.kind = 'correct/incorrect' OR p.prompt_id IS NOT NULL)
+      AND (p.prompt_id IS NULL OR p.pair_id IN (SELECT input_id FROM plans WHERE step = 'pair/items')) GROUP BY ALL
+    UNION ALL
+    SELECT n.run_id, n.iteration, n.step, 0, count(*) FROM plans n
+    WHERE n.step = 'pair/items' AND n.input_id IN (SELECT pair_id FROM pairs)
+      AND n.input_id NOT IN (SELECT input_id FROM drops d WHERE d.step = 'pair/items' AND d.run_id = n.run_id AND d.iteration = n.iteration)
+    GROUP BY ALL
+    UNION ALL
+    SELECT run_id, iteration, replace(step, '/snapshot', '/curate'), 0, sum(n) FROM plans
+    WHERE input_id = 'curated rows' AND ends_with(step, '/snapshot') GROUP BY ALL
     UNION ALL
     SELECT n.run_id, n.iteration, n.stage || '/snapshot', 0, count(*)
-    FROM snapshots n JOIN snapshot_rows x USING (snapshot_id) WHERE n.run_id IS NOT NULL GROUP BY ALL
+    FROM snapshots n JOIN snapshot_rows x USING (snapshot_id)
+    WHERE n.run_id IS NOT NULL AND n.snapshot_id IN (
+        SELECT arg_max(snapshot_id, created_at) FROM snapshots GROUP BY run_id, iteration, stage) GROUP BY ALL
     UNION ALL
     -- rows that a training looked at and refused; a training that refused none has no such step
     SELECT c.run_id, c.iteration, c.stage || '/preflight', 0, sum((c.metrics ->> '$.n_rows')::BIGINT)
@@ -114,7 +166,12 @@ WITH counted AS (
 failed AS (
     SELECT s.run_id, s.iteration, s.step || '/verify' AS step, v.reason, count(*)::BIGINT AS dropped
     FROM samples s JOIN verdicts v USING (sample_id)
-    WHERE s.run_id IS NOT NULL AND v.passed IS NOT TRUE AND NOT starts_with(v.judge, 'recorded@') GROUP BY ALL
+    WHERE s.run_id IS NOT NULL AND v.passed IS NOT TRUE AND NOT starts_with(v.judge, 'recorded@')
+      AND v.judge NOT IN (SELECT judge FROM judge_steps) GROUP BY ALL
+    UNION ALL
+    SELECT s.run_id, s.iteration, j.step || '/verdicts', v.reason, count(*)
+    FROM judge_steps j JOIN verdicts v ON v.judge = j.judge JOIN samples s ON s.sample_id = v.sample_id AND s.run_id = j.run_id
+    WHERE v.passed IS NOT TRUE GROUP BY ALL
     UNION ALL
     SELECT run_id, iteration, step, reason, dropped FROM drop_reasons WHERE run_id IS NOT NULL
 ),
@@ -141,7 +198,7 @@ JOIN snapshot_rows x USING (snapshot_id)
 LEFT JOIN pairs d ON d.pair_id = x.pair_id
 CROSS JOIN (VALUES ('completion'), ('chosen'), ('rejected')) t(role)
 JOIN samples s ON s.sample_id = CASE t.role WHEN 'rejected' THEN d.rejected_sample_id ELSE x.sample_id END
-LEFT JOIN (SELECT DISTINCT ON (sample_id) * FROM verdicts WHERE NOT starts_with(judge, 'recorded@') ORDER BY sample_id, judge DESC) v
+LEFT JOIN (SELECT DISTINCT ON (sample_id) * FROM verdicts WHERE NOT starts_with(judge, 'recorded@') ORDER BY sample_id, created_at, judge DESC) v
   ON v.sample_id = s.sample_id
 LEFT JOIN requests q ON q.request_id = s.request_id
 LEFT JOIN (SELECT DISTINCT ON (problem_id) * FROM problems) p ON p.problem_id = s.problem_id

@@ -54,12 +54,14 @@ _UNITS: dict[str, str] = {
     "samples": "SELECT s.rowid FROM samples s WHERE {where} ORDER BY 1",
     "kto": """
         SELECT s.rowid FROM samples s
-        WHERE s.sample_id IN (SELECT sample_id FROM verdicts WHERE passed IS NOT NULL) AND {where} ORDER BY 1""",
+        WHERE s.sample_id IN (SELECT sample_id FROM verdicts WHERE passed IS NOT NULL)
+          AND NOT starts_with(s.step, 'calibration.') AND {where} ORDER BY 1""",
     "imported": f"""
         SELECT s.rowid FROM requests s WHERE s.run_id = '{PROJECT_RUN}' AND s.step = '{STEP}' AND {{where}} ORDER BY 1""",
     "dpo": """
         SELECT x.rowid FROM pairs x
-        WHERE x.chosen_sample_id IN (SELECT s.sample_id FROM samples s WHERE {where}) ORDER BY 1""",
+        WHERE x.chosen_sample_id IN (SELECT s.sample_id FROM samples s WHERE {where})
+          AND x.pair_id NOT IN (SELECT pair_id FROM unused_pairs) ORDER BY 1""",
     "problems": "SELECT min(p.rowid) FROM problems p WHERE {where} GROUP BY p.problem_id ORDER BY 1",
 }
 """The row that stands for each record of a selection, in order."""

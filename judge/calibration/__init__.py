@@ -5,6 +5,7 @@ from ._examples import TARGETS, Example, Examples, Reading, parse_columns, read_
 from ._figure import ABSTENTIONS, TIES, Figure, find_figure
 from ._report import COLUMNS, describe, figure_cells, plot_calibration, render_calibration
 from ._require import Minimum, find_shortfall, meets, require
+from ._statistics import binomial_p
 from ._values import KINDS, PARSERS, Kind, make_parser
 
 __all__ = [
@@ -23,6 +24,7 @@ __all__ = [
     "Kind",
     "Minimum",
     "Reading",
+    "binomial_p",
     "calibrate",
     "describe",
     "figure_cells",

@@ -1,7 +1,6 @@
 """Curation: which rows deserve training, step by step, with every reason on record. See docs/curate.md."""
 
-from ._affixes import Affix, AffixCounter, find_affixes
-from ._config import (
+from ...config import (
     AffixConfig,
     CurationConfig,
     DifficultyConfig,
@@ -11,6 +10,7 @@ from ._config import (
     RepetitionConfig,
     SelectionConfig,
 )
+from ._affixes import Affix, AffixCounter, find_affixes
 from ._difficulty import order_rows, read_pass_rates
 from ._diversity import (
     Diversity,

@@ -8,9 +8,10 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from ._config import AffixConfig
+from ...config import AffixConfig
 
 MOST_CHARS = 80
+MOST_HELD = 100_000
 GROWTH = 0.8
 """Share of the texts with an affix that have to go on alike for it to be longer."""
 
@@ -35,31 +36,46 @@ class Affix:
 
 
 class AffixCounter:
-    """Counts the last and first characters of many texts: memory of a few hundred bytes a text, whatever its length."""
+    """Looks at the last and first characters of many texts: of all, or of an even sample of 50,000 to 100,000 of them, so that
+    memory is bounded (some 30 MB). Counts of a sample are scaled to the whole.
+    """
 
     def __init__(self) -> None:
-        self._ends: Counter[str] = Counter()
-        self._starts: Counter[str] = Counter()
+        self._held: list[tuple[int, str, str]] = []
+        self._mask = 0
         self._total = 0
 
     def add(self, texts: Iterable[str]) -> None:
         """Count ``texts``; empty ones are left out."""
         for text in texts:
             if text.strip():
-                self._ends[text.rstrip()[-MOST_CHARS:][::-1]] += 1
-                self._starts[text.lstrip()[:MOST_CHARS]] += 1
+                chance = _spread(self._total)
                 self._total += 1
+                if not chance & self._mask:
+                    self._held.append((chance, text.rstrip()[-MOST_CHARS:][::-1], text.lstrip()[:MOST_CHARS]))
+                if len(self._held) > MOST_HELD:
+                    self._mask = 2 * self._mask + 1
+                    self._held = [h for h in self._held if not h[0] & self._mask]
 
     def find(self, config: AffixConfig) -> list[Affix]:
         """Return the suffixes and prefixes that enough of the texts have, and that are not mostly whole texts (labels)."""
         out: list[Affix] = []
         if self._total < config.min_rows:
             return out
-        for side, counts in (("suffix", self._ends), ("prefix", self._starts)):
-            for text, count in _grow(counts, config.min_share * self._total):
+        scale = self._total / len(self._held)
+        for side, counts in (
+            ("suffix", Counter(h[1] for h in self._held)),
+            ("prefix", Counter(h[2] for h in self._held)),
+        ):
+            for text, count in _grow(counts, config.min_share * len(self._held)):
                 if len(text) >= config.min_chars and text.strip() and 2 * counts[text] <= count:
-                    out.append(Affix(side, text[::-1] if side == "suffix" else text, count, self._total))
+                    out.append(Affix(side, text[::-1] if side == "suffix" else text, round(scale * count), self._total))
         return out
+
+
+def _spread(n: int) -> int:
+    """Return a number of 32 bits that looks random, the same for the same ``n`` (Fibonacci hashing)."""
+    return (n * 0x9E3779B97F4A7C15 & 0xFFFFFFFFFFFFFFFF) >> 32
 
 
 def _grow(counts: Counter[str], enough: float) -> list[tuple[str, int]]:

@@ -4,8 +4,8 @@ import itertools
 import random
 from collections.abc import Sequence
 
+from ...config import DifficultyConfig
 from ...store import Store
-from ._config import DifficultyConfig
 
 PASS_RATES = """
     SELECT s.problem_id, avg(v.passed::INT) AS pass_rate, count(*) AS n

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from .._tokens import Array, hash_texts, in_batches, low_half
-from ._duplicates import normalize_rows, rank_rows
+from ._duplicates import Scores, normalize_rows, rank_rows
 
 DIMENSIONS = 256
 SKETCH = 1 << 16
@@ -155,7 +155,7 @@ class Selection:
     alike: dict[int, tuple[int, float]]
 
 
-def select_diverse(vectors: Array, scores: Sequence[float | None], n: int, distance: float) -> Selection:
+def select_diverse(vectors: Array, scores: Scores, n: int, distance: float) -> Selection:
     """Choose up to ``n`` rows, best score first, each at a cosine distance of at least ``distance`` to all chosen before.
 
     Fewer than ``n`` rows are chosen when no more are far enough apart.

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from .._tokens import Array, fold
-from ._minhash import Edges, MinHashIndex
+from ._minhash import Edges, GramSets, MinHashIndex
 
 
 @dataclass(frozen=True)
@@ -28,9 +28,22 @@ def exact_key(text: str) -> bytes:
     return hashlib.blake2b(" ".join(fold(text).split()).encode("utf-8", "surrogatepass"), digest_size=12).digest()
 
 
-def rank_rows(scores: Sequence[float | None], n_earlier: int = 0) -> Array:
+def short_key(text: str) -> int:
+    """Return the first 64 bits of :func:`exact_key`: among ``n`` different texts about ``n² / 2^65`` pairs share one."""
+    return int.from_bytes(exact_key(text)[:8], "little")
+
+
+Scores = Sequence[float | None] | Array
+"""One a row: None, or NaN in an array, is no score."""
+
+
+def rank_rows(scores: Scores, n_earlier: int = 0) -> Array:
     """Return the rank of each row, int64: earlier sets first, then the best score; rows without one come last."""
-    value = np.array([np.nan if s is None else float(s) for s in scores], np.float64)
+    value = (
+        scores.astype(np.float64)
+        if isinstance(scores, np.ndarray)
+        else np.array([np.nan if s is None else float(s) for s in scores], np.float64)
+    )
     value = np.where(np.isnan(value), -np.inf, value)
     if n_earlier:
         value[:n_earlier] = np.inf
@@ -40,48 +53,65 @@ def rank_rows(scores: Sequence[float | None], n_earlier: int = 0) -> Array:
     return rank
 
 
-def find_exact(texts: Iterable[str], scores: Sequence[float | None], *, n_earlier: int = 0) -> list[Duplicate]:
-    """Return the rows that equal a better one; the first ``n_earlier`` texts are of earlier sets and stay."""
-    keys: dict[bytes, int] = {}
-    group = np.fromiter((keys.setdefault(exact_key(t), i) for i, t in enumerate(texts)), np.int64)
+def find_exact(texts: Iterable[str], scores: Scores, *, n_earlier: int = 0) -> list[Duplicate]:
+    """Return the rows that equal a better one; the first ``n_earlier`` texts are of earlier sets and stay.
+
+    Memory: 8 bytes a row for its key, and some arrays of that size while they are compared.
+    """
+    keys = np.fromiter((short_key(t) for t in texts), np.uint64)
+    _, group = np.unique(keys, return_inverse=True)
     return keep_groups(group, rank_rows(scores, n_earlier), n_earlier)
 
 
 def keep_groups(group: Array, rank: Array, n_earlier: int = 0) -> list[Duplicate]:
     """Return, of each group of equal rows, all but the one of best rank; rows of earlier sets are never among them."""
-    best: dict[int, int] = {}
-    for row in np.argsort(rank, kind="stable").tolist():
-        best.setdefault(int(group[row]), row)
-    return [
-        Duplicate(row, best[int(g)], 1.0) for row, g in enumerate(group) if row >= n_earlier and best[int(g)] != row
-    ]
+    order = np.lexsort((rank, group))
+    first = np.ones(len(order), bool)
+    first[1:] = group[order[1:]] != group[order[:-1]]
+    best = order[first][np.cumsum(first) - 1] if len(order) else order
+    goes = ~first & (order >= n_earlier)
+    found = sorted(zip(order[goes].tolist(), best[goes].tolist(), strict=True))
+    return [Duplicate(row, kept, 1.0) for row, kept in found]
 
 
 def find_near(
     texts: Iterable[str],
-    scores: Sequence[float | None],
+    scores: Scores,
     threshold: float,
     *,
     words: int = 2,
     same_numbers: bool = False,
-    labels: Sequence[str | None] | None = None,
+    labels: Sequence[str | None] | Array | None = None,
+    parts: Iterable[str] | None = None,
     n_earlier: int = 0,
     seed: int = 0,
 ) -> list[Duplicate]:
     """Return the rows that are near duplicates of a better one, by :class:`MinHashIndex`.
 
-    ``labels``, one a row: rows whose labels differ are no duplicates, since a small change that turns the label teaches most.
+    ``parts``, one a row: a part of each text that has to be as similar too. Of two solutions of one long problem nearly all is
+    the problem: what tells them apart is the solution.
+
+    ``labels``, one a row, or their numbers in an array: rows whose labels differ are no duplicates, since a small change that turns the label teaches most.
     """
     with MinHashIndex(threshold, words=words, same_numbers=same_numbers, seed=seed) as index:
         index.add(texts)
         rank = rank_rows(scores, n_earlier)
         edges = index.find(rank, fixed=n_earlier)
+    if parts is not None and len(edges.left):
+        with GramSets(words) as grams:
+            grams.add(parts)
+            alike = grams.jaccard(edges.left, edges.right) >= threshold
+        edges = Edges(edges.left[alike], edges.right[alike], edges.jaccard[alike])
     if labels is not None:
-        codes: dict[str | None, int] = {}
-        coded = np.array([codes.setdefault(label, len(codes)) for label in labels], np.int64)
+        coded = labels if isinstance(labels, np.ndarray) else _encode(labels)
         same = coded[edges.left] == coded[edges.right]
         edges = Edges(edges.left[same], edges.right[same], edges.jaccard[same])
     return keep_greedily(edges, rank, n_earlier)
+
+
+def _encode(labels: Sequence[str | None]) -> Array:
+    codes: dict[str | None, int] = {}
+    return np.array([codes.setdefault(label, len(codes)) for label in labels], np.int64)
 
 
 def keep_greedily(edges: Edges, rank: Array, n_earlier: int = 0) -> list[Duplicate]:
@@ -105,7 +135,7 @@ Embed = Callable[[Sequence[str]], Array]
 
 
 def find_semantic(
-    vectors: Array, scores: Sequence[float | None], threshold: float, *, n_earlier: int = 0, block: int = 2048
+    vectors: Array, scores: Scores, threshold: float, *, n_earlier: int = 0, block: int = 2048
 ) -> list[Duplicate]:
     """Return the rows whose embedding has a cosine of at least ``threshold`` to a better row's.
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from ._config import LanguageConfig, LengthConfig, RepetitionConfig
+from ...config import LanguageConfig, LengthConfig, RepetitionConfig
 
 
 @dataclass(frozen=True)

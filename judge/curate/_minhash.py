@@ -161,6 +161,42 @@ class MinHashIndex(AbstractContextManager["MinHashIndex"]):
             yield Edges(left[found], right[found], jaccard[found])
 
 
+class GramSets(AbstractContextManager["GramSets"]):
+    """Sets of word n-grams alone, for the similarity of given pairs: 4 bytes a row, and a temporary file.
+
+    Args:
+        words: length of the n-grams, in words.
+    """
+
+    def __init__(self, words: int = 2) -> None:
+        self._words = words
+        self._file: IO[bytes] = tempfile.TemporaryFile(prefix="flywheel-grams-")  # noqa: SIM115
+        self._sizes: list[Array] = []
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._file.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def add(self, texts: Iterable[str]) -> None:
+        """Add rows; they are numbered in the order in which they come."""
+        for batch in in_batches(texts):
+            grams, sizes = _gram_sets(hash_texts(batch).words, self._words)
+            self._sizes.append(sizes.astype(np.int32))
+            (grams >> np.uint64(32)).astype(np.uint32).tofile(self._file)
+        self._file.flush()
+
+    def jaccard(self, left: Array, right: Array) -> Array:
+        """Return the Jaccard similarity of each pair of rows, float64; two rows without words are the same."""
+        sizes = np.concatenate(self._sizes).astype(np.int64) if self._sizes else np.zeros(0, np.int64)
+        empty = np.zeros((len(sizes), 1), np.uint64)
+        found = _Rows(self._file, sizes, empty, empty).jaccard(left, right)
+        return np.where(sizes[left] + sizes[right] == 0, 1.0, found)
+
+
 class _Rows:
     """What verification needs of the rows: their sets of n-grams, in a mapped file, and bitmaps of these."""
 
@@ -202,7 +238,7 @@ class _Rows:
         keyed = np.sort(grams | pair.astype(np.uint64) << np.uint64(32))
         same = keyed[1:] == keyed[:-1]
         common = np.bincount((keyed[1:][same] >> np.uint64(32)).astype(np.int64), minlength=n)
-        jaccard: Array = common / (self.sizes[left] + self.sizes[right] - common)
+        jaccard: Array = common / np.maximum(1, self.sizes[left] + self.sizes[right] - common)
         return jaccard
 
     def _gather(self, rows: Array) -> Array:

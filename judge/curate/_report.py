@@ -11,10 +11,10 @@ from typing import Any
 
 import numpy as np
 
+from ...config import AffixConfig, DuplicateConfig
 from ...errors import NotFoundError
 from ...store import Project, run_query
 from ._affixes import Affix, find_affixes
-from ._config import AffixConfig, DuplicateConfig
 from ._diversity import Diversity, cluster_topics, embed_lexically, measure_diversity, name_topics
 from ._duplicates import exact_key, find_exact, find_near
 from ._pii import count_kinds

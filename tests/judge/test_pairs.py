@@ -1,15 +1,21 @@
 import random
+from itertools import islice
 
-from flywheel.judge._pairs import Judged, pair_up
+from flywheel.config import PairKind
+from flywheel.judge._pairs import Judged, explain_none, find_alike, pair_up, rank_by_score
 
 
-def judged(text, passed, reason=None):
-    return Judged(f"s_{text}_{passed}", "p", text, passed, reason or ("correct" if passed else "wrong answer"))
+def judged(text, passed, reason=None, score=None):
+    return Judged(f"s_{text}_{passed}", "p", text, passed, reason or ("correct" if passed else "wrong answer"), score)
+
+
+def best(rows, most, seed=0):
+    return list(islice(pair_up(rows, random.Random(seed)), most))
 
 
 def test_pairs_are_correct_over_incorrect_and_distinct():
     rows = [judged("a", True), judged("b", True), judged("x", False), judged("y", False), judged("z", False)]
-    pairs = pair_up(rows, 2, random.Random(0))
+    pairs = best(rows, 2)
     assert len(pairs) == 2
     assert all(c.passed and not r.passed for c, r in pairs)
     assert len({c.completion for c, _ in pairs}) == len({r.completion for _, r in pairs}) == 2
@@ -17,15 +23,38 @@ def test_pairs_are_correct_over_incorrect_and_distinct():
 
 def test_equal_texts_count_once():
     rows = [judged("a", True), Judged("other", "p", "a", True, "correct"), judged("x", False)]
-    assert len(pair_up(rows, 5, random.Random(0))) == 1
+    assert len(best(rows, 5)) == 1
 
 
 def test_one_sided_problems_give_no_pair():
-    assert pair_up([judged("a", True)], 3, random.Random(0)) == []
-    assert pair_up([judged("a", False)], 3, random.Random(0)) == []
+    kind = PairKind(kind="correct/incorrect")
+    for passed, reason in ((True, "all correct"), (False, "none correct")):
+        assert best([judged("a", passed)], 3) == []
+        assert explain_none([judged("a", passed)], kind) == reason
 
 
 def test_a_wrong_answer_is_preferred_to_an_unfinished_one():
     rows = [judged("a", True), judged("t", False, "truncated"), judged("w", False)]
-    ((_, rejected),) = pair_up(rows, 1, random.Random(1))
+    ((_, rejected),) = best(rows, 1, seed=1)
     assert rejected.completion == "w"
+
+
+def test_scores_pair_by_the_largest_margin_first_and_use_no_text_twice_on_a_side():
+    rows = [judged(t, None, score=s) for t, s in (("a", 1.0), ("b", 0.7), ("c", 0.6), ("d", 0.1), ("e", None))]
+    pairs = [(c.completion, r.completion) for c, r in rank_by_score(rows, 0.2)]
+    assert pairs == [("a", "d")]
+    both = [(c.completion, r.completion) for c, r in rank_by_score([*rows, judged("f", None, score=0.2)], 0.2)]
+    assert both == [("a", "d"), ("b", "f")]
+    assert rank_by_score(rows, 0.95) == []
+    kind = PairKind(kind="higher/lower", judge="q", margin=0.95)
+    assert explain_none(rows, kind) == "no margin of 0.95"
+    assert explain_none(rows[:1], kind) == "one scored completion"
+
+
+def test_texts_that_differ_in_numbers_are_never_alike():
+    right = "Tom has 3 apples and buys 4 more , so he has 7 apples in all #### 7"
+    assert find_alike(right, right.replace("7", "8"), 0.9) is None
+    assert find_alike(right, right.replace("more ,", "more,").upper(), 0.9) == 1.0
+    assert find_alike(right, right.replace("buys", "gets"), 0.9) > 0.9
+    assert find_alike(right, "3 4 7 7 is what I think", 0.9) is None
+    assert find_alike(right, right, 0) is None

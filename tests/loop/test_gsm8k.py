@@ -90,9 +90,11 @@ def test_solutions_to_suite_items_never_reach_training(gsm8k):
     run_cli(folder, "import", str(data / "example_model_solutions.jsonl"), check=0)
     done = run_cli(folder, "train", "--method", "dpo", "--imported")
     assert done.returncode == 2
-    (row,) = sql(folder, "select * from funnel where step = 'dpo/snapshot'")
-    assert row["kept"] == 0
-    assert row["reason"] == f"contaminated: gsm8k/gate: {row['entered']}"
+    (row,) = sql(folder, "select * from funnel where step = 'dpo/curate'")
+    assert (row["kept"], row["dropped"]) == (0, row["entered"])
+    gone = sql(folder, "select reason, evidence from drops where step = 'dpo/curate'")
+    assert {d["reason"] for d in gone} <= {"contaminated: gsm8k/gate", "near duplicate", "exact duplicate"}
+    assert sum(d["reason"].startswith("contaminated") for d in gone) > 0.9 * row["entered"]
 
 
 def test_bad_lines_of_an_import_are_drops(gsm8k, tmp_path):

@@ -19,7 +19,14 @@ def test_the_run_ends_with_a_table_a_report_and_plots(finished_run):
     assert "heldout/gate" in out
     assert "baseline" in out
     report = (finished_run / "report.md").read_text()
-    for part in ("## Iterations", "## Funnel", "## All scores", "report/scores.png"):
+    for part in (
+        "## Iterations",
+        "## Funnel",
+        "exact duplicate: ",
+        "## Pairs and length",
+        "## All scores",
+        "report/scores.png",
+    ):
         assert part in report
     for name in ("scores.png", "scores.svg", "losses.png"):
         assert (finished_run / "report" / name).stat().st_size > 1000
@@ -35,7 +42,8 @@ def test_standard_error_is_plain_lines_when_nobody_watches(finished_run):
 def test_the_funnel_adds_up_and_names_every_reason(finished_run):
     steps = sql(finished_run, "select * from funnel order by iteration, step")
     assert {s["step"] for s in steps} == {
-        "problems", "solve", "solve/verify", "sft/snapshot", "on-policy", "on-policy/verify", "pair", "dpo/snapshot",
+        "problems", "solve", "solve/verify", "sft/curate", "sft/snapshot", "on-policy", "on-policy/verify", "pair", "pair/items",
+        "dpo/curate", "dpo/snapshot",
     }  # fmt: skip
     for step in steps:
         assert step["entered"] == step["kept"] + step["dropped"], step
@@ -47,9 +55,34 @@ def test_the_funnel_adds_up_and_names_every_reason(finished_run):
 def test_drop_reasons_is_the_funnels_breakdown(finished_run):
     broken_down = dict(rows(finished_run, "select step || iteration, sum(dropped) from drop_reasons group by 1"))
     for step in sql(
-        finished_run, "select step || iteration as step, dropped from funnel where step in ('pair', 'sft/snapshot')"
+        finished_run,
+        "select step || iteration as step, dropped from funnel where step in ('pair', 'pair/items', 'sft/curate', 'dpo/curate', 'sft/snapshot')",
     ):
         assert broken_down.get(step["step"], 0) == step["dropped"]
+
+
+def test_every_row_that_curation_takes_out_names_what_it_rests_on(finished_run):
+    gone = rows(
+        finished_run, "select reason, evidence, raw, input_id from drops where step in ('sft/curate', 'dpo/curate')"
+    )
+    assert gone
+    assert all(evidence and raw and row.startswith(("smp_", "pair_")) for _, evidence, raw, row in gone)
+    duplicates = rows(
+        finished_run,
+        """select count(*), count(s.sample_id) from drops d
+        left join samples s on s.sample_id = regexp_extract(d.evidence, 'smp_[a-z0-9]+') where d.reason = 'exact duplicate'
+        and d.evidence not like '%earlier%'""",
+    )
+    assert duplicates[0][0] == duplicates[0][1] > 0
+
+
+def test_each_pair_names_its_kind_judge_verdicts_and_margin(finished_run):
+    made = rows(
+        finished_run,
+        """select distinct p.kind, p.judge, p.margin, c.passed, r.passed from pairs p
+        join verdicts c on c.verdict_id = p.chosen_verdict_id join verdicts r on r.verdict_id = p.rejected_verdict_id""",
+    )
+    assert made == [("correct/incorrect", "math@2", 1.0, True, False)]
 
 
 def test_leaderboard_has_every_checkpoint_with_its_error_bar(finished_run):

@@ -5,7 +5,15 @@ import re
 
 import numpy as np
 import pytest
-from flywheel.judge.curate import MinHashIndex, choose_bands, find_exact, find_near, find_semantic
+from flywheel.judge.curate import (
+    CurateRow,
+    MinHashIndex,
+    choose_bands,
+    curate,
+    find_exact,
+    find_near,
+    find_semantic,
+)
 from flywheel.seed import generate
 
 A = "Anna has 31 plums. Carla gives Anna 12 plums. How many plums does Anna have now?"
@@ -107,3 +115,15 @@ def test_semantic_duplicates_by_vectors_from_outside():
     assert [(d.row, d.kept) for d in find_semantic(vectors, [None] * 5, 0.95)] == [(1, 0)]
     assert [(d.row, d.kept) for d in find_semantic(vectors, [0, 1, 0, 0, 0], 0.95, block=2)] == [(0, 1)]
     assert find_semantic(np.zeros((0, 2)), [], 0.9) == []
+
+
+def test_two_solutions_of_one_long_problem_are_no_duplicates_unless_they_are_alike_themselves():
+    problem = (
+        "Emma bakes 5 trays with 3 cookies each , and Maria has 28 cookies more than Emma in her big blue box . " * 2
+    )
+    one, other = (
+        "Emma has 5 * 3 = 15 . Maria has 15 + 28 = 43 . #### 43",
+        "First 5 times 3 gives 15 , plus 28 is 43 . #### 43",
+    )
+    rows = [CurateRow("a", problem, one), CurateRow("b", problem, other), CurateRow("c", problem, one + " indeed")]
+    assert curate(rows).kept == ["a", "b"]

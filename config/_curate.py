@@ -1,15 +1,13 @@
-"""What curation does to a set: frozen models, every key with its default. To be lifted into the recipe as ``curate:``."""
+"""What curation does to a set: the recipe's key ``curate``, every step with its default."""
 
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
+
+from ._strict import Strict
 
 
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
-
-
-class LengthConfig(_Strict):
+class LengthConfig(Strict):
     """Bounds of a completion's length, each end included."""
 
     min_chars: int = Field(1, ge=0)
@@ -22,7 +20,7 @@ class LengthConfig(_Strict):
     max_tokens: int = Field(0, ge=0)
 
 
-class LanguageConfig(_Strict):
+class LanguageConfig(Strict):
     """Languages that stay; only a sure guess of another one drops a row."""
 
     allowed: tuple[str, ...] = ()
@@ -32,7 +30,7 @@ class LanguageConfig(_Strict):
     """Texts with fewer letters stay: nobody can tell."""
 
 
-class RepetitionConfig(_Strict):
+class RepetitionConfig(Strict):
     """The repetition rules of Gopher (Rae et al., arXiv 2112.11446, table A1): the largest shares that stay."""
 
     enabled: bool = True
@@ -48,7 +46,7 @@ class RepetitionConfig(_Strict):
     """Share of characters in 3-grams that stood before, for those shorter texts (from 12 words on): a model in a loop."""
 
 
-class AffixConfig(_Strict):
+class AffixConfig(Strict):
     """Constant endings and beginnings of the completions of a set."""
 
     min_share: float = Field(0.5, gt=0, le=1)
@@ -59,7 +57,7 @@ class AffixConfig(_Strict):
     """Texts are never changed: who wants an affix off strips it when the rows are made."""
 
 
-class DuplicateConfig(_Strict):
+class DuplicateConfig(Strict):
     """Which rows are the same."""
 
     exact: bool = True
@@ -70,10 +68,12 @@ class DuplicateConfig(_Strict):
     """Rows whose numbers differ are no near duplicates: a word problem with other numbers is another problem."""
     semantic: float = Field(0.0, ge=0, le=1)
     """Cosine of embeddings; 0 = disabled."""
+    earlier: bool = True
+    """Rows like those that the model at hand was trained on in earlier iterations, or that are replayed, go too."""
 
 
-class SelectionConfig(_Strict):
-    """The n best and most diverse rows (DEITA, Liu et al., arXiv 2312.15685)."""
+class SelectionConfig(Strict):
+    """The n best and most diverse rows (DEITA, Liu et al., arXiv 2312.15685); in a run, of those for SFT."""
 
     n: int = Field(0, ge=0)
     """0 = all rows stay."""
@@ -81,7 +81,7 @@ class SelectionConfig(_Strict):
     """A row is left out when its cosine distance to a chosen one is smaller; DEITA's threshold is a cosine of 0.9."""
 
 
-class DifficultyConfig(_Strict):
+class DifficultyConfig(Strict):
     """Bounds of the share of draws that solved the problem; rows without a pass rate stay."""
 
     min_pass_rate: float = Field(0.0, ge=0, le=1)
@@ -92,7 +92,7 @@ class DifficultyConfig(_Strict):
     """Share of each stage that is drawn from all other stages."""
 
 
-class CurationConfig(_Strict):
+class CurationConfig(Strict):
     """All steps of curation, in the order in which they run; ``pii`` says whether rows with PII are dropped or flagged."""
 
     length: LengthConfig = LengthConfig()
@@ -109,5 +109,14 @@ class CurationConfig(_Strict):
     difficulty: DifficultyConfig = DifficultyConfig()
     duplicates: DuplicateConfig = DuplicateConfig()
     decontaminate: bool = True
+    """A run always decontaminates: there it may not be false."""
     selection: SelectionConfig = SelectionConfig()
     seed: int = Field(0, ge=0)
+
+    @classmethod
+    def off(cls) -> "CurationConfig":
+        """Return what ``curate: false`` stands for: no step but decontamination."""
+        return cls(
+            length=LengthConfig(min_chars=0), refusals=False, boilerplate=(), repetition=RepetitionConfig(enabled=False),
+            pii="off", conflicts=False, duplicates=DuplicateConfig(exact=False, near=0),
+        )  # fmt: skip

@@ -1,0 +1,135 @@
+"""What a recipe says of verdicts: the verifier of its problems, judges over its steps, and the pairs that come of both."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, ConfigDict, Field, model_validator
+
+from ._engine import EngineConfig
+from ._strict import Name, Strict, fault
+
+CODE = "verifier"
+"""Kind of a judge that is code."""
+
+VERDICT_KINDS = {
+    "correct/incorrect": ("correct", "incorrect"), "cited/uncited": ("cited", "uncited"), "safe/unsafe": ("safe", "unsafe"),
+    "higher/lower": ("higher", "lower"),
+}  # fmt: skip
+"""Kinds of pairs that are made from verdicts: what the chosen and the rejected completion are."""
+READY_KINDS = ("revised/original", "solved/failed branch", "imported")
+"""Kinds of pairs that come with their rows, from generators and imported sets."""
+PairKindName = Literal[
+    "correct/incorrect", "cited/uncited", "safe/unsafe", "higher/lower", "revised/original", "solved/failed branch", "imported"
+]  # fmt: skip
+
+
+class VerifierConfig(Strict):
+    """The code that judges completions of problems."""
+
+    name: str = Field("math", min_length=1)
+    """One of flywheel's own (``math``, ``choice``, ``code``, …), ``own.py`` beside the recipe, ``package.module:name``, or an
+    entry point; see docs/verifiers.md."""
+    options: dict[str, Any] = Field(default_factory=dict)
+    """The verifier's own."""
+
+
+class CalibrationConfig(Strict):
+    """People's labels, and how far a judge has to agree with them before it may label data."""
+
+    labels: str = Field(min_length=1)
+    """File with labelled rows (.jsonl, .json, .csv, .parquet, …), from the recipe's folder: what the judge is shown
+    (``question``, ``completion``, ``reference``; of a pair ``first``, ``second``), and ``label``."""
+    map: dict[str, str] = Field(default_factory=dict)
+    """Which column is what, where names differ: ``{label: human, completion: output}``. Several ``label`` columns by commas."""
+    kind: Literal["pairwise", "binary", "score"] | None = None
+    """What the labels are; default: pairwise for pairwise judges, else binary (pass, fail)."""
+    values: dict[str, str] = Field(default_factory=dict)
+    """What a label means, where it is no usual word: ``{"3": tie}``."""
+    minimum: dict[str, float] = Field(min_length=1)
+    """Least value by figure, in a calibration's words: ``{accuracy: 0.7}``, ``{"Cohen's kappa": 0.4}``."""
+    by: Literal["low", "value"] = "low"
+    """``low``: the lower end of the figure's interval must reach it; ``value``: the figure."""
+    n: int = Field(50, ge=1)
+    """Fewest labelled rows that a figure must rest on."""
+
+
+class JudgeConfig(Strict):
+    """A judge over the samples of steps; further keys are the judge's own, see docs/judges.md."""
+
+    model_config = ConfigDict(extra="allow", frozen=True, allow_inf_nan=False)
+
+    kind: str = "rubric"
+    """``rubric``, ``pairwise``, ``reference``, ``checklist``; ``verifier``: code, with ``verifier``, ``options`` and ``map``."""
+    name: Name
+    of: tuple[str, ...] = Field(min_length=1)
+    """Steps whose samples are judged: names of ``generate`` steps, or ``solve``."""
+    must_pass: bool = True
+    """Of ``solve``: a sample that the judge fails is not trained on. An abstention fails nothing."""
+    constitution: str | None = None
+    """Written principles as criteria: ``default`` (ours), or a text file beside the recipe."""
+    calibration: CalibrationConfig | None = None
+    """Refuses the judge where it does not agree enough with people."""
+    engine: EngineConfig | None = None
+    """Who judges; default: the recipe's engine."""
+    verifier: str | None = None
+    """Of kind ``verifier``: its name."""
+    options: dict[str, Any] = Field(default_factory=dict)
+    """Of kind ``verifier``: the verifier's own."""
+    map: dict[str, str] = Field(default_factory=dict)
+    """Of kind ``verifier``: what it reads, by the sample's columns: ``{expected: answer, sources: chunks}``."""
+
+    @model_validator(mode="after")
+    def _check_code(self) -> "JudgeConfig":
+        if (self.kind == CODE) != (self.verifier is not None):
+            raise fault(
+                "kind: verifier and verifier: NAME together", "one without the other", "add the other, or remove both"
+            )
+        if self.kind == CODE and (self.settings or self.constitution or self.calibration or self.engine):
+            named = [*self.settings, *(k for k in ("constitution", "calibration", "engine") if getattr(self, k))]
+            raise fault("of a verifier only of, options, map and must_pass", f"{named[0]!r}", f"remove {named[0]}")
+        return self
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """The judge's own keys, without kind and name."""
+        return dict(self.model_extra or {})
+
+
+class PairKind(Strict):
+    """One kind of pairs, and whose verdicts make it."""
+
+    kind: PairKindName
+    judge: str | None = None
+    """Whose verdicts: a judge's name, or ``recorded`` for those that came with imported sets. Default: the recipe's verifier
+    for correct/incorrect, ``citations`` for cited/uncited; the others of verdicts need one."""
+    margin: float = Field(0.2, ge=0, le=1)
+    """Least difference of scores (higher/lower). Recorded scores are taken as they are."""
+
+    @model_validator(mode="after")
+    def _needs_judge(self) -> "PairKind":
+        if self.kind in ("higher/lower", "safe/unsafe") and self.judge is None:
+            raise fault(
+                f"judge: whose verdicts make {self.kind}", "none", f"for example {{kind: {self.kind}, judge: quality}}"
+            )
+        return self
+
+
+def _by_name(given: Any) -> Any:
+    return {"kind": given} if isinstance(given, str) else given
+
+
+class PairConfig(Strict):
+    """How judged completions become preference pairs."""
+
+    per_problem: int = Field(2, ge=1)
+    """Most pairs of one prompt, of each kind."""
+    kinds: tuple[Annotated[PairKind, BeforeValidator(_by_name)], ...] = (PairKind(kind="correct/incorrect"),)
+    """``correct/incorrect``, ``cited/uncited``, ``safe/unsafe``, ``higher/lower`` are made from verdicts; ``revised/original``,
+    ``solved/failed branch`` (of generators) and ``imported`` are there already, and are filtered by the same rules."""
+    steps: tuple[str, ...] = ()
+    """Whose samples are paired; ``import``: those of imported sets. Default: fresh draws of the SFT checkpoint (``on-policy``) in a
+    run; for ``flywheel pairs`` all steps of ``generate``, and what was imported."""
+    near: float = Field(0.9, ge=0, le=1)
+    """Share of words in their order from which the two of a pair are near-identical and go, if they name the same numbers; 0 =
+    disabled."""
+    length_balanced: bool = False
+    """As many pairs with the longer one chosen as with the shorter: the others go, those first that differ most in length."""

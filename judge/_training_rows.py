@@ -1,0 +1,175 @@
+"""The rows that a training stage may read, from the store: accepted samples, pairs, and what was trained on before."""
+
+import json
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from ..store import Spooled, Store
+from ._tokens import Array
+from .curate import CurateRow
+
+
+class TrainingRow(NamedTuple):
+    """A row that may be trained on; messages are JSON, in TRL's shape.
+
+    Attributes:
+        row_id: id of the sample, or of the pair.
+        sample_id: of the completion, or of the chosen one.
+        prompt: messages.
+        completion: messages; the chosen one's.
+        rejected: messages; None for a sample.
+        text: of the completion.
+        rejected_text: of the rejected one.
+        label: the known answer.
+        score: mean of the judges' scores; of a pair, its margin.
+        pass_rate: share of the draws of its problem that passed.
+        failed_by: the judge that a sample did not pass, or None.
+        is_in_model: of an earlier iteration's row: whether the model at hand was trained on it.
+    """
+
+    row_id: str
+    sample_id: str
+    prompt: str
+    completion: str
+    rejected: str | None
+    text: str
+    rejected_text: str
+    label: str | None
+    score: float | None
+    pass_rate: float | None
+    failed_by: str | None
+    is_in_model: bool
+
+    @property
+    def prompt_text(self) -> str:
+        """The prompt as one text."""
+        return text_of_messages(self.prompt)
+
+    @property
+    def full_text(self) -> str:
+        """All texts of the row as one."""
+        return "\n".join(t for t in (self.prompt_text, self.text, self.rejected_text) if t)
+
+    @property
+    def texts(self) -> tuple[str, str, str]:
+        """Prompt, completion and rejected."""
+        return self.prompt_text, self.text, self.rejected_text
+
+    def as_trl(self) -> str:
+        """Return the row as a line of JSON with TRL's columns."""
+        names = ("completion",) if self.rejected is None else ("chosen", "rejected")
+        columns = [self.prompt, self.completion, *([] if self.rejected is None else [self.rejected])]
+        return json.dumps(
+            {n: json.loads(c) for n, c in zip(("prompt", *names), columns, strict=True)}, ensure_ascii=False
+        )
+
+    def as_curated(self) -> CurateRow:
+        """Return what curation looks at."""
+        return CurateRow(
+            self.row_id, self.prompt_text, self.text, self.label, self.score, self.pass_rate, self.rejected_text
+        )
+
+
+def text_of_messages(messages: str) -> str:
+    """Return the contents of messages (JSON) as one text."""
+    return "\n".join(str(m.get("content") or "") for m in json.loads(messages))
+
+
+def read_accepted(
+    store: Store, run_id: str, iteration: int, verifier: str, judges: Sequence[str], must: Sequence[str]
+) -> Spooled:
+    """Return the iteration's completions of problems that the verifier passed, by problem and draw.
+
+    Args:
+        verifier: what its verdicts are filed under.
+        judges: names of the judges of these samples: their scores count.
+        must: those of them that a sample has to pass.
+    """
+    return store.spool(_ACCEPTED, [run_id, iteration, verifier, list(judges), list(must)])
+
+
+def read_earlier(store: Store, run_id: str, iteration: int, stage: str, parent_id: str, verifier: str) -> Spooled:
+    """Return the rows of earlier iterations' snapshots of a stage, each once; whether the parent was trained on them."""
+    sql = _EARLIER.replace("{columns}", _SAMPLE_COLUMNS if stage == "sft" else _PAIR_COLUMNS)
+    return store.spool(
+        sql.replace("{rows}", _SAMPLES if stage == "sft" else _PAIRS), [run_id, iteration, stage, parent_id, verifier]
+    )
+
+
+def read_pairs(store: Store, run_id: str, iteration: int, verifier: str) -> Spooled:
+    """Return the pairs that the iteration's pairing chose, by id."""
+    return store.spool(_CHOSEN_PAIRS, [run_id, iteration, verifier])
+
+
+def rows_of(spooled: Spooled, places: Sequence[int] | Array | None = None) -> Any:
+    """Yield spooled rows as :class:`TrainingRow`, those of ``places`` in their order or all."""
+    return map(TrainingRow._make, spooled.rows() if places is None else spooled.take(places))
+
+
+def _spoken(sample: str) -> str:
+    """Return SQL for the messages of a completion; imported ones may be more than a text."""
+    return f"""CASE WHEN starts_with({sample}.parser, 'import-') AND ({sample}.fields -> '$.message') IS NOT NULL
+        THEN json_array({sample}.fields -> '$.message')
+        ELSE json_array(json_object('role', 'assistant', 'content', {sample}.completion)) END::VARCHAR"""
+
+
+_RATES = """
+    SELECT s.run_id, s.iteration, s.step, s.problem_id, avg(v.passed::INT)::DOUBLE AS pass_rate
+    FROM samples s JOIN verdicts v USING (sample_id)
+    WHERE s.run_id = {run} AND v.judge = {verifier} AND v.passed IS NOT NULL GROUP BY ALL"""
+_PROBLEMS = "SELECT DISTINCT ON (problem_id) problem_id, answer FROM problems"
+_SAMPLE_COLUMNS = f"""s.sample_id AS row_id, s.sample_id, coalesce(s.prompt, r.messages)::VARCHAR AS prompt,
+    {_spoken("s")} AS completion, NULL::VARCHAR AS rejected, s.completion AS text, '' AS rejected_text, nullif(p.answer, '') AS label"""
+_PAIR_COLUMNS = f"""x.pair_id AS row_id, s.sample_id, coalesce(s.prompt, r.messages)::VARCHAR AS prompt,
+    {_spoken("s")} AS completion, {_spoken("j")} AS rejected, s.completion AS text, j.completion AS rejected_text,
+    nullif(p.answer, '') AS label"""
+_SAMPLES = "JOIN samples s ON s.sample_id = x.sample_id"
+_PAIRS = "JOIN samples s ON s.sample_id = x.chosen_sample_id JOIN samples j ON j.sample_id = x.rejected_sample_id"
+
+_ACCEPTED = f"""
+    WITH judged AS (
+        SELECT sample_id, avg(score) AS score,
+               min(judge) FILTER (NOT passed AND split_part(judge, '@', 1) IN (SELECT unnest($5::VARCHAR[]))) AS failed_by
+        FROM verdicts WHERE split_part(judge, '@', 1) IN (SELECT unnest($4::VARCHAR[])) GROUP BY sample_id
+    ), rates AS ({_RATES.format(run="$1", verifier="$3")})
+    SELECT {_SAMPLE_COLUMNS}, g.score, t.pass_rate, g.failed_by, FALSE
+    FROM samples s JOIN requests r USING (request_id)
+    LEFT JOIN ({_PROBLEMS}) p ON p.problem_id = s.problem_id
+    LEFT JOIN judged g ON g.sample_id = s.sample_id
+    LEFT JOIN rates t ON t.iteration = s.iteration AND t.step = s.step AND t.problem_id = s.problem_id
+    WHERE s.run_id = $1 AND s.iteration = $2 AND s.step = 'solve'
+      AND EXISTS (SELECT 1 FROM verdicts v WHERE v.sample_id = s.sample_id AND v.passed AND v.judge = $3)
+    ORDER BY s.problem_id, s.draw
+"""
+
+_EARLIER = f"""
+    WITH RECURSIVE line AS (
+        SELECT parent_id, snapshot_id FROM checkpoints WHERE checkpoint_id = $4
+        UNION
+        SELECT c.parent_id, c.snapshot_id FROM checkpoints c JOIN line ON c.checkpoint_id = line.parent_id
+    ), rates AS ({_RATES.format(run="$1", verifier="$5")}),
+    frozen AS (
+        SELECT w.sample_id, w.pair_id, d.chosen_sample_id, d.rejected_sample_id,
+               bool_or(n.snapshot_id IN (SELECT snapshot_id FROM line WHERE snapshot_id IS NOT NULL)) AS is_in_model
+        FROM snapshots n JOIN snapshot_rows w USING (snapshot_id) LEFT JOIN pairs d ON d.pair_id = w.pair_id
+        WHERE n.run_id = $1 AND n.iteration < $2 AND n.stage = $3 GROUP BY ALL
+    )
+    SELECT {{columns}}, NULL::DOUBLE, t.pass_rate, NULL::VARCHAR, x.is_in_model
+    FROM frozen x {{rows}} JOIN requests r ON r.request_id = s.request_id
+    LEFT JOIN ({_PROBLEMS}) p ON p.problem_id = s.problem_id
+    LEFT JOIN rates t ON t.iteration = s.iteration AND t.step = s.step AND t.problem_id = s.problem_id
+    ORDER BY row_id
+"""
+
+_CHOSEN_PAIRS = f"""
+    WITH rates AS ({_RATES.format(run="$1", verifier="$3")})
+    SELECT {_PAIR_COLUMNS}, x.margin, t.pass_rate, NULL::VARCHAR, FALSE
+    FROM plans n JOIN (SELECT DISTINCT ON (pair_id) * FROM pairs) x ON x.pair_id = n.input_id {_PAIRS}
+    JOIN requests r ON r.request_id = s.request_id
+    LEFT JOIN ({_PROBLEMS}) p ON p.problem_id = s.problem_id
+    LEFT JOIN rates t ON t.iteration = s.iteration AND t.step = s.step AND t.problem_id = s.problem_id
+    WHERE n.run_id = $1 AND n.iteration = $2 AND n.step = 'pair/items'
+      AND NOT EXISTS (SELECT 1 FROM drops d WHERE d.run_id = n.run_id AND d.iteration = n.iteration AND d.step = n.step
+                      AND d.input_id = n.input_id)
+    ORDER BY row_id
+"""

@@ -1,0 +1,55 @@
+"""What freezes an iteration's snapshots, as the recipe has it."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from ..config import Recipe
+from ..errors import RecipeError
+from ..eval import Split
+from ..gen import SOLVE, Step
+from ..judge import Decontaminator, EvalText, Freezer, Grader, Rules
+from ..store import Store
+
+
+def make_rules(recipe: Recipe, grader: Grader) -> Rules:
+    """Return what chooses the rows of snapshots."""
+    judges = [j for j in recipe.judges if SOLVE in j.of and j.kind != "pairwise"]
+    return Rules(
+        recipe.curate, recipe.select, recipe.decontaminate, grader.judge, tuple(j.name for j in judges),
+        tuple(j.name for j in judges if j.must_pass),
+    )  # fmt: skip
+
+
+def make_decontaminator(recipe: Recipe, splits: Sequence[Split]) -> Decontaminator:
+    """Return what knows the items of every suite."""
+    items = (EvalText(s.suite.name, s.name, item, text) for s in splits for item, text in s.texts())
+    return Decontaminator(items, recipe.decontaminate)
+
+
+def make_freezer(
+    store: Store, recipe: Recipe, grader: Grader, decontaminator: Decontaminator, model: Path, scope: Step, *, seed: int
+) -> Freezer:
+    """Return what freezes the snapshots of an iteration; tokens are those of ``model``, a folder."""
+    counter = make_token_counter(recipe, model)
+    return Freezer(store, scope.run_id, scope.iteration, make_rules(recipe, grader), decontaminator, seed, counter)
+
+
+def make_token_counter(recipe: Recipe, model: Path) -> Callable[[str], int] | None:
+    """Return what counts tokens, where the recipe bounds a completion's.
+
+    Raises:
+        RecipeError: the model's folder has no ``tokenizer.json``.
+    """
+    length = recipe.curate.length
+    if not (length.min_tokens or length.max_tokens):
+        return None
+    file = model / "tokenizer.json"
+    if not file.is_file():
+        raise RecipeError(
+            "recipe, curate.length", expected=f"a tokenizer.json in {model}, to count tokens", received="none",
+            cure="bound words or characters instead: max_words, max_chars",
+        )  # fmt: skip
+    from tokenizers import Tokenizer
+
+    tokenizer = Tokenizer.from_file(str(file))
+    return lambda text: len(tokenizer.encode(text, add_special_tokens=False).ids)

@@ -1,0 +1,199 @@
+"""Snapshots from a store that is filled by hand: curation, replay, curriculum, and what their ids hold."""
+
+import json
+
+import pytest
+from flywheel.config import CurationConfig, DecontaminateConfig, PairConfig, SelectConfig
+from flywheel.judge import MATH_JUDGE, Decontaminator, EvalText, Freezer, Rules, Scope, make_pairs
+from flywheel.schema import ProblemRow, RequestRow, SampleRow, VerdictRow, utc_now
+from flywheel.seed import generate_distinct
+
+ITEM = (
+    "Zara paints 41 fences and then 7 more fences with Gus before the long winter begins. How many fences are painted?"
+)
+
+
+class Filled:
+    """A store with draws of problems: (iteration, step, problem number, completion, passed)."""
+
+    def __init__(self, store):
+        self.store = store
+        self.questions = [p.question for p in generate_distinct("loop", 11, {2: 1.0}, 30)]
+
+    def add(self, iteration, problem, *draws, step="solve"):
+        now, rows = utc_now(), []
+        question = self.questions[problem] if isinstance(problem, int) else problem
+        key = f"prb_{problem}"
+        if not self.store.query("SELECT 1 FROM problems WHERE problem_id = ?", [key]):
+            rows.append(ProblemRow(key, "p.jsonl", 0, question, str(problem), None))
+        for i, (text, passed) in enumerate(draws):
+            name = f"{iteration}_{step}_{problem}_{i}"
+            messages = json.dumps([{"role": "user", "content": question}])
+            rows += [
+                RequestRow(f"req_{name}", "run_a", iteration, step, key, None, "local", "m", None, messages, "{}", 1, "[]", 1, 1, 1, 0.0, now, now),
+                SampleRow(f"smp_{name}", f"req_{name}", i, "run_a", iteration, step, key, text, "stop", None, "local"),
+                VerdictRow(f"vrd_{name}", f"smp_{name}", MATH_JUDGE, passed, float(passed), "correct" if passed else "wrong answer", None),
+            ]  # fmt: skip
+        self.store.append(rows)
+        self.store.fold()
+
+    def freezer(self, iteration=1, curate=None, select=None, **rules):
+        decontaminate = DecontaminateConfig()
+        found = Rules(CurationConfig(**(curate or {})), select or SelectConfig(), decontaminate, MATH_JUDGE, **rules)
+        items = [EvalText("gsm", "gate", "1", ITEM)]
+        return Freezer(self.store, "run_a", iteration, found, Decontaminator(items, decontaminate), seed=3)
+
+    def train(self, iteration, snapshot, parent="ckpt_seed"):
+        """Say that a checkpoint was trained on a snapshot."""
+        name = f"ckpt_{iteration}"
+        row = {
+            "checkpoint_id": name, "run_id": "run_a", "iteration": iteration, "stage": "sft", "parent_id": parent,
+            "snapshot_id": snapshot.snapshot_id, "path": "x", "config": "{}", "metrics": "{}", "created_at": utc_now(),
+        }  # fmt: skip
+        self.store.insert("checkpoints", [row], key="checkpoint_id")
+        return name
+
+    def drops(self, step):
+        return dict(self.store.query("SELECT input_id, reason FROM drops WHERE step = ? ORDER BY 1", [step]))
+
+    def funnel(self):
+        rows = self.store.query(
+            "SELECT iteration, step, entered, kept, dropped FROM funnel WHERE step LIKE '%curate' OR step LIKE '%snapshot'"
+        )
+        assert all(entered == kept + dropped for _, _, entered, kept, dropped in rows), rows
+        return {(iteration, step): (entered, kept) for iteration, step, entered, kept, _ in rows}
+
+
+@pytest.fixture
+def filled(store):
+    return Filled(store)
+
+
+def lines(snapshot):
+    return [json.loads(line) for line in snapshot.path.read_text().splitlines()]
+
+
+def said(snapshot):
+    return [row["completion"][0]["content"] for row in lines(snapshot)]
+
+
+def test_curation_runs_before_the_snapshot_and_everything_that_goes_is_a_drop(filled):
+    filled.add(
+        1,
+        0,
+        ("2 + 3 = 5 #### 0", True),
+        ("2 + 3 = 5  #### 0", True),
+        ("It is 5 of them #### 0", True),
+        ("three plus two #### 0", True),
+        ("no", False),
+    )
+    filled.add(1, 1, ("I'm sorry, but I cannot help with that. #### 1", True))
+    filled.add(1, ITEM, ("41 + 7 = 48 #### 48", True))
+    made = filled.freezer().freeze_sft("ckpt_seed")
+    assert said(made) == ["2 + 3 = 5 #### 0", "It is 5 of them #### 0"]
+    assert filled.drops("sft/curate") == {
+        "smp_1_solve_0_1": "exact duplicate", "smp_1_solve_0_3": "more than select.per_problem", "smp_1_solve_1_0": "refusal",
+        f"smp_1_solve_{ITEM}_0": "contaminated: gsm/gate",
+    }  # fmt: skip
+    assert filled.funnel() == {(1, "sft/curate"): (6, 2), (1, "sft/snapshot"): (2, 2)}
+    evidence = dict(filled.store.query("SELECT input_id, evidence FROM drops WHERE step = 'sft/curate'"))
+    assert evidence["smp_1_solve_0_1"] == "exact: of smp_1_solve_0_0, similarity 1.00"
+    assert evidence[f"smp_1_solve_{ITEM}_0"].startswith("decontaminate: gsm/gate 1: ngram")
+    again = filled.freezer().freeze_sft("ckpt_seed")
+    assert (again, filled.funnel()[1, "sft/curate"]) == (made, (6, 2))
+
+
+def test_the_id_of_a_snapshot_holds_the_rules_that_made_it(filled):
+    filled.add(1, 0, ("2 + 3 = 5 #### 0", True))
+    plain = filled.freezer().freeze_sft("ckpt_seed")
+    other = filled.freezer(curate={"pii": "drop"}).freeze_sft("ckpt_seed")
+    assert plain.path.read_bytes() == other.path.read_bytes()
+    assert plain.snapshot_id != other.snapshot_id
+
+
+def test_off_keeps_everything_but_evaluation_items(filled):
+    filled.add(1, 0, ("Sure <|im_end|>", True), ("Sure <|im_end|>", True))
+    filled.add(1, ITEM, ("41 + 7 = 48 #### 48", True))
+    off = CurationConfig.off().model_dump()
+    made = filled.freezer(curate=off).freeze_sft("ckpt_seed")
+    assert said(made) == ["Sure <|im_end|>"] * 2
+    assert set(filled.drops("sft/curate").values()) == {"contaminated: gsm/gate"}
+
+
+def test_what_the_model_was_trained_on_goes_and_what_is_replayed_stays(filled):
+    for problem in range(4):
+        filled.add(1, problem, (f"Old answer of {problem} #### {problem}", True))
+    first = filled.freezer().freeze_sft("ckpt_seed")
+    trained = filled.train(1, first)
+    for problem in range(2, 6):
+        filled.add(2, problem, (f"Old answer of {problem} #### {problem}", True))
+    second = filled.freezer(2).freeze_sft(trained)
+    assert filled.drops("sft/curate") == {f"smp_2_solve_{i}_0": "exact duplicate" for i in (2, 3)}
+    assert sorted(said(second)) == sorted(f"Old answer of {i} #### {i}" for i in (0, 1, 2, 3, 4, 5)), (
+        "each once, replay and fresh"
+    )
+    none = filled.freezer(2, select=SelectConfig(replay=0)).freeze_sft("ckpt_other")
+    assert sorted(said(none)) == sorted(f"Old answer of {i} #### {i}" for i in (2, 3, 4, 5)), (
+        "another model never saw them"
+    )
+    kept = filled.freezer(2, {"duplicates": {"earlier": False}}, SelectConfig(replay=0)).freeze_sft(trained)
+    assert len(said(kept)) == 4
+    assert filled.funnel()[2, "sft/curate"] == (4, 4), "another rule takes the old drops back"
+
+
+def test_pass_rates_bound_and_order_the_rows_replay_included(filled):
+    rates = {0: 4, 1: 2, 2: 1, 3: 3}
+    for problem, right in rates.items():
+        draws = [(f"Way {i} of {problem} in words {'abcd'[i] * 3} #### {problem}", i < right) for i in range(4)]
+        filled.add(1, problem, *draws)
+    curate = {"difficulty": {"order": "easy_to_hard", "max_pass_rate": 0.9}}
+    made = filled.freezer(curate=curate, select=SelectConfig(per_problem=1)).freeze_sft("ckpt_seed")
+    assert [text.split(" of ")[1][0] for text in said(made)] == ["3", "1", "2"]
+    assert set(filled.drops("sft/curate").values()) == {"too easy", "more than select.per_problem"}
+
+
+def test_a_judge_of_solutions_keeps_out_what_it_fails_and_ranks_the_rest(filled):
+    for problem in range(3):
+        filled.add(1, problem, (f"Answer to {problem} in some words #### {problem}", True))
+    scores = [(0, False, 0.1), (1, True, 0.6), (2, None, None)]
+    filled.store.append(
+        [VerdictRow(f"vrd_q{i}", f"smp_1_solve_{i}_0", "quality@abc", p, s, "said", None) for i, p, s in scores]
+    )
+    filled.store.fold()
+    judged = {"judges": ("quality",), "must_pass": ("quality",)}
+    made = filled.freezer(curate={"selection": {"n": 1}}, **judged).freeze_sft("ckpt_seed")
+    assert said(made) == ["Answer to 1 in some words #### 1"]
+    reasons = filled.drops("sft/curate")
+    assert reasons["smp_1_solve_0_0"] == "failed by quality"
+    assert reasons["smp_1_solve_2_0"] == "beyond selection.n", "an abstention fails nothing, and ranks last"
+    assert filled.funnel()[1, "sft/curate"] == (3, 1)
+
+
+def test_pairs_are_curated_whole_and_balanced(filled):
+    for problem in range(6):
+        longer = " and more words than that one has" if problem < 4 else ""
+        shorter = " " + "or so, I think, not quite sure at all of it" if problem >= 4 else ""
+        filled.add(
+            1,
+            problem,
+            (f"Right {problem}{longer} #### {problem}", True),
+            (f"Wrong{shorter} #### {90 + problem}", False),
+            step="on-policy",
+        )
+    filled.add(1, 6, ("Both alike #### 6", True), ("both  alike: #### 6", False), step="on-policy")
+    filled.add(1, 7, ("Fine #### 7", True), step="on-policy")
+    scope = Scope("run_a", 1, ("on-policy",))
+    n = make_pairs(filled.store, scope, PairConfig(length_balanced=True), verifier=MATH_JUDGE, seed=1)
+    assert n == 4
+    assert sorted(filled.drops("pair/items").values()) == ["length balance", "length balance", "near-identical"]
+    assert sorted(filled.drops("pair").values()) == ["all correct", "near-identical"]
+    made = filled.freezer().freeze_dpo("ckpt_1")
+    assert [set(row) for row in lines(made)] == [{"prompt", "chosen", "rejected"}] * 4
+    assert filled.funnel()[1, "dpo/curate"] == (4, 4)
+    counted = filled.store.query("SELECT entered, kept, dropped FROM funnel WHERE step LIKE 'pair%' ORDER BY step")
+    assert counted == [(8, 6, 2), (7, 4, 3)]
+    (row,) = filled.store.query("SELECT pairs, longer, shorter FROM length_preference")
+    assert row == (4, 2, 2)
+    plain = make_pairs(filled.store, scope, PairConfig(), verifier=MATH_JUDGE, seed=1)
+    assert plain == 6
+    assert filled.store.query("SELECT count(*) FROM dpo") == [(6,)]
