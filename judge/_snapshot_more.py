@@ -81,11 +81,16 @@ def snapshot_kto(
 def snapshot_grpo(store: Store, run_id: str, iteration: int, *, decontaminator: Decontaminator) -> Snapshot:
     """Freeze the iteration's problems with their answers and further columns, for GRPO: the completions are drawn in training."""
     rows = [
-        TrainRow(sample_id, {**json.loads(fields or "{}"), "prompt": json.loads(messages), "answer": answer})
+        TrainRow(sample_id, _problem_columns(json.loads(fields or "{}"), json.loads(messages), answer))
         for sample_id, messages, answer, fields in store.query(_PROMPTS, [run_id, iteration])
     ]
     tried = [("problems tried", len(rows))]
     return _freeze(store, run_id, iteration, "grpo", "trl/prompt-answer", rows, tried, decontaminator)
+
+
+def _problem_columns(fields: dict[str, Any], messages: list[dict[str, Any]], answer: str) -> dict[str, Any]:
+    """Return what a reward reads of a problem, as the verifier of ``solve`` does: a reference that is no text is ``expected``."""
+    return {**fields, "prompt": messages, "answer": fields.get("expected", answer)}
 
 
 def snapshot_own(

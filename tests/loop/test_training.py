@@ -53,6 +53,38 @@ def test_kto_and_grpo_train_on_what_the_verifier_judged(tmp_path, monkeypatch):
     wheel.store.close()
 
 
+SHORT = """
+from flywheel.judge import Verdict, verifier
+
+@verifier("short", needs=("limit",))
+def short(case, options):
+    return Verdict(len(case.completion) <= case.fields["limit"], None, "length", str(len(case.completion)))
+"""
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_a_verifier_of_the_recipe_rewards_by_the_columns_of_the_problems(tmp_path, monkeypatch):
+    skip_the_process(monkeypatch)
+    folder = make_mini_project(tmp_path / "p")
+    problems = [json.loads(line) for line in (folder / "problems.jsonl").read_text().splitlines()]
+    write_rows(folder / "problems.jsonl", [{**row, "limit": 20} for row in problems])
+    (folder / "own.py").write_text(SHORT)
+    fast = {"max_steps": 1, "per_device_train_batch_size": 4, "num_generations": 4, "max_completion_length": 16}
+    format_ = {"question": "question", "answer": "answer"}
+    changes = {
+        "problems": {"source": "problems.jsonl", "format": format_},
+        "verifier": {"name": "own.py"},
+        "solve": {"draws": 1, "problems": 8, "max_tokens": 32},
+    }
+    wheel = open_wheel(folder, train={**MINI["train"], "grpo": fast}, **changes)
+    wheel.begin_iteration(1)
+    wheel.generate(1)
+    grpo = wheel.train_by(1, "grpo")
+    logged = wheel.store.query("SELECT entry FROM train_log WHERE checkpoint_id = ?", [grpo.checkpoint_id])
+    assert json.loads(logged[0][0])["rewards/short/mean"] is not None, "an abstention for want of a column"
+    wheel.store.close()
+
+
 @pytest.mark.filterwarnings("ignore")
 def test_a_classifier_is_measured_on_held_out_rows_before_and_after(tmp_path, monkeypatch):
     skip_the_process(monkeypatch)
