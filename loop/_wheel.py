@@ -333,6 +333,8 @@ class Wheel:
         """Return a checkpoint as it is scored through an engine of ``kind``; of ``openai`` the endpoint's model."""
         if kind == "openai":
             return endpoint_subject(self.checkpoints, self._engines)
+        if kind == "vllm":
+            find_vllm_python(self.recipe.engine.python, self.base)  # told before anything is loaded
         return find_subject(self.checkpoints, self._engines, name, kind)
 
     def compare(self, before: Subject, after: Subject, splits: Sequence[Split]) -> tuple[list[Comparison], Path]:

@@ -71,6 +71,8 @@ def test_what_an_endpoint_cannot_do_is_told(folder, endpoint, none):
         run_cli(folder, "eval", "--engine", "openai", env=served.env), "gives no log-likelihoods", "generative variant"
     )
     refused(run_cli(folder, "eval", "--engine", "openai", "--checkpoint", "first"), "--checkpoint")
+    gone = {"FLYWHEEL_VLLM_PYTHON": "/nowhere/python"}
+    refused(run_cli(folder, "eval", "--engine", "vllm", env=gone), "no program /nowhere/python", "FLYWHEEL_VLLM_PYTHON")
 
 
 def test_a_models_folder_and_a_suite_of_ones_own_need_no_recipe_entry(folder):
