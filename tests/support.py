@@ -31,7 +31,7 @@ MINI = {
     "problems": {"source": "problems.jsonl"},
     "engine": {"batch_size": 64},
     "solve": {"draws": 4, "problems": 40, "max_tokens": 64},
-    "on_policy": {"draws": 4, "problems": 24, "max_tokens": 64},
+    "on_policy": {"draws": 4, "problems": 24, "max_tokens": 64, "temperature": 1.4},  # hot: pairs in each iteration
     "train": {
         "sft": {"learning_rate": 5e-4, "num_train_epochs": 1, "per_device_train_batch_size": 16, "max_length": 256},
         "dpo": {"learning_rate": 1e-5, "num_train_epochs": 1, "per_device_train_batch_size": 16, "max_length": 256},
