@@ -158,8 +158,6 @@ class Flow:
         async for replies in self._engine.stream(self, ()):
             self._on_replies(replies)
             self._on_progress(self.progress)
-            if self._error is not None:
-                raise self._error
         await self._settle()
         if self._error is not None:
             raise self._error
@@ -502,5 +500,8 @@ class Flow:
         return Step(self._run_id, self._iteration, stage.name)
 
     def _fail(self, error: BaseException | None) -> None:
+        """End the run with ``error``, once what is in flight has been answered and is on record."""
+        if self._error is None and self._n_sent and not self._engine.is_batched:
+            log.warning("a fault ends the run; what is in flight is finished and kept first")
         self._error = self._error or error
         self._wake(0)

@@ -21,7 +21,7 @@ import orjson
 import pyarrow as pa
 from pyarrow import json as arrow_json
 
-from ..errors import RunInProgressError, StoreLockedError
+from ..errors import FlywheelError, RunInProgressError, StoreLockedError
 from ..schema import TABLE_OF, DropRow, JournaledRow, content_id, types_of
 from ._journal import JournalWriter, Rows, list_segments, read_frames
 from ._lease import DEFAULT_PATIENCE_S, keep_open, lease
@@ -32,6 +32,8 @@ from ._spooled import Spooled, map_rows, write_rows
 log = logging.getLogger(__name__)
 
 FOLD_INTERVAL_S = 2.0
+FAULT_PATIENCE_S = 3.0
+"""How long a command that ends by an error waits for the file, to fold what it journaled."""
 FOLD_BATCH_ROWS = 50_000
 FOLD_BATCH_BYTES = 2 << 20
 FEW_ROWS = 16
@@ -59,6 +61,7 @@ class Store:
         self._journal = JournalWriter(project.journal)
         self._folded_at = time.monotonic()
         self._folding = threading.Lock()
+        self._is_open = False
 
     def open(self) -> "Store":
         """Create or migrate the file, and fold in what an earlier process left in the journal.
@@ -76,6 +79,7 @@ class Store:
         if current < latest_version():
             with self.write() as connection:
                 migrate(connection, place)
+        self._is_open = True
         self.fold()
         return self
 
@@ -250,7 +254,7 @@ class Store:
 
     @contextmanager
     def run_lock(self, what: str) -> Iterator[None]:
-        """Own the project while the block runs.
+        """Own the project while the block runs; of a block that raises, what it journaled can be read all the same.
 
         Raises:
             RunInProgressError: another live process owns it.
@@ -270,7 +274,21 @@ class Store:
             stream.truncate(0)
             stream.write(f"{os.getpid()} ({what})")
             stream.flush()
-            yield
+            try:
+                yield
+            except BaseException:
+                self._fold_at_a_fault()
+                raise
+
+    def _fold_at_a_fault(self) -> None:
+        """Fold what is journaled if the file can be had soon; else, or when that fails too, the next command does it."""
+        if not self._is_open:
+            return
+        try:
+            self._journal.close()
+            self.fold(FAULT_PATIENCE_S)
+        except (FlywheelError, OSError, duckdb.Error) as error:
+            log.info("rows wait in the journal for the next command: %s", error)
 
 
 def fold_rows(connection: duckdb.DuckDBPyConnection, rows: Rows) -> None:

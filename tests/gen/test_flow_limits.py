@@ -3,8 +3,8 @@
 import json
 
 import pytest
-from support import run_cli, sql
-from support_flow import ONE, add_up, make_flow_project, write_recipe
+from support import refused, run_cli, sql
+from support_flow import ONE, OWN, add_up, make_flow_project, write_recipe
 
 
 def test_a_generators_bug_costs_the_item_and_says_so(tmp_path, endpoint, none):
@@ -140,3 +140,19 @@ def test_nothing_to_work_on_is_said_before_the_endpoint_is_asked(tmp_path):
 def test_a_condition_that_no_row_meets_is_said(tmp_path, endpoint, none):
     folder = make_flow_project(tmp_path / "p", n=2, steps=[{**ONE[0], "where": "source = 'b.txt'"}])
     assert "received: no row that does" in run_cli(folder, "generate", env=endpoint(none).env, check=2).stderr
+
+
+def test_a_fault_costs_nothing_that_was_asked_and_leaves_it_readable(tmp_path, endpoint, none):
+    folder = make_flow_project(tmp_path / "p", steps=ONE)
+    broken = OWN.replace(
+        "        if completion.text", "        if 'Passage 9 ' in item.text('text'):\n            raise RecipeError('own.py', "
+        "expected='a note', received='none', cure='mend it')\n        if completion.text", 1,
+    )  # fmt: skip
+    (folder / "own.py").write_text(f"from flywheel.errors import RecipeError\n{broken}")
+    server = endpoint(none, latency=0.1)
+    refused(run_cli(folder, "generate", env=server.env), "own.py", "what is in flight is finished and kept")
+    (kept,) = sql(folder, "select count(*) as n from requests")
+    assert kept["n"] == len(server.answered()) > 8, "those in flight when the fault came up too"
+    (folder / "own.py").write_text(OWN)
+    run_cli(folder, "generate", env=server.env, check=0)
+    assert len(server.answered()) == len(set(server.answered())) == 40
