@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
-from itertools import groupby
+from itertools import groupby, islice
 from pathlib import Path
 from typing import Any
 
@@ -197,13 +197,17 @@ def load_records(
         yield Selected(map(partial(_loaded, store.project.root), _units(connection, _RECORDS[what], units)), aside)
 
 
-def count_records(store: Store, what: str, where: str | None = None) -> int:
-    """Return how many records a selection has; 0 where the condition does not fit its columns."""
+def look_at_records(
+    store: Store, what: str, where: str | None, include: Collection[str], most: int
+) -> tuple[int, list[Loaded]]:
+    """Return how many records a selection has, and the first of them; none where the condition does not fit its columns."""
     try:
         with read_safely(store.project, "--where") as connection:
-            return _count(connection, what, _set_aside(connection, what, where, ())[0])
+            n = _count(connection, what, _set_aside(connection, what, where, include)[0])
+        with load_records(store, what, where, include) as selected:
+            return n, list(islice(selected.records, most))
     except QueryError:
-        return 0
+        return 0, []
 
 
 def _set_aside(connection: Any, what: str, where: str | None, include: Collection[str]) -> tuple[str, dict[str, int]]:

@@ -6,6 +6,7 @@ import json
 import re
 import shlex
 import threading
+from pathlib import Path
 
 import huggingface_hub
 import pyarrow.parquet as pq
@@ -361,6 +362,48 @@ def test_nothing_accepted_names_the_command_that_gives_rows(made, tmp_path):
 def test_nothing_left_by_the_condition_says_how_many_there_are_without_it(made, tmp_path):
     error = why_nothing(made, tmp_path, what="samples", where="step = 'revisedd'")
     assert "without --where there are 2" in error.cure
+
+
+def follow(store, cure):
+    """Give the command that a cure names; return how many rows it writes."""
+    words = shlex.split(cure[cure.index("flywheel export") :])[2:]
+    flags = [(words[i], words[i + 1]) for i in range(0, len(words), 2)]
+    one = dict(flags)
+    return export_rows(
+        store, one["--format"], Path(one["--output"]), what=one["--what"], where=one.get("--where"),
+        include=[v for k, v in flags if k == "--include"],
+        mapping=dict(v.split("=") for k, v in flags if k == "--map") or None,
+    ).rows  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("fmt", "options", "format_said"),
+    [
+        ("trl", {}, "trl-dpo"), ("alpaca", {}, "alpaca"), ("gsm8k", {}, "trl-dpo"), ("trl-kto", {}, "trl-dpo"),
+        ("columns", {"mapping": {"chosen": "good"}}, "columns"), ("columns", {}, "trl-dpo"),
+        ("trl-dpo", {"where": "completion = 'bad'"}, "trl-dpo"), ("gsm8k", {"what": "problems"}, "trl-dpo"),
+    ],
+)  # fmt: skip
+def test_where_there_are_only_pairs_the_command_that_is_named_writes_them(
+    store, tmp_path, monkeypatch, fmt, options, format_said
+):
+    write_jsonl(tmp_path / "in.jsonl", [{"prompt": f"p{i}", "chosen": "good", "rejected": "bad"} for i in range(2)])
+    import_set(store, inspect_file(tmp_path / "in.jsonl"))
+    cure = why_nothing(store, tmp_path, fmt, **options).cure
+    assert cure.startswith(f"2 imported rows are there: flywheel export --format {format_said} --what imported")
+    assert follow(store, cure) == 2
+
+
+def test_where_all_is_set_aside_the_command_that_is_named_lets_it_out(made, tmp_path):
+    made.append([DocumentRow("doc_3", "a.md", 3, "md", "A", None, "3", 0, 0, "{}")])
+    made.fold()
+    error = why_nothing(made, tmp_path)
+    assert "--include outdated" in error.cure
+    assert follow(made, error.cure) > 0
+
+
+def test_in_a_store_without_rows_the_cure_is_to_bring_some_in(store, tmp_path):
+    assert "flywheel import" in why_nothing(store, tmp_path).cure
 
 
 def test_only_set_aside_rows_name_the_flag(made, tmp_path):
