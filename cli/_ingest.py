@@ -91,6 +91,7 @@ def ingest_command(root: Path, /, paths: tuple[str, ...], fmt: str, **options: A
     finally:
         reporter.close()
     print_json(counts) if fmt == "json" else print_counts(counts)
+    _tell_skipped(counts)
     if counts.empty_pages:
         click.echo(
             f"warning: {count(counts.empty_pages, 'page')} without text ({counts.first_empty_pages}); "
@@ -110,6 +111,7 @@ def as_dict(counts: Ingested) -> dict[str, object]:
         },
         "chunks": {"new": counts.new_chunks, "kept": counts.chunks - counts.new_chunks},
         "pages_without_text": counts.empty_pages,
+        "skipped": [{"reason": r, "n": n, "first": counts.skipped.first[r]} for r, n in counts.skipped.n.most_common()],
         "drops": [{"reason": r, "n": n, "first": counts.first_drops[r]} for r, n in counts.drops.most_common()],
     }  # fmt: skip
 
@@ -134,6 +136,12 @@ def print_counts(counts: Ingested) -> None:
     if counts.drops:
         found = [[reason, n, counts.first_drops[reason]] for reason, n in counts.drops.most_common()]
         print_table(["dropped because", "n", "the first"], found)
+
+
+def _tell_skipped(counts: Ingested) -> None:
+    for reason, n in counts.skipped.n.most_common():
+        first = counts.skipped.first[reason]
+        click.echo(f"note: skipped {first}{f' and {n - 1} more' if n > 1 else ''}: {reason}", err=True)
 
 
 def _check_any(counts: Ingested) -> None:

@@ -25,6 +25,7 @@ from ...store import Store
 from ..convert import Refused
 from ..convert._hash import hash_file
 from ._fetch import fetch
+from ._own import OwnFiles, Skipped
 from ._rows import Known
 from ._settings import IngestSettings
 from ._walk import Found, check_arguments, find_inputs
@@ -53,6 +54,7 @@ class Ingested:
         first_drops: for each reason, the first source that was dropped for it.
         empty_pages: pages without text in new documents and versions that have others.
         first_empty_pages: the first document with such pages, and which they are.
+        skipped: the project's own files that were met; they are no inputs.
     """
 
     inputs: int = 0
@@ -66,6 +68,7 @@ class Ingested:
     first_drops: dict[str, str] = field(default_factory=dict)
     empty_pages: int = 0
     first_empty_pages: str = ""
+    skipped: Skipped = field(default_factory=Skipped)
 
     @property
     def done(self) -> int:
@@ -114,19 +117,26 @@ def ingest_documents(
     settings = settings or IngestSettings()
     _check_parser(settings)
     targets = check_arguments(arguments)
-    counts = Ingested(inputs=sum(1 for _ in find_inputs(targets, store.project)))
+    own, counts = OwnFiles(store), Ingested()
+    counts.inputs = sum(1 for _ in find_inputs(targets, store.project, own, counts.skipped))
     if not counts.inputs:
-        raise InputError(
-            " ".join(["ingest", *arguments]), expected="files", received="none that is not hidden or a cache",
-            cure="name a folder with documents, or the files themselves",
-        )  # fmt: skip
+        raise _nothing_to_read(arguments, counts.skipped)
     known = Known(store, settings.identity())
     with _Reader(store, settings, known) as reader:
-        for found, outcome, ahead in reader.read(find_inputs(targets, store.project)):
+        for found, outcome, ahead in reader.read(find_inputs(targets, store.project, own)):
             _record(store, known, found, outcome, ahead, counts, settings)
             on_progress(counts)
     store.fold()
     return counts
+
+
+def _nothing_to_read(arguments: Sequence[str], skipped: Skipped) -> InputError:
+    received, cure = "none that is not hidden or a cache", "name a folder with documents, or the files themselves"
+    if skipped.n:
+        own = "; ".join(f"{source} ({reason})" for reason, source in skipped.first.items())
+        received = f"none but files of the project's own: {own}"
+        cure = "name a folder with documents; to have one of these as a document, copy it under another name"
+    return InputError(" ".join(["ingest", *arguments]), expected="files", received=received, cure=cure)
 
 
 def _check_parser(settings: IngestSettings) -> None:

@@ -19,6 +19,7 @@ from ...store import Project
 from .._source import name_source
 from ..convert import Refused
 from ..convert._decode import decode
+from ._own import OwnFiles, Skipped
 
 CACHE_FOLDERS = frozenset({"__pycache__", "node_modules"})
 CACHE_MARKS = ("CACHEDIR.TAG", "pyvenv.cfg")
@@ -90,14 +91,25 @@ def is_url(text: str) -> bool:
     return text.lower().startswith(("http://", "https://"))
 
 
-def find_inputs(targets: Sequence[Target], project: Project) -> Iterator[Found]:
-    """Yield each input once. Memory grows by the names of the sources."""
+def find_inputs(
+    targets: Sequence[Target], project: Project, own: OwnFiles, skipped: Skipped | None = None
+) -> Iterator[Found]:
+    """Yield each input once, without the project's own files. Memory grows by the names of the sources.
+
+    Args:
+        skipped: takes the own files that were met.
+    """
     seen: set[str] = set()
     for target in targets:
         for found in _inputs(target, project):
-            if found.source not in seen:
-                seen.add(found.source)
+            if found.source in seen:
+                continue
+            seen.add(found.source)
+            reason = own.reason_of(found.source) if found.path is not None else None
+            if reason is None:
                 yield found
+            elif skipped is not None:
+                skipped.add(reason, found.source)
 
 
 def _inputs(target: Target, project: Project) -> Iterator[Found]:
@@ -130,7 +142,7 @@ def _walk(folder: Path, project: Project, above: frozenset[tuple[int, int]]) -> 
     if key in above or any(e.name in CACHE_MARKS for e in entries):
         return
     for entry in entries:
-        if _skipped(entry.name, project, folder):
+        if _is_hidden_or_cache(entry.name):
             continue
         if entry.is_dir():
             yield from _walk(folder / entry.name, project, above | {key})
@@ -138,9 +150,8 @@ def _walk(folder: Path, project: Project, above: frozenset[tuple[int, int]]) -> 
             yield _file(folder / entry.name, project)
 
 
-def _skipped(name: str, project: Project, folder: Path) -> bool:
-    own = name.startswith(project.store_path.name) and os.path.realpath(folder) == os.path.realpath(project.root)
-    return name.startswith(".") or name in CACHE_FOLDERS or name.endswith(COMPILED) or own
+def _is_hidden_or_cache(name: str) -> bool:
+    return name.startswith(".") or name in CACHE_FOLDERS or name.endswith(COMPILED)
 
 
 def _read_list(path: Path, project: Project) -> Iterator[Found]:

@@ -1,5 +1,6 @@
 """Which files an ingest takes, and which arguments and settings it refuses."""
 
+import json
 import os
 from pathlib import Path
 
@@ -7,7 +8,7 @@ import pytest
 from documents import WORDS
 from flywheel.errors import InputError, MissingExtraError, NotFoundError, RecipeError
 from flywheel.gen import IngestSettings, ingest_documents
-from support import HERE, run_cli
+from support import HERE, run_cli, sql
 from support_ingest import ONE, ingest, sections
 
 
@@ -35,6 +36,33 @@ def test_patterns_and_odd_names(store, folder, monkeypatch):
     monkeypatch.chdir(folder)
     assert ingest(store, "**/*.txt", "a[1].txt").new == 4
     assert ("docs/\\xff.txt",) in store.query("SELECT source FROM documents")
+
+
+def test_a_projects_own_files_are_skipped_with_their_reason(tmp_path):
+    run_cli(tmp_path, "init", "--recipe", "demo", check=0)
+    for name in ("docs/recipe.yaml", "prompts/note.yaml", "prompts/note.md", "notes.md", "own.py"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(f"{WORDS} {name}")
+    recipe = tmp_path / "recipe.yaml"
+    recipe.write_text(recipe.read_text() + "generate: [{step: own, generator: 'own.py:note', source: problems}]\n")
+    (tmp_path / "report.md").write_text("# Run demo\n" + WORDS)
+    (tmp_path / "data-card.md").write_text("# My own card\n" + WORDS)
+    (tmp_path / "set.jsonl").write_text('{"prompt": "a", "completion": "b"}\n')
+    run_cli(tmp_path, "import", str(tmp_path / "set.jsonl"), "--yes", check=0)
+    done = run_cli(tmp_path, "ingest", str(tmp_path), *map(str, tmp_path.iterdir()), "--format", "json", check=0)
+    assert [r["source"] for r in sql(tmp_path, "select source from documents order by 1")] == [
+        "data-card.md", "docs/recipe.yaml", "notes.md", "prompts/note.md",
+    ]  # fmt: skip
+    skipped = {s["reason"]: (s["n"], s["first"]) for s in json.loads(done.stdout)["skipped"]}
+    assert skipped.pop("the project's state")[0] >= 1
+    assert skipped == {
+        "the project's recipe": (1, "recipe.yaml"), "a template": (1, "prompts/note.yaml"),
+        "named by recipe.yaml": (4, "heldout_gate.jsonl"), "a report of flywheel's": (1, "report.md"),
+        "imported as a data set": (1, "set.jsonl"), "the project's store": (1, "flywheel.duckdb"),
+    }  # fmt: skip
+    assert "note: skipped heldout_gate.jsonl and 3 more: named by recipe.yaml" in done.stderr
+    done = run_cli(tmp_path, "ingest", str(recipe), check=2)
+    assert "recipe.yaml (the project's recipe)" in done.stderr and "under another name" in done.stderr
 
 
 @pytest.mark.parametrize(
