@@ -37,6 +37,9 @@ _RIVALS = {
 }  # fmt: skip
 """Encodings that statistics of bytes take for each other."""
 _ANY_WESTERN = ("cp1252", "iso8859_15", "cp850", "cp1250", "iso8859_2", "cp852")
+_LATIN = frozenset(codecs.lookup(name).name for name in (*_ANY_WESTERN, "cp1257", "cp1254", "iso8859_4", "iso8859_9"))
+MOST_BEYOND_ASCII = 0.5
+"""Share of characters beyond ASCII that no text in Latin letters has: a damaged one in an encoding of several bytes has."""
 _BESIDE_WORDS = frozenset("«»‹›“”„‚‘’…–—°²³¹ªº·©®™€£§´¿¡\xa0\xad")
 """Signs that may stand at one side of a word."""
 _INSIDE_WORDS = frozenset("’·–\xad")
@@ -126,10 +129,16 @@ def _decode_wide(data: bytes) -> tuple[str, str]:
 
 
 def _damaged_utf8(data: bytes) -> str | None:
-    """Return UTF-8 of which a few bytes are damaged, replaced by U+FFFD; None where it is another encoding."""
+    """Return UTF-8 of which a few bytes are damaged, replaced by U+FFFD; None where it is another encoding.
+
+    Raises:
+        Refused: more than a few are.
+    """
     text = data.decode("utf-8", "replace")
     damaged = text.count("\ufffd")
     sound = sum(1 for c in text if c > "\x7f") - damaged
+    if sound >= 5 and sound > damaged > MOST_DAMAGED * sound:
+        raise Refused(DAMAGED, f"text in utf-8 of which more than {MOST_DAMAGED:.0%} cannot be read")
     return text if sound >= 5 and damaged <= MOST_DAMAGED * sound else None
 
 
@@ -150,6 +159,8 @@ def _detect(data: bytes) -> tuple[str, str, float]:
     rivals = _RIVALS.get(name) or ((name,) if name and _try(data, name) is not None else _ANY_WESTERN)
     sample = data[:SAMPLE_BYTES]
     best = min(rivals, key=lambda encoding: _oddity(sample.decode(encoding, "replace")))
+    if codecs.lookup(best).name in _LATIN and _share_beyond_ascii(sample.decode(best, "replace")) > MOST_BEYOND_ASCII:
+        raise Refused(DAMAGED, f"text in no known encoding: as {best}, most of it is no words")
     return data.decode(best, "replace"), codecs.lookup(best).name, certainty
 
 
@@ -199,6 +210,11 @@ def _damaged_wide(data: bytes, encoding: str) -> str | None:
     text = data.decode(encoding, "replace").translate(_NO_CHARACTERS)
     damaged = text.count("\ufffd")
     return text if damaged <= max(1, MOST_DAMAGED * sum(1 for c in text if c > "\x7f")) else None
+
+
+def _share_beyond_ascii(text: str) -> float:
+    """Return the share of characters beyond ASCII, lines and blocks that tables are drawn with left out."""
+    return sum(1 for c in text if c > "\x7f" and not "\u2500" <= c <= "\u259f") / max(1, len(text))
 
 
 def _oddity(text: str) -> float:

@@ -199,6 +199,8 @@ def test_texts_are_kept_as_they_are(name):
     assert converted.text == text and converted.lines == "same"
 
 
+CHINESE = "这条河发源于山区，最后流入大海。河上有一座老桥。"
+KOREAN = "이 강은 산에서 시작하여 바다로 흘러간다. 오래된 다리가 있다"
 JAPANESE = "吾輩は猫である。名前はまだ無い。どこで生れたか頓と見当がつかぬ。"
 FRENCH = "Un café très noir, à côté de la rivière, où l’été dure « longtemps »."
 RUSSIAN = "Река берёт начало в холмах и впадает в море у порта, где стоит старый мост."
@@ -227,8 +229,7 @@ def test_encodings(text, encoding):
 @pytest.mark.parametrize(
     ("text", "encoding"),
     [
-        (JAPANESE, "cp932"), ("这条河发源于山区，最后流入大海。河上有一座老桥。", "gb18030"),
-        ("이 강은 산에서 시작하여 바다로 흘러간다. 오래된 다리가 있다", "cp949"), (JAPANESE, "iso2022_jp"),
+        (JAPANESE, "cp932"), (CHINESE, "gb18030"), (KOREAN, "cp949"), (JAPANESE, "iso2022_jp"),
     ],
 )  # fmt: skip
 def test_a_cut_or_damaged_byte_is_a_replacement_and_the_rest_stays_readable(text, encoding):
@@ -239,14 +240,38 @@ def test_a_cut_or_damaged_byte_is_a_replacement_and_the_rest_stays_readable(text
         assert text[:6] in convert_bytes(one, "a.txt").text
 
 
-def test_what_is_damaged_all_over_is_refused_not_misread():
-    data = JAPANESE.encode("cp932") * 4 + bytes(b for _ in range(60) for b in b"\xff\x41\xfe\x42")
-    said = None
-    try:
-        said = convert_bytes(data, "a.txt").text
-    except Refused as fault:
-        assert fault.reason == DAMAGED
-    assert said is None or "\ufffd" in said or JAPANESE in said
+NOISE = bytes(b for _ in range(60) for b in b"\xff\x41\xfe\x42")
+
+
+@pytest.mark.parametrize(
+    ("text", "encoding", "steps"),
+    [
+        (JAPANESE, "cp932", (20, 10, 5, 3, 0)), (CHINESE, "gb18030", (20, 10, 5, 3, 0)), (KOREAN, "cp949", (20, 10, 5, 3, 0)),
+        (JAPANESE, "euc_jp", (20, 10, 5, 3, 0)), (JAPANESE, "utf-8", (20, 10, 5)), (FRENCH, "utf-8", (20,)),
+    ],
+)  # fmt: skip
+def test_what_is_damaged_all_over_is_refused_not_misread(text, encoding, steps):
+    """One byte in so many is no part of any character; 0: half of the file is such bytes."""
+    for every in steps:
+        data = bytearray(text.encode(encoding) * 4)
+        data[2 :: every or len(data)] = b"\xff" * len(data[2 :: every or len(data)])
+        with pytest.raises(Refused) as refused:
+            convert_bytes(bytes(data) + (b"" if every else NOISE), "a.txt")
+        assert refused.value.reason == DAMAGED, every
+
+
+TABLE = "║ été ║ hiver ║\n╚═════╩═══════╝\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "encoding"),
+    [
+        ("Élève, où as-tu été cet été? À l'école, à côté du vieux château. ", "cp1252"), (f"Le tableau des étés:\n{TABLE * 20}", "cp850"),
+        ("Příliš žluťoučký kůň úpěl ďábelské ódy. ", "cp1250"), ("Žąsų būrys tyliai plaukė šaltu ežeru. ", "cp1257"),
+    ],
+)  # fmt: skip
+def test_many_accents_and_a_drawn_table_are_no_damage(text, encoding):
+    assert text in convert_bytes((text * 5).encode(encoding), "a.txt").text
 
 
 def test_the_encoding_and_its_certainty_are_on_record():
