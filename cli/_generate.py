@@ -3,6 +3,7 @@
 import signal
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -13,6 +14,8 @@ from ._tables import order_funnel, print_table
 
 KINDS = ("failed", "truncated")
 SHOWN_PROMPTS = 2
+SHOWN_URL = 80
+"""Characters of an image's address, which may hold the image itself."""
 
 
 @click.command("generate")
@@ -78,9 +81,21 @@ def _print_estimates(wheel: Wheel, iteration: int) -> None:
         for request in estimate.prompts[:SHOWN_PROMPTS]:
             click.secho(f"── {estimate.step}: {request.input_id}", bold=True)
             for message in request.messages:
-                click.echo(f"[{message['role']}]\n{message['content']}\n")
+                click.echo(f"[{message['role']}]\n{_show(message['content'])}\n")
     columns = ["step", "inputs", "requests", "prompt tokens", "completion tokens", "US$", "time", "based on"]
     print_table(columns, [*_rows(estimates), _total(estimates)])
+
+
+def _show(content: Any) -> str:
+    """Return a message's content as text; images by the names that stand for them."""
+    if not isinstance(content, list):
+        return str(content)
+    urls = [str((part.get("image_url") or {}).get("url", "")) if "image_url" in part else None for part in content]
+    shown = [
+        part.get("text", part) if url is None else f"[image {url[:SHOWN_URL]}]"
+        for part, url in zip(content, urls, strict=True)
+    ]
+    return "\n".join(map(str, shown))
 
 
 def _rows(estimates: Sequence[Estimate]) -> list[list[object]]:

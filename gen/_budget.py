@@ -1,6 +1,7 @@
 """What a run may spend, and has spent."""
 
 from dataclasses import dataclass
+from typing import Any
 
 from ..config import BudgetConfig, PricesConfig
 from ..llm import Reply, Request
@@ -10,9 +11,25 @@ CHARS_PER_TOKEN = 4.0
 """Of a prompt whose tokens nobody has counted."""
 
 
+IMAGE_TOKENS = 1000.0
+"""Of an image: models differ by far, from 85 for a thumbnail to some 2,500 for a scanned page."""
+
+
 def guess_tokens(request: Request) -> float:
-    """Return about how many tokens a prompt has."""
-    return sum(len(str(m.get("content"))) for m in request.messages) / CHARS_PER_TOKEN
+    """Return about how many tokens a prompt has: its text by its length, an image by a round figure whatever its size."""
+    return sum(_guess(m.get("content")) for m in request.messages)
+
+
+def _guess(content: Any) -> float:
+    if not isinstance(content, list):
+        return len(str(content)) / CHARS_PER_TOKEN if content is not None else 0.0
+    texts = [str(part.get("text", "") if isinstance(part, dict) else part) for part in content if not is_image(part)]
+    return sum(map(len, texts)) / CHARS_PER_TOKEN + IMAGE_TOKENS * (len(content) - len(texts))
+
+
+def is_image(part: Any) -> bool:
+    """Say whether a part of a message's content is an image."""
+    return isinstance(part, dict) and str(part.get("type")).startswith("image")
 
 
 @dataclass

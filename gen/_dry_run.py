@@ -1,6 +1,6 @@
 """What a job would ask and cost, without asking: the first prompts of each step, and an estimate from a sample.
 
-Tokens of prompts are estimated at ``CHARS_PER_TOKEN``; requests and rows per input, completions and seconds are those of this
+Tokens of prompts are estimated at ``CHARS_PER_TOKEN``, and ``IMAGE_TOKENS`` for each image; requests and rows per input, completions and seconds are those of this
 step's requests that are on record. Before there are any they are the most that the generator says, repairs left out, with the
 step's ``max_tokens``; for a generator that does not say, one request and one row. The estimate says which.
 """

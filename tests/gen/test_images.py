@@ -2,6 +2,7 @@
 
 import base64
 import json
+import re
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -92,6 +93,18 @@ def test_an_export_is_whole(asked, tmp_path):
     out = tmp_path / "rows.jsonl"
     run_cli(folder, "export", "--format", "openai", "--what", "samples", "--output", str(out), check=0)
     assert base64.b64encode(image).decode() in out.read_text()
+
+
+def test_a_dry_run_names_the_image_and_counts_it_by_a_round_figure(tmp_path):
+    make_image(tmp_path / "sign.png")
+    recipe = {**RECIPE, "prices": {"prompt": 1.0}}
+    (tmp_path / "recipe.yaml").write_text(yaml.safe_dump(recipe))
+    run_cli(tmp_path, "ingest", str(tmp_path / "sign.png"), check=0)
+    said = run_cli(tmp_path, "generate", "--dry-run", env={"COLUMNS": "200"}, check=0).stdout
+    assert "[image .flywheel/media/" in said and "image_url" not in said
+    text = said.partition("── questions")[2].partition("┏")[0]
+    (tokens,) = re.findall(r"│ total +│ +│ +[\d,]+ │ +([\d,]+) │", said)
+    assert 1000 < int(tokens.replace(",", "")) <= 1000 + len(text) / 4
 
 
 def test_only_stored_images_are_read(tmp_path):
