@@ -52,8 +52,21 @@ def print_iterations(summary: Summary) -> None:
     print_table(ITERATION_COLUMNS, cells, title)
 
 
+_PARTS = ("", "items", "verify")
+"""What a step of the recipe has lines for in the funnel: its inputs, what came of them, what a judge said of that."""
+
+
 def order_funnel(funnel: Sequence[Mapping[str, Any]], steps: Sequence[str]) -> list[Mapping[str, Any]]:
-    """Return the rows of a funnel with the recipe's steps in its order, each followed by its single items."""
-    order = [name for step in steps for name in (step, f"{step}/items")]
-    place = {name: i for i, name in enumerate(order)}
-    return sorted(funnel, key=lambda f: (f["iteration"], place.get(f["step"], len(order))))
+    """Return the rows of a funnel with the recipe's steps in its order, each followed by its single items and verdicts."""
+    place = {name: i for i, name in enumerate(steps)}
+
+    def key(row: Mapping[str, Any]) -> tuple[int, int, int]:
+        name, _, part = str(row["step"]).partition("/")
+        known = place.get(name)
+        return (
+            (row["iteration"], len(steps), 0)
+            if known is None
+            else (row["iteration"], known, _PARTS.index(part) if part in _PARTS else len(_PARTS))
+        )
+
+    return sorted(funnel, key=key)

@@ -3,6 +3,7 @@
 import json
 
 import pytest
+from flywheel.cli._tables import order_funnel
 from support import refused, run_cli, sql
 from support_flow import ONE, OWN, add_up, make_flow_project, write_recipe
 
@@ -156,3 +157,57 @@ def test_a_fault_costs_nothing_that_was_asked_and_leaves_it_readable(tmp_path, e
     (folder / "own.py").write_text(OWN)
     run_cli(folder, "generate", env=server.env, check=0)
     assert len(server.answered()) == len(set(server.answered())) == 40
+
+
+@pytest.mark.parametrize(
+    ("budget", "said"),
+    [
+        ({"requests": 5}, "budget.requests = 5"),
+        ({"tokens": 300}, "budget.tokens = 300"),
+        ({"usd": 0.002}, "budget.usd = 0.002"),
+    ],
+)
+def test_a_budget_that_stops_ends_with_1_until_it_is_raised(tmp_path, endpoint, none, budget, said):
+    prices = {"prompt": 1.0, "completion": 10.0}
+    folder = make_flow_project(tmp_path / "p", n=12, steps=ONE, engine={"concurrency": 2}, budget=budget, prices=prices)
+    server = endpoint(none)
+    done = run_cli(folder, "generate", env=server.env, check=1)
+    assert (
+        f"Stopped early: {said} is spent. Raise it in the recipe; then the same command goes on from here."
+        in done.stdout
+    )
+    assert "notes" in done.stdout and "error:" not in done.stderr, "the funnel so far, and no fault"
+    asked = len(server.answered())
+    assert 0 < asked < 12
+    assert f"{said} is spent" in run_cli(folder, "generate", env=server.env, check=1).stdout
+    assert len(server.answered()) == asked, "what is spent stays spent"
+    write_recipe(folder, ONE, prices=prices)
+    assert "Stopped" not in run_cli(folder, "generate", env=server.env, check=0).stdout
+    assert len(server.answered()) == 12
+
+
+def shown_steps(done):
+    return [line.split("│")[2].strip() for line in done.stdout.splitlines() if line.startswith("│")]
+
+
+def test_the_closing_funnel_is_in_the_recipes_order(tmp_path, endpoint, none):
+    steps = [
+        {"step": "zebra", "generator": "own.py:note"},
+        {"step": "moth", "generator": "own.py:polish", "source": "zebra"},
+        {"step": "ant", "generator": "own.py:twice"},
+        {"step": "yak", "generator": "own.py:polish", "source": "ant"},
+    ]
+    folder = make_flow_project(tmp_path / "p", n=3, steps=steps)
+    server = endpoint(none)
+    order = [line for step in ("zebra", "moth", "ant", "yak") for line in (step, f"{step}/items")]
+    assert shown_steps(run_cli(folder, "generate", env=server.env, check=0)) == order
+    write_recipe(folder, [steps[2], steps[3], steps[0], steps[1]])
+    assert shown_steps(run_cli(folder, "generate", env=server.env, check=0)) == [*order[4:], *order[:4]]
+    assert [s for s in shown_steps(run_cli(folder, "status", check=0)) if s in order] == [*order[4:], *order[:4]]
+
+
+def test_a_funnel_puts_verdicts_behind_their_step_and_other_steps_last():
+    names = ["ant", "ant/items", "ant/verify", "moth", "problems", "solve", "solve/verify", "zebra", "zebra/items"]
+    rows = [{"iteration": i, "step": name} for i in (1, 2) for name in names]
+    ordered = ["zebra", "zebra/items", "ant", "ant/items", "ant/verify", "moth", "problems", "solve", "solve/verify"]
+    assert [r["step"] for r in order_funnel(rows, ["zebra", "ant"])] == ordered * 2
