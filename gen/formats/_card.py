@@ -3,24 +3,18 @@
 Names and figures only: no path of this machine, no recipe, no endpoint.
 """
 
-import json
 import re
-from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from ...schema import PROJECT_RUN
 from ...store import Store
-from .._plan import ON_POLICY, SOLVE
-from ._exported import ORIGIN, Exported
+from ._exported import Exported
+from ._load import ASIDE
+from ._provenance import Provenance, Table, group_by_licence, trace_rows
 from ._record import DPO, KIND_NAMES, KTO, PROBLEM, PROMPT, SCORED, SFT
-from ._rows import ENGINE, STEP
-
-PROBLEMS_ENGINE = "problems"
-"""What stands for the engine of rows that are problems."""
 
 COLUMNS = {
     SFT: "`prompt` and `completion`, lists of messages (TRL); `tools` as JSON where there are any",
@@ -36,16 +30,18 @@ SPDX = re.compile(r"^[A-Za-z0-9.\-+]+$")
 
 def write_card(store: Store, folder: Path, exported: Exported) -> None:
     """Write ``folder/README.md`` for the Parquet files in ``folder/data``."""
-    sources = _sources(store, exported)
+    found = trace_rows(store, exported)
+    sources = _sources(found)
     sections = [
         _head(exported, sources),
         _intro(exported),
         _table("Sources", ("source", "kind", "licence", "rows"), sources),
-        _table("Models", ("model", "engine", "rows"), _models(store, exported)),
-        _table("Templates", ("template", "id", "rows"), _templates(store, exported)),
-        _table("How the rows were made", ("step", "entered", "kept", "dropped"), _funnel(store, exported)),
-        _decontamination(store),
-        _table("Scores of models trained in this project", SCORE_COLUMNS, _scores(store, exported)),
+        _table("Models", ("step", "model", "engine", "rows"), _models(found)),
+        _table("Templates", ("step", "template", "id", "rows"), found.templates),
+        _table("How the rows were made", ("step", "entered", "kept", "dropped"), found.funnel),
+        _table("Verdicts on the rows", ("judge", "passed", "failed", "abstained", "mean score"), _verdicts(found)),
+        _decontamination(exported, found),
+        _table("Scores of models trained in this project", SCORE_COLUMNS, _scores(store, found)),
         _left_out(exported),
     ]
     (folder / "README.md").write_text("\n".join(s for s in sections if s), encoding="utf-8")
@@ -53,7 +49,7 @@ def write_card(store: Store, folder: Path, exported: Exported) -> None:
 
 def _head(exported: Exported, sources: Sequence[Sequence[Any]]) -> str:
     licences = sorted({str(s[2]) for s in sources if s[2]})
-    known = all(s[2] for s in sources)
+    known = bool(sources) and all(s[2] for s in sources)
     licence = licences[0].lower() if len(licences) == 1 and known and SPDX.match(licences[0]) else "other"
     size = next((name for most, name in SIZES if exported.rows < most), "n>10M")
     front: dict[str, Any] = {"license": licence}
@@ -75,108 +71,65 @@ def _intro(exported: Exported) -> str:
     )
 
 
-def _sources(store: Store, exported: Exported) -> list[tuple[Any, ...]]:
-    """Return (source, kind, licence, rows): imported sets and problem sets with their rows here, then the documents."""
-    licence_of = dict(store.query("SELECT name, arg_max(licence, imported_at) FROM datasets GROUP BY name"))
-    counted = Counter[tuple[str, str]]()
-    for origin, n in exported.origins.items():
-        at = dict(zip(ORIGIN, origin, strict=True))
-        if at["engine"] == ENGINE and at["run_id"] in (PROJECT_RUN, ""):
-            counted[at["model"], "imported set"] += n
-        elif at["engine"] == PROBLEMS_ENGINE:
-            counted[at["model"], "problem set"] += n
-        elif at["problem_source"]:
-            counted[at["problem_source"], "problems that were answered"] += n
-    found = [(_file_name(name), kind, licence_of.get(name), n) for (name, kind), n in counted.most_common()]
-    rest = exported.rows - counted.total()
-    return found + (_documents(store, rest) if rest else [])
+def _sources(found: Provenance) -> Table:
+    """Return (source, kind, licence, rows): sets and problems by name, documents too unless they are many."""
+    named = [source for source in found.sources if source[1] != "document"]
+    documents = [source for source in found.sources if source[1] == "document"]
+    if len(documents) > MOST_DOCUMENTS:
+        documents = group_by_licence(documents)
+    return [(_file_name(name), kind, licence or None, n) for name, kind, licence, n in (*named, *documents)]
 
 
-def _documents(store: Store, rows: int) -> list[tuple[Any, ...]]:
-    """Return the documents in use by licence; where their licences differ, the rows are those of all."""
-    found = store.query(
-        """
-        SELECT count(*)::VARCHAR || ' documents', 'ingested', licence FROM
-            (SELECT source, arg_max(licence, version) AS licence FROM documents GROUP BY source)
-        GROUP BY licence ORDER BY count(*) DESC
-        """
-    )
-    return [(*one, rows if i == 0 else "(with the line above)") for i, one in enumerate(found)]
+def _models(found: Provenance) -> Table:
+    return [(step, _model_name(model), engine, n) for step, model, engine, n in found.models]
 
 
-def _models(store: Store, exported: Exported) -> list[tuple[Any, ...]]:
-    counted = Counter[tuple[str, str]]()
-    for (engine, model, *_), n in exported.origins.items():
-        if engine not in (ENGINE, PROBLEMS_ENGINE):
-            counted[_model_name(model), engine] += n
-    return [(model, engine, n) for (model, engine), n in counted.most_common()]
+def _verdicts(found: Provenance) -> Table:
+    return [
+        (_judge_name(judge), *counts, "" if score is None else f"{score:.4f}")
+        for judge, *counts, score in found.verdicts
+    ]
 
 
-def _templates(store: Store, exported: Exported) -> list[tuple[Any, ...]]:
-    names = dict(store.query("SELECT template_id, name FROM templates"))
-    counted = Counter[str]()
-    for (_, _, _, template, *_), n in exported.origins.items():
-        counted[template] += n if template else 0
-    return [(names.get(t, "?"), t, n) for t, n in counted.most_common() if n]
+def _decontamination(exported: Exported, found: Provenance) -> str:
+    """Say which rows were compared with evaluation items, and which never were: only training sets are, when they are made."""
+    others = exported.rows - found.n_compared - found.n_contaminated
+    suites = f" ({', '.join(found.suites)})" if found.suites else ""
+    lines = [f"* Rows compared with the evaluation items of this project's suites{suites}: {found.n_compared:,}."]
+    if not found.n_compared and not found.n_contaminated:
+        lines = ["Not done: none of the rows was compared with evaluation items."]
+    elif others > 0:
+        lines.append(f"* Rows not compared, since no training set of this project holds them: {others:,}.")
+    if removed := exported.aside.get(CONTAMINATED):
+        lines.append(f"* Left out, since they hold an evaluation item: {removed:,}.")
+    if found.n_contaminated:
+        lines.append(f"* **Rows that hold an evaluation item: {found.n_contaminated:,}.**")
+    return "## Decontamination\n\n" + "\n".join(lines) + "\n"
 
 
-def _funnel(store: Store, exported: Exported) -> list[tuple[Any, ...]]:
-    """Return the funnel of the steps that the rows went through, in their order, and of no others."""
-    steps: dict[tuple[str, str], None] = {}
-    for origin in exported.origins:
-        at = dict(zip(ORIGIN, origin, strict=True))
-        if at["run_id"]:
-            steps |= dict.fromkeys(_way_of(store, at["run_id"], at["step"]))
-    if exported.kinds.keys() == {DPO}:
-        steps |= {(run_id, "pair"): None for run_id, _ in list(steps)}
-    found: list[tuple[Any, ...]] = []
-    for run_id, step in sorted(steps, key=lambda s: s[0] != PROJECT_RUN):
-        found += store.query(
-            """
-            SELECT step, sum(entered)::BIGINT, sum(kept)::BIGINT, sum(dropped)::BIGINT FROM funnel
-            WHERE run_id = $1 AND (step = $2 OR step IN ($2 || '/items', $2 || '/verify')) GROUP BY 1 ORDER BY 1
-            """,
-            [run_id, step],
-        )
-    return found
-
-
-def _way_of(store: Store, run_id: str, step: str) -> list[tuple[str, str]]:
-    """Return the steps that lead to a step and itself, the first one first, each with its run."""
-    recipe = store.query("SELECT recipe FROM runs WHERE run_id = ?", [run_id])
-    source_of = (
-        {s["step"]: s.get("source", CHUNKS) for s in json.loads(recipe[0][0]).get("generate") or ()} if recipe else {}
-    )
-    way = [(run_id, step)]
-    while step in source_of:
-        step = source_of[step]
-        way.insert(0, (PROJECT_RUN, _BROUGHT_IN[step]) if step in _BROUGHT_IN else (run_id, step))
-    return [(run_id, PROBLEMS), *way] if step in (SOLVE, ON_POLICY) else way
-
-
-def _decontamination(store: Store) -> str:
-    dropped = store.query(
-        "SELECT reason, sum(n)::BIGINT FROM drops WHERE starts_with(reason, 'contaminated') GROUP BY 1 ORDER BY 2 DESC"
-    )
-    if not dropped:
-        return "## Decontamination\n\nNo row is on record as contaminated by an evaluation item.\n"
-    return _table("Decontamination", ("removed because", "rows"), dropped)
-
-
-CHUNKS, PROBLEMS = "chunks", "problems"
-_BROUGHT_IN = {CHUNKS: "ingest", "imported": STEP}
-"""What brought in the rows that a step may start from, by its ``source``."""
-
+CONTAMINATED = "contaminated"
+MOST_DOCUMENTS = 30
+"""Documents that are named one by one."""
 SCORE_COLUMNS = ("iteration", "stage", "suite", "split", "metric", "score", "stderr", "n")
 
 
-def _scores(store: Store, exported: Exported) -> list[tuple[Any, ...]]:
-    rows = store.query(f"SELECT {', '.join(SCORE_COLUMNS)} FROM leaderboard ORDER BY iteration, stage, suite, split")
+def _scores(store: Store, found: Provenance) -> Table:
+    columns = ", ".join(SCORE_COLUMNS)
+    rows = store.query(
+        f"SELECT {columns} FROM leaderboard WHERE run_id IN (SELECT unnest(?::VARCHAR[])) ORDER BY iteration, stage, suite, split",
+        [found.run_ids],
+    )
     return [tuple(f"{v:.4f}" if isinstance(v, float) else v for v in row) for row in rows]
 
 
 def _left_out(exported: Exported) -> str:
-    return _table("Left out", ("reason", "rows"), exported.left_out.most_common())
+    reasons = [*exported.left_out.most_common(), *((ASIDE[key][1], n) for key, n in exported.aside.items())]
+    return _table("Left out", ("reason", "rows"), reasons)
+
+
+def _judge_name(name: str) -> str:
+    kind, at, what = name.partition("@")
+    return f"{kind}{at}{_file_name(what)}" if at else name
 
 
 def _file_name(name: str) -> str:

@@ -16,7 +16,7 @@ from ...store import Store
 from ._base import Format
 from ._card import write_card
 from ._columns import Columns
-from ._exported import ORIGIN, Exported
+from ._exported import Exported
 from ._load import Loaded, load_records
 from ._nothing import ROWS_OF_KIND, find_room, nothing_to_write
 from ._patch import EXTRA
@@ -158,7 +158,7 @@ def _write_all(
 def _count(loaded: Loaded, fmt: Format, result: Exported) -> None:
     result.rows += 1
     result.kinds[loaded.record.kind] += 1
-    result.origins[tuple(str(loaded.origin[k] or "") for k in ORIGIN)] += 1
+    result.units.append(loaded.unit)
     if loaded.format != fmt.name:
         result.extra_columns.update(list(loaded.kept.get(EXTRA, ())))
 

@@ -1,11 +1,9 @@
 """What an export did: shown by the command, and told in a dataset card."""
 
+from array import array
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
-
-ORIGIN = ("engine", "model", "step", "template_id", "run_id", "problem_source")
-"""What is counted of every row, for the card."""
 
 
 @dataclass
@@ -26,5 +24,5 @@ class Exported:
     extra_columns: Counter[str] = field(default_factory=Counter)
     """Columns of imported rows that only their own format carries, with the rows that had them."""
     kinds: Counter[str] = field(default_factory=Counter)
-    origins: Counter[tuple[str, ...]] = field(default_factory=Counter)
-    """Rows by the values of :data:`ORIGIN`."""
+    units: "array[int]" = field(default_factory=lambda: array("q"))
+    """For each row the place of what stands for it in the store: the card is told by them."""

@@ -15,7 +15,6 @@ from ...llm import inline_images
 from ...schema import PROJECT_RUN, Message
 from ...store import Store, read_safely
 from ._base import Format
-from ._exported import ORIGIN
 from ._patch import ABSENT, EXTRA, SPELLING, apply_diff
 from ._record import Answer, CannotWrite, Problem, Record, Row
 from ._rows import STEP
@@ -34,20 +33,33 @@ SELECTIONS: dict[str, str] = {
 }
 """What can be exported, by name."""
 
+CONTAMINATED = "SELECT DISTINCT input_id AS sample_id FROM drops WHERE starts_with(reason, 'contaminated')"
+"""Samples and pairs that decontamination found an evaluation item in, when a training set was made."""
+
 ASIDE: dict[str, tuple[str, str]] = {
-    "worse": ("worse_samples", "the worse one of a pair"),
-    "outdated": ("outdated_samples", "of a document or set whose version in use has no such chunk or row any more"),
+    "worse": ("SELECT sample_id FROM worse_samples", "the worse one of a pair"),
+    "contaminated": (
+        f"SELECT chosen_sample_id FROM pairs WHERE pair_id IN ({CONTAMINATED}) UNION ALL {CONTAMINATED}",
+        "on record as holding an evaluation item",
+    ),
+    "outdated": (
+        "SELECT sample_id FROM outdated_samples",
+        "of a document or set whose version in use has no such chunk or row any more",
+    ),
 }
-"""Samples that go out only when they are asked for: the view that lists them, and what they are."""
+"""Samples that go out only when they are asked for: the query that lists them, and what they are."""
 _ASIDE_OF = {
-    "sft": ("outdated",), "samples": ("worse", "outdated"), "kto": ("outdated",), "dpo": ("outdated",),
-    "imported": ("outdated",), "problems": ("outdated",),
+    "sft": ("contaminated", "outdated"), "samples": ("worse", "contaminated", "outdated"), "kto": ("contaminated", "outdated"),
+    "dpo": ("contaminated", "outdated"), "imported": ("contaminated", "outdated"), "problems": ("outdated",),
 }  # fmt: skip
 _KEY_OF = {
-    "imported": ("s.request_id", "(SELECT request_id FROM replaced_rows)"),
-    "problems": ("p.problem_id", "(SELECT problem_id FROM outdated_problems)"),
-}
-"""What says of selections of other rows than samples that they are outdated."""
+    ("imported", "outdated"): ("s.request_id", "SELECT request_id FROM replaced_rows"),
+    ("imported", "contaminated"): (
+        "s.request_id", f"SELECT request_id FROM samples WHERE sample_id IN ({ASIDE['contaminated'][0]})",
+    ),
+    ("problems", "outdated"): ("p.problem_id", "SELECT problem_id FROM outdated_problems"),
+}  # fmt: skip
+"""What says of selections of other rows than samples that they are set aside."""
 
 _UNITS: dict[str, str] = {
     "sft": "SELECT s.rowid FROM samples s WHERE s.sample_id IN (SELECT sample_id FROM sft) AND {where} ORDER BY 1",
@@ -75,22 +87,21 @@ WITH_PROMPTS = "(FROM samples UNION ALL BY NAME FROM imported_prompts)"
 _PAGE = "IN (SELECT unnest($1::BIGINT[]))"
 _SAMPLE = """
     s.sample_id, s.problem_id, s.request_id, r.n_draws, s.draw, s.step, coalesce(s.prompt, r.messages) AS messages,
-    s.prompt IS NOT NULL AS has_prompt, s.completion, s.fields, s.parser, r.engine, r.model, r.template_id, s.run_id
+    s.prompt IS NOT NULL AS has_prompt, s.completion, s.fields, s.parser
 """
-_SOURCE = "(SELECT any_value(b.source) FROM problems b WHERE b.problem_id = u.problem_id) AS problem_source"
 _NO_PROBLEM = "NULL AS question, NULL AS answer, NULL AS solution"
 _SINGLE = f"""
     WITH u AS (SELECT s.rowid AS unit, 0 AS slot, {_SAMPLE} FROM samples s JOIN requests r USING (request_id)
                WHERE s.rowid {_PAGE})
 """
 _PLAIN = f"""{_SINGLE}
-    SELECT u.*, NULL AS passed, NULL AS score, false AS preferred, {_NO_PROBLEM}, {_SOURCE} FROM u ORDER BY unit
+    SELECT u.*, NULL AS passed, NULL AS score, false AS preferred, {_NO_PROBLEM} FROM u ORDER BY unit
 """
 _RECORDS: dict[str, str] = {
     "sft": _PLAIN,
     "samples": _PLAIN,
     "kto": f"""{_SINGLE}
-        SELECT u.*, v.passed, NULL AS score, false AS preferred, {_NO_PROBLEM}, {_SOURCE} FROM u
+        SELECT u.*, v.passed, NULL AS score, false AS preferred, {_NO_PROBLEM} FROM u
         JOIN (SELECT DISTINCT ON (sample_id) sample_id, passed FROM verdicts
               WHERE passed IS NOT NULL AND sample_id IN (SELECT sample_id FROM u)
               ORDER BY sample_id, starts_with(judge, 'recorded@'), judge DESC) v USING (sample_id)
@@ -98,15 +109,14 @@ _RECORDS: dict[str, str] = {
     "imported": f"""
         WITH u AS (SELECT r.rowid AS unit, s.draw AS slot, {_SAMPLE}
                    FROM requests r JOIN {WITH_PROMPTS} s USING (request_id) WHERE r.rowid {_PAGE})
-        SELECT u.*, v.passed, v.score, x.chosen_sample_id IS NOT NULL AS preferred, p.question, p.answer, p.solution,
-               p.source AS problem_source
+        SELECT u.*, v.passed, v.score, x.chosen_sample_id IS NOT NULL AS preferred, p.question, p.answer, p.solution
         FROM u
         LEFT JOIN (SELECT sample_id, passed, score FROM verdicts
                    WHERE starts_with(judge, 'recorded@') AND sample_id IN (SELECT sample_id FROM u)) v USING (sample_id)
         LEFT JOIN (SELECT DISTINCT chosen_sample_id FROM pairs
                    WHERE kind = 'imported' AND chosen_sample_id IN (SELECT sample_id FROM u)) x
           ON x.chosen_sample_id = u.sample_id
-        LEFT JOIN (SELECT DISTINCT ON (problem_id) problem_id, question, answer, solution, source FROM problems
+        LEFT JOIN (SELECT DISTINCT ON (problem_id) problem_id, question, answer, solution FROM problems
                    WHERE problem_id IN (SELECT problem_id FROM u)) p USING (problem_id)
         ORDER BY unit, slot""",
     "dpo": f"""
@@ -114,13 +124,12 @@ _RECORDS: dict[str, str] = {
                    FROM pairs x CROSS JOIN (VALUES (0), (1)) t(slot)
                    JOIN samples s ON s.sample_id = CASE t.slot WHEN 0 THEN x.chosen_sample_id ELSE x.rejected_sample_id END
                    JOIN requests r USING (request_id) WHERE x.rowid {_PAGE})
-        SELECT u.*, NULL AS passed, NULL AS score, true AS preferred, {_NO_PROBLEM}, {_SOURCE} FROM u ORDER BY unit, slot""",
+        SELECT u.*, NULL AS passed, NULL AS score, true AS preferred, {_NO_PROBLEM} FROM u ORDER BY unit, slot""",
     "problems": f"""
         SELECT p.rowid AS unit, 0 AS slot, NULL AS sample_id, p.problem_id, NULL AS request_id, 1 AS n_draws, 0 AS draw,
                'problems' AS step, json_array(json_object('role', 'user', 'content', p.question)) AS messages,
                false AS has_prompt, coalesce(p.solution, p.answer) AS completion, NULL AS fields, NULL AS parser,
-               'problems' AS engine, p.source AS model, NULL AS template_id, NULL AS run_id, NULL AS passed,
-               NULL AS score, false AS preferred, p.question, p.answer, p.solution, NULL AS problem_source
+               NULL AS passed, NULL AS score, false AS preferred, p.question, p.answer, p.solution
         FROM problems p WHERE p.rowid {_PAGE} ORDER BY unit""",
 }
 """The samples of a page of units."""
@@ -135,8 +144,8 @@ class Loaded:
     """The format that it was imported from, when the record is the whole row."""
     kept: Row
     """What the import kept beside the record: see :mod:`._patch`."""
-    origin: Row
-    """The values of :data:`~._exported.ORIGIN` of its first sample."""
+    unit: int
+    """The row of the store that stands for it."""
     folder: Path
     """The project's: images that were ingested are named in rows, and go out as what they are."""
 
@@ -216,9 +225,9 @@ def _set_aside(connection: Any, what: str, where: str | None, include: Collectio
     condition = _condition(what, where) if where else "true"
     for key in _ASIDE_OF.get(what, ()):
         if key not in include:
-            column, listed = _KEY_OF.get(what, ("s.sample_id", f"(SELECT sample_id FROM {ASIDE[key][0]})"))
-            aside[key] = _count(connection, what, f"{condition} AND {column} IN {listed}")
-            condition += f" AND {column} NOT IN {listed}"
+            column, listed = _KEY_OF.get((what, key), ("s.sample_id", ASIDE[key][0]))
+            aside[key] = _count(connection, what, f"{condition} AND {column} IN ({listed})")
+            condition += f" AND {column} NOT IN ({listed})"
     return condition, {key: n for key, n in aside.items() if n}
 
 
@@ -278,8 +287,7 @@ def _loaded(folder: Path, rows: list[Row]) -> Loaded:
     whole = "format" in head and [r["draw"] for r in rows] == list(range(first["n_draws"] or 1))
     same = len({r["request_id"] for r in rows}) == 1 and not first["has_prompt"]
     kept = {k: head[k] for k in (EXTRA, SPELLING, ABSENT) if k in head}
-    origin = {k: first[k] for k in ORIGIN}
-    return Loaded(record, head["format"] if whole and same else None, kept, origin, folder)
+    return Loaded(record, head["format"] if whole and same else None, kept, int(first["unit"]), folder)
 
 
 def _fields(row: Row) -> Row:

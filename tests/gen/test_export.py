@@ -478,8 +478,9 @@ def test_a_folder_has_shards_and_a_card(filled, tmp_path, monkeypatch):
     assert front_of(card)["license"] == "other"
     assert front_of(card)["size_categories"] == ["n<1K"]
     for part in (
-        "# A data set of 4 rows", "| problems.jsonl[0:9] | problems that were answered | not given | 4 |", "| teacher | openai | 4 |", "| solve | tpl_1 | 4 |",
-        "| contaminated: heldout/gate | 3 |", "## Decontamination",
+        "# A data set of 4 rows", "| problems.jsonl[0:9] | problem set | not given | 4 |", "| solve | teacher | openai | 4 |",
+        "| solve | solve | tpl_1 | 4 |", "| rubric@1 | 1 | 0 | 0 | 1.0000 |",
+        "Not done: none of the rows was compared with evaluation items.",
     ):  # fmt: skip
         assert part in card, card
     assert str(tmp_path) not in card
@@ -517,6 +518,85 @@ def test_rows_of_two_kinds_make_no_table(store, tmp_path):
     assert not [p for p in tmp_path.iterdir() if p.name.startswith(".")]
 
 
+def card_of(store, folder, **options):
+    export_rows(store, "hf", folder, **options)
+    return (folder / "README.md").read_text()
+
+
+def test_a_card_says_which_rows_were_compared_with_evaluation_items(filled, tmp_path):
+    run = {"run_id": "run_a", "name": "x", "seed": 0, "model": "m", "base_checkpoint_id": "c", "versions": "{}"}
+    recipe = json.dumps({"suites": [{"name": "heldout"}, {"name": "gsm8k"}]})
+    filled.insert_all("runs", [{**run, "recipe": recipe, "started_at": utc_now()}])
+    filled.insert_all("snapshots", [{"snapshot_id": "snap_1", "run_id": "run_a", "iteration": 1, "stage": "sft", "n_rows": 1,
+                                     "format": "trl", "path": "x", "created_at": utc_now()}])  # fmt: skip
+    filled.insert_all(
+        "snapshot_rows", [{"snapshot_id": "snap_1", "ordinal": 0, "sample_id": "smp_2_0", "pair_id": None}]
+    )
+    filled.append([DropRow("drop_2", "run_a", 1, "sft/snapshot", "contaminated: heldout/gate", "smp_1_0", None, None)])
+    filled.fold()
+    card = card_of(filled, tmp_path / "a", what="samples")
+    assert "Rows compared with the evaluation items of this project's suites (gsm8k, heldout): 1." in card
+    assert "Rows not compared, since no training set of this project holds them: 2." in card
+    assert "Left out, since they hold an evaluation item: 1." in card
+    card = card_of(filled, tmp_path / "b", what="samples", include=["contaminated"])
+    assert "**Rows that hold an evaluation item: 1.**" in card and "holds them: 2" in card
+    assert "Not done" in card_of(filled, tmp_path / "c", what="samples", where="sample_id = 'smp_1_2'")
+    pairs = why_nothing(filled, tmp_path, "trl-dpo")
+    assert "1 set aside: on record as holding an evaluation item" in pairs.received
+    assert "--include contaminated" in pairs.cure
+    assert "Rows that hold an evaluation item: 1." in card_of(
+        filled, tmp_path / "d", what="dpo", include=["contaminated"]
+    )
+
+
+def test_a_card_walks_back_to_every_source_model_and_template(made, tmp_path):
+    """A revised answer has the models and templates of all steps, and of what a generator asked on its way to it."""
+    made.append([DocumentRow("doc_9", "own/b.md", 1, "md", "B", "CC0-1.0", "9", 1, 1, "{}"),
+                 DocumentChunkRow("doc_9", 0, "chk_9", 0, 1, None, None, None, None), ChunkRow("chk_9", "own/b.md", "T.", "", 3)])  # fmt: skip
+    write_jsonl(tmp_path / "set.jsonl", [{"prompt": "p", "completion": "c"}, {"prompt": "only"}])
+    import_set(made, inspect_file(tmp_path / "set.jsonl"), licence="MIT")
+    made.fold()
+    ((imported,),) = made.query("SELECT sample_id FROM samples WHERE step = 'import'")
+    names = ["asker", "critic", "reviser"]
+    made.insert_all("templates", [{"template_id": f"tpl_{n}", "name": n, "source": None, "text": ""} for n in names])
+    for i, (step, model, template, source) in enumerate([
+        ("questions", "small", "asker", "chk_9"), ("revised", "large", "critic", "smp_n0"), ("revised", "large", "reviser", "smp_n0"),
+        ("answers", "large", "reviser", imported), ("other", "unused", "asker", "chk_b"),
+    ]):  # fmt: skip
+        request = RequestRow(
+            f"req_n{i}", "run_b", 1, step, source, f"tpl_{template}", "openai", model, None, json.dumps(PROMPT), "{}", 1,
+            '["x"]', 1, 1, 1, 0.1, utc_now(), utc_now(), None, None,
+        )  # fmt: skip
+        sample = SampleRow(f"smp_n{i}", f"req_n{i}", 0, "run_b", 1, step, None, f"Text {i}.", "stop", None, "openai", utc_now(),
+                           source, parser="g@1")  # fmt: skip
+        made.append([request] if template == "critic" else [request, sample])
+    made.fold()
+    card = card_of(made, tmp_path / "hf", what="samples", where="sample_id IN ('smp_n2', 'smp_n3')")
+    for line in (
+        "| set.jsonl | imported set | MIT | 1 |", "| b.md | document | CC0-1.0 | 1 |", "| questions | small | openai | 1 |",
+        "| revised | large | openai | 1 |", "| answers | large | openai | 1 |", "| questions | asker | tpl_asker | 1 |",
+        "| revised | critic | tpl_critic | 1 |", "| revised | reviser | tpl_reviser | 1 |", "| ingest |", "| import |",
+    ):  # fmt: skip
+        assert line in card, card
+    assert "unused" not in card and "a.md" not in card
+
+
+def test_a_card_groups_many_documents_by_their_licence(store, tmp_path):
+    for i in range(40):
+        store.append([
+            DocumentRow(f"doc_{i}", f"d{i}.md", 1, "md", "A", "CC0-1.0" if i % 4 else None, str(i), 1, 1, "{}"),
+            ChunkRow(f"chk_{i}", f"d{i}.md", "T.", "", 3), DocumentChunkRow(f"doc_{i}", 0, f"chk_{i}", 0, 1, None, None, None, None),
+            drawn(i, [])[0], SampleRow(f"smp_{i}", f"req_{i}", 0, "run_b", 1, "q", None, "x", "stop", None, "openai", utc_now(),
+                                       f"chk_{i}", parser="g@1"),
+        ])  # fmt: skip
+    store.fold()
+    card = card_of(store, tmp_path / "hf", what="samples")
+    assert (
+        "| 30 documents | documents | CC0-1.0 | 30 |" in card
+        and "| 10 documents | documents | not given | 10 |" in card
+    )
+
+
 def test_a_card_tells_the_way_of_its_rows_only(made, tmp_path):
     steps = [{"step": "questions", "generator": "g"}, {"step": "revised", "generator": "g", "source": "questions"},
              {"step": "other", "generator": "g"}]  # fmt: skip
@@ -533,7 +613,7 @@ def test_a_card_tells_the_way_of_its_rows_only(made, tmp_path):
     assert "| revised | " not in first
     assert "| other | " not in first + second
     assert "| ingest | " in first
-    assert "| 1 documents | ingested | not given | 1 |" in first
+    assert "| a.md | document | not given | 1 |" in first
 
 
 # --- pushing -------------------------------------------------------------------------------------------------------
