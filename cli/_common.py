@@ -47,7 +47,7 @@ def open_project(root: Path) -> Project:
             f"project folder {root}",
             expected="a folder",
             received="no such folder",
-            cure=f"check the path, or make a project there: flywheel -C {root} init",
+            cure=f"check the path, or make it: mkdir -p {root}, or with a recipe: flywheel -C {root} init",
         )
     return Project(root)
 
