@@ -20,7 +20,7 @@ from ._exported import Exported
 from ._load import Loaded, load_records
 from ._nothing import ROWS_OF_KIND, find_room, nothing_to_write
 from ._patch import EXTRA
-from ._record import DPO, KTO, PROBLEM, PROMPT, SCORED, SFT, CannotWrite, Row
+from ._record import DPO, KIND_NAMES, KTO, PROBLEM, PROMPT, SCORED, SFT, CannotWrite, Row
 from ._registry import FORMATS, SOLUTIONS, find_format
 from ._sinks import Sink, open_sink, replace_when_whole, suffix_of
 
@@ -165,11 +165,14 @@ def _count(loaded: Loaded, fmt: Format, result: Exported) -> None:
 
 def _require_one_kind(loaded: Loaded, result: Exported) -> None:
     kind = loaded.record.kind
-    if result.kinds and kind not in result.kinds:
-        raise InputError(
-            f"export --what {result.what}", expected="rows of one kind, since a table has one set of columns",
-            received=f"{next(iter(result.kinds))} and {kind}", cure="narrow them: --where \"format = 'alpaca'\"",
-        )  # fmt: skip
+    if not result.kinds or kind in result.kinds:
+        return
+    (first,) = result.kinds
+    own = f"--where \"format = '{loaded.format}'\"" if loaded.format else f"--what {DEFAULT_OF_KIND[kind]}"
+    raise InputError(
+        f"export --what {result.what}", expected="rows of one kind, since a table has one set of columns",
+        received=f"{KIND_NAMES[first]}, and {KIND_NAMES[kind]}", cure=f"narrow them, for example: {own}",
+    )  # fmt: skip
 
 
 def _is_repeated(row: Row, seen: set[int]) -> bool:

@@ -58,7 +58,7 @@ class Inspected:
             shown.append((name, answer.text))
             shown += [(k, v) for k, v in judged.items() if v is not None]
         shown += [("answer", record.problem.answer)] if record.problem else []
-        return shown + ([("tools", f"{len(record.tools)} tools")] if record.tools else [])
+        return shown + ([("tools", f"{len(record.tools)} of them")] if record.tools else [])
 
 
 def inspect_file(path: Path, format_name: str | None = None, mapping: Mapping[str, str] | None = None) -> Inspected:

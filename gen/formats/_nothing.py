@@ -23,11 +23,13 @@ _MAP = "--map prompt=question --map completion=answer, with names of your choice
 
 
 def find_room(loaded: Loaded) -> tuple[str, ...]:
-    """Return the formats that have a place for a row."""
+    """Return the formats that have a place for a row: the one that it came in and the one for its kind before the others."""
     found = []
-    for name, fmt in FORMATS.items():
+    for name in dict.fromkeys([loaded.format, ROWS_OF_KIND[loaded.record.kind], *FORMATS]):
+        if name is None or name not in FORMATS:
+            continue
         try:
-            loaded.written_as(fmt)
+            loaded.written_as(FORMATS[name])
         except CannotWrite:
             continue
         found.append(name)
@@ -108,8 +110,7 @@ def _offer(
         if same_format and result.format in room:
             return _Offer(place, n, result.format)
         if not same_format and room:
-            own = (loaded.format, ROWS_OF_KIND[loaded.record.kind])
-            return _Offer(place, n, next((name for name in own if name in room), room[0]))
+            return _Offer(place, n, room[0])
     return None
 
 

@@ -35,6 +35,19 @@ CLOSE = 0.05
 """Two formats nearer to each other than this are told apart by the user."""
 
 
+LONGEST_NAME = 60
+"""A longer name of a column is a cell."""
+_ASKS = (
+    "prompt", "instruction", "question", "query", "problem", "input", "turns", "claim", "dialogue", "article", "document",
+    "docs", "text",
+)  # fmt: skip
+_SAYS = (
+    "completion", "response", "output", "answer", "right_answer", "result", "solution", "canonical_solution", "code", "summary",
+    "note", "section_text", "target", "label",
+)  # fmt: skip
+"""Names of columns that are likely to hold prompts and completions, the likeliest first."""
+
+
 @dataclass(frozen=True)
 class Candidate:
     """A format with how well it fits the first rows, 0 to 1."""
@@ -84,7 +97,24 @@ def _cure_unknown(rows: Sequence[Row]) -> str:
     )
     if lists:
         return f"the rows seem to stand under {lists[0]!r}: jq -c '.{lists[0]}[]' FILE > rows.jsonl"
-    return "say which column is what: --map prompt=COLUMN --map completion=COLUMN (see docs/formats.md)"
+    if rows and any(len(name) > LONGEST_NAME or name.replace(".", "").isdigit() for name in rows[0]):
+        return (
+            "a table without header? Its columns go by number: --map prompt=1 --map completion=2 (see docs/formats.md)"
+        )
+    return f"say which column is what{_guess_map(rows[:1])} (see docs/formats.md)"
+
+
+def _guess_map(rows: Sequence[Row]) -> str:
+    """Return a map that the names of a row's columns suggest, for a person to check."""
+    texts = {}
+    for name, value in (rows[0] if rows else {}).items():
+        is_turns = isinstance(value, list) and value and isinstance(value[0], str)
+        if is_turns or (isinstance(value, str) and value):
+            texts[name.lower()] = f"{name}.0" if is_turns else name
+    prompt, completion = (next((texts[name] for name in names if name in texts), None) for names in (_ASKS, _SAYS))
+    if prompt is None:
+        return ": --map prompt=COLUMN --map completion=COLUMN"
+    return f", for example: --map prompt={prompt}" + (f" --map completion={completion}" if completion else "")
 
 
 def detect_format(rows: Sequence[Row], place: str) -> str:

@@ -406,6 +406,15 @@ def test_in_a_store_without_rows_the_cure_is_to_bring_some_in(store, tmp_path):
     assert "flywheel import" in why_nothing(store, tmp_path).cure
 
 
+def test_rows_without_a_place_are_offered_the_format_of_their_kind(store, tmp_path):
+    for name in ("trl-dpo", "trl-kto", "gsm8k", "ultrafeedback", "trl"):
+        write_jsonl(tmp_path / f"{name}.jsonl", ROWS[name])
+        import_set(store, inspect_file(tmp_path / f"{name}.jsonl"))
+    result = export_rows(store, "trl", tmp_path / "o.jsonl", what="imported")
+    offered = {room[0] for room in result.roomier.values()}
+    assert {"trl-dpo", "trl-kto", "gsm8k", "ultrafeedback"} <= offered
+
+
 def test_only_set_aside_rows_name_the_flag(made, tmp_path):
     error = why_nothing(made, tmp_path, what="samples", where="sample_id = 'smp_b3'")
     assert "--include worse" in error.cure
@@ -512,8 +521,9 @@ def test_rows_of_two_kinds_make_no_table(store, tmp_path):
     for name in ("trl", "trl-dpo"):
         write_jsonl(tmp_path / f"{name}.jsonl", ROWS[name])
         import_set(store, inspect_file(tmp_path / f"{name}.jsonl"))
-    with pytest.raises(InputError, match="one kind"):
+    with pytest.raises(InputError, match="one kind") as error:
         export_rows(store, "hf", tmp_path / "hf", what="imported")
+    assert "format = 'trl-dpo'" in error.value.cure
     assert not (tmp_path / "hf").exists()
     assert not [p for p in tmp_path.iterdir() if p.name.startswith(".")]
 

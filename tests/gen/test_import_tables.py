@@ -112,3 +112,19 @@ def test_messages_say_what_is_wrong(tmp_path):
         with pytest.raises((InputError, NotFoundError)) as caught:
             inspect_file(tmp_path / path, *options)
         assert wrong not in getattr(caught.value, place)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("problem,solution\n1 + 1?,2\n", "for example: --map prompt=problem --map completion=solution "),
+        ("Question,Body\n1 + 1?,A sum\n", "for example: --map prompt=Question (see"),
+        ("1 + 1?,2,3\n2 + 2?,4,5\n", "Its columns go by number: --map prompt=1"),
+        ("x,y\n1 + 1?,2\n", "--map prompt=COLUMN --map completion=COLUMN"),
+    ],
+)
+def test_a_table_of_no_known_format_is_answered_with_a_likely_map(tmp_path, text, said):
+    (tmp_path / "t.csv").write_text(text)
+    with pytest.raises(InputError) as error:
+        inspect_file(tmp_path / "t.csv")
+    assert said in error.value.cure
