@@ -14,8 +14,9 @@ from ._words import count
 
 def describe_progress(progress: Progress) -> str:
     """Return what steps of ``generate`` asked and made."""
-    reused = f", {progress.reused} answers from the store" if progress.reused else ""
-    return f"{progress.requests} requests{reused}, {progress.samples} samples, {progress.drops} drops{_early(progress)}"
+    reused = f", {count(progress.reused, 'answer')} from the store" if progress.reused else ""
+    made = f"{count(progress.samples, 'sample')}, {count(progress.drops, 'drop')}"
+    return f"{count(progress.requests, 'request')}{reused}, {made}{_early(progress)}"
 
 
 def describe_draws(store: Store, step: Step, progress: Progress) -> str:

@@ -20,6 +20,7 @@ class ScriptedAsk:
         self.random, self.draws, self.repairs = random.Random(seed), draws, repairs
         self.folder = Path(folder) if folder else Path("no-project")
         self.asked = []
+        self.n_requests = 0
 
     def _reply(self, template, messages, draw, tools):
         self.asked.append({"template": template, "messages": messages, "draw": draw, "tools": tools})
@@ -33,6 +34,7 @@ class ScriptedAsk:
         self, template, /, *, n=None, temperature=None, draw=0, max_tokens=None, messages=(), tools=(), **values
     ):
         await asyncio.sleep(0)
+        self.n_requests += 1
         prompt = [*self.render(template, **values), *messages]
         completions = []
         for i in range(n or self.draws):

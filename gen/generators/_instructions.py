@@ -112,6 +112,9 @@ async def respond(ask: Ask, made: Completion, instruction: str, **fields: Any) -
     options={"operations": OPERATIONS, "rounds": 1, "answer": True, "same": 0.9, "max_words": 400},
     choices={"operations": OPERATIONS}, templates=("evolve", "respond"),
     yields=("question", "parent", "operation", "round"), source="Evol-Instruct (Xu et al. 2023, arXiv 2304.12244)",
+    most=lambda options, draws: (
+        1 + draws * (options["rounds"] - 1) + draws * options["rounds"] * options["answer"], draws * options["rounds"]
+    ),
 )  # fmt: skip
 async def evolve(item: Item, ask: Ask) -> Outcome:
     """Make an instruction harder (depth: five operations) or make a new one of its kind (breadth), round after round.
@@ -155,6 +158,7 @@ def _why_dropped(new: str, parent: str, ask: Ask) -> str | None:
     },
     templates=("self-instruct", "respond"), yields=("question", "similarity"),
     source="Self-Instruct (Wang et al. 2022, arXiv 2212.10560)",
+    most=lambda options, draws: (1 + draws * options["new"] * options["answer"], draws * options["new"]),
 )  # fmt: skip
 async def self_instruct(item: Item, ask: Ask) -> Outcome:
     """Continue a list of seed tasks with new ones, and keep those that are unlike the seeds and each other.
@@ -249,6 +253,9 @@ def _text_of_line(line: str, place: str) -> str:
     "persona", consumes=("question",), options={"personas": "", "per_item": 3, "answer": True, "same": 0.9},
     templates=("persona-infer", "persona-rewrite", "respond"), yields=("question", "parent", "persona"),
     source="Persona Hub (Ge et al. 2024, arXiv 2406.20094)",
+    most=lambda options, draws: (
+        (not options["personas"]) + options["per_item"] * (1 + draws * options["answer"]), options["per_item"] * draws
+    ),
 )  # fmt: skip
 async def persona(item: Item, ask: Ask) -> Outcome:
     """Rewrite an instruction as different people would put it, each out of their own need and knowledge.

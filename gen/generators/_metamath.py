@@ -68,6 +68,9 @@ async def rephrase(item: Item, ask: Ask) -> Outcome:
     templates=("backward-fobar", "backward-statement", "backward-question", "solve-cot"),
     yields=("question", "answer", "found", "parent", "style"),
     source=f"{_SOURCE}; FOBAR (arXiv 2308.07758); self-verification (arXiv 2212.09561)",
+    most=lambda options, draws: (
+        options["per_item"] * (1 + (options["style"] != "fobar")), options["per_item"] * options["tries"]
+    ),
 )  # fmt: skip
 async def backward(item: Item, ask: Ask) -> Outcome:
     """Hide a number of a problem behind X, give the answer, and ask for X; only solutions that find it are kept.

@@ -175,6 +175,7 @@ def show_branch(messages: Sequence[Message]) -> str:
     templates=("tool-solve", "tool-retry", "tool-simulate"),
     yields=("question", "answer", "messages", "completion_messages", "tools", "n_nodes", "n_calls"),
     source="ToolLLM's DFSDT (Qin et al. 2023, arXiv 2307.16789)",
+    most=lambda options, draws: (options["max_nodes"] * (1 + (options["tools"] == SIMULATE)), 1),  # of one call a node
 )  # fmt: skip
 async def tool_calls(item: Item, ask: Ask) -> Outcome:
     """Solve a request with tools, depth first: a branch that leads nowhere is left, and its parent tries something else.

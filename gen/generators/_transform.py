@@ -14,7 +14,7 @@ from ._common import Outcome, why_unfit
     "transform",
     options={"template": REQUIRED, "columns": {}, "output": "output", "schema": {}, "prompt": "", "quotes": {}},
     templates=("soap-note", "cobol-to-python", "verify-claim"), yields=("whatever output or schema names",),
-    source="flywheel",
+    source="flywheel", most=lambda options, draws: (1, draws),
 )  # fmt: skip
 async def transform(item: Item, ask: Ask) -> Outcome:
     """Map input columns to an output by a template: dialogue → SOAP note, COBOL → Python, claim + evidence → verdict.
