@@ -352,11 +352,12 @@ class Flow:
         if self._only is not None:
             for follower in stage.followers:
                 self._only.setdefault(follower.name, set()).update(item.input_id for item in items)
+        for follower in stage.followers:
+            self.progress.planned[follower.name] = self.progress.planned.get(follower.name, 0) + len(items)
         if self._engine.is_batched:
             return
         for follower in stage.followers:
             self._queues[follower.name].extend(items)
-            self.progress.planned[follower.name] = self.progress.planned.get(follower.name, 0) + len(items)
         self._wake(len(items))
 
     # --- requests ----------------------------------------------------------------------------------------------

@@ -85,6 +85,8 @@ def decode_reply(raw: bytes) -> Body:
         tokens = int(usage.get("completion_tokens") or 0)
         choices = tuple([_read_choice(c, tokens if len(found) == 1 else 0) for c in found])
         return Body(choices, int(usage.get("prompt_tokens") or 0), tokens)
+    except orjson.JSONDecodeError as error:  # without its position: equal faults are counted together
+        raise BadBodyError(f"not JSON: {error.msg}") from None
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise BadBodyError(f"{type(error).__name__}: {error}") from None
 

@@ -1,6 +1,7 @@
 """The document path with the embedded model alone, from ``flywheel init`` to pairs."""
 
 import itertools
+import re
 
 import pytest
 from flywheel.seed.stories import tell
@@ -20,7 +21,8 @@ def test_stories_become_questions_reasoning_critiques_revisions_and_pairs(tmp_pa
     for file in files[N:]:
         file.unlink()
     run_cli(folder, "ingest", str(folder / "documents"), check=0)
-    run_cli(folder, "generate", check=0)
+    said = run_cli(folder, "generate", check=0).stderr
+    assert all(int(done) <= int(total) for done, total in re.findall(r"(\d+) of (\d+) inputs done", said))
     rows = add_up(folder)
     assert rows["questions"]["entered"] == N
     assert list(rows)[-1] == "revised" or "revised" in rows
