@@ -129,7 +129,7 @@ def _warn(result: ImportedSet) -> None:
     for line in result.defects:
         click.echo(f"warning: {result.name}: {line}", err=True)
     for reason, n in result.dropped.most_common(5):
-        click.echo(f"warning: {result.name}: {n} rows dropped: {reason}", err=True)
+        click.echo(f"warning: {result.name}: {count(n, 'row')} dropped: {reason}", err=True)
     for line in result.first_drops:
         click.echo(f"  {line}", err=True)
 

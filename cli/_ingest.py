@@ -87,7 +87,7 @@ def ingest_command(root: Path, /, paths: tuple[str, ...], fmt: str, **options: A
                 on_progress=lambda c: reporter.update(done=c.done, total=c.inputs, note=f"{c.chunks} chunks"),
             )  # fmt: skip
             store.close()
-        reporter.end(f"{counts.done} files, {counts.new_chunks} new chunks")
+        reporter.end(f"{count(counts.done, 'file')}, {count(counts.new_chunks, 'new chunk')}")
     finally:
         reporter.close()
     print_json(counts) if fmt == "json" else print_counts(counts)

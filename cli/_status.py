@@ -29,12 +29,14 @@ LATEST = """
 """The run in which something happened last: a dry run or a failed start puts none before it."""
 
 HOLDINGS = """
-    SELECT 'documents' AS what, '' AS name, count(DISTINCT source) AS n FROM documents
-    UNION ALL
-    SELECT 'chunks', '', count(*) FROM current_chunks
-    UNION ALL
-    SELECT 'data set', name || ' (' || arg_max(format, imported_at) || ')', arg_max(n_rows, imported_at)
-    FROM datasets GROUP BY name, coalesce(file, path)
+    SELECT what, name, n FROM (
+        SELECT 0 AS place, NULL AS since, 'documents' AS what, '' AS name, count(DISTINCT source) AS n FROM documents
+        UNION ALL
+        SELECT 1, NULL, 'chunks', '', count(*) FROM current_chunks
+        UNION ALL
+        SELECT 2, min(imported_at), 'data set', name || ' (' || arg_max(format, imported_at) || ')', arg_max(n_rows, imported_at)
+        FROM datasets GROUP BY name, coalesce(file, path)
+    ) ORDER BY place, since, name
 """
 
 

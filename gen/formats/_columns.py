@@ -90,6 +90,8 @@ class Columns(Format):
         for target in _TEXTS & given.keys():
             if isinstance(given[target], dict | list):
                 raise BadRow(_name_place(given[target], self.mapping[target], target))
+        if isinstance(given.get("completion"), dict):  # a list would be several answers
+            raise BadRow(_name_place(given["completion"], self.mapping["completion"], "completion"))
         shape: Row = {"map": self.mapping}
         if "messages" in given:
             prompt, said = split_conversation(_turns(given["messages"]))

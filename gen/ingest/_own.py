@@ -16,6 +16,7 @@ import yaml
 from ...config import RECIPE_FILE
 from ...store import Store
 
+URL_LIST = ".urls"
 TEMPLATES = re.compile(r"prompts/[^/]+\.ya?ml")
 REPORTS = {"report.md": b"# Run ", "before_after.md": b"# Before and after", "data-card.md": b"# Data card"}
 """What flywheel writes for people, with its first words; its plots lie in a folder of the same name."""
@@ -58,6 +59,8 @@ class OwnFiles:
         """Return why a source is no document; None when it is the user's."""
         if (reason := self._reasons.get(source)) is not None:
             return reason
+        if source.endswith(URL_LIST):
+            return "a list of URLs, which is fetched when it is named itself"
         if TEMPLATES.fullmatch(source):
             return "a template"
         if source.startswith(self._store_file):

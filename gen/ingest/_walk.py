@@ -19,13 +19,12 @@ from ...store import Project
 from .._source import name_source
 from ..convert import Refused
 from ..convert._decode import decode
-from ._own import OwnFiles, Skipped
+from ._own import URL_LIST, OwnFiles, Skipped
 
 CACHE_FOLDERS = frozenset({"__pycache__", "node_modules"})
 CACHE_MARKS = ("CACHEDIR.TAG", "pyvenv.cfg")
 """Files by which a folder says that it is a cache or a virtual environment."""
 COMPILED = (".pyc", ".pyo")
-URL_LIST = ".urls"
 
 
 @dataclass(frozen=True, slots=True)

@@ -128,3 +128,10 @@ def test_a_table_of_no_known_format_is_answered_with_a_likely_map(tmp_path, text
     with pytest.raises(InputError) as error:
         inspect_file(tmp_path / "t.csv")
     assert said in error.value.cure
+
+
+def test_an_object_under_completion_is_answered_with_a_place_in_it(tmp_path):
+    write_jsonl(tmp_path / "a.jsonl", [{"query": "q", "result": {"text": "a"}}])
+    with pytest.raises(InputError) as error:
+        inspect_file(tmp_path / "a.jsonl", None, {"prompt": "query", "completion": "result"})
+    assert "--map completion=result.text" in error.value.received

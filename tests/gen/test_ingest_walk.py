@@ -40,7 +40,7 @@ def test_patterns_and_odd_names(store, folder, monkeypatch):
 
 def test_a_projects_own_files_are_skipped_with_their_reason(tmp_path):
     run_cli(tmp_path, "init", "--recipe", "demo", check=0)
-    for name in ("docs/recipe.yaml", "prompts/note.yaml", "prompts/note.md", "notes.md", "own.py"):
+    for name in ("docs/recipe.yaml", "prompts/note.yaml", "prompts/note.md", "notes.md", "own.py", "docs/pages.urls"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text(f"{WORDS} {name}")
     recipe = tmp_path / "recipe.yaml"
@@ -58,7 +58,8 @@ def test_a_projects_own_files_are_skipped_with_their_reason(tmp_path):
     assert skipped == {
         "the project's recipe": (1, "recipe.yaml"), "a template": (1, "prompts/note.yaml"),
         "named by recipe.yaml": (4, "heldout_gate.jsonl"), "a report of flywheel's": (1, "report.md"),
-        "imported as a data set": (1, "set.jsonl"), "the project's store": (1, "flywheel.duckdb"),
+        "imported as a data set": (1, "set.jsonl"),
+        "a list of URLs, which is fetched when it is named itself": (1, "docs/pages.urls"), "the project's store": (1, "flywheel.duckdb"),
     }  # fmt: skip
     assert "note: skipped heldout_gate.jsonl and 3 more: named by recipe.yaml" in done.stderr
     done = run_cli(tmp_path, "ingest", str(recipe), check=2)
