@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from .._verdict import Verdict
-from ._math import MARKERS
+from ._final_answer import MARKERS
 from ._text import normalize_text
 from ._verifier import CannotJudge, Case, verifier
 

@@ -1,7 +1,7 @@
-r"""Numbers as people write them: thousands commas, currency, percent, fractions, units, LaTeX.
+r"""Numbers as people write them: thousands commas, currency, percent, fractions, powers of ten, number words, units.
 
 A percent sign is let pass, like a unit: ``12%`` is 12, and never 0.12. Where both sides name a unit, the units must be
-the same word (a plural s aside); where only one does, it is let pass.
+of one kind, and are converted (``50 cents`` is ``$0.50``); where only one does, it is let pass.
 """
 
 import re
@@ -9,68 +9,46 @@ from decimal import Decimal, InvalidOperation
 from fractions import Fraction
 from typing import NamedTuple
 
+from ._tidy import LONGEST_TEXT, words
+from ._units import CURRENCIES, NONE, SCALES, SHORT_SCALES, Unit, is_same_amount, read_unit
+
 LONGEST_NUMBER = 100
 """Digits of the longest number that is read with a unit."""
-LONGEST_TEXT = 500
-"""Characters of the longest answer that may be a number."""
 
-_NUMBER = re.compile(r"-?\d[\d,]*(?:\.\d+)?|-?\.\d+")
+_GROUPED = r"(?:\d{1,3}(?:,\d{3})+|\d{1,2}(?:,\d{2})+,\d{3})"
+_DIGITS = rf"(?:{_GROUPED}(?![\d,])|\d+)"
+_NUMBER = re.compile(rf"-?{_DIGITS}(?:\.\d+)?|-?\.\d+")
 _TRIM = re.compile(r"^[\s$€£:=]+|[\s.%]+$")
-_GROUPED = re.compile(r"\d{1,3}(?:,\d{3})+|\d{1,2}(?:,\d{2})+,\d{3}")
-_VULGAR = {"½": "1/2", "⅓": "1/3", "⅔": "2/3", "¼": "1/4", "¾": "3/4", "⅕": "1/5", "⅛": "1/8"}
+_CURRENCY = "|".join(re.escape(sign) for sign in CURRENCIES)
 _QUANTITY = re.compile(
-    r"(?P<sign>-?)\s*[$€£¥]?\s*(?:(?P<whole>\d{1,99})\s+(?=\d+/))?(?P<top>\d[\d,]*(?:\.\d+)?|\.\d+)"
-    r"(?:[eE](?P<power>[+-]?\d{1,2})|\s*/\s*(?P<bottom>\d[\d,]*))?(?P<unit>[^\d]*(?:(?<=[a-zA-Z^])[23])?)"
+    rf"(?P<sign>[-+]?)\s*(?P<currency>{_CURRENCY})?\s*(?P<minus>-?)(?:(?P<whole>\d{{1,99}})\s+(?=\d+\s*/))?"
+    rf"(?P<top>{_DIGITS}(?:\.\d+)?|\.\d+)\.?"
+    r"(?:[eE](?P<power>[+-]?\d{1,2})(?![\w.])|\s*(?:\\times|\\cdot|[x*])\s*10\s*\^\s*(?:\{\s*(?P<braced>[+-]?\d{1,2})\s*\}|(?P<tens>[+-]?\d{1,2})(?!\d))"
+    rf"|\s*/\s*(?P<bottom>{_DIGITS}))?(?P<space>\s*)(?P<unit>[^\d]*(?:\^\s*\{{?[23]\}}?)?)"
 )
-_FRACTION = re.compile(r"\\[dt]?frac\s*(?:\{\s*(-?\d+)\s*\}|(\d))\s*(?:\{\s*(\d+)\s*\}|(\d))")
-_TEXT = re.compile(r"\\(?:text|mathrm|textbf|mathbf|mbox|operatorname)\s*\{([^{}]*)\}")
-_SPACING = re.compile(r"\\[,;:! ]|\\q?quad|~|\\left|\\right|\\displaystyle")
-_UNIT = re.compile(r"[a-zµ°ω²³^/*()· .'-]*[23]?")
-_SCALES = {"hundred": 100, "thousand": 1000, "million": 10**6, "billion": 10**9, "trillion": 10**12, "dozen": 12}
-_NO_UNITS = frozenset(
-    [
-        "and",
-        "or",
-        "half",
-        "third",
-        "quarter",
-        "plus",
-        "minus",
-        "times",
-        "to",
-        "than",
-        "over",
-        "by",
-        "pi",
-        "e",
-        "i",
-        "sin",
-        "cos",
-        "tan",
-        "log",
-        "ln",
-        "sqrt",
-        "mod",
-        "inf",
-        "infinity",
-        "choose",
-    ]
+_HEDGE = re.compile(
+    r"(?:(?:approximately|about|around|roughly|exactly|only|just|a total of|\\approx|=|:)\s*)+", re.IGNORECASE
 )
-_LETTER_UNITS = frozenset(["m", "g", "s", "h", "l", "n", "j", "w", "v", "a", "k", "c", "f", "t", "°"])
+_ONES = words(
+    "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen eighteen nineteen"
+)
+_TENS = {w: 10 * n for n, w in enumerate(words("twenty thirty forty fifty sixty seventy eighty ninety"), 2)}
+_WORDS = {w: n for n, w in enumerate(_ONES)} | _TENS
+_WORD_NUMBER = re.compile(rf"({'|'.join(_TENS)})[- ]({'|'.join(_ONES[1:10])})\b|({'|'.join(sorted(_WORDS, key=len, reverse=True))})\b", re.IGNORECASE)  # fmt: skip
 
 
 class Quantity(NamedTuple):
-    """A number and its unit in small letters, empty without one."""
+    """A number and its unit."""
 
     value: Fraction
-    unit: str
+    unit: Unit
 
 
 def parse_number(text: str) -> Decimal | None:
     """Read a plain number: thousands commas, currency signs, a percent sign and a final stop are let pass.
 
     Returns:
-        None when ``text`` is anything more than one number.
+        None when ``text`` is anything more than one number; commas that group no thousands (nor lakhs) separate several.
     """
     if len(text) > LONGEST_TEXT:
         return None
@@ -83,55 +61,63 @@ def parse_number(text: str) -> Decimal | None:
         return None
 
 
-def is_list(text: str) -> bool:
-    """Say whether the commas of ``text`` group no thousands (nor lakhs): ``1,2`` as a reference is two numbers."""
-    groups = re.fullmatch(r"[^\d]*(\d[\d,]*)(?:\.\d+)?[^\d,]*", text)
-    return bool(groups and "," in groups[1] and not _GROUPED.fullmatch(groups[1]))
-
-
 def parse_quantity(text: str) -> Quantity | None:
-    """Read one number with its unit, LaTeX or not; None when ``text`` is anything more."""
+    """Read one number with its unit from a tidy answer; None when ``text`` is anything more."""
     if len(text) > LONGEST_TEXT:
         return None
-    found = _QUANTITY.fullmatch(tidy_answer(text))
+    found = _QUANTITY.fullmatch(_with_digits(_HEDGE.sub("", text, count=1) if _HEDGE.match(text) else text))
     if found is None or len(found["top"]) > LONGEST_NUMBER or len(found["bottom"] or "") > LONGEST_NUMBER:
         return None
-    unit = _read_unit(found["unit"])
     bottom = int((found["bottom"] or "1").replace(",", ""))
-    if unit is None or bottom == 0:
+    scaled = _read_scale(found["unit"], attached=not found["space"])
+    unit = read_unit(scaled[1], attached=scaled[2])
+    if unit is None or bottom == 0 or (found["currency"] and unit.name):
+        unit = _named_twice(found["currency"], unit) if unit is not None and bottom else None
+    if unit is None:
         return None
-    value = Fraction(found["top"].replace(",", "")) / bottom * Fraction(10) ** int(found["power"] or 0)
-    value = (value + int(found["whole"] or 0)) * (-1 if found["sign"] else 1)
-    return Quantity(value * unit[1], unit[0])
+    if found["currency"] and not unit.name:
+        unit = _read_currency(found["currency"])
+    power = found["power"] or found["braced"] or found["tens"] or 0
+    value = Fraction(found["top"].replace(",", "")) / bottom * Fraction(10) ** int(power)
+    value = (value + int(found["whole"] or 0)) * (-1 if "-" in (found["sign"], found["minus"]) else 1)
+    return Quantity(value * scaled[0], unit)
 
 
-def _read_unit(text: str) -> tuple[str, int] | None:
-    """Return unit and scale (5 million km: km, 1000000); None for something that is no unit."""
-    bare = text.strip().strip("%.,;:!?)").strip().lower()
-    if not _UNIT.fullmatch(bare):
-        return None
-    words = re.findall(r"[a-zµ°ω]+", bare)
-    if bool(bare) != bool(words) or any(w in _NO_UNITS or (len(w) == 1 and w not in _LETTER_UNITS) for w in words):
-        return None
+def _read_currency(sign: str) -> Unit:
+    return read_unit(sign.lower().rstrip("."), attached=False) or NONE
+
+
+def _named_twice(currency: str, unit: Unit) -> Unit | None:
+    """Return the unit of ``$5 dollars`` and of ``$5 per day``; None where the words name another currency."""
+    money = _read_currency(currency)
+    if unit == money:
+        return money
+    return None if unit.name in ("dollar", "euro", "pound", "yen", "rupee") else money
+
+
+def _with_digits(text: str) -> str:
+    """Put digits for a number word at the beginning: ``twenty-one apples`` is ``21 apples``."""
+    found = _WORD_NUMBER.match(text)
+    if found is None:
+        return text
+    value = _WORDS[found[1].lower()] + _WORDS[found[2].lower()] if found[1] else _WORDS[found[3].lower()]
+    return f"{value}{text[found.end() :]}"
+
+
+def _read_scale(text: str, *, attached: bool) -> tuple[int, str, bool]:
+    """Return the factor of words such as million, or of ``k``, with the rest of the text and whether it is still attached."""
+    head, _, rest = text.strip().partition(" ")
+    if attached and head in SHORT_SCALES:
+        return SHORT_SCALES[head], rest, False
     scale = 1
-    while words and words[0] in _SCALES:
-        scale *= _SCALES[words.pop(0)]
-        bare = bare.split(None, 1)[1] if words else ""
-    return " ".join(w for w in bare.replace("percent", "").split()), scale
+    while head.lower() in SCALES:
+        scale *= SCALES[head.lower()]
+        text = rest
+        head, _, rest = rest.strip().partition(" ")
+        attached = False
+    return scale, text, attached
 
 
-def is_same_unit(left: str, right: str) -> bool:
-    """Say whether two units are one, or one of them is not named."""
-    return not left or not right or [w.rstrip("s") for w in left.split()] == [w.rstrip("s") for w in right.split()]
-
-
-def tidy_answer(text: str) -> str:
-    r"""Return an answer without what only decorates it: Markdown's stars, ``$`` around LaTeX, ``\text``, spacing, ``!!!``."""
-    text = (
-        text.replace("−", "-").replace("\\$", "$").replace("\\%", "%").replace("^\\circ", "°").replace("^{\\circ}", "°")
-    )
-    text = _SPACING.sub(" ", _TEXT.sub(r" \1", text.replace("\\!", "")))
-    text = _FRACTION.sub(lambda m: f" {m[1] or m[2]}/{m[3] or m[4]} ", text)
-    for sign, plain in _VULGAR.items():
-        text = text.replace(sign, f" {plain} ")
-    return text.strip().strip("*_`").strip().removeprefix("$").removesuffix("$").strip().rstrip("!. ").strip()
+def is_same_quantity(left: Quantity, right: Quantity) -> bool:
+    """Say whether two quantities are the same; a unit that only one of them names is let pass."""
+    return is_same_amount(left.value, left.unit, right.value, right.unit)

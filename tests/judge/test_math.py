@@ -24,7 +24,7 @@ ANY = tuple(MARKERS)
         ("the result is 7", "7", False, "no answer"),
         ("####", "7", False, "no answer"),
         ("", "7", False, "no answer"),
-        ("#### 1,2,3", "123", True, "correct"),
+        ("#### 1,2,3", "123", False, "wrong answer"),
     ],
 )
 def test_gsm8ks_convention(completion, answer, passed, reason):

@@ -1,0 +1,108 @@
+r"""Where the final answer of a text stands: behind the last of a marker.
+
+Markers are what a data set's habit is: GSM8K's ``####``; ``A: 18`` or ``**Answer:** 18`` at the beginning of a line; ``The
+answer is 18``; ``\boxed{18}``; ``<answer>18</answer>``.
+"""
+
+import re
+from collections.abc import Callable
+
+from ._text import text_behind
+
+_LAST_NUMBER = re.compile(
+    r"(?:(?<![\w.)])-)?[$€£]?(?:\d[\d,]*(?:\.\d+)?|(?<!\d)\.\d+)(?:/\d+)?(?:[eE][+-]?\d+(?!\w))?(?:%|(?:k|K|M|bn)(?!\w))?"
+)
+_WORDS_FOR_ANSWER = r"A|(?:(?:the|my|so the) )?(?:final |correct )?(?:answer|result|solution)|答案|最终答案|答え|정답|답|réponse|respuesta|antwort|ответ|risposta|resposta"
+_ANSWER_LINE = re.compile(
+    rf"^[^\S\n]*(?:[>#]+[^\S\n]*)?[*_]*(?:{_WORDS_FOR_ANSWER})[*_]*[^\S\n]*(?:[:：]|(?:是|为)[:：]?)[*_]*",
+    re.IGNORECASE | re.MULTILINE,
+)
+_ANSWER_IS = re.compile(
+    r"(?:the|my) (?:final |correct )?answer\**(?: (?:is|equals|would be|must be)|\s*[:=])[:：]?\**|\b(?:final|correct) answer\s*(?:is|:)[:：]?\**"
+    r"|(?:最终)?答案(?:应该|就)?(?:是|为|[:：])[:：]?",
+    re.IGNORECASE,
+)
+_REASON = re.compile(r",?(?<!\s)\s+(?:because|since)\b", re.IGNORECASE)
+_TAG = re.compile(r"<answer>(.*?)</answer>", re.IGNORECASE | re.DOTALL)
+
+
+def _after_last(mark: str) -> Callable[[str], str | None]:
+    def extract(text: str) -> str | None:
+        _, found, rest = text.rpartition(mark)
+        lines = rest.strip().splitlines()
+        return lines[0].strip() if found and lines else None
+
+    return extract
+
+
+def _boxed(text: str) -> str | None:
+    start = text.rfind("\\boxed{")
+    if start < 0:
+        return None
+    depth, begin = 0, start + len("\\boxed")
+    for i in range(begin, len(text)):
+        depth += {"{": 1, "}": -1}.get(text[i], 0)
+        if depth == 0:
+            return text[begin + 1 : i].strip()
+    return None
+
+
+def _answer_line(text: str) -> str | None:
+    for found in reversed(list(_ANSWER_LINE.finditer(text))):
+        lines = text[found.end() :].lstrip().split("\n", 1)
+        if said := _REASON.split(lines[0], maxsplit=1)[0].strip():
+            return said
+    return None
+
+
+def _answer_is(text: str) -> str | None:
+    said = text_behind(text, _ANSWER_IS)
+    return _REASON.split(said, maxsplit=1)[0].strip() if said else None
+
+
+def _tag(text: str) -> str | None:
+    inside = _TAG.findall(text)
+    return inside[-1].strip() if inside else None
+
+
+def _last_number(text: str) -> str | None:
+    found = None
+    for found in _LAST_NUMBER.finditer(text):  # noqa: B007  # the last one is wanted
+        pass
+    return found[0].rstrip(",") if found else None
+
+
+MARKERS: dict[str, Callable[[str], str | None]] = {
+    "####": _after_last("####"),
+    "boxed": _boxed,
+    "<answer>": _tag,
+    "A:": _answer_line,
+    "the answer is": _answer_is,
+}
+"""Where a final answer may stand, by name: what a writer marks as the answer."""
+
+GUESSES: dict[str, Callable[[str], str | None]] = {"last number": _last_number, "whole text": lambda text: text.strip()}
+"""What may be taken for the answer where nothing marks it."""
+
+EXTRACTORS = {**MARKERS, **GUESSES}
+
+
+def extract_answer(text: str, markers: tuple[str, ...]) -> str | None:
+    """Return the final answer of ``text`` behind the first of ``markers`` that it has; None without one."""
+    return find_marked(text, markers)[1]
+
+
+def find_marked(text: str, markers: tuple[str, ...]) -> tuple[str, str | None]:
+    """Return the marker that was found, and the answer behind it; None without one."""
+    for name in markers:
+        if (answer := EXTRACTORS[name](text)) is not None and answer:
+            return name, unwrap(answer)
+    return "", None
+
+
+def unwrap(answer: str) -> str:
+    r"""Return what a box or a tag inside an answer holds (``#### \boxed{3}``); else the answer as it is."""
+    inner = _tag(answer) or (
+        _boxed(answer) if answer.rstrip("$. *").startswith("\\boxed{") or "\\boxed{" in answer else None
+    )
+    return inner or answer

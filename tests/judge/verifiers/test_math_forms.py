@@ -1,0 +1,313 @@
+"""Spellings of final answers: which are the same, which are not. One row each: what was said, then the reference."""
+
+import json
+import threading
+
+import pytest
+from flywheel.judge.verifiers import Case, built_in, complete_options, run_verifier
+from flywheel.judge.verifiers import _equal as equal_module
+from flywheel.judge.verifiers._worker import Worker
+
+MATH = built_in()["math"]
+
+SAME = r"""
+**Answer: 3**|3
+**Answer:** 3|3
+Answer: **3**|3
+<answer>3</answer>|3
+<answer>\boxed{3}</answer>|3
+#### 3×10⁵|300000
+#### 3 x 10^5|300000
+#### 3 \times 10^{5}|300000
+#### 3e5|300000
+#### 3*10^5|300000
+\boxed{5!}|120
+答案是：42|42
+答案：42|42
+最终答案是42|42
+\boxed{0.\overline{3}}|1/3
+#### 0.333...|1/3
+#### 0.(3)|1/3
+#### 0.1\overline{6}|1/6
+#### US$5|$5
+#### US$5|5
+**Final Answer:** \(3\)|3
+Final Answer: \(3\)|3
+Final Answer: $3$|3
+The final answer is **3**.|3
+The answer is $\boxed{3}$.|3
+#### x = 3|3
+\boxed{x=3}|3
+\boxed{f(2) = 3}|3
+\boxed{1+2=3}|3
+#### 3.0|3
+#### three|3
+#### three apples|3
+#### twenty-one|21
+#### five hundred|500
+#### 5k|5000
+#### $5k|5000
+#### 5K|5000
+#### $1.5M|1500000
+#### 50 cents|$0.50
+#### 50 cents|50
+#### €50|50
+#### $50|50 dollars
+#### 5 hrs|5 hours
+#### 5 cm^2|5 square centimeters
+#### 90 degrees|90^\circ
+\boxed{90^\circ}|90 degrees
+#### 1 hour|60 minutes
+#### 2:3|2:3
+#### 2:3|2/3
+#### 3,14|3.14
+#### 52|52_8
+\boxed{52_8}|52_8
+\boxed{52_{8}}|52_8
+\boxed{2\sqrt{3} \approx 3.46}|2\sqrt{3}
+#### about 5|5
+#### approximately 3.5 hours|3.5
+#### She sold 72 clips in April and May|72
+A: Natalia sold 72 clips altogether in April and May.|72
+#### She pays $18 in total|18
+The answer is that she has 5 apples left.|5
+\boxed{1+\sqrt{19}, 1-\sqrt{19}}|1 \pm \sqrt{19}
+\boxed{3,5,7}|3, 5, 7
+\boxed{-2,1}|1,-2
+\boxed{\{1,-2\}}|1,-2
+\boxed{(3,4]}|(3,4]
+\boxed{(2,\infty)}|(2,\infty)
+\boxed{(-\infty,2)\cup(3,\infty)}|(-\infty, 2) \cup (3, \infty)
+\boxed{x=3 \text{ or } x=4}|3,4
+\boxed{x = 1, -2}|1,-2
+\boxed{C}|\text{(C)}
+\boxed{\text{C}}|\text{(C)}
+\boxed{\text{(C)}}|C
+#### 1 234|1234
+#### 1 234 567|1,234,567
+#### 10,080|10,\!080
+#### 32,348|\$32,\!348
+\boxed{\$32,348}|\$32,\!348
+\boxed{\tfrac{1}{2}}|\frac12
+\boxed{2√3}|2\sqrt{3}
+\boxed{2π}|2\pi
+#### 2pi|2\pi
+#### sqrt(12)|2\sqrt{3}
+#### 2*sqrt(3)|2\sqrt{3}
+#### x**2+1|x^2+1
+\boxed{-\frac{\sqrt{3}}{3}}|-\frac{1}{\sqrt 3}
+\boxed{\frac{270}{7}^\circ}|\frac{270}7\text{ degrees}
+\boxed{\text{east}}|\text{east}
+#### East|\text{east}
+#### +7|7
+#### 7 dollars per day|7
+#### $7/day|7
+#### 60 mph|60 miles per hour
+#### 60|60 mph
+#### 3 1/2|3.5
+#### 3\frac{1}{2}|7/2
+#### 5%|5
+#### 5 percent|5\%
+#### 12 noon|12
+\boxed{y=2x+3}|y = 2x + 3
+\boxed{2x+3}|y=2x+3
+\boxed{k=5}|5
+\boxed{\angle ABC = 30^\circ}|30
+\boxed{10!}|3628800
+#### 4 dozen|48
+#### Evelyn.|\text{Evelyn}
+\boxed{\dfrac{17}{50}}|0.34
+\boxed{0.34}|\dfrac{17}{50}
+#### .5|0.5
+#### ½|0.5
+#### 2½|2.5
+#### $-5|-5
+#### -$5|-5
+\boxed{3 \text{ units}}|3
+\boxed{3\,\text{cm}}|3
+\boxed{3\ \mathrm{cm}}|3 cm
+\[ \boxed{3} \]|3
+\boxed{ 3 }|3
+\boxed{2^{1000}}|2^{1000}
+\boxed{4^{500}}|2^{1000}
+\boxed{3n+2}|2+3n
+\boxed{xy}|yx
+\boxed{\emptyset}|\emptyset
+The answer is: 3|3
+My answer is 3.|3
+The correct answer is 3, since 1+2=3|3
+#### 5:30 PM|5:30 pm
+#### 300 K|300K
+#### 5 ft|5 feet
+#### 1,50,000 rupees|150000
+#### Rs. 500|500
+#### 500 Rs|500
+#### 25 years old|25
+#### 18 eggs|18
+#### 42.|42
+#### **$18**|18
+#### 16 ounces|1 pound
+\boxed{12\pi \text{ cm}^2}|12\pi
+\boxed{2\sqrt{3} \text{ cm}}|2\sqrt{3}
+\boxed{\sqrt{25}}|5 cm
+A: 7 because 3+4 is 7|7
+"""
+DIFFERENT = r"""
+#### 7//8|7
+\boxed{7^{2{,}000}}|7
+\boxed{7 \approx 8}|7
+#### 101_2|101
+#### 5k|5
+#### 50 cents|$50
+#### €50|$50
+\boxed{tea}|eat
+\boxed{\text{tea}}|\text{eat}
+#### 6:2|3
+#### 1,2|12
+#### 5xy|5
+#### 5n|5
+#### 5a|5
+#### 7 8|15
+#### 7 = 8|8
+\boxed{x+1=3}|3
+\boxed{4,3}|(3,4)
+\boxed{(5,3)}|(2,1)
+\boxed{[3,4]}|(3,4)
+\boxed{2\times10^{-8}}|1\times10^{-8}
+\boxed{0.0000002}|10^{-7}
+#### 10/2/2021|05/01/2021
+#### 6:20|3:10
+#### 7 \pm 2|7
+#### 7?8|7
+#### not 7|7
+#### 7 less|7
+#### less than 7|7
+#### at least 7|7
+#### 7 tenths|7
+#### 1.5 and 2|1.5
+#### half of 7|7
+#### 5M|5
+#### $5k|5
+#### 5 million|5
+\boxed{5!}|5
+#### 7 \foo 8|8
+#### between 7 and 8|7
+#### no|on
+#### y = 5|x=5
+#### 5 pm|5 am
+#### 7-8|7
+#### 10-15|10
+#### I think 7 is wrong|7
+#### 7'|7
+#### 3.14|\pi
+#### 2^3|23
+#### 12.|1.2
+#### 1 2|12
+#### 1.2.3|1.2
+#### 7 8/9|7
+#### -7|7
+#### 7-|7
+#### 0.3|1/3
+#### 0.33|1/3
+#### 50%|0.5
+#### 5 euros|5 dollars
+#### A|B
+#### 3x|3y
+#### 7/|7
+#### 1e5|1
+#### 7^|7
+#### (7|7
+#### 7;8|7
+#### 5 dollars|5 cents
+#### 5 cm^2|5 cm
+#### 5 hours|5 minutes
+#### 12 or 13|13
+#### 3 \cdot|3
+#### x|X1
+#### 5 and 5|5
+#### $5 per day|$5 euros
+#### 7 (not 8)|8
+#### \sqrt{2} \approx 1.5|1.5
+#### >7|7
+#### <7|7
+#### ~8|7
+#### 7+|7
+#### 1,234,5|12345
+#### 7..8|7
+#### 2 of 7|2
+#### 7 out of 10|7
+#### 3 times 4|3
+#### 5 remainder 2|5
+#### 5 R 2|5
+#### 5R2|5
+#### 1/0|1
+#### \infty|-\infty
+#### 5 i|5
+#### 5i|5
+#### 5 feet 3|5
+#### 4 x 5|4
+#### yes|no
+#### 30 degrees|30°C
+#### Monday|Tuesday
+#### 7 choose 2|7
+#### "7|8
+\boxed{12\pi \text{ cm}^2}|12\pi \text{ cm}
+"""
+
+
+def rows(table):
+    return [line.rsplit("|", 1) for line in table.strip().split("\n")]
+
+
+def judge(completion, expected):
+    return run_verifier(MATH, Case(completion, expected), complete_options(MATH, {}))
+
+
+@pytest.mark.parametrize(("completion", "expected"), rows(SAME))
+def test_usual_spellings_of_one_answer(completion, expected):
+    assert judge(completion, expected).reason == "correct"
+
+
+@pytest.mark.parametrize(("completion", "expected"), rows(DIFFERENT))
+def test_answers_that_only_look_alike(completion, expected):
+    assert judge(completion, expected).reason == "wrong answer"
+
+
+def in_a_thread(work):
+    found = []
+    thread = threading.Thread(target=lambda: found.append(work()))
+    thread.start()
+    thread.join(60)
+    return found[0]
+
+
+SLOW = (r"\boxed{(x+y+z)^{400}}", "(x+y+z+1)^{399}")
+
+
+def test_the_time_limit_holds_in_every_thread(monkeypatch):
+    monkeypatch.setattr(equal_module, "_algebra", Worker("_algebra", 1))
+    verdict = in_a_thread(lambda: judge(*SLOW))
+    assert (verdict.passed, verdict.reason) == (None, "timed out")
+    assert in_a_thread(lambda: judge(r"\boxed{\sqrt{8}}", r"2\sqrt{2}")).reason == "correct"
+    equal_module._algebra.close()
+
+
+def test_a_worker_that_cannot_work_says_so():
+    with pytest.raises(ChildProcessError, match="no_such"):
+        Worker("no_such", 1).ask("x")
+
+
+def test_a_reference_that_cannot_be_read_is_an_abstention():
+    verdict = judge("#### 7", r"7 \approx 8")
+    assert (verdict.passed, verdict.reason) == (None, "unreadable reference")
+    assert judge(r"#### 7 \approx 8", r"7 \approx 8").passed
+
+
+def test_answers_of_math_in_another_spelling(shared_data):
+    """Spaces, display fractions and dollars change no answer of MATH."""
+    answers = [json.loads(line)["answer"] for line in (shared_data / "math" / "math500.jsonl").read_text().splitlines()]
+    for answer in answers:
+        spelled = answer.replace("\\frac", " \\dfrac ").replace("+", " + ").replace("-", "- ")
+        assert judge(f"Final Answer: $ {spelled} $", answer).passed, answer
+    pairs = [(a, b) for a, b in zip(answers, [*answers[1:], answers[0]], strict=True) if a.strip("x=") != b.strip("x=")]
+    assert [(a, b) for a, b in pairs if judge(f"\\boxed{{{b}}}", a).passed is not False] == []
