@@ -1,10 +1,15 @@
 """exact, f1, regex, json_schema, choice and label: what passes, what fails, what is an abstention."""
 
+import json
+import threading
+
 import pytest
 from flywheel.errors import RecipeError
 from flywheel.judge import classify
 from flywheel.judge.verifiers import Case, built_in, complete_options, run_verifier
+from flywheel.judge.verifiers import _json_schema as schema_module
 from flywheel.judge.verifiers import _regex as regex_module
+from flywheel.judge.verifiers._worker import Worker
 
 
 def judge(name, completion, expected=None, fields=None, **options):
@@ -121,6 +126,38 @@ def test_a_schema_may_be_the_rows_own_and_openais():
 def test_a_schema_fetches_nothing():
     verdict = judge("json_schema", "{}", schema={"$ref": "http://127.0.0.1:9/schema.json"})
     assert verdict.passed is None
+
+
+@pytest.mark.parametrize(
+    ("schema", "value"),
+    [
+        ({"pattern": "^(a+)+$"}, json.dumps("a" * 60 + "!")),
+        ({"patternProperties": {"^(a+)+$": True}}, json.dumps({"a" * 60 + "!": 1})),
+        ({"additionalProperties": False, "patternProperties": {"^(a|a)*$": True}}, json.dumps({"a" * 60 + "!": 1})),
+    ],
+)
+def test_a_schemas_pattern_that_takes_too_long_is_an_abstention_in_every_thread(monkeypatch, schema, value):
+    worker = Worker("_schema", 0.5)
+    monkeypatch.setattr(schema_module, "_schemas", worker)
+    found = []
+    thread = threading.Thread(target=lambda: found.append(judge("json_schema", value, schema=schema)))
+    thread.start()
+    thread.join(30)
+    worker.close()
+    assert (found[0].passed, found[0].reason) == (None, "timed out")
+
+
+@pytest.mark.parametrize(
+    ("schema", "completion", "reason"),
+    [
+        ({"pattern": "^a+$"}, '"aaa"', "valid"),
+        ({"pattern": "^a+$"}, '"aab"', "not valid: pattern"),
+        ({"$ref": "#/$defs/n", "$defs": {"n": {"type": "integer"}}}, "3", "valid"),
+        ({"$ref": "#/$defs/n", "$defs": {"n": {"type": "integer"}}}, '"3"', "not valid: type"),
+    ],
+)
+def test_schemas_with_patterns_and_references(schema, completion, reason):
+    assert judge("json_schema", completion, schema=schema).reason == reason
 
 
 CHOICES = ["TGF-13", "MMP2", "Collagen", "Angiopoietin"]
