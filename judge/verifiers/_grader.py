@@ -152,7 +152,7 @@ def _prepare(options: Mapping[str, Any], place: str) -> Sequence[str]:
     return columns_of(parsed)
 
 
-@verifier("grader", options={"spec": REQUIRED, "threshold": 0.5}, prepare=_prepare)
+@verifier("grader", version=2, options={"spec": REQUIRED, "threshold": 0.5}, prepare=_prepare)
 def grader(case: Case, options: Mapping[str, Any]) -> Verdict:
     """Score by a grader of OpenAI's format: ``string_check``, ``text_similarity``, ``multi`` or ``python``.
 

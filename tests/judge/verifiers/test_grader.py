@@ -7,6 +7,7 @@ from flywheel.errors import RecipeError, SandboxError
 from flywheel.judge.verifiers import Case, built_in, complete_options, run_verifier
 from flywheel.judge.verifiers._grader import grade, render_messages
 from flywheel.judge.verifiers._grader_spec import parse_grader
+from rouge_score import rouge_scorer
 
 ITEM = {"answer": "Cat", "nested": {"list": ["x", {"y": 7}]}}
 
@@ -62,6 +63,36 @@ def test_known_values_of_similarities():
     assert judge("abcd", similar(reference="abce"), threshold=0.0).score == pytest.approx(0.75)
     assert judge("a b x d", similar("rouge_2", "a b c d"), threshold=0.0).score == pytest.approx(1 / 3)
     assert judge("a b x d", similar("rouge_l", "a b c d"), threshold=0.0).score == pytest.approx(0.75)
+
+
+@pytest.mark.parametrize(
+    ("metric", "text", "reference", "score"),
+    [
+        ("rouge_1", "我喜欢吃苹果", "我喜欢吃香蕉", 4 / 6),
+        ("rouge_l", "我喜欢吃苹果", "我喜欢吃苹果", 1.0),
+        ("rouge_2", "猫が好き", "犬が好き", 2 / 3),
+        ("rouge_1", "кошка сидит дома", "Кошка лежит дома.", 2 / 3),
+        ("rouge_1", "القط في البيت", "القط في الحديقة", 2 / 3),
+        ("rouge_1", "고양이 집", "고양이 밖", 0.5),
+        ("rouge_1", "le café noir", "LE CAFÉ vert", 2 / 3),
+        ("rouge_1", "我喜欢", "他讨厌", 0.0),
+        ("gleu", "我喜欢吃苹果", "我喜欢吃苹果", 1.0),
+        ("bleu", "我喜欢吃苹果", "我喜欢吃苹果", 1.0),
+    ],
+)
+def test_similarities_of_texts_in_other_scripts(metric, text, reference, score):
+    assert judge(text, similar(metric, reference), threshold=0.0).score == pytest.approx(score)
+
+
+@pytest.mark.parametrize("metric", ["bleu", "gleu", "meteor"])
+def test_chinese_texts_that_share_words_are_somewhat_alike(metric):
+    assert 0.2 < judge("我喜欢吃苹果", similar(metric, "我喜欢吃香蕉"), threshold=0.0).score < 0.9
+
+
+def test_of_ascii_texts_rouge_is_rouge_scores_own():
+    text, reference = "It's 3.5 half_way: A-B (c) IBM's 2nd", "its 35 half way a b C ibm 2ND"
+    own = rouge_scorer.RougeScorer(["rouge1"]).score(reference, text)["rouge1"].fmeasure
+    assert judge(text, similar("rouge_1", reference), threshold=0.0).score == own
 
 
 MULTI = {
