@@ -1,0 +1,291 @@
+r"""Which choice a text names. A choice that it denies, takes back or only mentions is not named; several are none.
+
+:data:`READERS` are tried in order; the first that finds something decides. Each statement of an answer ("the answer is (B)")
+is read at its beginning only, and the last one counts.
+"""
+
+import re
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
+
+from ._final_answer import MARKERS
+from ._text import normalize_text
+
+LONGEST_ANSWER = 300
+"""Characters behind "answer is" that are read."""
+LONGEST_TEXT = 20_000
+"""Characters of a completion that are read, from its end."""
+MOST_STATEMENTS = 200
+
+_AFTER = (
+    r"(?=[^\w\s'’.]|[\u3000-\u9fff\uff00-\uffef]|\.(?!\d)|\s*$"
+    r"|\s+(?:because|since|as|is|was|for|due|given|based|followed|[-–—(])(?:\b|\s))"
+)
+"""What may stand behind a bare letter, so that "A dog" and "2.5" name no choice; in a text that begins with it, less."""
+_TOKEN = rf"(?:[(\[]\s*(?P<inside>[A-Za-z]|\d\d?)\s*[)\]]|(?P<bare>[A-Z]|\d\d?){_AFTER})"
+_FIRST = r"(?=[^\w\s'’]|\s*$|\s+(?:because|since|due)\b|\s+[-–—(])"
+_FILLERS = r"(?:\s*(?:therefore|thus|hence|clearly|definitely|probably|most likely|likely|simply|indeed|obviously|certainly|the|option|choice|letter|number|选项)\b|[\s,:：=*_$\"'“‘`>#]|\\(?:text(?:bf)?|math(?:rm|bf))\{)*"
+_NAMED = re.compile(_FILLERS + _TOKEN, re.IGNORECASE)
+_ALONE = re.compile(r"[\s*_(\[$\"'`#>]*([A-Za-z]|\d\d?)[\s*_)\].:!。$\"'`]*")
+_LABELLED = re.compile(
+    rf"[\s*_\"'`#>-]*(?P<named>(?:option|choice)\s+)?(?:[(\[]\s*(?P<inside>[A-Za-z]|\d\d?)\s*[)\]]|(?P<bare>[A-Za-z]|\d\d?){_FIRST})",
+    re.IGNORECASE,
+)
+_LINE_LABEL = re.compile(r"^[\s*_(\[-]*([A-Z]|\d\d?)[).:\]]|\s([A-Z])[).:](?=\s)", re.MULTILINE)
+_BRACKETED = re.compile(r"[(\[]([A-Za-z]|\d\d?)[)\]]")
+_MARKS = re.compile(
+    r"\b(?:answer|choice|option|one)(?: choice| option| letter)?(?: (?:to|for) [^.\n:]{0,80}?)?(?:\s*\**\s*(?:is|would be|should be|must be|has to be|equals)\b|\**\s*[:：=])"
+    r"|\banswer\s+(?=[(\[]?[A-Z]\b)|\bans[.:]|\bcorrect\s*\**[:：]"
+    r"|\b(?:I|we|I'd|I’d|I'll|I’ll|let's|let us)(?: (?:would|will|must|should|can|have to|am going to))?(?: (?:therefore|thus|then|confidently))?"
+    r" (?:choose|chose|pick|picked|select|selected|go with|going with|went with|say|answer|opt for)\b"
+    r"|^\W*(?:choose|pick|select)\b"
+    r"|答案(?:应该|就)?(?:是|为|选|[:：])|(?:我|应|故|因此|所以)选择?|^选择?|答え[はが:：]|정답[은:：]|\b(?:réponse|respuesta|antwort|ответ|resposta|risposta)\b[^\n:：]{0,20}[:：]",
+    re.IGNORECASE | re.MULTILINE,
+)
+"""What stands before a named choice. "Option A" alone is a mention."""
+_CONFIRMED = re.compile(
+    rf"{_TOKEN}[\s*_).:\]]*(?:(?:(?!\b[A-Z]\b)[^.,;\n]){{0,60}}?\s)?(?:is|must be|would be|has to be)(?: therefore| thus| clearly| indeed)?"
+    r"(?: the)?(?: only)?(?: most)? (?:correct|right|best|true|answer|appropriate|accurate)\b",
+)
+_DENIED_BEFORE = re.compile(r"(?:\b(?:not|never|neither|nor|isn't|isn’t|except|than|instead of|cannot be|can't be|rule out|ruled out|eliminate[sd]?|exclude[sd]?|wrong|incorrect)|n't|n’t|不是|并非|不选)\b[^.,;\n]{0,40}$", re.IGNORECASE)  # fmt: skip
+_DENIED_AFTER = re.compile(
+    r"[)\]:*_\s]*(?:(?:(?!\b[A-Z]\b)[^.,;\n]){0,60}?\s)?(?:(?:is|are|was|seems|looks|would be)(?: (?:also|clearly|obviously|definitely|therefore|thus|just|simply|probably))*"
+    r" (?:not|wrong|incorrect|false|untrue|ruled out|eliminated|excluded|irrelevant|a (?:common |typical )?(?:mistake|trap|distractor|misconception|error))"
+    r"|isn['’]t|aren['’]t|can(?:not|['’]t)|does(?: not|n['’]t)|do(?: not|n['’]t))\b",
+    re.IGNORECASE,
+)
+_ANOTHER = re.compile(
+    r"[)\]*_\s]*(?:,|/|&|\band\b|\bor\b|\+)\s*(?:(?:and|or|both|also|possibly|maybe|perhaps|option|choice)\s+)*[*_(\[]*([A-Z]|\d\d?)(?=[)\]*_.,;!?\s]|$)"
+)
+_TAKEN_BACK = re.compile(
+    r"\bwait\b|\bno[,:—-]|\bhold on|\bcorrection\b|\bscratch that|\bon second thoughts?\b|\bI (?:was|am) wrong|\bI made (?:a|an) (?:mistake|error)|\breconsider|\bstrike that|\bI mean\b|\bmy mistake|不对|等等|更正",
+    re.IGNORECASE,
+)
+_LETTER_AFTER = re.compile(
+    r"(?<![\w(\[])(?:[(\[]([A-Z]|\d\d?)[)\]]|\**([A-Z]|\d\d?)\**(?=[.,;!?)]|\s*$|\s+(?:is|because|since)\b))"
+)
+
+
+class Choices(NamedTuple):
+    """The choices of a row: ``words`` by letter (empty where they are not known), and the letter of each ``label``."""
+
+    words: Mapping[str, str]
+    labels: Mapping[str, str]
+
+    def letter(self, label: str) -> str | None:
+        """Return the letter of a label as it is written; None for no label."""
+        return self.labels.get(label.upper())
+
+
+SEVERAL = "several"
+Reader = Callable[[str, Choices], str | None]
+
+
+def find_choice(text: str, choices: Choices) -> str | None:
+    """Return the letter of the choice that ``text`` names; None where it names none, or several."""
+    text = "\n".join(" ".join(line.split()) for line in text[-LONGEST_TEXT:].splitlines() if line.strip())
+    for reader in READERS:
+        if (letter := reader(text, choices)) is not None:
+            return None if letter == SEVERAL else letter
+    return None
+
+
+def _in_a_box(text: str, choices: Choices) -> str | None:
+    r"""``\boxed{B}``, ``<answer>B</answer>``: the whole of it is a letter, or a choice's words."""
+    for name in ("boxed", "<answer>"):
+        if (said := MARKERS[name](text)) is not None:
+            return _read(said, choices) or SEVERAL
+    return None
+
+
+def _stated(text: str, choices: Choices) -> str | None:
+    """The last "the answer is B", "I choose B", "B is correct": what is denied later, or taken back, aside."""
+    found: list[tuple[int, str]] = []
+    denied: list[tuple[int, str]] = []
+    for mark in list(_MARKS.finditer(text))[-MOST_STATEMENTS:]:
+        _note(text, mark, choices, found, denied)
+    found += _confirmed(text, choices)
+    if not found:
+        return None
+    at, letter = max(found)
+    if any(place > at and other == letter for place, other in denied):
+        return SEVERAL
+    return _unless_taken_back(text, at, letter, choices)
+
+
+def _note(
+    text: str, mark: re.Match[str], choices: Choices, found: list[tuple[int, str]], denied: list[tuple[int, str]]
+) -> None:
+    said = text[mark.end() : mark.end() + LONGEST_ANSWER].lstrip().split("\n", 1)[0]
+    if (negation := re.match(r"[\s*_]*(?:not|never|neither|n['’]t|不是)\b", said, re.IGNORECASE)) is not None:
+        if (letter := _read(said[negation.end() :], choices)) is not None:
+            denied.append((mark.end(), letter))
+    elif not _DENIED_BEFORE.search(text[max(0, mark.start() - 40) : mark.start()]) and (letter := _read(said, choices)):
+        found.append((mark.end(), letter))
+
+
+def _confirmed(text: str, choices: Choices) -> list[tuple[int, str]]:
+    found = []
+    for match in _CONFIRMED.finditer(text):
+        letter = choices.letter(match["inside"] or match["bare"])
+        if letter and not _DENIED_AFTER.match(text[match.end("inside" if match["inside"] else "bare") :][:100]):
+            found.append((match.start(), letter))
+    return found
+
+
+def _read(said: str, choices: Choices) -> str | None:
+    """Return the choice that a statement names at its beginning; :data:`SEVERAL` for more than one."""
+    if (same := _as_a_whole(said, choices)) is not None:
+        return same
+    named = _NAMED.match(said)
+    label = (named["inside"] or named["bare"]) if named else ""
+    letter = (
+        choices.letter(label) if label and (label.isupper() or label.isdigit() or (named and named["inside"])) else None
+    )
+    if letter is None or named is None:
+        return _by_words(said, choices)
+    rest = said[named.end() :]
+    another = _ANOTHER.match(rest)
+    if another and choices.letter(another[1]) not in (None, letter):
+        return SEVERAL
+    return None if _DENIED_AFTER.match(rest) else letter
+
+
+def _as_a_whole(said: str, choices: Choices) -> str | None:
+    """Return the choice that a text is: its label, or its words; :data:`SEVERAL` where the two differ (``3`` of 1 to 4)."""
+    alone = _ALONE.fullmatch(said)
+    found = {choices.letter(alone[1]) if alone else None, _by_words(said, choices, whole=True)} - {None}
+    return SEVERAL if len(found) > 1 else found.pop() if found else None
+
+
+def _unless_taken_back(text: str, at: int, letter: str, choices: Choices) -> str:
+    """Return what the text says in the end, where it takes something back ("Wait, no, B")."""
+    taken = list(_TAKEN_BACK.finditer(text, at))
+    if not taken:
+        return letter
+    rest = text[taken[-1].end() :]
+    named = [
+        other
+        for m in _LETTER_AFTER.finditer(rest)
+        if (other := choices.letter(m[1] or m[2])) and not _denied(rest, m.start(), m.end())
+    ]
+    return named[-1] if len(set(named)) == 1 else SEVERAL
+
+
+def _denied(text: str, start: int, end: int) -> bool:
+    return bool(_DENIED_BEFORE.search(text[max(0, start - 60) : start]) or _DENIED_AFTER.match(text[end : end + 120]))
+
+
+def _a_line_alone(text: str, choices: Choices) -> str | None:
+    """The only line that is a letter, where it is the first or the last: "B" above or below an explanation."""
+    lines = [line.strip() for line in text.strip().splitlines() if line.strip()]
+    alone = [
+        (i, letter) for i, line in enumerate(lines) if _ALONE.fullmatch(line) and (letter := _as_a_whole(line, choices))
+    ]
+    if len({letter for _, letter in alone}) != 1:
+        return SEVERAL if alone else None
+    i, letter = alone[0]
+    if alone[-1][0] not in (0, len(lines) - 1):
+        return None
+    return _unless_taken_back(text, 0, letter, choices) if i == 0 and len(lines) > 1 else letter
+
+
+def _labelled(text: str, choices: Choices) -> str | None:
+    """A text that begins with "B.", "(B)", "B because": unless it lists others the same way, or takes it back."""
+    first = _LABELLED.match(text)
+    label = (first["inside"] or first["bare"]) if first else ""
+    letter = choices.letter(label) if label else None
+    if (
+        first is None
+        or letter is None
+        or (
+            label.islower()
+            and not (
+                first["inside"]
+                or first["named"]
+                or _ALONE.fullmatch(text)
+                or text[first.end() : first.end() + 1] == ")"
+            )
+        )
+    ):
+        return None
+    if _DENIED_AFTER.match(text[first.end() :][:200].lstrip(").:]*_")):
+        return None
+    others = {other for m in _LINE_LABEL.finditer(text) if (other := choices.letter(m[1] or m[2]))} - {letter}
+    others |= _listed(text[first.end() :], choices) - {letter}
+    if (another := _ANOTHER.match(text[first.end() :])) and choices.letter(another[1]) not in (None, letter):
+        return SEVERAL
+    return SEVERAL if others else _unless_taken_back(text, 0, letter, choices)
+
+
+def _listed(text: str, choices: Choices) -> set[str]:
+    """Return the letters of "(B) dog" inside a text, where the words behind are that choice's, or which nobody denies."""
+    found = set()
+    for m in _BRACKETED.finditer(text):
+        letter = choices.letter(m[1])
+        if letter and m[1].isupper() and not _denied(text, m.start(), m.end()):
+            found.add(letter)
+    return found
+
+
+def _worded(text: str, choices: Choices) -> str | None:
+    """The words of one choice only, not denied."""
+    return _by_words(text, choices)
+
+
+def _bracketed(text: str, choices: Choices) -> str | None:
+    """The only "(B)" of a text."""
+    found = _listed(text, choices)
+    return _unless_taken_back(text, 0, found.pop(), choices) if len(found) == 1 else None
+
+
+READERS: tuple[Reader, ...] = (_in_a_box, _stated, _a_line_alone, _labelled, _worded, _bracketed)
+
+
+def _by_words(text: str, choices: Choices, *, whole: bool = False) -> str | None:
+    """Return the choice whose words ``text`` is; else, unless ``whole``, the only one whose words it holds and does not deny."""
+    said = as_words(text)
+    words = {letter: as_words(choice) for letter, choice in choices.words.items() if as_words(choice)}
+    if same := [letter for letter, choice in words.items() if choice == said]:
+        return same[0] if len(same) == 1 else None
+    if whole:
+        return None
+    held = {letter: choice for letter, choice in words.items() if f" {choice} " in f" {said} "}
+    inside = {a for a, short in held.items() for long in held.values() if short != long and f" {short} " in f" {long} "}
+    left = {letter for letter in held.keys() - inside if not _denies(said, held[letter])}
+    return left.pop() if len(left) == 1 else None
+
+
+def _denies(said: str, words: str) -> bool:
+    before, _, after = f" {said} ".partition(f" {words} ")
+    own = set(words.split())
+    turned = set(before.split()[-6:]) & (_NEGATIONS - own)
+    return bool(turned or _DENIED_AFTER.match(f" {after.strip()[:80]}"))
+
+
+_NEGATIONS = frozenset(
+    [
+        "not",
+        "never",
+        "no",
+        "neither",
+        "nor",
+        "isnt",
+        "arent",
+        "wasnt",
+        "cannot",
+        "cant",
+        "doesnt",
+        "dont",
+        "except",
+        "than",
+        "without",
+        "wrong",
+        "incorrect",
+    ]
+)
+
+
+def as_words(text: str) -> str:
+    """Return the words of a text, folded, one space between them."""
+    return normalize_text(text, case=False, punctuation=False, articles=False, whitespace=False)
