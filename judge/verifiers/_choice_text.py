@@ -38,7 +38,7 @@ _MARKS = re.compile(
     r"|\banswer\s+(?=[(\[]?[A-Z]\b)|\bans[.:]|\bcorrect\s*\**[:：]"
     r"|\b(?:I|we|I'd|I’d|I'll|I’ll|let's|let us)(?: (?:would|will|must|should|can|have to|am going to))?(?: (?:therefore|thus|then|confidently))?"
     r" (?:choose|chose|pick|picked|select|selected|go with|going with|went with|say|answer|opt for)\b"
-    r"|^\W*(?:choose|pick|select)\b"
+    r"|^[^\w\n]{0,9}(?:choose|pick|select)\b"
     r"|答案(?:应该|就)?(?:是|为|选|[:：])|(?:我|应|故|因此|所以)选择?|^选择?|答え[はが:：]|정답[은:：]|\b(?:réponse|respuesta|antwort|ответ|resposta|risposta)\b[^\n:：]{0,20}[:：]",
     re.IGNORECASE | re.MULTILINE,
 )

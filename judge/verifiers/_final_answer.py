@@ -23,7 +23,7 @@ _ANSWER_IS = re.compile(
     re.IGNORECASE,
 )
 _REASON = re.compile(r",?(?<!\s)\s+(?:because|since)\b", re.IGNORECASE)
-_TAG = re.compile(r"<answer>(.*?)</answer>", re.IGNORECASE | re.DOTALL)
+_TAG = re.compile(r"<(/?)answer>", re.IGNORECASE)
 
 
 def _after_last(mark: str) -> Callable[[str], str | None]:
@@ -61,8 +61,14 @@ def _answer_is(text: str) -> str | None:
 
 
 def _tag(text: str) -> str | None:
-    inside = _TAG.findall(text)
-    return inside[-1].strip() if inside else None
+    """Return what the last ``<answer>`` holds, to its end or the text's: a stop sequence may have cut the end off."""
+    begun, inside = None, None
+    for tag in _TAG.finditer(text):
+        if not tag[1]:
+            begun = tag.end()
+        elif begun is not None:
+            begun, inside = None, text[begun : tag.start()].strip()
+    return inside if begun is None else text[begun:].strip()
 
 
 def _last_number(text: str) -> str | None:

@@ -7,6 +7,7 @@ from typing import Any
 from ...errors import RecipeError
 from .._verdict import Verdict
 from ._json_text import read_json
+from ._tidy import words
 from ._verifier import CannotJudge, Case, verifier
 
 PRESETS: dict[str, dict[str, tuple[str, ...]]] = {
@@ -32,7 +33,19 @@ _MARKED = re.compile(
     r"\b(?:label|verdict|answer|classification|class|conclusion)\b[\s*_]*(?:is|=|:)+[\s*_]*([^\n]+)", re.IGNORECASE
 )
 _NOT_WORD = re.compile(r"[\W_]+")
-_NEGATIONS = frozenset(("not", "neither", "nor", "cannot", "never", "t"))
+_CLAUSE = re.compile(
+    r"[.,;:!?\n()]|\b(?:but|so|therefore|thus|hence|instead|because|since|as|however|which)\b", re.IGNORECASE
+)
+"""Where a negation ends."""
+_NEGATIONS = frozenset(
+    words(
+        "not neither nor cannot never t isnt doesnt no nothing nobody none without hardly barely scarcely lack lacks lacking fail fails failed"
+        " unable far partially partly half mostly almost nearly somewhat"
+    )
+)
+"""Words after which a label of the same clause is not given (``t`` is the end of ``isn't``)."""
+_DENIALS = frozenset(words("not wrong incorrect inaccurate ruled"))
+_BEHIND_NO = frozenset(words("it the that this these those he she they i we there"))
 KEYS = ("label", "verdict", "answer", "classification")
 """Under which of these the label of a JSON completion stands."""
 
@@ -55,7 +68,8 @@ def find_label(completion: str, names: Mapping[str, str]) -> str | None:
     """Return the label that a completion gives; None where it gives none, or several.
 
     Read in this order: a completion that is a label; JSON with one of :data:`KEYS`; what follows the last "label:",
-    "verdict:", "the answer is"; the only label whose word occurs, a negated one (``not supported``) aside.
+    "verdict:", "the answer is" that has a label's word; the only label whose word occurs. A label that its clause denies
+    (``not supported``, ``fails to support``, ``partly true``) is not given, and nor is its opposite.
     """
     if label := names.get(fold(completion)):
         return label
@@ -67,25 +81,53 @@ def find_label(completion: str, names: Mapping[str, str]) -> str | None:
         said = next((value[k] for k in KEYS if isinstance(value.get(k), str)), "")
         return names.get(fold(said))
     for said in reversed(_MARKED.findall(completion)):
-        if label := names.get(fold(said)) or _only_label(said, names):
+        if label := names.get(fold(said)):
             return label
-    return _only_label(completion, names)
+        given, denied = _labels_in(said, names)
+        if given or denied:
+            return given.pop() if len(given) == 1 else None
+    given, _ = _labels_in(completion, names)
+    return given.pop() if len(given) == 1 else None
 
 
-def _only_label(text: str, names: Mapping[str, str]) -> str | None:
-    words, found = fold(text).split(), set()
+def _labels_in(text: str, names: Mapping[str, str]) -> tuple[set[str], set[str]]:
+    """Return the labels that a text gives, and those that it denies."""
+    given: set[str] = set()
+    denied: set[str] = set()
     longest = sorted({len(name.split()) for name in names}, reverse=True)
+    negated = False
+    for clause in _CLAUSE.split(text):
+        if each := fold(clause).split():
+            negated = _read_clause(each, names, longest, negated, (given, denied))
+    return given, denied
+
+
+def _read_clause(
+    each: list[str], names: Mapping[str, str], longest: list[int], negated: bool, found: tuple[set[str], set[str]]
+) -> bool:
+    """Add the labels of a clause to those given or denied; say whether it ends in a negation: ``not, however, supported``."""
     at = 0
-    while at < len(words):
-        for n in longest:
-            label = names.get(" ".join(words[at : at + n]))
-            if label is not None:
-                if not at or words[at - 1] not in _NEGATIONS:
-                    found.add(label)
-                at += n - 1
-                break
-        at += 1
-    return found.pop() if len(found) == 1 else None
+    while at < len(each):
+        name = next((n for k in longest if (n := " ".join(each[at : at + k])) in names), None)
+        if name is None or (name == "no" and not _is_an_answer(each, at)):
+            negated = negated or each[at] in _NEGATIONS
+            at += 1
+            continue
+        at += len(name.split())
+        found[negated or _is_denied_behind(each[at : at + 3])].add(names[name])
+        if " " in name and each[at : at + 1] == ["to"]:  # not enough information to support or refute it
+            return False
+    return each[-1] in _NEGATIONS - {"no", "t"}
+
+
+def _is_denied_behind(each: list[str]) -> bool:
+    """Say whether "is wrong", "is not right" follow a label."""
+    return bool({"is", "would", "be"} & set(each[:2]) and _DENIALS & set(each))
+
+
+def _is_an_answer(each: list[str], at: int) -> bool:
+    """Say whether "no" answers: alone, at the end, or before a statement; "no idea" does not."""
+    return at == len(each) - 1 or (at == 0 and each[1] in _BEHIND_NO)
 
 
 def _prepare(options: Mapping[str, Any], place: str) -> Sequence[str]:
@@ -117,7 +159,7 @@ def _classify(case: Case, options: Mapping[str, Any]) -> tuple[str | None, str] 
 
 
 @verifier(
-    "label", needs=("expected",), options={"preset": "", "labels": (), "aliases": {}}, choices={"preset": tuple(PRESETS)},
+    "label", version=2, needs=("expected",), options={"preset": "", "labels": (), "aliases": {}}, choices={"preset": tuple(PRESETS)},
     prepare=_prepare, classify=_classify,
 )  # fmt: skip
 def label(case: Case, options: Mapping[str, Any]) -> Verdict:
