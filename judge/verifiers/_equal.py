@@ -6,29 +6,21 @@ abstention, for then nobody knows what was asked.
 
 import re
 from collections.abc import Callable
-from functools import lru_cache
 from typing import NamedTuple
 
+from ._expression import FUNCTIONS, is_near, is_same_expression
 from ._quantity import is_same_quantity, parse_quantity
 from ._tidy import tidy_answer, words
-from ._units import NONE, Unit, read_unit
-from ._verifier import CannotJudge
-from ._worker import Worker
 
-LONGEST_EXPRESSION = 300
-TIMEOUT_S = 5
-"""Processor time that a comparison of two expressions may take."""
-
-_FUNCTIONS = words(
-    "sin cos tan cot sec csc arcsin arccos arctan sinh cosh tanh log ln exp sqrt pi infty max min gcd lcm mod binom det"
-)
 _WORDS = re.compile(r"[^\W\d_]+(?:[ .'’/-]+[^\W\d_]+)*")
 _BASE = re.compile(r"([0-9A-Fa-f]+)\s*_\s*(?:\{\s*)?(\d{1,2})\s*\}?")
 _TERMS = re.compile(r"\d+(?:\s*([:/])\s*\d+)(?:\s*\1\s*\d+)*(?:\s*[ap]\.?m\.?)?", re.IGNORECASE)
+_GREEK = "alpha|beta|gamma|delta|epsilon|theta|lambda|mu|phi|rho|sigma|tau|omega|angle|triangle|overline|vec"
 _NAME = re.compile(
-    r"(?:\\?[^\W\d_]+[ ']*(?:_\s*\{?\w+\}?)?(?:\s*\([^()]*\))?\s*)+|[^\W\d_](?:\^-1)?\s*\([^()]*\)|\\angle\s*\w+"
+    rf"(?:\\(?:{_GREEK})\s*)?\{{?(?:[^\W\d_]|[A-Z]{{2,4}}|[^\W\d_]{{3,}}(?: [^\W\d_]{{2,}}){{0,6}})?\}}?'?"
+    r"(?:_\s*\{?\w+\}?)?(?:\^\{?-1\}?)?(?:\s*\([^()]*\))?"
 )
-_UNIT_BEHIND = re.compile(r"(.*(?:[\d)}]|\\pi))\s+([^\W\d_][^\d\\{}()+=*-]*(?:\^\s*\{?[23]\}?)?)")
+"""What may stand left of ``=``: a letter, a segment, a word, a function of something; ``xy`` and ``2x`` are products."""
 _EQUALS = re.compile(r"(?<![<>!=:\\])=(?!=)")
 _ONE_NUMBER = re.compile(
     r"(?<![\w.,/^_\\+*(\[{-])-?[$€£¥₹]?(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?(?![\w^*/+(\[{=<>:!-]|[.,]\d| ?/| ?[-+*=<>^] ?)"
@@ -42,22 +34,6 @@ _TURNS = frozenset(
     )
 )
 """Words after which the only number of a sentence need not be what it says."""
-_BOMB = re.compile(r"(?:\^|\*\*)[\s{(]*-?\d+[\s})]*(?:\^|\*\*)|(?:\^|\*\*)[\s{(]*-?\d{5,}|\d{4,}\s*!|!\s*!")
-"""Powers of powers and factorials that a computer algebra system would work out for hours."""
-_MISREAD: tuple[tuple[re.Pattern[str], str], ...] = (
-    (_BOMB, "takes for ever"),
-    (re.compile(r"\\approx|\\sim|≅"), "is read up to the sign"),
-    (re.compile(r":|//"), "is read as a division"),
-    (re.compile(r"\d\s*_"), "a base, or another mark, that is read as nothing"),
-    (re.compile(r"\d\s+\d"), "is read as a sum"),
-    (re.compile(r"\d/\d+/\d"), "may be a date"),
-    (re.compile(r"(?<!\\begin\{)(?<!\\end\{)(?<![\\a-zA-Z])(?![a-z]*matrix)[^\W\d_]{4,}"), "words, read as products of letters"),
-    (re.compile(r"['\"`?@#]"), "is read as nothing"),
-    (re.compile(r"\\(?:text|nobreak|ldots|quad)"), "words"),
-)  # fmt: skip
-"""What math-verify reads as something else than it says."""
-
-_algebra = Worker("_algebra", TIMEOUT_S)
 
 
 def is_equal(found: str, answer: str, *, in_latex: bool = False) -> bool:
@@ -144,7 +120,7 @@ def _is_words(text: str) -> bool:
     if not _WORDS.fullmatch(text):
         return False
     each = re.findall(r"[^\W\d_]+", text.lower())
-    return not any(w in _FUNCTIONS for w in each) and any(
+    return not any(w in FUNCTIONS for w in each) and any(
         len(w) > 2 or not w.isascii() or (len(w) == 2 and any(c in "eiou" for c in w)) for w in each
     )
 
@@ -158,7 +134,7 @@ def _same_equation(found: str, answer: str) -> bool | None:
     if r"\approx" in found and r"\approx" not in answer:
         return _same_approximation(found, answer)
     left, right = _EQUALS.split(found), _EQUALS.split(answer)
-    if len(right) > 2 or (len(right) == 2 and not _NAME.fullmatch(right[0].strip())):
+    if len(right) > 2 or (len(right) == 2 and not _is_name(right[0].strip())):
         return None
     if len(right) == 2:
         if len(left) > 1 and not _is_same_name(left[0], right[0]):
@@ -167,34 +143,42 @@ def _same_equation(found: str, answer: str) -> bool | None:
     if len(left) == 1 or "," in found or re.search(r"\b(?:and|or)\b", found):
         return None
     *before, last = (side.strip() for side in left)
-    return _same(last, answer) and all(
-        _NAME.fullmatch(side) or _is_prose(side) or _same(side, answer) for side in before
-    )
+    return _same(last, answer) and all(_is_name(side) or _is_prose(side) or _same(side, answer) for side in before)
 
 
 def _is_same_name(left: str, right: str) -> bool:
     return re.sub(r"\s", "", left) == re.sub(r"\s", "", right)
 
 
+def _is_name(text: str) -> bool:
+    return bool(text and _NAME.fullmatch(text)) and not _turns(text)
+
+
 def _is_prose(text: str) -> bool:
-    return any(w.lower() not in _FUNCTIONS for w in re.findall(r"(?<!\\)[^\W\d_]{4,}", text))
+    """Say whether there are words beside what may be a formula: ``48/2 clips``."""
+    return bool(re.search(r"(?<!\\)[^\W\d_]{4,}", text)) and not _turns(text)
+
+
+def _turns(text: str) -> bool:
+    each = set(re.findall(r"[^\W\d_]+", text.lower()))
+    return bool(each & (_TURNS | set(FUNCTIONS)))
 
 
 def _same_approximation(found: str, answer: str) -> bool:
     exact, *others = (side.strip() for side in found.split(r"\approx"))
     if len(others) != 1 or not others[0]:
         return False
-    if not exact or _NAME.fullmatch(exact):
+    if not exact or _is_name(exact):
         return _same(others[0], answer)
     exact = _EQUALS.split(exact)[-1].strip()
-    return (_same(exact, answer) or _same(others[0], answer)) and _compare("near", exact, others[0]) == "yes"
+    return (_same(exact, answer) or _same(others[0], answer)) and is_near(exact, others[0])
 
 
 def _same_number_of_sentence(found: str, answer: str) -> bool | None:
     """``She sold 72 clips in April and May``: the only number of a sentence without a word that turns it."""
     right = parse_quantity(answer)
     each = re.findall(r"[^\W\d_]+(?:['’]t)?", found.lower().replace("’", "'"))
-    if right is None or "\\" in found or sum(len(w) > 2 for w in each) < 2 or _TURNS & set(each):
+    if right is None or re.search(r"[\\<>=^_*+/|]", found) or sum(len(w) > 2 for w in each) < 2 or _TURNS & set(each):
         return None
     numbers = list(_ONE_NUMBER.finditer(found))
     if len(numbers) != 1 or len(re.findall(r"\d[\d.,]*", found)) != 1:
@@ -281,50 +265,6 @@ def _items(text: str) -> list[str]:
     return parts
 
 
-def _same_expression(found: str, answer: str) -> bool:
-    (left, unit), (right, known) = _split_unit(found), _split_unit(answer)
-    if unit.name and known.name and unit != known:
-        return False
-    return _compare("equal", right, left) == "yes"
-
-
-def _split_unit(text: str) -> tuple[str, Unit]:
-    r"""Return an expression and the unit behind it: ``12\pi cm^2``; only words that stand apart are one."""
-    found = _UNIT_BEHIND.fullmatch(text)
-    unit = read_unit(found[2], attached=False) if found else None
-    return (text, NONE) if found is None or unit is None else (found[1], unit)
-
-
-def _compare(relation: str, answer: str, found: str) -> str:
-    if fault := _fault(answer):
-        raise CannotJudge("unreadable reference", f"{answer!r}: {fault}"[:300])
-    if _fault(found):
-        return "unread found"
-    said = _ask(relation, *(_as_latex(text) for text in (answer, found)))
-    if said == "unread answer":
-        raise CannotJudge("unreadable reference", answer[:300])
-    return said
-
-
-def _fault(text: str) -> str:
-    if len(text) > LONGEST_EXPRESSION or not text:
-        return "too long, or empty"
-    return next((fault for pattern, fault in _MISREAD if pattern.search(_as_latex(text))), "")
-
-
-def _as_latex(text: str) -> str:
-    names = "|".join(_FUNCTIONS)
-    text = re.sub(rf"(?<![\\a-zA-Z])({names})(?![a-zA-Z])", r"\\\1 ", text)
-    text = re.sub(r"\\sqrt\s+(?=[\w(])", r"\\sqrt", re.sub(r"(?<![a-zA-Z\\])(?:infinity|inf)\b", r"\\infty", text))
-    text = re.sub(r"\\sqrt\s*\(([^()]*)\)", r"\\sqrt{\1}", re.sub(r"\\sqrt\s*(\d+)", r"\\sqrt{\1}", text))
-    return re.sub(r"(?<=\d),(?=\d{3}(?!\d))", "", text).replace("%", "").replace("°", "")
-
-
-@lru_cache(maxsize=4096)
-def _ask(relation: str, answer: str, found: str) -> str:
-    return str(_algebra.ask(relation, answer, found))
-
-
 Rule = Callable[[str, str], bool | None]
 RULES: tuple[Rule, ...] = (
     _same_text,
@@ -335,6 +275,6 @@ RULES: tuple[Rule, ...] = (
     _same_number_of_sentence,
     _same_equation,
     _same_list,
-    _same_expression,
+    is_same_expression,
 )
 """In order; each says yes, no, or None where it does not apply. Each is described in docs/verifiers.md."""

@@ -19,9 +19,10 @@ def exact(case: Case, options: Mapping[str, Any]) -> Verdict:
     A list of references is passed by any of them.
     """
     counts = {name: options[name] for name in ("case", "punctuation", "articles", "whitespace")}
-    references = {normalize_text(t, **counts) for t in as_texts(case.expected)}
+    texts = as_texts(case.expected)
+    references = {normal for t in texts if (normal := normalize_text(t, **counts))}  # nothing of "!!!" may be left
     found = find_answer(case.completion, options["after"])
     if found is None:
         return Verdict(False, 0.0, "no answer")
-    same = normalize_text(found, **counts) in references
+    same = normalize_text(found, **counts) in references or found.strip() in texts
     return Verdict(same, float(same), "correct" if same else "wrong answer", found)

@@ -10,9 +10,12 @@ from collections.abc import Callable
 from ._text import text_behind
 
 _LAST_NUMBER = re.compile(
-    r"(?:(?<![\w.)])-)?[$€£]?(?:\d[\d,]*(?:\.\d+)?|(?<!\d)\.\d+)(?:/\d+)?(?:[eE][+-]?\d+(?!\w))?(?:%|(?:k|K|M|bn)(?!\w))?"
+    r"(?:(?<![\w.)])-)?[$€£]?(?:\d[\d,]*(?:\.\d+)?|(?<!\d)\.\d+)(?:/\d+)?(?:[eE][+-]?\d+(?!\w))?"
+    r"(?:\s*(?:×|\\times|\\cdot|[x*])\s*10(?:\s*\^\s*\{?[+-]?\d+\}?|[⁰¹²³⁴⁵⁶⁷⁸⁹⁻]+)|\s?\^\s?\{?-?\d+\}?)?"
+    r"(?:%|(?:k|K|M|bn)(?!\w)|\s(?:hundred|thousand|million|billion|trillion|dozen)\b)?"
 )
-_WORDS_FOR_ANSWER = r"A|(?:(?:the|my|so the) )?(?:final |correct )?(?:answer|result|solution)|答案|最终答案|答え|정답|답|réponse|respuesta|antwort|ответ|risposta|resposta"
+"""A number with all that makes another number of it."""
+_WORDS_FOR_ANSWER = r"A|(?:(?:the|my|so the) )?(?:final |correct )?answer|答案|最终答案|答え|정답|답|réponse|respuesta|antwort|ответ|risposta|resposta"
 _ANSWER_LINE = re.compile(
     rf"^[^\S\n]*(?:[>#]+[^\S\n]*)?[*_]*(?:{_WORDS_FOR_ANSWER})[*_]*[^\S\n]*(?:[:：]|(?:是|为)[:：]?)[*_]*",
     re.IGNORECASE | re.MULTILINE,
@@ -101,14 +104,14 @@ def extract_answer(text: str, markers: tuple[str, ...]) -> str | None:
 def find_marked(text: str, markers: tuple[str, ...]) -> tuple[str, str | None]:
     """Return the marker that was found, and the answer behind it; None without one."""
     for name in markers:
-        if (answer := EXTRACTORS[name](text)) is not None and answer:
-            return name, unwrap(answer)
+        if (answer := EXTRACTORS[name](text)) is None or not answer:
+            continue
+        if name == "A:" and "the answer is" in markers and _ANSWER_IS.search(text, text.rfind(answer) + len(answer)):
+            continue  # "Answer: Let us see. …" begins a solution, "the answer is" ends it
+        return name, unwrap(answer)
     return "", None
 
 
 def unwrap(answer: str) -> str:
-    r"""Return what a box or a tag inside an answer holds (``#### \boxed{3}``); else the answer as it is."""
-    inner = _tag(answer) or (
-        _boxed(answer) if answer.rstrip("$. *").startswith("\\boxed{") or "\\boxed{" in answer else None
-    )
-    return inner or answer
+    r"""Return what a box, a tag or "the answer is" inside an answer holds (``#### \boxed{3}``); else the answer as it is."""
+    return _tag(answer) or _boxed(answer) or _answer_is(answer) or answer

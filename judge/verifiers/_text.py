@@ -57,6 +57,7 @@ def as_texts(expected: Any) -> list[str]:
     if not values or not all(isinstance(v, str | int | float) for v in values):
         raise CannotJudge("bad reference", f"{expected!r}, expected text, a number or a list of them"[:200])
     texts = [("yes" if v else "no") if isinstance(v, bool) else str(v) for v in values]
-    if not any(t.strip() for t in texts):
+    texts = [t for t in texts if t.strip()]  # an empty one would pass an empty completion
+    if not texts:
         raise CannotJudge("empty reference")
     return texts

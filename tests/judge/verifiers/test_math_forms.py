@@ -5,7 +5,7 @@ import threading
 
 import pytest
 from flywheel.judge.verifiers import Case, built_in, complete_options, run_verifier
-from flywheel.judge.verifiers import _equal as equal_module
+from flywheel.judge.verifiers import _expression as expression_module
 from flywheel.judge.verifiers._worker import Worker
 
 MATH = built_in()["math"]
@@ -151,6 +151,21 @@ The correct answer is 3, since 1+2=3|3
 \boxed{2\sqrt{3} \text{ cm}}|2\sqrt{3}
 \boxed{\sqrt{25}}|5 cm
 A: 7 because 3+4 is 7|7
+#### AB = 7|7
+#### total cost = $7|7
+\boxed{\angle A = 7^\circ}|7
+\boxed{f^{-1}(3) = 7}|7
+\boxed{a_{10} = 7}|7
+#### 48/2 = 24|24
+#### 48/2 clips = 24|24
+Answer: Let us see. So the answer is 8.|8
+\boxed{\theta = 7}|7
+\boxed{P(A) = 0.5}|1/2
+\boxed{x \approx 3.14}|3.14
+#### 7 = 7|7
+\boxed{\overline{AB} = 7}|7
+\boxed{n = 7}|7
+#### The total is = 7|7
 """
 DIFFERENT = r"""
 #### 7//8|7
@@ -252,6 +267,25 @@ DIFFERENT = r"""
 #### 7 choose 2|7
 #### "7|8
 \boxed{12\pi \text{ cm}^2}|12\pi \text{ cm}
+#### half = 7|7
+#### sin x = 7|7
+#### xy = 8|8
+#### 2x = 8|8
+#### x < 8 so the|8
+#### half the number = 7|7
+\boxed{\sqrt{x} = 7}|7
+#### not x = 7|7
+\boxed{x^2=7}|7
+\boxed{\frac{x}{2}=7}|7
+#### x \neq 7|7
+#### x != 7|7
+#### x >= 7|7
+\boxed{x \to 7}|7
+#### 0$7|7
+#### & ≈ 7|7
+#### 7 = x + 1|7
+#### 3 = 7|7
+#### log x = 7|7
 """
 
 
@@ -273,6 +307,23 @@ def test_answers_that_only_look_alike(completion, expected):
     assert judge(completion, expected).reason == "wrong answer"
 
 
+@pytest.mark.parametrize(
+    ("completion", "expected", "passed"),
+    [
+        ("so 3 × 10^5", "300000", True), ("so 3 × 10^5", "5", False), ("it is 7^2", "49", True), ("it is 7^2", "7", False),
+        ("it is 5 million.", "5000000", True), ("it is 5 million", "5", False), ("it is $5k", "5", False), ("so, $1,234.", "1234", True),
+    ],
+)  # fmt: skip
+def test_the_last_number_is_read_with_what_makes_another_of_it(completion, expected, passed):
+    verdict = run_verifier(MATH, Case(completion, expected), complete_options(MATH, {"markers": ["last number"]}))
+    assert verdict.passed is passed
+
+
+def test_a_solution_may_begin_with_answer():
+    assert judge("Answer: Let us see, 5 + 3.\nThe answer is 8", "8").passed
+    assert judge("Answer: Let us see. So the answer is 8.", "8").passed
+
+
 def in_a_thread(work):
     found = []
     thread = threading.Thread(target=lambda: found.append(work()))
@@ -285,11 +336,11 @@ SLOW = (r"\boxed{(x+y+z)^{400}}", "(x+y+z+1)^{399}")
 
 
 def test_the_time_limit_holds_in_every_thread(monkeypatch):
-    monkeypatch.setattr(equal_module, "_algebra", Worker("_algebra", 1))
+    monkeypatch.setattr(expression_module, "_algebra", Worker("_algebra", 1))
     verdict = in_a_thread(lambda: judge(*SLOW))
     assert (verdict.passed, verdict.reason) == (None, "timed out")
     assert in_a_thread(lambda: judge(r"\boxed{\sqrt{8}}", r"2\sqrt{2}")).reason == "correct"
-    equal_module._algebra.close()
+    expression_module._algebra.close()
 
 
 def test_a_worker_that_cannot_work_says_so():
@@ -301,6 +352,7 @@ def test_a_reference_that_cannot_be_read_is_an_abstention():
     verdict = judge("#### 7", r"7 \approx 8")
     assert (verdict.passed, verdict.reason) == (None, "unreadable reference")
     assert judge(r"#### 7 \approx 8", r"7 \approx 8").passed
+    assert judge(r"\boxed{2\sqrt{3}}", r"\$32,\!348").passed is False
 
 
 def test_answers_of_math_in_another_spelling(shared_data):

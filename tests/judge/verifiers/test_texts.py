@@ -45,6 +45,9 @@ def test_exact_says_why():
     assert judge("exact", "(B)", "(B)", after="the answer is").reason == "no answer"
     assert judge("exact", "x", {"a": 1}).reason == "bad reference"
     assert judge("exact", "x", []).passed is None
+    assert judge("exact", "", ["", "Paris"]).passed is False
+    assert judge("exact", "!!!", "...", punctuation=False).passed is False
+    assert judge("exact", "...", "...", punctuation=False).passed is True
 
 
 @pytest.mark.parametrize(
