@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from ._expression import FUNCTIONS, is_near, is_same_expression
 from ._quantity import is_same_quantity, parse_quantity
-from ._tidy import tidy_answer, words
+from ._tidy import plain_fractions, tidy_answer, words
 
 _WORDS = re.compile(r"[^\W\d_]+(?:[ .'’/-]+[^\W\d_]+)*")
 _BASE = re.compile(r"([0-9A-Fa-f]+)\s*_\s*(?:\{\s*)?(\d{1,2})\s*\}?")
@@ -18,10 +18,10 @@ _TERMS = re.compile(r"\d+(?:\s*([:/])\s*\d+)(?:\s*\1\s*\d+)*(?:\s*[ap]\.?m\.?)?"
 _GREEK = "alpha|beta|gamma|delta|epsilon|theta|lambda|mu|phi|rho|sigma|tau|omega|angle|triangle|overline|vec"
 _NAME = re.compile(
     rf"(?:\\(?:{_GREEK})\s*)?\{{?(?:[^\W\d_]|[A-Z]{{2,4}}|[^\W\d_]{{3,}}(?: [^\W\d_]{{2,}}){{0,6}})?\}}?'?"
-    r"(?:_\s*\{?\w+\}?)?(?:\^\{?-1\}?)?(?:\s*\([^()]*\))?"
+    r"(?:_\s*\{?\w+\}?)?(?:\^\{?-1\}?)?(?:\s*\([^()]*\))?|\(\s*[a-z](?:\s*,\s*[a-z])+\s*\)"
 )
 """What may stand left of ``=``: a letter, a segment, a word, a function of something; ``xy`` and ``2x`` are products."""
-_EQUALS = re.compile(r"(?<![<>!=:\\])=(?!=)")
+_EQUALS = re.compile(r"(?<![<>!=:\\])=(?!=)|\\in(?![a-zA-Z])")
 _ONE_NUMBER = re.compile(
     r"(?<![\w.,/^_\\+*(\[{-])-?[$€£¥₹]?(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?(?![\w^*/+(\[{=<>:!-]|[.,]\d| ?/| ?[-+*=<>^] ?)"
 )
@@ -97,6 +97,7 @@ def _same_quantity(found: str, answer: str) -> bool | None:
 
 def _same_terms(found: str, answer: str) -> bool | None:
     """Ratios, times and dates: term by term, since ``6:2`` is no 3 and ``6:20`` no ``3:10``; ``2:3`` is the fraction 2/3."""
+    found, answer = plain_fractions(found), plain_fractions(answer)
     marks = [(m := _TERMS.fullmatch(text)) and (m[1], text.count(m[1])) for text in (found, answer)]
     if not any(m and (m[0] == ":" or m[1] > 1) for m in marks):
         return None
@@ -107,9 +108,9 @@ def _same_terms(found: str, answer: str) -> bool | None:
 
 def _same_words(found: str, answer: str) -> bool | None:
     """A name or a word: letter by letter, since algebra would take ``tea`` and ``eat`` for one product."""
-    choice = re.fullmatch(r"\(?([A-Za-z])\)", answer)
-    if choice:
-        return found.strip("() .") == choice[1]
+    choice = re.fullmatch(r"\(?([A-Za-z])\)|([A-Z])", answer)
+    if choice and (choice[1] or re.match(r"\(?[A-Z]\)|[A-Z][.:] ", found)):
+        return re.split(r"[).:]", found.lstrip("( "), maxsplit=1)[0] == (choice[1] or choice[2])
     if not (_is_words(found) or _is_words(answer)):
         return None
     left, right = (" ".join(re.findall(r"[^\W_]+", text.casefold())) for text in (found, answer))
@@ -138,9 +139,9 @@ def _same_equation(found: str, answer: str) -> bool | None:
         return None
     if len(right) == 2:
         if len(left) > 1 and not _is_same_name(left[0], right[0]):
-            return False
+            return False if _is_name(left[0].strip()) else None
         return _same(found, right[1].strip()) if len(left) == 1 else _same_equation(found, right[1].strip())
-    if len(left) == 1 or "," in found or re.search(r"\b(?:and|or)\b", found):
+    if len(left) == 1 or len(_split(found).items) > 1:
         return None
     *before, last = (side.strip() for side in left)
     return _same(last, answer) and all(_is_name(side) or _is_prose(side) or _same(side, answer) for side in before)

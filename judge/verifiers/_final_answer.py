@@ -17,7 +17,8 @@ _LAST_NUMBER = re.compile(
 """A number with all that makes another number of it."""
 _WORDS_FOR_ANSWER = r"A|(?:(?:the|my|so the) )?(?:final |correct )?answer|答案|最终答案|答え|정답|답|réponse|respuesta|antwort|ответ|risposta|resposta"
 _ANSWER_LINE = re.compile(
-    rf"^[^\S\n]*(?:[>#]+[^\S\n]*)?[*_]*(?:{_WORDS_FOR_ANSWER})[*_]*[^\S\n]*(?:[:：]|(?:是|为)[:：]?)[*_]*",
+    rf"^[^\S\n]*(?:[>#]+[^\S\n]*)?[*_]*(?:{_WORDS_FOR_ANSWER})[*_]*[^\S\n]*(?:[:：=]|(?:是|为)[:：]?)[*_]*"
+    r"|^(?:#+[^\S\n]*|\*\*)(?:the )?(?:final |correct )?answer\**[^\S\n]*$",
     re.IGNORECASE | re.MULTILINE,
 )
 _ANSWER_IS = re.compile(
@@ -25,7 +26,7 @@ _ANSWER_IS = re.compile(
     r"|(?:最终)?答案(?:应该|就)?(?:是|为|[:：])[:：]?",
     re.IGNORECASE,
 )
-_REASON = re.compile(r",?(?<!\s)\s+(?:because|since)\b", re.IGNORECASE)
+_REASON = re.compile(r",?(?<!\s)\s+(?:because|since|(?:and )?not)\b", re.IGNORECASE)
 _TAG = re.compile(r"<(/?)answer>", re.IGNORECASE)
 
 

@@ -9,7 +9,7 @@ from decimal import Decimal, InvalidOperation
 from fractions import Fraction
 from typing import NamedTuple
 
-from ._tidy import LONGEST_TEXT, words
+from ._tidy import LONGEST_TEXT, plain_fractions, words
 from ._units import CURRENCIES, NONE, SCALES, SHORT_SCALES, Unit, is_same_amount, read_unit
 
 LONGEST_NUMBER = 100
@@ -27,7 +27,8 @@ _QUANTITY = re.compile(
     rf"|\s*/\s*(?P<bottom>{_DIGITS}))?(?P<space>\s*)(?P<unit>[^\d]*(?:\^\s*\{{?[23]\}}?)?)"
 )
 _HEDGE = re.compile(
-    r"(?:(?:approximately|about|around|roughly|exactly|only|just|a total of|\\approx|=|:)\s*)+", re.IGNORECASE
+    r"(?:(?:therefore|thus|hence|simply|clearly|equal to|approximately|about|around|roughly|exactly|only|just|a total of|\\approx|=|:)\s*)+",
+    re.IGNORECASE,
 )
 _ONES = words(
     "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen eighteen nineteen"
@@ -35,6 +36,14 @@ _ONES = words(
 _TENS = {w: 10 * n for n, w in enumerate(words("twenty thirty forty fifty sixty seventy eighty ninety"), 2)}
 _WORDS = {w: n for n, w in enumerate(_ONES)} | _TENS
 _WORD_NUMBER = re.compile(rf"({'|'.join(_TENS)})[- ]({'|'.join(_ONES[1:10])})\b|({'|'.join(sorted(_WORDS, key=len, reverse=True))})\b", re.IGNORECASE)  # fmt: skip
+
+
+_DENOMINATORS = {w: n for n, w in enumerate(words("half third quarter fifth sixth seventh eighth ninth tenth"), 2)} | {
+    "fourth": 4
+}
+_PARTS = re.compile(rf"^(\d{{1,3}})[- ]({'|'.join(_DENOMINATORS)}|halve)(s?)\b", re.IGNORECASE)
+_MINUS = re.compile(r"(?:minus|negative)\s+(?!-)", re.IGNORECASE)
+_A_HUNDRED = re.compile(r"^a (?=(?:hundred|thousand|million|billion|dozen)\b)", re.IGNORECASE)
 
 
 class Quantity(NamedTuple):
@@ -65,7 +74,7 @@ def parse_quantity(text: str) -> Quantity | None:
     """Read one number with its unit from a tidy answer; None when ``text`` is anything more."""
     if len(text) > LONGEST_TEXT:
         return None
-    found = _QUANTITY.fullmatch(_with_digits(_HEDGE.sub("", text, count=1) if _HEDGE.match(text) else text))
+    found = _QUANTITY.fullmatch(_spell_out(text))
     if found is None or len(found["top"]) > LONGEST_NUMBER or len(found["bottom"] or "") > LONGEST_NUMBER:
         return None
     bottom = int((found["bottom"] or "1").replace(",", ""))
@@ -95,13 +104,32 @@ def _named_twice(currency: str, unit: Unit) -> Unit | None:
     return None if unit.name in ("dollar", "euro", "pound", "yen", "rupee") else money
 
 
+def _spell_out(text: str) -> str:
+    """Return a text with digits and signs for the words at its beginning, and without hedges: ``about minus one third``."""
+    text = plain_fractions(text)
+    hedge = _HEDGE.match(text)
+    text = text[hedge.end() :] if hedge else text
+    minus = _MINUS.match(text)
+    rest = _with_digits(text[minus.end() :] if minus else text)
+    return f"-{rest}" if minus else rest
+
+
 def _with_digits(text: str) -> str:
     """Put digits for a number word at the beginning: ``twenty-one apples`` is ``21 apples``."""
+    text = _A_HUNDRED.sub("1 ", text)
     found = _WORD_NUMBER.match(text)
     if found is None:
-        return text
+        return _PARTS.sub(_as_fraction, text, count=1)
     value = _WORDS[found[1].lower()] + _WORDS[found[2].lower()] if found[1] else _WORDS[found[3].lower()]
-    return f"{value}{text[found.end() :]}"
+    return _PARTS.sub(_as_fraction, f"{value}{text[found.end() :]}", count=1)
+
+
+def _as_fraction(found: re.Match[str]) -> str:
+    """Put 2/3 for "2 thirds" and 1/3 for "1 third"; "20 third" is an ordinal."""
+    singular, plural = found[2].lower(), found[3]
+    if (found[1] == "1") == bool(plural):
+        return found[0]
+    return f"{found[1]}/{_DENOMINATORS[singular if singular in _DENOMINATORS else 'half']}"
 
 
 def _read_scale(text: str, *, attached: bool) -> tuple[int, str, bool]:

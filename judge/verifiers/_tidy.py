@@ -19,7 +19,7 @@ _SIGNS = {
     "≈": r"\approx ", "≃": r"\approx ", "±": r"\pm ", "≤": r"\leq ", "≥": r"\geq ", "≠": r"\neq ", "∪": r"\cup ", "∈": r"\in ",
     "∅": r"\emptyset ", "√": r"\sqrt ", "º": "°", "¢": " cents", "，": ",", "：": ":", "。": ".", "…": "...", r"\ldots": "...",
     r"\dots": "...", r"^\circ": "°", r"^{\circ}": "°", r"\degree": "°", r"\langle": "(", r"\rangle": ")", "{,}": ",",
-    r"\colon": ":", r"\%": "%", "½": " 1/2 ", "⅓": " 1/3 ", "⅔": " 2/3 ", "¼": " 1/4 ", "¾": " 3/4 ", "⅕": " 1/5 ", "⅛": " 1/8 ",
+    r"\colon": ":", r"\varnothing": r"\emptyset", r"\%": "%", "½": r"\frac{1}{2}", "⅓": r"\frac{1}{3}", "⅔": r"\frac{2}{3}", "¼": r"\frac{1}{4}", "¾": r"\frac{3}{4}", "⅕": r"\frac{1}{5}", "⅛": r"\frac{1}{8}",
 }  # fmt: skip
 _SUPERSCRIPT = re.compile("[⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻]+")
 _PLAIN_DIGITS = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻", "0123456789+-")
@@ -34,11 +34,7 @@ def _fraction_of_repeating(found: re.Match[str]) -> str:
     block = found[3] or found[4] or found[5]
     scale, nines = 10 ** len(found[2]), 10 ** len(block) - 1
     value = Fraction(int((found[1] or "0") + found[2]), scale) + Fraction(int(block), scale * nines)
-    return f" {value.numerator}/{value.denominator} "
-
-
-def _plain_fraction(found: re.Match[str]) -> str:
-    return f" {found[1] or found[2]}/{found[3] or found[4]} "
+    return rf"\frac{{{value.numerator}}}{{{value.denominator}}}"
 
 
 _RULES: tuple[tuple[re.Pattern[str], str | Callable[[re.Match[str]], str]], ...] = (
@@ -52,7 +48,6 @@ _RULES: tuple[tuple[re.Pattern[str], str | Callable[[re.Match[str]], str]], ...]
     (re.compile(r"(?<=[\w)])\s*\*\*\s*(?=[\w(-])"), "^"),  # Python's power
     (re.compile(r"</?(?:answer|b|strong|i|em|code)>", re.IGNORECASE), ""),
     (_REPEATING, _fraction_of_repeating),
-    (re.compile(r"\\[dtc]?frac\s*(?:\{\s*(-?\d+)\s*\}|(\d))\s*(?:\{\s*(\d+)\s*\}|(\d))"), _plain_fraction),
     (re.compile(r"(?<![\d.])(\d{1,3}(?: \d{3})+)(?![\d/]| \d)"), lambda m: m[1].replace(" ", "")),  # 1 234 567
     (re.compile(r"\s+"), " "),
 )  # fmt: skip
@@ -84,3 +79,11 @@ def _without_dollars(text: str) -> str:
     if bare.count("$") % 2 == 0:
         bare = bare.replace("$", " ")
     return bare.replace("\0", "$")
+
+
+_FRACTION = re.compile(r"\\[dtc]?frac\s*(?:\{\s*(-?\d+)\s*\}|(\d))\s*(?:\{\s*(\d+)\s*\}|(\d))")
+
+
+def plain_fractions(text: str) -> str:
+    r"""Return ``text`` with `` 1/2 `` for ``\frac{1}{2}``: for whole quantities only, since ``1/2 x`` is read as 1/(2x)."""
+    return _FRACTION.sub(lambda m: f" {m[1] or m[2]}/{m[3] or m[4]} ", text).strip()

@@ -39,13 +39,14 @@ _NO_UNITS = frozenset(
     words(
         "and or half third quarter plus minus times to than over by pi sin cos tan log ln sqrt mod inf infinity choose not no"
         " less fewer squared cubed factorial below above under divided remainder negative root power halves thirds quarters fourths fifths"
+        " point zero one two three four five six seven eight nine ten eleven twelve twenty thirty forty fifty sixty seventy eighty ninety"
         " sixths sevenths eighths ninths tenths hundredths thousandths"
     )
 )
 """Words that make something else of the number before them."""
 _ALIASES = (
     (re.compile(r"\bmph\b"), "mile/hour"), (re.compile(r"\bk(?:mh|ph|mph)\b"), "km/hour"), (re.compile(r"\bdegrees? (?=[cf])", re.I), "degree_"),
-    (re.compile(r"° ?(?=[CFcf]\b)"), "°"), (re.compile(r" per (?!cent\b)"), "/"), (re.compile(r"\bsq(?:uare|\.)? (\w+)"), r"\1^2"),
+    (re.compile(r"° ?(?=[CFcf]\b)"), "°"), (re.compile(r"(?:^| )per (?!cent\b)"), "/"), (re.compile(r"\bsq(?:uare|\.)? (\w+)"), r"\1^2"),
     (re.compile(r"\b(?:cubic|cu\.?) (\w+)"), r"\1^3"), (re.compile(r"\s*(?:\^\s*\{?([23])\}?)"), r"^\1"), (re.compile("%|per ?cent(?:age)?"), " "),
 )  # fmt: skip
 _WORD = re.compile(r"([^\W\d_](?:[\w.'’-]*[^\W\d_])?|°[CFcf]?|[$€£¥₹])(?:\^([23]))?")

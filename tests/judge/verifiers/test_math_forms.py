@@ -166,6 +166,98 @@ Answer: Let us see. So the answer is 8.|8
 \boxed{\overline{AB} = 7}|7
 \boxed{n = 7}|7
 #### The total is = 7|7
+#### one third|1/3
+#### one-third|1/3
+#### seven hundred|700
+#### minus 7|-7
+#### negative 7|-7
+#### negative seven|-7
+#### a hundred|100
+#### 1 ½ cups|1.5
+#### 1½|3/2
+#### ７|7
+#### 7²|49
+#### 36 km/h|36 kilometers per hour
+#### 10/hour|10 per hour
+\boxed{\text{7 apples}}|7
+\boxed{7 \text{ and } 8}|7,8
+\boxed{(7,8)}|(7, 8)
+\boxed{\left(7,8\right)}|(7, 8)
+\boxed{7{,}000}|7000
+\boxed{7\,000}|7000
+\boxed{7\%}|7
+\boxed{\dfrac{7}{8}}|0.875
+\boxed{7/8}|\frac{7}{8}
+\boxed{-\frac{7}{8}}|\frac{-7}{8}
+\boxed{\frac{-7}{8}}|-7/8
+\boxed{\sqrt[3]{8}}|2
+\boxed{2^{3}}|8
+\boxed{x \in [7,8]}|[7,8]
+\boxed{[7,8]}|x \in [7,8]
+\boxed{x\le 7}|x\leq 7
+\boxed{7 \ge x}|x\leq 7
+\boxed{a=7, b=8}|a=7,b=8
+\boxed{y=7x}|7x
+\boxed{7x=y}|y=7x
+\boxed{\text{Yes}}|yes
+\boxed{\textbf{Yes}}|Yes
+\boxed{\textbf{(C)}\ 7}|C
+\boxed{C. 7}|C
+\boxed{\$7}|7
+\boxed{7 dollars}|\$7
+\boxed{7 \times 10^3}|7000
+\boxed{7\cdot 10^{3}}|7000
+\boxed{7.0 \times 10^{-3}}|0.007
+\boxed{\approx 7}|7
+\boxed{7.00}|7
+\boxed{\frac{\pi}{4}}|\pi/4
+\boxed{\frac{1}{4}\pi}|\pi/4
+\boxed{45°}|45
+\boxed{x=\frac{-1\pm\sqrt{5}}{2}}|\frac{-1 \pm \sqrt{5}}{2}
+\boxed{\frac{-1+\sqrt{5}}{2},\frac{-1-\sqrt{5}}{2}}|\frac{-1 \pm \sqrt{5}}{2}
+\boxed{\emptyset}|\varnothing
+\boxed{\infty}|+\infty
+\boxed{(-\infty, 7]}|(-\infty,7]
+\boxed{\mathbb{R}}|\mathbb{R}
+\boxed{1, 2, and 3}|1,2,3
+\boxed{1,2,3}|{1,2,3}
+\boxed{\{3,2,1\}}|\{1,2,3\}
+\boxed{3:4}|3 : 4
+\boxed{3/4}|3:4
+\boxed{10\text{ cm}}|10
+#### 12 cm.|12
+#### $12.|12
+#### 12 \text{ cm}|12
+#### 12 cm²|12
+#### 1,000,000|1000000
+#### 1000000|1 million
+#### 1.2 million|1200000
+#### $1.2 million|1200000
+#### 12pm|12 PM
+The final answer is $\boxed{7}$. I hope it is correct.|7
+Final Answer: The final answer is $7$. I hope it is correct.|7
+**Answer**: 7|7
+### Answer: 7|7
+Therefore, the answer is 7 apples.|7
+The answer is therefore 7.|7
+So the answer would be 7|7
+The answer: 7|7
+Answer = 7|7
+A: $7|7
+A: The answer is 7.|7
+The correct answer is **7**|7
+The answer is 7 and not 8|7
+The answer is 7, not 8.|7
+#### seven|7
+#### 7 left|7
+#### 7 more|7
+#### 7 total|7
+#### 7 in total|7
+#### 7 each|7
+\boxed{\frac{1}{2}x}|\frac{x}{2}
+\boxed{(x,y)=(1,2)}|(1,2)
+\boxed{(x, y) = (1,2)}|(x,y)=(1,2)
+\boxed{0.\overline{3}x}|\frac{x}{3}
 """
 DIFFERENT = r"""
 #### 7//8|7
@@ -286,6 +378,139 @@ DIFFERENT = r"""
 #### 7 = x + 1|7
 #### 3 = 7|7
 #### log x = 7|7
+#### 15 minutes|15 hours
+#### 3 km|3 m
+#### 1.5|1,5,0
+#### 12:30|12.5
+#### 12h30|12
+#### 2 dozen|2
+#### 5 thousand|5
+#### 5 m|5 cm
+#### -$5|5
+#### ($5)|6
+#### 1/2|1/3
+#### 5 x 10|5
+#### 5x10|5
+#### 10^|10
+#### 1,234.5|12345
+#### 0.05|0.5
+#### 50|0.5
+#### 5th|5
+#### 5 + 3|5
+#### 5 more than x|5
+#### 5 times x|5
+#### 2 and 3|5
+#### 1 in 6|1
+#### 1 out of 6|1
+#### 7 days and 3 hours|7
+#### 7 or more|7
+#### more than 7|7
+#### about 7 or 8|7
+#### 7 to 8|7
+#### 7–8|7
+#### 7, maybe 8|7
+#### The number 7 is incorrect|7
+#### Impossible to tell, 7|8
+#### unknown|7
+#### x|7
+#### No solution|0
+#### none|0
+#### infinity|0
+\boxed{\{7,8\}}|7
+\boxed{7,8}|7
+\boxed{7\text{ or }8}|7
+\boxed{(7)}|8
+\boxed{[7,8)}|(7,8)
+\boxed{(-\infty,7)}|7
+\boxed{x\leq 7}|7
+\boxed{x<7}|x>7
+\boxed{x<7}|x\leq 7
+\boxed{7\sqrt{2}}|7
+\boxed{7^{\circ}C}|7^{\circ}F
+\boxed{7i}|7
+\boxed{7\pi}|7
+\boxed{\pi}|3.14
+\boxed{3.14}|\pi
+\boxed{e}|2.718
+\boxed{2^{10}}|210
+\boxed{2^10}|210
+\boxed{\frac{7}{1}x}|7
+\boxed{\log 7}|7
+\boxed{\sin 7}|7
+\boxed{7a}|7b
+\boxed{7a}|8a
+\boxed{AB}|CD
+\boxed{\text{no}}|\text{on}
+\boxed{dog}|god
+\boxed{\text{A}}|B
+\boxed{x+y}|x-y
+\boxed{a=7,b=8}|7
+\boxed{a=7,b=8}|a=8,b=7
+\boxed{\frac{1}{2}, 3}|1/2
+\boxed{\begin{pmatrix}1\\2\end{pmatrix}}|\begin{pmatrix}2\\1\end{pmatrix}
+\boxed{7!}|7
+\boxed{7!!}|8
+\boxed{0.1}|0.\overline{1}
+\boxed{0.\overline{12}}|0.1\overline{2}
+\boxed{0.333}|1/3
+\boxed{33.33\%}|1/3
+\boxed{10%}|0.1
+#### 7 (seven) eight|7
+#### 3rd|3
+#### No. 7|8
+#### A7|7
+#### 7A B|7
+#### v7|7
+#### 7.8.9|7.8
+#### 192.168.1.1|192
+#### 2021-05-01|2015
+#### 5-1|5
+#### 0x7|7
+#### 0x7|0
+#### 7e|7
+#### 1e400|1
+#### 1e99|1
+#### ７|8
+#### ²7|7
+#### 7²|7
+#### 7²|72
+#### ⁷|7
+#### ½7|7
+#### 1½|11/2
+#### VII|7
+#### minus 7|7
+#### negative seven|7
+#### seventy|7
+#### seventh|7
+#### sevens|7
+#### ten and a half|10
+#### zero point five|0
+#### one over two|1
+#### one two|1
+#### 5 five|55
+#### twenty one|20
+#### 6 ft 2|6
+#### 6'2"|6
+#### 6'|6 m
+#### 5 $|5 €
+#### 5 dollars and 50 cents|5
+#### $5.50|550 dollars
+#### 1 dollar|1 cent
+#### 30 seconds|30 minutes
+#### 2 kg|2 g
+#### 10 m/s|10 km/h
+#### 10 km/h|10 m
+#### 10 per hour|10 per day
+#### 10/hour|10/day
+#### 5 cm^3|5 cm^2
+#### 5 square feet|5 feet
+#### 100 C|100 F
+#### 7 AM|7 PM
+#### 7:00 AM|7:00 PM
+\boxed{\frac{1}{2}x}|\frac{1}{2x}
+\boxed{\frac{1}{4}\pi}|\frac{1}{4\pi}
+\boxed{(x,y)=(2,1)}|(1,2)
+\boxed{½x}|\frac{1}{2x}
 """
 
 
@@ -322,6 +547,8 @@ def test_the_last_number_is_read_with_what_makes_another_of_it(completion, expec
 def test_a_solution_may_begin_with_answer():
     assert judge("Answer: Let us see, 5 + 3.\nThe answer is 8", "8").passed
     assert judge("Answer: Let us see. So the answer is 8.", "8").passed
+    for heading in ("### Final Answer", "**Final Answer**\n", "**Answer:**", "Hence the final answer is:\n"):
+        assert judge(f"{heading}\n7", "7").passed
 
 
 def in_a_thread(work):
