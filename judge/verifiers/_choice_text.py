@@ -34,24 +34,34 @@ _LABELLED = re.compile(
 _LINE_LABEL = re.compile(r"^[\s*_(\[-]*([A-Z]|\d\d?)[).:\]]|\s([A-Z])[).:](?=\s)", re.MULTILINE)
 _BRACKETED = re.compile(r"[(\[]([A-Za-z]|\d\d?)[)\]]")
 _MARKS = re.compile(
-    r"\b(?:answer|choice|option|one)(?: choice| option| letter)?(?: (?:to|for) [^.\n:]{0,80}?)?(?:\s*\**\s*(?:is|would be|should be|must be|has to be|equals)\b|\**\s*[:：=])"
+    r"\b(?:answer|choice|option|one)(?: choice| option| letter)?(?: (?:to|for|that|which) [^.\n:]{0,80}?)?(?:\s*\**\s*(?:is|would be|should be|must be|has to be|equals)\b|\**\s*[:：=])"
     r"|\banswer\s+(?=[(\[]?[A-Z]\b)|\bans[.:]|\bcorrect\s*\**[:：]"
     r"|\b(?:I|we|I'd|I’d|I'll|I’ll|let's|let us)(?: (?:would|will|must|should|can|have to|am going to))?(?: (?:therefore|thus|then|confidently))?"
     r" (?:choose|chose|pick|picked|select|selected|go with|going with|went with|say|answer|opt for)\b"
     r"|^[^\w\n]{0,9}(?:choose|pick|select)\b"
-    r"|答案(?:应该|就)?(?:是|为|选|[:：])|(?:我|应|故|因此|所以)选择?|^选择?|答え[はが:：]|정답[은:：]|\b(?:réponse|respuesta|antwort|ответ|resposta|risposta)\b[^\n:：]{0,20}[:：]",
+    r"|选项(?=[A-Z]是?正确)|答案(?:应该|就)?(?:是|为|选|[:：])|(?:我|应|故|因此|所以)选择?|^选择?|答え[はが:：]|정답[은:：]|\b(?:réponse|respuesta|antwort|ответ|resposta|risposta)\b[^\n:：]{0,20}[:：]",
     re.IGNORECASE | re.MULTILINE,
 )
 """What stands before a named choice. "Option A" alone is a mention."""
+_CONCLUSIONS = re.compile(
+    r"\b(?:it(?:['’]s| is| must be| should be| has to be| would be)|therefore|thus|hence|so|yes|no|probably|likely|definitely|certainly"
+    r"|(?:that |which |this )?(?:leaves|leaving)(?: us with| only)?)\b,?",
+    re.IGNORECASE,
+)
+_NOT = re.compile(r"[\s*_]*(?:not|never|neither|n['’]t|不是)\b", re.IGNORECASE)
+_NOT_BUT = re.compile(r"[\s*_]*not\s+[*_(\[]*[A-Z0-9][)\]*_]*\s*,?\s*but(?: rather| instead)?\s", re.IGNORECASE)
+_QUESTION = re.compile(r"[)\]*_\"']*\s?[?？]")
+_SENTENCE = re.compile(r"[.;\n](?:\s|$)")
+_ANOTHER_BEFORE = re.compile(r"\b([A-Z]|\d\d?)[)\]*_]*\s*(?:,|/|&|\band\b|\bor\b)\s*(?:(?:and|or)\s+)?[*_(\[]*$")
 _CONFIRMED = re.compile(
     rf"{_TOKEN}[\s*_).:\]]*(?:(?:(?!\b[A-Z]\b)[^.,;\n]){{0,60}}?\s)?(?:is|must be|would be|has to be)(?: therefore| thus| clearly| indeed)?"
     r"(?: the)?(?: only)?(?: most)? (?:correct|right|best|true|answer|appropriate|accurate)\b",
 )
-_DENIED_BEFORE = re.compile(r"(?:\b(?:not|never|neither|nor|isn't|isn’t|except|than|instead of|cannot be|can't be|rule out|ruled out|eliminate[sd]?|exclude[sd]?|wrong|incorrect)|n't|n’t|不是|并非|不选)\b[^.,;\n]{0,40}$", re.IGNORECASE)  # fmt: skip
+_DENIED_BEFORE = re.compile(r"(?:\b(?:not|never|neither|nor|isn't|isn’t|except|than|instead of|cannot be|can't be|rule out|ruled out|eliminate[sd]?|exclude[sd]?|wrong|incorrect|least|worst|first thought|initially|at first|tempting|might|could|people|students)|n't|n’t|不是|并非|不选)\b[^.,;\n]{0,40}$", re.IGNORECASE)  # fmt: skip
 _DENIED_AFTER = re.compile(
     r"[)\]:*_\s]*(?:(?:(?!\b[A-Z]\b)[^.,;\n]){0,60}?\s)?(?:(?:is|are|was|seems|looks|would be)(?: (?:also|clearly|obviously|definitely|therefore|thus|just|simply|probably))*"
     r" (?:not|wrong|incorrect|false|untrue|ruled out|eliminated|excluded|irrelevant|a (?:common |typical )?(?:mistake|trap|distractor|misconception|error))"
-    r"|isn['’]t|aren['’]t|can(?:not|['’]t)|does(?: not|n['’]t)|do(?: not|n['’]t))\b",
+    r"|isn['’]t|aren['’]t|can(?:not|['’]t)|does(?: not|n['’]t)|do(?: not|n['’]t))\b|是?(?:错误|不正确|不对|错的)",
     re.IGNORECASE,
 )
 _ANOTHER = re.compile(
@@ -83,7 +93,8 @@ Reader = Callable[[str, Choices], str | None]
 
 def find_choice(text: str, choices: Choices) -> str | None:
     """Return the letter of the choice that ``text`` names; None where it names none, or several."""
-    text = "\n".join(" ".join(line.split()) for line in text[-LONGEST_TEXT:].splitlines() if line.strip())
+    _, _, answer = text.rpartition("</think>")
+    text = "\n".join(" ".join(line.split()) for line in answer[-LONGEST_TEXT:].splitlines() if line.strip())
     for reader in READERS:
         if (letter := reader(text, choices)) is not None:
             return None if letter == SEVERAL else letter
@@ -94,17 +105,24 @@ def _in_a_box(text: str, choices: Choices) -> str | None:
     r"""``\boxed{B}``, ``<answer>B</answer>``: the whole of it is a letter, or a choice's words."""
     for name in ("boxed", "<answer>"):
         if (said := MARKERS[name](text)) is not None:
-            return _read(said, choices) or SEVERAL
+            return _read(said, choices) or _stated(said, choices) or SEVERAL
     return None
 
 
 def _stated(text: str, choices: Choices) -> str | None:
     """The last "the answer is B", "I choose B", "B is correct": what is denied later, or taken back, aside."""
-    found: list[tuple[int, str]] = []
+    return _last_statement(text, _MARKS, choices, _confirmed(text, choices))
+
+
+def _concluded(text: str, choices: Choices) -> str | None:
+    """The last "therefore B", "it is B", where nothing says so more clearly."""
+    return _last_statement(text, _CONCLUSIONS, choices, [])
+
+
+def _last_statement(text: str, marks: re.Pattern[str], choices: Choices, found: list[tuple[int, str]]) -> str | None:
     denied: list[tuple[int, str]] = []
-    for mark in list(_MARKS.finditer(text))[-MOST_STATEMENTS:]:
+    for mark in list(marks.finditer(text))[-MOST_STATEMENTS:]:
         _note(text, mark, choices, found, denied)
-    found += _confirmed(text, choices)
     if not found:
         return None
     at, letter = max(found)
@@ -117,38 +135,52 @@ def _note(
     text: str, mark: re.Match[str], choices: Choices, found: list[tuple[int, str]], denied: list[tuple[int, str]]
 ) -> None:
     said = text[mark.end() : mark.end() + LONGEST_ANSWER].lstrip().split("\n", 1)[0]
-    if (negation := re.match(r"[\s*_]*(?:not|never|neither|n['’]t|不是)\b", said, re.IGNORECASE)) is not None:
+    if (but := _NOT_BUT.match(said)) is not None and (letter := _read(said[but.end() :], choices)):
+        found.append((mark.end(), letter))
+    elif (negation := _NOT.match(said)) is not None:
         if (letter := _read(said[negation.end() :], choices)) is not None:
             denied.append((mark.end(), letter))
-    elif not _DENIED_BEFORE.search(text[max(0, mark.start() - 40) : mark.start()]) and (letter := _read(said, choices)):
+    elif not _is_no_statement(text, mark) and (letter := _read(said, choices)):
         found.append((mark.end(), letter))
+
+
+def _is_no_statement(text: str, mark: re.Match[str]) -> bool:
+    """Say whether what stands before a mark makes a denial, a question or a supposition of it."""
+    before = text[max(0, mark.start() - 90) : mark.start()]
+    supposed = "would" in mark[0].lower() and re.search(r"\bif\b[^.\n]*$", before, re.IGNORECASE)
+    return bool(supposed or _DENIED_BEFORE.search(before[-60:]))
 
 
 def _confirmed(text: str, choices: Choices) -> list[tuple[int, str]]:
     found = []
     for match in _CONFIRMED.finditer(text):
         letter = choices.letter(match["inside"] or match["bare"])
-        if letter and not _DENIED_AFTER.match(text[match.end("inside" if match["inside"] else "bare") :][:100]):
-            found.append((match.start(), letter))
+        behind = text[match.end("inside" if match["inside"] else "bare") :][:100]
+        if letter and not _DENIED_AFTER.match(behind):
+            others = _ANOTHER_BEFORE.search(text[max(0, match.start() - 12) : match.start()])
+            found.append((match.start(), SEVERAL if others and choices.letter(others[1]) else letter))
     return found
 
 
 def _read(said: str, choices: Choices) -> str | None:
-    """Return the choice that a statement names at its beginning; :data:`SEVERAL` for more than one."""
-    if (same := _as_a_whole(said, choices)) is not None:
-        return same
+    """Return the choice that a statement names at its beginning; :data:`SEVERAL` for more than one; a question names none."""
     named = _NAMED.match(said)
-    label = (named["inside"] or named["bare"]) if named else ""
-    letter = (
-        choices.letter(label) if label and (label.isupper() or label.isdigit() or (named and named["inside"])) else None
-    )
+    letter = _letter_of(named, choices) if named else None
     if letter is None or named is None:
-        return _by_words(said, choices)
+        return _as_a_whole(said, choices) or _worded(said, choices)
     rest = said[named.end() :]
+    if _QUESTION.match(rest) or _DENIED_AFTER.match(rest):
+        return None
     another = _ANOTHER.match(rest)
-    if another and choices.letter(another[1]) not in (None, letter):
-        return SEVERAL
-    return None if _DENIED_AFTER.match(rest) else letter
+    others = {choices.letter(another[1]) if another else None, _by_words(said, choices, whole=True)}
+    others.add(_by_words(_SENTENCE.split(rest.lstrip(").:]*_ "), maxsplit=1)[0], choices, whole=True))
+    return letter if others <= {letter, None} else SEVERAL
+
+
+def _letter_of(named: re.Match[str], choices: Choices) -> str | None:
+    """Return the letter that was found: a bare one counts in capitals only, since "a" is an article."""
+    label = named["inside"] or named["bare"]
+    return choices.letter(label) if named["inside"] or not label.islower() else None
 
 
 def _as_a_whole(said: str, choices: Choices) -> str | None:
@@ -193,22 +225,14 @@ def _a_line_alone(text: str, choices: Choices) -> str | None:
 def _labelled(text: str, choices: Choices) -> str | None:
     """A text that begins with "B.", "(B)", "B because": unless it lists others the same way, or takes it back."""
     first = _LABELLED.match(text)
-    label = (first["inside"] or first["bare"]) if first else ""
-    letter = choices.letter(label) if label else None
-    if (
-        first is None
-        or letter is None
-        or (
-            label.islower()
-            and not (
-                first["inside"]
-                or first["named"]
-                or _ALONE.fullmatch(text)
-                or text[first.end() : first.end() + 1] == ")"
-            )
-        )
-    ):
+    if first is None:
         return None
+    is_label = first["named"] or _ALONE.fullmatch(text) or text[first.end() : first.end() + 1] == ")"
+    letter = choices.letter(first["inside"] or first["bare"]) if is_label else _letter_of(first, choices)
+    if letter is None:
+        return None
+    if _QUESTION.match(text[first.end() :]):
+        return SEVERAL
     if _DENIED_AFTER.match(text[first.end() :][:200].lstrip(").:]*_")):
         return None
     others = {other for m in _LINE_LABEL.finditer(text) if (other := choices.letter(m[1] or m[2]))} - {letter}
@@ -229,8 +253,9 @@ def _listed(text: str, choices: Choices) -> set[str]:
 
 
 def _worded(text: str, choices: Choices) -> str | None:
-    """The words of one choice only, not denied."""
-    return _by_words(text, choices)
+    """The words of one choice only, not denied, and with no other's letter behind them."""
+    letter = _by_words(text, choices)
+    return SEVERAL if letter and _listed(text, choices) - {letter} else letter
 
 
 def _bracketed(text: str, choices: Choices) -> str | None:
@@ -239,7 +264,7 @@ def _bracketed(text: str, choices: Choices) -> str | None:
     return _unless_taken_back(text, 0, found.pop(), choices) if len(found) == 1 else None
 
 
-READERS: tuple[Reader, ...] = (_in_a_box, _stated, _a_line_alone, _labelled, _worded, _bracketed)
+READERS: tuple[Reader, ...] = (_in_a_box, _stated, _a_line_alone, _labelled, _concluded, _worded, _bracketed)
 
 
 def _by_words(text: str, choices: Choices, *, whole: bool = False) -> str | None:
