@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 from ._final_answer import MARKERS
-from ._text import normalize_text
+from ._text import TAKEN_BACK, normalize_text
 
 LONGEST_ANSWER = 300
 """Characters behind "answer is" that are read."""
@@ -66,10 +66,6 @@ _DENIED_AFTER = re.compile(
 )
 _ANOTHER = re.compile(
     r"[)\]*_\s]*(?:,|/|&|\band\b|\bor\b|\+)\s*(?:(?:and|or|both|also|possibly|maybe|perhaps|option|choice)\s+)*[*_(\[]*([A-Z]|\d\d?)(?=[)\]*_.,;!?\s]|$)"
-)
-_TAKEN_BACK = re.compile(
-    r"\bwait\b|\bno[,:—-]|\bhold on|\bcorrection\b|\bscratch that|\bon second thoughts?\b|\bI (?:was|am) wrong|\bI made (?:a|an) (?:mistake|error)|\breconsider|\bstrike that|\bI mean\b|\bmy mistake|不对|等等|更正",
-    re.IGNORECASE,
 )
 _LETTER_AFTER = re.compile(
     r"(?<![\w(\[])(?:[(\[]([A-Z]|\d\d?)[)\]]|\**([A-Z]|\d\d?)\**(?=[.,;!?)]|\s*$|\s+(?:is|because|since)\b))"
@@ -192,7 +188,7 @@ def _as_a_whole(said: str, choices: Choices) -> str | None:
 
 def _unless_taken_back(text: str, at: int, letter: str, choices: Choices) -> str:
     """Return what the text says in the end, where it takes something back ("Wait, no, B")."""
-    taken = list(_TAKEN_BACK.finditer(text, at))
+    taken = list(TAKEN_BACK.finditer(text, at))
     if not taken:
         return letter
     rest = text[taken[-1].end() :]

@@ -7,7 +7,7 @@ answer is 18``; ``\boxed{18}``; ``<answer>18</answer>``.
 import re
 from collections.abc import Callable
 
-from ._text import text_behind
+from ._text import TAKEN_BACK, text_behind
 
 _LAST_NUMBER = re.compile(
     r"(?:(?<![\w.)])-)?[$€£]?(?:\d[\d,]*(?:\.\d+)?|(?<!\d)\.\d+)(?:/\d+)?(?:[eE][+-]?\d+(?!\w))?"
@@ -94,6 +94,8 @@ MARKERS: dict[str, Callable[[str], str | None]] = {
 GUESSES: dict[str, Callable[[str], str | None]] = {"last number": _last_number, "whole text": lambda text: text.strip()}
 """What may be taken for the answer where nothing marks it."""
 
+_IN_PROSE = ("A:", "the answer is")
+"""Markers behind which a text may go on, and take the answer back: "Wait, no, it is 6"."""
 EXTRACTORS = {**MARKERS, **GUESSES}
 
 
@@ -107,8 +109,11 @@ def find_marked(text: str, markers: tuple[str, ...]) -> tuple[str, str | None]:
     for name in markers:
         if (answer := EXTRACTORS[name](text)) is None or not answer:
             continue
-        if name == "A:" and "the answer is" in markers and _ANSWER_IS.search(text, text.rfind(answer) + len(answer)):
+        rest = text[text.rfind(answer) + len(answer) :] if name in _IN_PROSE else ""
+        if name == "A:" and "the answer is" in markers and _ANSWER_IS.search(rest):
             continue  # "Answer: Let us see. …" begins a solution, "the answer is" ends it
+        if taken := list(TAKEN_BACK.finditer(rest)):
+            return name, _last_number(rest[taken[-1].end() :])
         return name, unwrap(answer)
     return "", None
 

@@ -11,6 +11,12 @@ LONGEST_ANSWER = 10_000
 
 _ARTICLES = re.compile(r"\b(a|an|the)\b")
 _PUNCTUATION = {ord(c): None for c in string.punctuation}
+TAKEN_BACK = re.compile(
+    r"\bwait\b(?=\s*[,.!?:—–-]|\s+(?:no|that|actually|it)\b)|\bno(?:[,:—]|\s+-)|\bhold on\b|\bcorrection\b|\bscratch that\b|\bon second thoughts?\b"
+    r"|\bI (?:was|am) wrong\b|\bI made (?:a|an) (?:mistake|error)\b|\breconsider|\bstrike that\b|\bI mean\b|\bmy mistake\b|不对|等等|更正",
+    re.IGNORECASE,
+)
+"""Words by which a writer takes back what stands before them."""
 _STOP = re.compile(r"\.\s")
 
 

@@ -551,6 +551,17 @@ def test_a_solution_may_begin_with_answer():
         assert judge(f"{heading}\n7", "7").passed
 
 
+@pytest.mark.parametrize(
+    ("completion", "answer"),
+    [
+        ("The answer is 5. Wait, no, it is 6.", "6"), ("A: 5\nHold on: 3 + 3 is 6", "6"), ("The answer is 5. I made a mistake.", None),
+        ("The answer is 6. They wait there.", "6"), ("The answer is 5. Wait. The answer is 6.", "6"), ("#### 6", "6"),
+    ],
+)  # fmt: skip
+def test_an_answer_that_is_taken_back_is_none(completion, answer):
+    assert [n for n in ("5", "6") if judge(completion, n).passed] == ([answer] if answer else [])
+
+
 def in_a_thread(work):
     found = []
     thread = threading.Thread(target=lambda: found.append(work()))
