@@ -226,8 +226,7 @@ def _judge_row(
         return
     said, truth = found.pop("completion"), read_place(row, source.truth) if source.truth else None
     fields = {**row, **{t: v for t, v in found.items() if t in source.mapping}}
-    draws = said if isinstance(said, list) and said and all(isinstance(s, str) for s in said) else [said]
-    for draw, one in enumerate(draws):
+    for draw, one in enumerate(_draws_of(said)):
         recorded = truth[draw] if isinstance(truth, list) and draw < len(truth) else truth
         if one is None:
             yield Judged(number, draw, Verdict(None, None, "no completion"), _as_truth(recorded))
@@ -237,6 +236,12 @@ def _judge_row(
         verdict = run_verifier(verifier, case, options)
         labels = verifier.classify(case, options) if verifier.classify and verdict.passed is not None else None
         yield Judged(number, draw, verdict, _as_truth(recorded), labels)
+
+
+def _draws_of(said: Any) -> list[Any]:
+    """Return the completions of a row: a list of texts is several, of which null is one that is missing."""
+    is_several = isinstance(said, list) and said and all(one is None or isinstance(one, str) for one in said)
+    return said if is_several else [said]
 
 
 def _as_truth(value: Any) -> bool | None:

@@ -12,11 +12,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from ._arithmetic import compute, parse_formula
-from ._json_text import loads, read_json
+from ._json_text import find_values, loads
 
-_TAGGED = re.compile(r"<tool_call>\s*(.*?)\s*</tool_call>", re.DOTALL)
+_TAGGED = re.compile(r"<tool_call>\s*(.*?)\s*(?:</tool_call>|(?=<tool_call>)|\Z)", re.DOTALL)
 _FENCE = re.compile(r"```[ \t]*\w*[ \t]*\n(.*?)```", re.DOTALL)
 _CALL_LIKE = re.compile(r"[\w.]+\s*\(")
+_CALL_KEY = re.compile(r'"(?:name|function|arguments|parameters|tool_calls)"\s*:')
+"""Text outside of all JSON values that has one of these is a call that cannot be read."""
 LONGEST_CALLS = 100_000
 """Characters of the longest Python that is parsed."""
 
@@ -33,24 +35,48 @@ class Call:
 def read_calls(completion: str) -> list[Call] | None:
     """Return the calls that a completion makes; None where it makes none that can be read.
 
-    An empty list is a completion that says so: ``[]``, or ``"tool_calls": []``.
+    An empty list is a completion that says so: ``[]``, or ``"tool_calls": []``. Every call counts, wherever it stands: one
+    that cannot be read makes the whole unreadable, so that none is left out unseen.
     """
     if tagged := _TAGGED.findall(completion):
-        values = [_try_json(block) for block in tagged]
-        found = [calls_of(value) for value in values]
-        return None if any(f is None for f in found) else [c for f in found for c in f or ()]
-    fenced = _FENCE.findall(completion)
-    for text in (completion, *reversed(fenced)):
-        value = _try_json(text)
-        calls = calls_of(value) if value is not None else None
-        if calls is None:
-            calls = _read_python(text)
-        if calls is not None:
-            return calls
-    try:
-        return calls_of(read_json(completion, fenced=False)) or None
-    except ValueError:
+        return _join([_read_block(block) for block in tagged])
+    if (calls := _read_whole(completion)) is not None:
+        return calls
+    found = [(block, _read_block(block)) for block in _FENCE.findall(completion)]
+    parts = [calls for block, calls in found if calls is not None or _CALL_KEY.search(block)]
+    return _join([*parts, _read_values(_FENCE.sub("\n", completion))]) or None
+
+
+def _join(parts: list[list[Call] | None]) -> list[Call] | None:
+    """Return the calls of all parts; None where one cannot be read."""
+    return None if any(p is None for p in parts) else [call for part in parts for call in part or ()]
+
+
+def _read_whole(text: str) -> list[Call] | None:
+    """Return the calls of a text that is nothing else: JSON or Python."""
+    value = _try_json(text)
+    calls = calls_of(value) if value is not None else None
+    return _read_python(text) if calls is None else calls
+
+
+def _read_block(text: str) -> list[Call] | None:
+    """Return the calls of a tagged or fenced block: JSON, Python, or several JSON values."""
+    calls = _read_whole(text)
+    return calls if calls is not None else _read_values(text) or None
+
+
+def _read_values(text: str) -> list[Call] | None:
+    """Return the calls among the JSON values of a text; None where one of them cannot be read.
+
+    Values that are no calls, and do not look like one, are passed over.
+    """
+    values, rest = find_values(text)
+    if _CALL_KEY.search(rest):
         return None
+    found = [(value, calls_of(value)) for value in values]
+    if any(calls is None and _CALL_KEY.search(json.dumps(value)) for value, calls in found):
+        return None
+    return [call for _, calls in found for call in calls or ()]
 
 
 def _try_json(text: str) -> Any:

@@ -36,6 +36,26 @@ def read_json(text: str, *, fenced: bool = True, prose: bool = True) -> Any:
     raise reason
 
 
+def find_values(text: str) -> tuple[list[Any], str]:
+    """Return all objects and lists in ``text``, in their order, and the text without them.
+
+    At most :data:`MOST_STARTS` places are looked at; what comes after them is part of the text.
+    """
+    decoder = json.JSONDecoder(parse_constant=_refuse)
+    values, rest, at = [], [], 0
+    for _ in range(MOST_STARTS):
+        if (start := _START.search(text, at)) is None:
+            break
+        rest.append(text[at : start.start()])
+        try:
+            value, at = decoder.raw_decode(text, start.start())
+            values.append(value)
+        except (ValueError, RecursionError):
+            rest.append(start[0])
+            at = start.end()
+    return values, "".join([*rest, text[at:]])
+
+
 def loads(text: str) -> Any:
     """Return the value of strict JSON: no NaN, nothing nested too deep.
 

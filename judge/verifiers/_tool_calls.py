@@ -178,7 +178,7 @@ def _is_same_object(value: dict[str, Any], answer: dict[str, Any]) -> bool:
     return same and all(any(_is_blank(a) for a in allowed) for allowed in missing)
 
 
-@verifier("tool_calls", options={"expect": "calls"}, choices={"expect": ("calls", "none")})
+@verifier("tool_calls", version=2, options={"expect": "calls"}, choices={"expect": ("calls", "none")})
 def tool_calls(case: Case, options: Mapping[str, Any]) -> Verdict:
     """Match the calls of a completion with the expected ones, in any order; types by the row's column ``tools``.
 

@@ -78,6 +78,14 @@ def test_draws_of_a_row_are_one_cluster(tmp_path):
     assert found["accuracy"][0] == "0.750000 ± 0.2500"
 
 
+def test_a_missing_draw_is_an_abstention_of_its_own(tmp_path):
+    write_jsonl(tmp_path / "d.jsonl", [{"completion": ["7", None, "8"], "expected": "7"}, {"completion": [None], "expected": "7"}])
+    done = verify(tmp_path, tmp_path / "d.jsonl", "--verifier", "exact")
+    found = figures(done.stdout)
+    assert [found[k][0] for k in ("completions", "passed", "failed", "abstained")] == ["4", "1", "1", "2"]
+    assert "no completion" in done.stdout
+
+
 def test_columns_of_another_file(tmp_path):
     write_jsonl(
         tmp_path / "p.jsonl", [{"id": 2, "completion": "b"}, {"id": 1, "completion": "a"}, {"id": 9, "completion": "x"}]

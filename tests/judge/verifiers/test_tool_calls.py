@@ -85,6 +85,29 @@ def test_json_calls(completion):
     assert judge(completion).reason == "correct"
 
 
+OTHER = json.dumps({"name": "mail.send", "arguments": {"to": "all"}})
+BROKEN = '{"name": "mail.send", "arguments": {"to": '
+
+
+@pytest.mark.parametrize(
+    ("completion", "reason"),
+    [
+        ("Sure: {call} and then {other}", "wrong number of calls"),
+        ("{call}\n{other}", "wrong number of calls"),
+        ("```json\n{call}\n```\nand\n```json\n{other}\n```", "wrong number of calls"),
+        ("```json\n{call}\n{other}\n```", "wrong number of calls"),
+        ("```json\n{call}\n```\nand {other}", "wrong number of calls"),
+        ("<tool_call>{call}</tool_call><tool_call>{other}", "wrong number of calls"),
+        ("<tool_call>{call}\n{other}</tool_call>", "wrong number of calls"),
+        ("Sure: {call} and then {broken}", "no answer"),
+        ("```json\n{call}\n```\n```json\n{broken}\n```", "no answer"),
+        ('Of {{"a": 1}} I make {call}.', "correct"),
+    ],
+)
+def test_no_call_is_left_out(completion, reason):
+    assert judge(completion.format(call=json.dumps(CALL), other=OTHER, broken=BROKEN)).reason == reason
+
+
 def test_plain_calls_and_texts_may_be_expected():
     assert judge("f(x=1, y=[1, 2])", [{"name": "f", "arguments": {"x": 1, "y": [1, 2]}}], None).passed
     assert judge("f(x=1)", json.dumps([{"f": {"x": [1]}}]), None).passed
