@@ -1,57 +1,19 @@
 """The ``citations`` verifier: every cited source exists, every quote stands in its source, the verdict label is right."""
 
-import re
 import unicodedata
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from .._verdict import Verdict
 from ._json_text import read_json
 from ._label import KEYS, PRESETS, find_label, fold, make_names
+from ._quotations import MARK, Citation, find_marks, read_citations
 from ._verifier import CannotJudge, Case, verifier
 
-_MARK = re.compile(r"\[([^\[\]\n]{1,80})\](?!\()")
-_QUOTED = re.compile(r"[\"“«]([^\"“”«»]{1,2000})[\"”»][\s.,;:]*$")
 _QUOTES = {ord(c): '"' for c in "“”„«»‟"} | {ord(c): "'" for c in "‘’‚‛`´"}
 IGNORABLE = ("whitespace", "quotes", "case")
-
-
-@dataclass(frozen=True)
-class Citation:
-    """A source's id as cited, and what is quoted from it; None = nothing."""
-
-    source_id: str
-    quote: str | None
-
-
-def read_citations(completion: str) -> list[Citation] | None:
-    """Return the citations of a JSON completion (``citations: [{"id", "quote"}]``); None where it is no such JSON."""
-    try:
-        value = read_json(completion)
-    except ValueError:
-        return None
-    cited = value.get("citations", value.get("evidence")) if isinstance(value, dict) else None
-    return [_from_json(one) for one in cited] if isinstance(cited, list) else None
-
-
-def _from_json(value: Any) -> Citation:
-    if not isinstance(value, dict):
-        return Citation(str(value), None)
-    found = next((value[k] for k in ("id", "source_id", "source", "doc_id") if value.get(k) is not None), "")
-    quote = next((value[k] for k in ("quote", "text") if value.get(k) is not None), None)
-    return Citation(str(found), None if quote is None else str(quote))
-
-
-def find_marks(completion: str) -> list[Citation]:
-    """Return the citations of a text: ``[1]``, ``[1, 2]``, ``[doc-3]``; a quotation right before one is its quote."""
-    found = []
-    for mark in _MARK.finditer(completion):
-        quoted = _QUOTED.search(completion[max(0, mark.start() - 2100) : mark.start()])
-        found += [
-            Citation(part.strip(), quoted[1] if quoted else None) for part in re.split(r"[,;]", mark[1]) if part.strip()
-        ]
-    return found
+_SPACED = 0x0E00
+"""Scripts below this code point put spaces between words."""
 
 
 def read_sources(value: Any) -> dict[str, str]:
@@ -90,15 +52,40 @@ def _fold(text: str, ignore: tuple[str, ...]) -> str:
 
 def _judge_one(citation: Citation, sources: Mapping[str, str], ignore: tuple[str, ...]) -> str:
     """Return what is wrong with a citation; empty for nothing."""
-    source = sources.get(citation.source_id.strip())
-    if source is None:
+    if citation.source_id.strip() not in sources:
         return "unknown source"
-    if citation.quote is None:
-        return ""
-    quote = _fold(citation.quote, ignore)
-    if not quote.strip():
-        return "empty quote"
-    return "" if quote in _fold(source, ignore) else "quote not in source"
+    cited = [sources[i] for i in (citation.source_id.strip(), *citation.group) if i in sources]
+    texts = [_fold(text, ignore) for text in cited]
+    for quote in (_fold(q, ignore) for q in citation.quotes):
+        if not quote.strip():
+            return "empty quote"
+        if not any(_stands_in(quote, text) for text in texts):
+            return "quote not in source"
+    return ""
+
+
+def _stands_in(quote: str, text: str) -> bool:
+    """Say whether the quote stands in the text as whole words: ``art`` does not in ``party``."""
+    at = text.find(quote)
+    while at >= 0:
+        end = at + len(quote)
+        if not (_is_inside_word(text, at) or _is_inside_word(text, end)):
+            return True
+        at = text.find(quote, at + 1)
+    return False
+
+
+def _is_inside_word(text: str, at: int) -> bool:
+    pair = text[at - 1 : at + 1] if 0 < at < len(text) else ""
+    return len(pair) == 2 and all(c.isalnum() and ord(c) < _SPACED for c in pair)
+
+
+def _make_known(case: Case) -> Callable[[str], bool]:
+    """Return what says whether a text stands in what was asked: the row's other columns, or the prompt."""
+    said = [v for k, v in case.fields.items() if k != "sources" and isinstance(v, str)]
+    said += [m["content"] for m in case.prompt if isinstance(m.get("content"), str)]
+    asked = [_fold(text, IGNORABLE) for text in said]
+    return lambda quote: any(_fold(quote, IGNORABLE).strip(" .,;:!?") in text for text in asked)
 
 
 def _is_label_right(case: Case, options: Mapping[str, Any]) -> bool:
@@ -110,7 +97,7 @@ def _is_label_right(case: Case, options: Mapping[str, Any]) -> bool:
         known = ", ".join(sorted(set(names.values())))
         raise CannotJudge("bad reference", f"{case.expected!r}, expected one of {known}"[:300])
     in_json = _json_label(case.completion) is not None
-    return find_label(case.completion if in_json else _MARK.sub(" ", case.completion), names) == gold
+    return find_label(case.completion if in_json else MARK.sub(" ", case.completion), names) == gold
 
 
 def _json_label(completion: str) -> str | None:
@@ -122,7 +109,7 @@ def _json_label(completion: str) -> str | None:
 
 
 @verifier(
-    "citations", needs=("sources",),
+    "citations", version=2, needs=("sources",),
     options={
         "form": "auto", "required": 1, "quotes": False, "ignore": ("whitespace", "quotes"), "preset": "", "labels": (),
         "aliases": {}, "sets": (),
@@ -132,17 +119,23 @@ def _json_label(completion: str) -> str | None:
 def citations(case: Case, options: Mapping[str, Any]) -> Verdict:
     """Check citations against the row's ``sources``, and the label where the row has a reference.
 
+<<<<<<< HEAD
     ``form``: JSON ``{"citations": [{"id", "quote"}]}`` or marks ``[1]`` in a text; ``auto`` = whichever it is. ``required``: the
     fewest citations (0 = none needed). ``quotes``: each citation must quote. ``ignore``: how a quote may differ from its
     source. ``preset``, ``labels``, ``aliases``: as of ``label``. ``sets``: lists of ids, one of which must be cited whole (FEVER's
     evidence sets). The score is the share of citations that are right.
+=======
+    ``form``: JSON ``{"citations": [{"id", "quote"}]}`` or marks ``[1]`` in a text, with quotations of any style in their
+    sentence; ``auto`` = whichever it is. A quote must stand in its source as whole words. ``required``: the fewest citations (0 = none needed). ``quotes``: each citation must quote. ``ignore``: how a quote may differ from its
+    source. ``preset``, ``labels``, ``aliases``: as of ``label``. The score is the share of citations that are right.
+>>>>>>> 8912433 (citations checks every quotation; malformed cases are named)
     """
     sources = read_sources(case.fields["sources"])
     cited = read_citations(case.completion) if options["form"] != "marks" else None
     if cited is None:
         if options["form"] == "json":
             return Verdict(False, 0.0, "no citation", "no JSON with citations")
-        cited = find_marks(case.completion)
+        cited = find_marks(case.completion, _make_known(case))
     if len(cited) < options["required"]:
         return Verdict(False, 0.0, "no citation" if not cited else "too few citations", f"{len(cited)} cited")
     faults = [(one, _fault(one, sources, options)) for one in cited]
@@ -150,16 +143,20 @@ def citations(case: Case, options: Mapping[str, Any]) -> Verdict:
     score = 1 - len(wrong) / len(cited) if cited else 1.0
     if wrong:
         one, fault = wrong[0]
+<<<<<<< HEAD
         return Verdict(False, score, fault, f"[{one.source_id}] {one.quote or ''}".strip())
     named = {one.source_id.strip() for one in cited}
     if options["sets"] and not any(named.issuperset(map(str, whole)) for whole in options["sets"]):
         return Verdict(False, score, "evidence incomplete", f"{', '.join(sorted(named))} cited")
+=======
+        return Verdict(False, score, fault, f"[{one.source_id}] {' · '.join(one.quotes)}".strip())
+>>>>>>> 8912433 (citations checks every quotation; malformed cases are named)
     if case.expected is not None and not _is_label_right(case, options):
         return Verdict(False, score, "wrong label", _json_label(case.completion) or case.completion[-200:])
     return Verdict(True, score, "correct", f"{len(cited)} cited")
 
 
 def _fault(one: Citation, sources: Mapping[str, str], options: Mapping[str, Any]) -> str:
-    if options["quotes"] and one.quote is None:
+    if options["quotes"] and not one.quotes:
         return "no quote"
     return _judge_one(one, sources, tuple(options["ignore"]))

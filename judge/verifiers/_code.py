@@ -26,7 +26,7 @@ from typing import Any, NamedTuple
 from .._verdict import Verdict
 from ..sandbox import ISOLATIONS, Isolation, Limits, Outcome, run_entries, run_python
 from ._program import extract_program, parse_prompt
-from ._verifier import Case, verifier
+from ._verifier import CannotJudge, Case, verifier
 
 LONGEST_EVIDENCE = 1000
 
@@ -53,7 +53,7 @@ class _Tests(NamedTuple):
     names: list[str]
 
 
-@verifier("code", options=_OPTIONS, choices={"isolation": ISOLATIONS})
+@verifier("code", version=2, options=_OPTIONS, choices={"isolation": ISOLATIONS})
 def verify_code(case: Case, options: Mapping[str, Any]) -> Verdict:
     """Run the program of ``case`` against its tests: passed = all of them, score = their share.
 
@@ -63,13 +63,14 @@ def verify_code(case: Case, options: Mapping[str, Any]) -> Verdict:
 
     Returns:
         Reasons: ``passed``, ``wrong answer``, ``error: NAME``, ``timeout``, ``memory limit``, ``output limit``,
-        ``process limit``, ``killed``, ``no code``. Abstentions: ``no tests``, ``broken tests: …``, ``sandbox failed``.
+        ``process limit``, ``killed``, ``no code``. Abstentions: ``no tests``, ``bad tests``, ``bad cases``, ``broken tests: …``,
+        ``sandbox failed``.
 
     Raises:
         SandboxError: this machine cannot isolate programs.
     """
     fields = case.fields
-    cases = _as_list(fields.get("cases"))
+    cases = _read_cases(fields.get("cases"))
     tests = _read_tests(fields, challenge=options["challenge"])
     if not cases and tests is None:
         return Verdict(None, None, "no tests")
@@ -104,13 +105,36 @@ def run_grader(
     return Grade(score) if math.isfinite(score) else Grade(None, f"the score is {score}")
 
 
+def _read_cases(value: Any) -> list[tuple[str, str]]:
+    """Return (stdin, stdout) of each case.
+
+    Raises:
+        CannotJudge: one is something else.
+    """
+    cases = _as_list(value)
+    for i, one in enumerate(cases):
+        is_case = isinstance(one, Mapping) and all(_is_text(one.get(key)) for key in ("input", "output"))
+        if not is_case:
+            told = f'case {i + 1} of {len(cases)}: expected {{"input", "output"}} with texts, received {one!r}'
+            raise CannotJudge("bad cases", told[:300])
+    return [(_as_text(one["input"]), _as_text(one["output"])) for one in cases]
+
+
+def _is_text(value: Any) -> bool:
+    """Say whether a value is text, a number, or lines of these."""
+    lines = value if isinstance(value, list) else [value]
+    return all(isinstance(line, str | int | float) for line in lines)
+
+
 def _read_tests(fields: Mapping[str, Any], *, challenge: bool) -> _Tests | None:
     entry = fields.get("entry_point")
     if fields.get("test") and entry:
         return _Tests(parse_prompt(fields.get("prompt"), entry), [], str(fields["test"]), entry, [entry])
-    tests = [str(t) for t in _as_list(fields.get("test_list"))]
+    tests = _as_list(fields.get("test_list"))
     if challenge:
-        tests += [str(t) for t in _as_list(fields.get("challenge_test_list"))]
+        tests += _as_list(fields.get("challenge_test_list"))
+    if wrong := [t for t in tests if not isinstance(t, str)]:
+        raise CannotJudge("bad tests", f"expected texts, received {wrong[0]!r}"[:300])
     if not tests:
         return None
     imports = [str(line) for line in _as_list(fields.get("test_imports"))]
@@ -197,15 +221,14 @@ def _name_stop(done: Outcome) -> str:
     return names.get(done.reason, "error: ended early")
 
 
-def _run_cases(program: str, cases: list[Any], options: Mapping[str, Any]) -> Verdict:
+def _run_cases(program: str, cases: list[tuple[str, str]], options: Mapping[str, Any]) -> Verdict:
     n_passed = 0
     wrong: tuple[str, str] | None = None
-    for i, one in enumerate(cases):
+    for i, (stdin, expected) in enumerate(cases):
         settings: dict[str, Any] = {"isolation": options["isolation"], "packages": options["packages"]}
-        done = run_python(program, stdin=_as_text(one["input"]), limits=_limits(options), **settings)
+        done = run_python(program, stdin=stdin, limits=_limits(options), **settings)
         if done.reason == "sandbox":
             return Verdict(None, None, "sandbox failed", done.stderr[-LONGEST_EVIDENCE:])
-        expected = _as_text(one["output"])
         if done.ok and _normalise(done.stdout) == _normalise(expected):
             n_passed += 1
         elif wrong is None:

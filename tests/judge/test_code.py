@@ -5,7 +5,7 @@ import json
 
 import pytest
 from flywheel.judge.sandbox import Limits, probe
-from flywheel.judge.verifiers import Case
+from flywheel.judge.verifiers import Case, run_verifier
 from flywheel.judge.verifiers._code import run_grader, verify_code
 from flywheel.judge.verifiers._program import extract_program
 
@@ -103,6 +103,9 @@ def test_tests_that_a_loop_did_not_reach_are_not_passed():
 def test_faults_of_the_data_are_abstentions():
     assert told(check(GOOD, {})) == (None, None, "no tests")
     assert check(GOOD, {"test_list": ["assert add(1, 2 == 3"]}).passed is None
+    odd = run_verifier(verify_code, Case(GOOD, fields={"test_list": [{"add": 1}]}), dict(verify_code.options))
+    assert told(odd) == (None, None, "bad tests")
+    assert check(GOOD, {"test": "def chek(candidate): pass", "entry_point": "add"}).reason.startswith("broken tests")
     assert check(GOOD, {"test_list": ["assert add(1, 2) == 3"], "test_setup_code": "1 / 0"}).reason.startswith(
         "broken tests"
     )
@@ -293,6 +296,16 @@ CASES = {
 )
 def test_cases(completion, expected):
     assert told(check(completion, CASES, timeout_s=0.4 if expected[2] == "timeout" else 10.0)) == expected
+
+
+@pytest.mark.parametrize(
+    "cases",
+    ["abc", ["1 2"], [{"input": "1"}], [{"input": None, "output": "3"}], [{"input": "1", "output": {"a": 1}}], [None], 7, [{}]],
+)
+def test_cases_that_cannot_be_read_are_named(cases):
+    verdict = run_verifier(verify_code, Case("print(1)", fields={"cases": cases}), dict(verify_code.options))
+    assert (verdict.passed, verdict.reason) == (None, "bad cases")
+    assert verdict.evidence.startswith("case 1 of 1: expected")
 
 
 def test_the_evidence_of_a_case():

@@ -64,6 +64,8 @@ class _Suite:
         self.tests = [ast.parse(text, "test") for text in spec["tests"]]
         self.check = ast.parse(spec["check"] or "", "test")
         self.is_check = bool(spec["check"])
+        if self.is_check and "check" not in _defined(self.check):
+            raise SyntaxError("the tests define no check(candidate)")
         self.sources = [*(_number_asserts(self.check) if self.is_check else ()), *spec["tests"]]
         self.count = len(self.sources)
         self.names: dict[str, Any] = {"__name__": "tests"}

@@ -33,11 +33,36 @@ def cite(*citations, **more):
         (cite((1, " ")), "empty quote", 0.0),
         (cite((1, "worked"), (9, "worked")), "unknown source", 0.5),
         (cite(), "no citation", 0.0),
+        ("It says 'never worked' [1].", "quote not in source", 0.0),
+        ("It says ‘never worked’ [1].", "quote not in source", 0.0),
+        ("It says 'worked with the Fox Broadcasting Company' [1].", "correct", 1.0),
+        ("The company's dogs' names [1].", "correct", 1.0),
+        ('He is "French" by birth [1].', "quote not in source", 0.0),
+        ('He is "Danish" by birth [doc-2].', "correct", 1.0),
+        ('They said "No." Later he worked with Fox [1].', "correct", 1.0),
+        ('It says "art" [1].', "quote not in source", 0.0),
+        ('It says "ox" [1].', "quote not in source", 0.0),
+        ('"worked with" and "Danish" [1, doc-2].', "correct", 1.0),
+        ('"worked with" and "Danish" [1][doc-2].', "correct", 1.0),
+        ('"worked with" [1] and "Danish" [1].', "quote not in source", 0.5),
+        ({"citations": [{"id": 1, "span": "never worked"}]}, "quote not in source", 0.0),
+        ({"citations": [{"id": 1, "span": {"start": 1, "text": "never"}}]}, "quote not in source", 0.0),
+        ({"citations": [{"id": 1, "quote": "worked", "excerpt": "never"}]}, "quote not in source", 0.0),
+        ({"citations": [{"id": 1, "quote": ["worked", "Fox"]}]}, "correct", 1.0),
+        ({"citations": [{"id": 1, "span": [0, 7]}]}, "correct", 1.0),
     ],
 )
 def test_citations(completion, reason, score):
     verdict = judge(completion)
     assert (verdict.reason, verdict.score) == (reason, score)
+
+
+def test_what_is_quoted_from_the_question_need_not_stand_in_the_source():
+    verifier = built_in()["citations"]
+    fields = {"sources": SOURCES, "claim": "He never worked with Fox."}
+    case = Case('The claim "He never worked with Fox" is wrong [1].', None, fields)
+    assert run_verifier(verifier, case, complete_options(verifier, {})).passed
+    assert judge('The claim "He never worked with Fox" is wrong [1].').passed is False
 
 
 def test_how_a_quote_may_differ_is_a_choice():
