@@ -6,9 +6,9 @@ since putting the walls up costs many times a run, and ends when our end of the 
 
 import atexit
 import contextlib
+import fcntl
 import json
 import os
-import shutil
 import socket
 import struct
 import subprocess
@@ -20,12 +20,20 @@ from pathlib import Path
 from typing import Any
 
 from ._types import Isolation
+from .child._scratch import empty
 
 START_TIMEOUT_S = 30.0
 GRACE_S = 30.0
 """How long after its wall time a run may still take to be cleared away."""
 
+CLEAR_S = 1.0
+"""How long emptying the scratch folder of a run is waited for. Its launcher goes on with it, and another takes its place."""
+MOST_ENDING = 8
+"""Launchers that clear up at a time; with more, the oldest is waited for, so that no batch of programs fills the disk."""
+
 _START = "import sys; sys.path.insert(0, sys.argv.pop(1)); from child._main import main; main()"
+_SEALS = 0x1 | 0x2 | 0x4 | 0x8
+"""No more seals, no shrinking, no growing, no writing."""
 _ENVIRONMENT = {
     "PATH": "/usr/bin:/bin", "LANG": "C.UTF-8", "PYTHONHASHSEED": "0", "OMP_NUM_THREADS": "1",
     "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1",
@@ -70,6 +78,8 @@ class Launcher:
             self.close()
             raise LauncherFault(told["fault"])
         self.may_fork = bool(told["may_fork"])
+        self.is_done = False
+        """Its last run left so much behind that it takes no more: it clears up, and ends."""
         if isolation.endswith("namespace"):
             self._base.rmdir()  # its programs have a folder in memory
 
@@ -103,7 +113,9 @@ class Launcher:
                 self._socket.sendall(data)
             except OSError as error:
                 raise LauncherFault(str(error)) from None
-        return self._receive()
+        told, streams = self._receive()
+        self.is_done = "is_last" in told
+        return told, streams
 
     def close(self) -> None:
         """End the launcher and all that it runs; return when it has cleared away."""
@@ -115,7 +127,24 @@ class Launcher:
             self._process.wait()
         if self._process.stderr:
             self._process.stderr.close()
-        shutil.rmtree(self._base, ignore_errors=True)
+        self._clear()
+
+    def let_go(self) -> None:
+        """Leave the launcher to clear up by itself, and to end then."""
+        self._socket.close()
+        if self._process.stderr:
+            self._process.stderr.close()
+        thread = threading.Thread(target=self._process.wait, daemon=True, name="sandbox-end")
+        thread.start()
+        _ENDING[:] = [*(t for t in _ENDING if t.is_alive()), thread]
+        if len(_ENDING) > MOST_ENDING:
+            _ENDING[0].join(GRACE_S)
+
+    def _clear(self) -> None:
+        """Remove what a launcher that was killed left, for :data:`CLEAR_S` at most."""
+        with contextlib.suppress(OSError):
+            if empty(str(self._base), CLEAR_S):
+                self._base.rmdir()
 
     def forget(self) -> None:
         """Let go in a forked child: the launcher is the parent's."""
@@ -146,7 +175,7 @@ class Launcher:
         except subprocess.TimeoutExpired:
             self._process.kill()
             _, err = self._process.communicate()
-        shutil.rmtree(self._base, ignore_errors=True)
+        self._clear()
         lines = err.decode(errors="replace").strip().splitlines() or ["nothing"]
         return f"the launcher ended with {self._process.returncode}: {lines[-1]}"
 
@@ -171,14 +200,18 @@ def _held(text: str) -> Iterator[int]:
 
 
 def _in_memory(data: bytes) -> int:
-    memory = os.memfd_create("flywheel", os.MFD_CLOEXEC)
+    memory = os.memfd_create("flywheel", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
     try:
         view = memoryview(data)
         while view:
             view = view[os.write(memory, view) :]
+        fcntl.fcntl(memory, fcntl.F_ADD_SEALS, _SEALS)
         return os.open(f"/proc/self/fd/{memory}", os.O_RDONLY | os.O_CLOEXEC)
     finally:
         os.close(memory)
+
+
+_ENDING: list[threading.Thread] = []
 
 
 class Pool:
@@ -201,6 +234,9 @@ class Pool:
         except BaseException:
             launcher.close()
             raise
+        if launcher.is_done:
+            launcher.let_go()
+            return
         with self._lock:
             self._idle.setdefault(key, []).append(launcher)
 

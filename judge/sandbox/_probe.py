@@ -103,7 +103,7 @@ def _try(launcher: Launcher, isolation: Isolation) -> RungReport:
         hit = _ends(bystander)
         bystander.kill()
         if not streams[0]:
-            raise ValueError((streams[2] or json.dumps(reply["programs"]).encode()).decode(errors="replace")[-300:])
+            raise ValueError((streams[2] or json.dumps(reply["report"]).encode()).decode(errors="replace")[-300:])
         reads, writes, connects, signals = json.loads(streams[0])
     holds = {"files": not (reads or writes), "network": not connects, "processes": not (signals or hit)}
     broken = [what for what, held in holds.items() if not held]

@@ -10,7 +10,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from ...errors import InputError
-from ._launcher import POOL, LauncherFault
+from ._launcher import CLEAR_S, POOL, LauncherFault
 from ._probe import choose
 from ._types import Isolation, Limits, Outcome, Program, Reason
 
@@ -121,7 +121,7 @@ def _bounds(limits: Limits) -> dict[str, Any]:
     return {
         "cpu_s": limits.cpu_s, "wall_s": limits.wall_s, "memory_kb": limits.memory_mb << 10,
         "processes": limits.processes, "file_bytes": limits.file_mb << 20, "scratch_bytes": limits.scratch_mb << 20,
-        "open_files": limits.open_files, "output_bytes": limits.output_bytes,
+        "open_files": limits.open_files, "output_bytes": limits.output_bytes, "files": limits.files, "clear_s": CLEAR_S,
     }  # fmt: skip
 
 
@@ -129,9 +129,10 @@ def _read_outcome(told: dict[str, Any], streams: list[bytes], rung: Isolation, b
     out_first, out_last, err_first, err_last, channel = streams
     stdout = _join(out_first, told["left_out"][0], out_last)
     stderr = _join(err_first, told["left_out"][1], err_last)
-    programs = told["programs"]
-    if isinstance(programs, dict):  # the supervisor could not start the run
-        return Outcome("sandbox", None, None, stdout, programs["fault"], told["seconds"], 0.0, rung, channel)
+    report = told["report"] or {}
+    if "fault" in report:  # the supervisor could not start the run
+        return Outcome("sandbox", None, None, stdout, report["fault"], told["seconds"], 0.0, rung, channel)
+    programs = report.get("programs")
     main = programs[-1] if programs else None
     status = os.waitstatus_to_exitcode(main["status"]) if main else -signal.SIGKILL
     peak_kb = max([told["peak_kb"], *(p["peak_kb"] for p in programs or () if p)])
@@ -147,8 +148,6 @@ def _name_end(status: int, main: dict[str, Any] | None, stderr: str, bounds: dic
     out_of_time = main is not None and main["cpu_s"] >= bounds["cpu_s"]
     if status == -signal.SIGXCPU or (status == -signal.SIGKILL and out_of_time):
         return "timeout"
-    if status == 125 and "the sandbox could not start" in stderr:
-        return "sandbox"
     last = stderr.rstrip().rpartition("\n")[2]
     if last.startswith("MemoryError"):
         return "memory"

@@ -12,7 +12,7 @@ RUNGS: tuple[Isolation, ...] = ("user-namespace", "root-namespace", "landlock")
 
 ISOLATIONS: tuple[Isolation, ...] = ("auto", *RUNGS, "none")
 
-Reason = Literal["ok", "error", "timeout", "memory", "processes", "output", "killed", "sandbox"]
+Reason = Literal["ok", "error", "timeout", "memory", "processes", "files", "output", "killed", "sandbox"]
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,9 @@ class Limits:
             kernel. At ``landlock`` there are threads only. Where the kernel does not count for us (``none``, and
             ``landlock`` without a user of its own), the run is ended instead.
         file_mb: MiB of the largest file.
-        scratch_mb: MiB of the scratch folder, of the whole run; not kept at ``landlock`` and ``none``.
+        scratch_mb: MiB of the scratch folder, of the whole run. It is no part of ``memory_mb``, though it is in memory where
+            there are namespaces; at ``landlock`` and ``none`` the folder is measured, and the run is ended.
+        files: files and folders in the scratch folder; kept as ``scratch_mb`` is.
         open_files: descriptors.
         output_bytes: of stdout and of stderr each that are kept, half from the start and half from the end. A program
             that writes 16 times as much is ended.
@@ -40,6 +42,7 @@ class Limits:
     processes: int = 16
     file_mb: int = 16
     scratch_mb: int = 64
+    files: int = 5_000
     open_files: int = 64
     output_bytes: int = 1 << 20
 
@@ -70,7 +73,7 @@ class Outcome:
 
     Attributes:
         reason: ``ok`` exit status 0 · ``error`` another one · ``timeout`` wall or CPU time · ``memory`` · ``processes``
-            too many · ``output`` too much of it · ``killed`` by a signal of its own making · ``sandbox`` a fault of ours, of which the program is
+            too many · ``files`` too many or too large together · ``output`` too much of it · ``killed`` by a signal of its own making · ``sandbox`` a fault of ours, of which the program is
             not to blame.
         exit_code: None when a signal or a limit ended it.
         signal: number of the signal that ended it; None = none.

@@ -63,7 +63,7 @@ def verify_code(case: Case, options: Mapping[str, Any]) -> Verdict:
 
     Returns:
         Reasons: ``passed``, ``wrong answer``, ``error: NAME``, ``timeout``, ``memory limit``, ``output limit``,
-        ``process limit``, ``killed``, ``no code``. Abstentions: ``no tests``, ``bad tests``, ``bad cases``, ``broken tests: …``,
+        ``process limit``, ``file limit``, ``killed``, ``no code``. Abstentions: ``no tests``, ``bad tests``, ``bad cases``, ``broken tests: …``,
         ``sandbox failed``.
 
     Raises:
@@ -217,7 +217,7 @@ def _name_error(line: str) -> str:
 
 def _name_stop(done: Outcome) -> str:
     names = {"timeout": "timeout", "memory": "memory limit", "output": "output limit"}
-    names |= {"processes": "process limit", "killed": "killed"}
+    names |= {"processes": "process limit", "files": "file limit", "killed": "killed"}
     return names.get(done.reason, "error: ended early")
 
 

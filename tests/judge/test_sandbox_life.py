@@ -12,6 +12,7 @@ import pytest
 from flywheel.errors import SandboxError
 from flywheel.judge import sandbox
 from flywheel.judge.sandbox import POOL, Limits, Program, choose, probe, run_many, run_python
+from flywheel.judge.sandbox._run import _bounds
 from support_sandbox import RUNGS, list_below, list_processes, list_scratch, require
 
 
@@ -112,6 +113,25 @@ def test_a_killed_launcher_ends_its_run_and_is_replaced(rung):
     os.kill(launcher.pid, signal.SIGKILL)
     assert run_python("print(1)", isolation=rung).stdout == "1\n"
     assert POOL._idle[(rung, ())][0].pid != launcher.pid
+
+
+def test_a_launcher_that_cannot_clear_up_in_time_is_replaced_and_ends():
+    require("landlock")
+    POOL.close()
+    bounds = {**_bounds(Limits()), "clear_s": 0}
+    program = {"entry": "script", "source": "for i in range(50): open(str(i), 'w').close()\nprint(1)", "stdin": ""}
+    with POOL.borrow("landlock", ()) as launcher:
+        told, streams = launcher.run([program], {}, bounds)
+    assert (told["why"], streams[0]) == ("", b"1\n") and POOL._idle.get(("landlock", ()), []) == []
+    wait_until(lambda: not is_alive(launcher.pid) and launcher._base.name not in list_scratch())
+    assert run_python("print(2)", isolation="landlock").stdout == "2\n"
+
+
+def wait_until(is_so, within_s=5):
+    deadline = time.monotonic() + within_s
+    while not is_so():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
 
 
 def is_alive(pid):

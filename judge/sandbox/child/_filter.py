@@ -58,6 +58,8 @@ SIGNALS: _Numbers = {"kill": (62, 129), "tgkill": (234, 131)}
 PRLIMIT: _Numbers = {"prlimit64": (302, 261)}
 PRCTL: _Numbers = {"prctl": (157, 167)}
 IOCTL: _Numbers = {"ioctl": (16, 29)}
+MMAP: _Numbers = {"mmap": (9, 222)}
+SOCKETPAIR: _Numbers = {"socketpair": (53, 199)}
 
 NEWEST = 450
 """The last system call known when this was written (set_mempolicy_home_node)."""
@@ -67,12 +69,15 @@ MACHINES = {"x86_64": (0, 0xC000003E), "aarch64": (1, 0xC00000B7)}
 
 _LOAD, _JUMP_EQ, _JUMP_GT, _JUMP_GE, _JUMP_SET, _RETURN = 0x20, 0x15, 0x25, 0x35, 0x45, 0x06
 _ALLOW, _KILL, _ERRNO = 0x7FFF0000, 0x80000000, 0x00050000
-_NR, _ARCH, _ARG0, _ARG1 = 0, 4, 16, 24
+_AND = 0x54
+_NR, _ARCH, _ARG0, _ARG1, _ARG3 = 0, 4, 16, 24, 40
 _X32 = 0x40000000
 _NEW_NAMESPACES = 0x7E020080
 _THREAD = 0x00010000
 _SET_PDEATHSIG = 1
 _TIOCSTI, _TIOCLINUX = 0x5412, 0x541C
+_MAP_SHARED, _MAP_ANONYMOUS = 0x01, 0x20
+_AF_UNIX, _SOCK_STREAM, _KIND_OF_SOCKET = 1, 1, 0x0F
 
 
 def is_supported() -> bool:
@@ -100,6 +105,7 @@ def build_filter(*, may_fork: bool, shared_view: bool, pid: int) -> bytes:
     code += _when(PRCTL, column, [_op(_LOAD, _ARG0), *_refuse_if(_JUMP_EQ, _SET_PDEATHSIG)])
     terminal = [*_refuse_if(_JUMP_EQ, _TIOCSTI), *_refuse_if(_JUMP_EQ, _TIOCLINUX)]
     code += _when(IOCTL, column, [_op(_LOAD, _ARG1), *terminal])
+    code += _when(MMAP, column, _no_shared_memory()) + _when(SOCKETPAIR, column, _stream_pairs())
     own = [_op(_LOAD, _ARG0), _op(_JUMP_EQ, pid, 1, 0), _op(_RETURN, _ERRNO | errno.EPERM)]
     code += _when(PRLIMIT, column, [own[0], _op(_JUMP_EQ, 0, 2, 0), *own[1:]])
     if shared_view:
@@ -124,6 +130,21 @@ def _op(code: int, value: int, if_true: int = 0, if_false: int = 0) -> bytes:
 
 def _refuse_if(jump: int, value: int, error: int = errno.EPERM) -> list[bytes]:
     return [_op(jump, value, 0, 1), _op(_RETURN, _ERRNO | error)]
+
+
+def _refuse_unless(value: int) -> list[bytes]:
+    return [_op(_JUMP_EQ, value, 1, 0), _op(_RETURN, _ERRNO | errno.EPERM)]
+
+
+def _no_shared_memory() -> list[bytes]:
+    """Refuse shared memory without a file: pages of it that are mapped and not touched count for no process."""
+    return [_op(_LOAD, _ARG3), _op(_JUMP_SET, _MAP_SHARED, 0, 2), *_refuse_if(_JUMP_SET, _MAP_ANONYMOUS)]
+
+
+def _stream_pairs() -> list[bytes]:
+    """Allow pairs of unix streams, which event loops need: a datagram socket sends to any address that it names."""
+    kind = [_op(_LOAD, _ARG1), _op(_AND, _KIND_OF_SOCKET), *_refuse_unless(_SOCK_STREAM)]
+    return [_op(_LOAD, _ARG0), *_refuse_unless(_AF_UNIX), *kind]
 
 
 def _threads(may_fork: bool) -> list[bytes]:

@@ -17,6 +17,7 @@ import struct
 import sys
 
 from . import _system
+from ._scratch import empty
 from ._supervise import Job, run_job
 from ._walls import LIBRARY, RUNGS, Walls
 
@@ -47,16 +48,25 @@ def main() -> None:
     try:
         while (job := _receive(control)) is not None:
             result = run_job(walls, job, link, proc)
-            try:
-                if not walls.has_pid_namespace:
-                    empty(scratch)
-            finally:
-                _reply(control, result)
-    except (EOFError, OSError):  # the parent is gone, or a scratch folder that cannot be emptied: no more runs here
+            if not walls.has_pid_namespace and not _is_emptied(scratch, job["limits"]["clear_s"]):
+                result["is_last"] = True
+            _reply(control, result)
+            if "is_last" in result:
+                break
+    except (EOFError, OSError):  # the parent is gone
         pass
     finally:
+        control.close()  # nobody waits for what is cleared away from here on
         if not walls.has_pid_namespace:
             _remove(scratch, base)
+
+
+def _is_emptied(scratch: str, within_s: float) -> bool:
+    """Empty the scratch folder; where that takes too long or cannot be done, no more runs here."""
+    try:
+        return empty(scratch, within_s)
+    except OSError:
+        return False
 
 
 def _prepare(rung: str, extra: list[str], scratch: str) -> tuple[Walls, int]:
@@ -108,34 +118,9 @@ def _receive(control: socket.socket) -> Job | None:
     return job
 
 
-def empty(folder: str) -> None:
-    """Remove all that is in ``folder``, however deep it is nested, following no link.
-
-    Folders below folders are moved up before they are removed, so that no depth meets a limit.
-    """
-    root = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        while entries := list(os.scandir(root)):
-            for entry in entries:
-                if not entry.is_dir(follow_symlinks=False):
-                    os.unlink(entry.name, dir_fd=root)
-                    continue
-                os.chmod(entry.name, 0o700, dir_fd=root)
-                below = os.open(entry.name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW, dir_fd=root)
-                for inner in list(os.scandir(below)):
-                    if inner.is_dir(follow_symlinks=False):
-                        os.chmod(inner.name, 0o700, dir_fd=below)
-                        os.rename(inner.name, os.urandom(12).hex(), src_dir_fd=below, dst_dir_fd=root)
-                    else:
-                        os.unlink(inner.name, dir_fd=below)
-                os.close(below)
-                os.rmdir(entry.name, dir_fd=root)
-    finally:
-        os.close(root)
-
-
 def _remove(scratch: str, base: str) -> None:
     with contextlib.suppress(OSError):
+        os.nice(19)
         empty(scratch)
         os.rmdir(scratch)
     with contextlib.suppress(OSError):

@@ -24,42 +24,16 @@ from typing import Any
 from . import _system as s
 from ._entries import ENTRIES
 from ._walls import Walls
-
-TICK_S = 0.05
-FLOOD = 16
-"""A program that writes this many times what is kept is ended."""
+from ._watch import Kept, Watch, list_children
 
 LINK, CHANNEL = 3, 4
 """Descriptors of a program: to its partner, and (the main one's) to us."""
 
-_PAGE = os.sysconf("SC_PAGE_SIZE")
+READY = "ready"
+"""What a process says when it stands behind its walls."""
 
 Job = dict[str, Any]
 Pipes = dict[str, tuple[int, int]]
-
-
-class Kept:
-    """The first and the last part of a stream."""
-
-    def __init__(self, limit: int) -> None:
-        self.limit = limit
-        self.first = bytearray()
-        self.last = bytearray()
-        self.total = 0
-
-    def add(self, data: bytes) -> None:
-        """Take what came."""
-        self.total += len(data)
-        room = max(self.limit - self.limit // 2 - len(self.first), 0)
-        self.first += data[:room]
-        self.last += data[room:]
-        if len(self.last) > self.limit:
-            del self.last[: len(self.last) - self.limit // 2]
-
-    def parts(self) -> tuple[bytes, int, bytes]:
-        """Return the first part, how many bytes were left out, and the last part."""
-        last = bytes(self.last) if self.total <= self.limit else bytes(self.last[-(self.limit // 2) :])
-        return bytes(self.first), self.total - len(self.first) - len(last), last
 
 
 def run_job(walls: Walls, job: Job, control: int, proc: int) -> dict[str, Any]:
@@ -81,7 +55,8 @@ def run_job(walls: Walls, job: Job, control: int, proc: int) -> dict[str, Any]:
     streams = {pipes[name][0]: Kept(limits["output_bytes"]) for name in ("out", "err")}
     streams[pipes["channel"][0]] = Kept(1 << 22)
     streams[pipes["report"][0]] = Kept(1 << 16)
-    watch = _Watch(first, streams, control, proc, started + limits["wall_s"], job)
+    scratch = "" if walls.has_pid_namespace else walls.scratch
+    watch = Watch(first, streams, control, proc, started + limits["wall_s"], job, scratch)
     try:
         why = watch.follow()
     finally:
@@ -93,102 +68,9 @@ def run_job(walls: Walls, job: Job, control: int, proc: int) -> dict[str, Any]:
     out, err, channel, report = (streams[pipes[n][0]] for n in ("out", "err", "channel", "report"))
     told = json.loads(bytes(report.first) or b"null")
     return {
-        "why": why, "seconds": time.monotonic() - started, "programs": told, "peak_kb": watch.peak_kb,
+        "why": why, "seconds": time.monotonic() - started, "report": told, "peak_kb": watch.peak_kb,
         "stdout": out.parts(), "stderr": err.parts(), "channel": bytes(channel.first),
     }  # fmt: skip
-
-
-class _Watch:
-    """Reads what a run writes, and says when it has to end."""
-
-    def __init__(
-        self, first: int, streams: dict[int, Kept], control: int, proc: int, deadline: float, job: Job
-    ) -> None:
-        self.first, self.streams, self.control, self.proc = first, streams, control, proc
-        self.deadline, self.limits = deadline, job["limits"]
-        self.programs = len(job["programs"])
-        self.peak_kb = 0
-        self.report = list(streams)[-1]
-        self.poll = select.poll()
-        for stream in (*streams, control):
-            self.poll.register(stream, select.POLLIN)
-        self.open = set(streams)
-
-    def follow(self) -> str:
-        """Return why the run ended: "", "timeout", "memory", "processes" or "output"."""
-        next_look = time.monotonic() + TICK_S
-        while self.report in self.open:
-            now = time.monotonic()
-            if now >= self.deadline:
-                return "timeout"
-            if now >= next_look:
-                next_look = now + TICK_S
-                if why := self._look():
-                    return why
-            for stream, _ in self.poll.poll(max(min(next_look, self.deadline) - now, 0) * 1000 + 1):
-                if stream == self.control:
-                    raise EOFError("the parent is gone")
-                self._read(stream)
-                if self.streams[stream].total > FLOOD * self.streams[stream].limit:
-                    return "output"
-        return ""
-
-    def drain(self) -> None:
-        """Read what is left; the writers are dead."""
-        for stream in list(self.open):
-            os.set_blocking(stream, False)
-            with contextlib.suppress(BlockingIOError):
-                while stream in self.open:
-                    self._read(stream)
-
-    def _read(self, stream: int) -> None:
-        data = os.read(stream, 65536)
-        if data:
-            self.streams[stream].add(data)
-        else:
-            self.poll.unregister(stream)
-            self.open.discard(stream)
-
-    def _look(self) -> str:
-        """Look at what the whole run uses now; return which limit it is over."""
-        if self.proc < 0:
-            return ""
-        kb = n_threads = 0
-        for pid in list_children(self.proc, self.first):
-            memory = read_at(self.proc, f"{pid}/statm").split()
-            kb += (int(memory[1]) - int(memory[2])) * _PAGE // 1024 if memory else 0
-            told = read_at(self.proc, f"{pid}/stat").rpartition(")")[2].split()
-            n_threads += int(told[17]) if told else 0
-        self.peak_kb = max(self.peak_kb, kb)
-        if kb > self.limits["memory_kb"] * self.programs:
-            return "memory"
-        return "processes" if n_threads > self.limits["processes"] + self.programs else ""
-
-
-def read_at(folder: int, path: str) -> str:
-    """Read a file below the descriptor of a folder; empty when it is gone."""
-    try:
-        file = os.open(path, os.O_RDONLY, dir_fd=folder)
-    except OSError:
-        return ""
-    try:
-        return os.read(file, 1 << 16).decode(errors="replace")
-    except OSError:
-        return ""
-    finally:
-        os.close(file)
-
-
-def list_children(proc: int, pid: int) -> list[int]:
-    """Return the processes below ``pid``, those of theirs too."""
-    found: list[int] = []
-    todo = [pid]
-    while todo:
-        one = todo.pop()
-        below = [int(p) for p in read_at(proc, f"{one}/task/{one}/children").split()]
-        found += below
-        todo += below
-    return found
 
 
 def _end(walls: Walls, first: int) -> None:
@@ -245,39 +127,81 @@ def _supervise(walls: Walls, job: Job, pipes: Pipes) -> None:
         os.setpgid(0, 0)
     if select.select([life], [], [], 0)[0]:
         os._exit(1)  # the launcher died before it could be said that we go with it
-    walls.open_scratch(job["limits"]["scratch_bytes"])
-    programs = job["programs"]
-    links = socket.socketpair() if len(programs) == 2 else (None, None)
-    pids = [_start(walls, job, i, links[i] if len(programs) == 2 else None, pipes) for i in range(len(programs))]
-    for link in links:
-        if link is not None:
-            link.close()
-    for name in ("out", "err", "channel"):
-        os.close(pipes[name][1])
+    walls.open_scratch(job["limits"]["scratch_bytes"], job["limits"]["files"])
+    fault, pids = _start_all(walls, job, pipes)
+    report = {"fault": fault} if fault else {"programs": _wait_for(pids)}
+    os.write(pipes["report"][1], json.dumps(report).encode())
+
+
+def _wait_for(pids: list[int]) -> list[dict[str, int | float] | None]:
+    """Wait for the last of the programs; return how each ended, None for those that have not."""
     ended: dict[int, dict[str, int | float]] = {}
     while pids[-1] not in ended:
         pid, status, usage = os.wait4(-1, 0)
         if pid in pids:
             ended[pid] = {"status": status, "peak_kb": usage.ru_maxrss, "cpu_s": usage.ru_utime + usage.ru_stime}
-    os.write(pipes["report"][1], json.dumps([ended.get(pid) for pid in pids]).encode())
+    return [ended.get(pid) for pid in pids]
 
 
-def _start(walls: Walls, job: Job, index: int, link: "socket.socket | None", pipes: Pipes) -> int:
+def _start_all(walls: Walls, job: Job, pipes: Pipes) -> tuple[str, list[int]]:
+    """Start the programs: none begins before all stand behind their walls. Return what went wrong, and their ids."""
+    n = len(job["programs"])
+    links = socket.socketpair() if n == 2 else (None, None)
+    go = os.pipe()
+    started = [_start(walls, job, i, links[i] if n == 2 else None, pipes, go) for i in range(n)]
+    for link in links:
+        if link is not None:
+            link.close()
+    for name in ("out", "err", "channel"):
+        os.close(pipes[name][1])
+    faults = [_read_all(ready) for _, ready in started]
+    fault = next((told for told in faults if told != READY), "")
+    if not fault:
+        os.close(go[1])
+    return fault, [pid for pid, _ in started]
+
+
+def _read_all(fd: int) -> str:
+    with os.fdopen(fd, "rb") as stream:
+        return stream.read().decode(errors="replace") or "a process ended before its program began"
+
+
+def _start(
+    walls: Walls, job: Job, index: int, link: "socket.socket | None", pipes: Pipes, go: tuple[int, int]
+) -> tuple[int, int]:  # fmt: skip
+    """Fork a program's process; return its id and the descriptor on which it says that it is ready, or what is wrong.
+
+    Both ends of that line, and of the one it waits on, are shut in it before the program begins: nothing that a program
+    writes, and no way to end, is ever taken for our own word.
+    """
+    ready, told = os.pipe()
     pid = os.fork()
     if pid:
-        return pid
-    code = 125
+        os.close(told)
+        return pid, ready
+    code, line = 1, {"told": told, "go": go[0]}
     try:
-        code = _enter(walls, job, index, link, pipes)()
+        work = _enter(walls, job, index, link, pipes, line)
+        os.write(line["told"], READY.encode())
+        os.close(line.pop("told"))
+        os.read(line["go"], 1)
+        os.close(line.pop("go"))
+        code = work()
     except BaseException as error:  # noqa: BLE001 nothing may climb out into the supervisor's own code
-        fault = f"the sandbox could not start the program: {type(error).__name__}: {error}\n"
-        os.write(2, fault.encode(errors="replace"))
+        if "told" in line:
+            os.write(line["told"], f"{type(error).__name__}: {error}"[:2000].encode(errors="replace"))
     finally:
         os._exit(code)
 
 
-def _enter(walls: Walls, job: Job, index: int, link: "socket.socket | None", pipes: Pipes) -> Callable[[], int]:
-    """Become the program: its user, folder, descriptors and limits; then close the walls. Return its work."""
+def _enter(
+    walls: Walls, job: Job, index: int, link: "socket.socket | None", pipes: Pipes, line: dict[str, int]
+) -> Callable[[], int]:  # fmt: skip
+    """Become the program: its user, folder, descriptors and limits; then close the walls. Return its work.
+
+    Args:
+        line: descriptors of ours, kept until the program begins; they are moved.
+    """
     program = job["programs"][index]
     if sys.platform == "linux":
         os.setsid()
@@ -286,7 +210,7 @@ def _enter(walls: Walls, job: Job, index: int, link: "socket.socket | None", pip
     os.chdir(walls.scratch)
     if index == 0:
         _write_files(job["fds"][0])
-    _arrange_descriptors(job, index, link, pipes, walls.rules)
+    line.update(_arrange_descriptors(job, index, link, pipes, walls.rules, line))
     signal.signal(signal.SIGINT, signal.default_int_handler)
     work = ENTRIES[program["entry"]](program)
     set_limits(walls, job)
@@ -305,13 +229,20 @@ def _write_files(source: int) -> None:
             stream_out.write(text)
 
 
-def _arrange_descriptors(job: Job, index: int, link: "socket.socket | None", pipes: Pipes, rules: int) -> None:
-    """Give the program its standard streams, link, channel, source and rules (see ``Walls``), and nothing else."""
+def _arrange_descriptors(
+    job: Job, index: int, link: "socket.socket | None", pipes: Pipes, rules: int, line: dict[str, int]
+) -> dict[str, int]:  # fmt: skip
+    """Give the process the program's standard streams, link, channel, source and rules (see ``Walls``), then ours.
+
+    Returns:
+        Where those of ``line`` are now; everything else is closed.
+    """
     source, stdin = job["fds"][1 + 2 * index : 3 + 2 * index]
     is_main = index == len(job["programs"]) - 1
     wanted = [stdin, pipes["out"][1], pipes["err"][1], link.fileno() if link else stdin]
     wanted += [pipes["channel"][1] if is_main else stdin, source, *([rules] if rules >= 0 else [])]
-    high = [fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, 64) for fd in wanted]  # out of the way of the targets
+    n = len(wanted)
+    high = [fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, 64) for fd in (*wanted, *line.values())]  # out of the targets' way
     for target, fd in enumerate(high):
         os.dup2(fd, target, inheritable=target < LINK)
     os.closerange(len(high), 1 << 20)
@@ -319,6 +250,7 @@ def _arrange_descriptors(job: Job, index: int, link: "socket.socket | None", pip
         os.close(LINK)
     if not is_main:
         os.close(CHANNEL)
+    return dict(zip(line, range(n, len(high)), strict=True))
 
 
 def set_limits(walls: Walls, job: Job) -> None:

@@ -26,7 +26,8 @@ from . import _system as s
 
 SCRATCH = "/scratch"
 RULES = 6
-DEVICES = ("/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom")
+DEVICES = ("/dev/null", "/dev/full", "/dev/random", "/dev/urandom")
+"""``/dev/zero`` is left out: mapped as shared it is memory that no process is charged for."""
 LIBRARY = os.path.dirname(os.path.realpath(os.__file__))
 PACKAGES = ("site-packages", "dist-packages")
 """Folders of the library that hold what people installed: shut, unless a caller names one."""
@@ -89,8 +90,8 @@ class Walls:
     def put_up(self) -> None:
         """Do once what all runs share."""
 
-    def open_scratch(self, size: int) -> None:
-        """Make the scratch folder of one run, in its first process."""
+    def open_scratch(self, size: int, files: int) -> None:
+        """Make the scratch folder of one run, in its first process: so many bytes, so many files and folders."""
 
     def switch_user(self) -> None:
         """Become the program's user."""
@@ -134,10 +135,10 @@ class NamespaceWalls(Walls):
             raise OSError(errno.EPERM, "no user to become: CAP_SETUID is missing")
         self.system.unshare(self._shared)
 
-    def open_scratch(self, size: int) -> None:
+    def open_scratch(self, size: int, files: int) -> None:
         """Mount the scratch folder in memory; it goes with the last process."""
         owner = "" if self.user is None else f",uid={self.user},gid={self.user}"
-        data = f"size={size},nr_inodes=20000,mode=0700{owner}"
+        data = f"size={size},nr_inodes={files + 1},mode=0700{owner}"
         self.system.mount("tmpfs", SCRATCH, "tmpfs", s.MS_NOSUID | s.MS_NODEV, data)
 
     def confine(self) -> None:
