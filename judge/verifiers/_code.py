@@ -18,8 +18,10 @@ program; tests whose sense depends on the program's classes (their comparisons a
 
 import ast
 import builtins
+import contextlib
 import json
 import math
+import secrets
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -39,10 +41,12 @@ class Grade(NamedTuple):
     Attributes:
         score: a finite number; None = it failed.
         error: the exception's last line, or what ended it; empty when there is a score.
+        by_program: the error is that of the program under test, in its own process.
     """
 
     score: float | None
     error: str = ""
+    by_program: bool = False
 
 
 class _Tests(NamedTuple):
@@ -88,19 +92,41 @@ def run_grader(
 ) -> Grade:  # fmt: skip
     """Run a grader of kind ``python``: ``source`` defines ``grade(sample, item) -> float`` (OpenAI's RFT).
 
+    A ``grade(sample, item, program)`` gets the completion's program as a third argument, of which it may call the functions:
+    they run in a process of their own, as those of the verifier ``code`` do. A ``grade`` of two arguments that executes the
+    completion itself lets it do whatever the grader can: no line between the two holds within one process.
+
     Raises:
         SandboxError: this machine cannot isolate programs.
     """
-    spec = json.dumps({"source": source, "sample": dict(sample), "item": dict(item)})
-    entry = {"entry": "grader", "source": spec, "stdin": ""}
-    done = run_entries([entry], limits=limits, isolation=isolation, packages=packages)
-    told = _read_lines(done.channel)
-    if not told:
-        return Grade(
-            None, done.stderr.strip().rpartition("\n")[2] if done.reason in ("error", "sandbox") else done.reason
-        )
+    nonce, has_program = secrets.token_hex(16), _takes_program(source)
+    spec = {"source": source, "sample": dict(sample), "item": dict(item), "nonce": nonce, "has_program": has_program}
+    entries = [{"entry": "grader", "source": json.dumps(spec), "stdin": ""}]
+    if has_program:
+        program = extract_program(str(sample.get("output_text") or "")) or ""
+        entries.insert(0, {"entry": "answer", "source": program, "stdin": ""})
+    done = run_entries(entries, limits=limits, isolation=isolation, packages=packages)
+    return _read_grade(done, nonce, has_program=has_program)
+
+
+def _takes_program(source: str) -> bool:
+    try:
+        body = ast.parse(source).body
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return False
+    found = [n for n in body if isinstance(n, ast.FunctionDef) and n.name == "grade"]
+    return bool(found) and len(found[-1].args.args) - len(found[-1].args.defaults) >= 3
+
+
+def _read_grade(done: Outcome, nonce: str, *, has_program: bool) -> Grade:
+    """Return what the grader told; lines on its channel that lack the nonce are not its own."""
+    told = [line for line in _read_lines(done.channel) if line.get("nonce") == nonce]
+    if len(told) != 1:
+        fault = done.reason in ("error", "sandbox")
+        by_program = has_program and done.reason in ("timeout", "memory", "processes", "files", "output")
+        return Grade(None, done.stderr.strip().rpartition("\n")[2] if fault else done.reason, by_program)
     if "error" in told[0]:
-        return Grade(None, str(told[0]["error"]))
+        return Grade(None, str(told[0]["error"]), bool(told[0]["by_program"]))
     score = float(told[0]["score"])
     return Grade(score) if math.isfinite(score) else Grade(None, f"the score is {score}")
 
@@ -181,8 +207,12 @@ def _run_tests(program: str, tests: _Tests, options: Mapping[str, Any]) -> Verdi
 
 
 def _read_lines(channel: bytes) -> list[dict[str, Any]]:
-    lines = channel.decode("utf-8", "replace").split("\n")
-    return [json.loads(line) for line in lines if line.startswith("{") and line.endswith("}")]
+    """Return the messages of a channel; what is none is left out."""
+    found = []
+    for line in channel.decode("utf-8", "replace").split("\n"):
+        with contextlib.suppress(ValueError, RecursionError):
+            found.append(json.loads(line))
+    return [message for message in found if isinstance(message, dict)]
 
 
 def _judge(done: Outcome, told: list[dict[str, Any]]) -> Verdict:

@@ -130,8 +130,15 @@ def _render(text: str, item: Mapping[str, Any], sample: Mapping[str, Any]) -> st
 
 
 def _run_source(source: str, item: Mapping[str, Any], sample: Mapping[str, Any]) -> float:
-    """Run ``grade(sample, item)`` in the sandbox."""
+    """Run ``grade(sample, item)`` in the sandbox.
+
+    Raises:
+        Fault: the program of the completion fails, in a process of its own.
+        CannotJudge: the grader gives no score.
+    """
     done = run_grader(source, sample, item)
+    if done.by_program:
+        raise Fault(f"program fails: {done.error.split(':')[0]}")
     if done.score is None:
         raise CannotJudge("program without a score", done.error)
     return done.score

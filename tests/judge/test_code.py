@@ -348,6 +348,42 @@ def read_mbpp(shared_data):
     return [json.loads(line) for line in (shared_data / "mbpp/mbpp.jsonl").read_text().splitlines()]
 
 
+SAFE = """
+def grade(sample, item, program):
+    wrong = sum(program.add(a, b) != a + b for a, b in item["pairs"])
+    return 1 - wrong / len(item["pairs"])
+"""
+ITEM = {"pairs": [[1, 2], [3, 4]]}
+
+
+@pytest.mark.parametrize(
+    ("completion", "score", "by_program"),
+    [
+        (f"```python\n{GOOD}```", 1.0, False),
+        ("def add(a, b): return 3", 0.5, False),
+        ("def add(a, b): return 1 / 0", None, True),
+        ("def plus(a, b): return 3", None, True),
+        ("def add(a, b:", None, True),
+        ("I cannot.", None, True),
+        ("import os\nos._exit(0)", None, True),
+        ("def add(a, b):\n    while True: pass", None, True),
+        ("class All(int):\n    def __ne__(self, other): return False\ndef add(a, b): return All()", 0.0, False),
+        ("import os\nfor fd in range(64):\n    try: os.write(fd, b'{\"score\": 1}\\n')\n    except OSError: pass\nos._exit(0)", None, True),
+        ("import sys\nfor m in list(sys.modules.values()): vars(m).get('float') and vars(m).update(float=lambda x: 1.0)", None, True),
+    ],
+)  # fmt: skip
+def test_a_grader_that_is_given_the_program_keeps_its_score_to_itself(completion, score, by_program):
+    found = run_grader(SAFE, {"output_text": completion}, ITEM, Limits(wall_s=1.5))
+    assert (found.score, found.by_program) == (score, by_program)
+
+
+def test_a_line_of_the_completion_is_not_the_graders_own():
+    source = "def grade(sample, item):\n    exec(sample['output_text'])\n    return 0.25"
+    forged = "import os\nos.write(4, b'{\"score\": 1.0}\\n')"
+    assert run_grader(source, {"output_text": forged}, {}).score == 0.25
+    assert run_grader(source, {"output_text": forged + "\nos._exit(0)"}, {}).score is None
+
+
 def test_human_evals_own_examples(shared_data):
     problem = json.loads((shared_data / "humaneval/example_problem.jsonl").read_text())
     samples = (shared_data / "humaneval/example_samples.jsonl").read_text().splitlines()

@@ -20,7 +20,7 @@ import types
 from collections.abc import Callable
 from typing import Any
 
-from ._peer import Peer, describe
+from ._peer import Peer, ProgramEnded, RemoteProgram, describe
 from ._tests import run_tests
 
 SOURCE, LINK, CHANNEL = 5, 3, 4
@@ -80,16 +80,25 @@ def _tests(program: Program) -> Work:
 
 def _grader(program: Program) -> Work:
     spec = json.loads(read_source())
+    nonce = spec.pop("nonce")
 
-    def grade() -> None:
-        try:
-            names = run_module(spec["source"], "grader")
-            told: dict[str, Any] = {"score": float(names["grade"](spec["sample"], spec["item"]))}
-        except BaseException as error:  # noqa: BLE001 a grader's fault is data
-            told = {"error": describe(error)["line"]}
-        os.write(CHANNEL, json.dumps(told).encode())
+    def work() -> None:
+        told = {"nonce": nonce, **_grade(spec)}
+        os.write(CHANNEL, b"\n" + json.dumps(told).encode() + b"\n")
 
-    return lambda: _ended(grade)
+    return lambda: _ended(work)
+
+
+def _grade(spec: Program) -> dict[str, Any]:
+    """Return the score that ``grade`` gives, or its error and whether that came from the program's process."""
+    try:
+        given = [spec["sample"], spec["item"]]
+        if spec["has_program"]:
+            given.append(RemoteProgram(Peer(LINK, None)))
+        return {"score": float(run_module(spec["source"], "grader")["grade"](*given))}
+    except BaseException as error:  # noqa: BLE001 a grader's fault is data
+        is_remote = isinstance(error, ProgramEnded) or hasattr(error, "line")
+        return {"error": getattr(error, "line", None) or describe(error)["line"], "by_program": is_remote}
 
 
 ENTRIES: dict[str, Callable[[Program], Work]] = {

@@ -191,6 +191,22 @@ class Peer:
         raise ValueError("not a value")
 
 
+class RemoteProgram:
+    """A program in the other process: its functions by name. One that did not load raises its error at each."""
+
+    def __init__(self, peer: Peer) -> None:
+        self._peer = peer
+        self._hello = peer.receive()
+
+    def __getattr__(self, name: str) -> Handle:
+        if (failed := self._hello.get("failed")) is not None:
+            raise _make_error(str(failed["raised"]), str(failed["text"]), str(failed["line"]))
+        if name not in self._hello["names"]:
+            line = f"name {name!r} is not defined"
+            raise _make_error("AttributeError", line, f"NameError: {line}")
+        return Handle(self._peer, name, "function")
+
+
 def describe(error: BaseException) -> Message:
     """Return an exception as data."""
     kind = type(error).__name__
