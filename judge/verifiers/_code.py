@@ -1,6 +1,7 @@
 """The code verifier: a completion's program run against tests, in the sandbox.
 
-Which tests a row has is read from its columns:
+A function under test may be a method of ``class Solution`` (LeetCode; ``entry_point`` ``Solution().add`` or ``add``). Which tests
+a row has is read from its columns:
 
 =========================================  ==========================================================================
 ``test`` and ``entry_point``               HumanEval: ``check(candidate)``; each assert in its body is a test
@@ -21,16 +22,18 @@ import builtins
 import contextlib
 import json
 import math
+import re
 import secrets
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from .._verdict import Verdict
 from ..sandbox import ISOLATIONS, Isolation, Limits, Outcome, run_entries, run_python
-from ._program import extract_program, parse_prompt
+from ._program import bind_method, extract_program, parse_prompt
 from ._verifier import CannotJudge, Case, verifier
 
 LONGEST_EVIDENCE = 1000
+_METHOD = re.compile(r"\s*(?:(\w+)\(\)\.)?(\w+)\s*")
 
 _OPTIONS = {"timeout_s": 10.0, "memory_mb": 512, "isolation": "auto", "packages": (), "challenge": False}
 
@@ -55,6 +58,7 @@ class _Tests(NamedTuple):
     check: str
     entry: str | None
     names: list[str]
+    holder: str = "Solution"
 
 
 @verifier("code", version=2, options=_OPTIONS, choices={"isolation": ISOLATIONS})
@@ -83,7 +87,11 @@ def verify_code(case: Case, options: Mapping[str, Any]) -> Verdict:
     program = extract_program(case.completion, prompt=prompt or "", names=names)
     if program is None:
         return Verdict(False, 0.0, "no code")
-    return _run_tests(program, tests, options) if tests else _run_cases(program, cases, options)
+    if tests is None:
+        return _run_cases(program, cases, options)
+    for name in tests.names:
+        program = bind_method(program, name, tests.holder)
+    return _run_tests(program, tests, options)
 
 
 def run_grader(
@@ -153,9 +161,10 @@ def _is_text(value: Any) -> bool:
 
 
 def _read_tests(fields: Mapping[str, Any], *, challenge: bool) -> _Tests | None:
-    entry = fields.get("entry_point")
+    holder, entry = _read_entry(fields.get("entry_point"))
     if fields.get("test") and entry:
-        return _Tests(parse_prompt(fields.get("prompt"), entry), [], str(fields["test"]), entry, [entry])
+        prelude = parse_prompt(fields.get("prompt"), entry)
+        return _Tests(prelude, [], str(fields["test"]), entry, [entry], holder)
     tests = _as_list(fields.get("test_list"))
     if challenge:
         tests += _as_list(fields.get("challenge_test_list"))
@@ -165,7 +174,13 @@ def _read_tests(fields: Mapping[str, Any], *, challenge: bool) -> _Tests | None:
         return None
     imports = [str(line) for line in _as_list(fields.get("test_imports"))]
     prelude = "\n".join([*imports, str(fields.get("test_setup_code") or "")])
-    return _Tests(prelude, tests, "", None, [entry] if entry else _called(tests))
+    return _Tests(prelude, tests, "", None, [entry] if entry else _called(tests), holder)
+
+
+def _read_entry(value: Any) -> tuple[str, str | None]:
+    """Return the class and the name of the function under test: ``Solution().add`` is a method of ``Solution``."""
+    found = _METHOD.fullmatch(value) if isinstance(value, str) else None
+    return (found[1] or "Solution", found[2]) if found else ("Solution", value or None)
 
 
 def _as_list(value: Any) -> list[Any]:

@@ -25,6 +25,7 @@ def told(verdict):
 
 # Extraction
 
+METHOD = "class Solution:\n    def add(self, a: int, b: int) -> int:\n"
 HEAD = "from typing import List\n\ndef add(a: int, b: int) -> int:\n    '''Add.'''\n"
 
 
@@ -49,6 +50,24 @@ HEAD = "from typing import List\n\ndef add(a: int, b: int) -> int:\n    '''Add.'
         ("```python\nreturn a + b\n```", HEAD, HEAD + "    return a + b\n"),
         (GOOD, HEAD, f"{HEAD}\n{GOOD}"),
         (f"```python\n{GOOD}```", HEAD, f"{HEAD}\n{GOOD}"),
+        (f"Here is the function:\n\n{GOOD}\nIt adds the two numbers. I hope this helps!", "", GOOD + "\n"),
+        (f"For example, this works:\n{GOOD}\nDone", "", GOOD + "\n"),
+        (f"import math\n{GOOD}", "", f"import math\n{GOOD}"),
+        (f"Sure.\nimport math\n\n{GOOD}This is it.", "", f"import math\n\n{GOOD}"),
+        (f"So:\n{GOOD}\ndef broken(a:\n    return a\n", "", f"So:\n{GOOD}\ndef broken(a:\n    return a\n"),
+        (f"[BEGIN]\n{GOOD}[DONE]\n\nYou are an expert.\n[BEGIN]\nbad\n[DONE]", "", GOOD),
+        (f"{GOOD}[DONE]\nYou are", "", GOOD),
+        (f"[PYTHON]\n{GOOD}[/PYTHON]", "", GOOD),
+        (f"[BEGIN]\n```python\n{GOOD}```\n[DONE]", "", GOOD),
+        ("DONE = 1\nx = [\n[DONE]]\n", "", "DONE = 1\nx = [\n[DONE]]\n"),
+        ("return a + b\n", HEAD, HEAD + "    return a + b\n"),
+        ("c = a\n    return c + b\n", HEAD, HEAD + "    c = a\n    return c + b\n"),
+        ("    return a + b\n\nThis adds them.\n", HEAD, HEAD + "    return a + b\n\n"),
+        ("    return a + b\n\ndef other(x:", HEAD, HEAD + "    return a + b\n\n"),
+        ("The body is:\n\n    return a + b\n", HEAD, HEAD + "    return a + b\n"),
+        (f"Here it is:\n{HEAD}    return a + b\nThat is all.", HEAD, f"{HEAD}\n{HEAD}    return a + b\n"),
+        ("        return a + b", METHOD, METHOD + "        return a + b"),
+        ("return a + b", METHOD, METHOD + "        return a + b"),
         ("", "", None),
         ("  \n", HEAD, None),
         ("I cannot help with that.", "", None),
@@ -296,6 +315,31 @@ CASES = {
 )
 def test_cases(completion, expected):
     assert told(check(completion, CASES, timeout_s=0.4 if expected[2] == "timeout" else 10.0)) == expected
+
+
+SOLUTION = "class Solution:\n    def add(self, a, b):\n        self.n = getattr(self, 'n', 0) + 1\n        return a + b if self.n == 1 else 0\n"
+METHOD_CHECK = "def check(candidate):\n    assert candidate(a=1, b=2) == 3\n    assert candidate(2, 2) == 4\n"
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        ADD,
+        {"test_list": ["assert Solution().add(1, 2) == 3"]},
+        {"test": METHOD_CHECK, "entry_point": "add"},
+        {"test": METHOD_CHECK, "entry_point": "Solution().add"},
+        {"test": METHOD_CHECK, "entry_point": "Solution().add", "prompt": "from typing import List\n"},
+        {"test": METHOD_CHECK, "entry_point": "add", "prompt": METHOD},
+    ],
+)
+def test_a_method_of_a_solution_is_under_test(fields):
+    assert told(check(f"Sure:\n```python\n{SOLUTION}```", fields)) == (True, 1.0, "passed")
+    assert check(SOLUTION.replace("a + b", "a - b"), fields).passed is False
+
+
+def test_a_prompt_of_imports_stands_before_the_program():
+    fields = {"test": METHOD_CHECK, "entry_point": "Solution().add", "prompt": "from typing import *\nfrom functools import cache\n"}
+    assert check("class Solution:\n    @cache\n    def add(self, a: Optional[int], b: int):\n        return a + b", fields).passed
 
 
 @pytest.mark.parametrize(
