@@ -26,7 +26,7 @@ SHOWN_CHARS = 80
 @click.option(
     "--map", "maps", multiple=True, metavar="TARGET=COLUMN",
     help="Say which column is what: --map completion=output --map expected=target; others by the name that the verifier "
-    "reads: --map tools=function. A place inside is named by dots: completion=result.0.text.",
+    "reads: --map tools=function. A place inside is named by dots: completion=result.0.text. Numbers (completion=1) mean a table without header.",
 )  # fmt: skip
 @click.option(
     "--option", "options", multiple=True, metavar="NAME=VALUE", help="Of the verifier; @FILE reads a file of JSON."

@@ -17,6 +17,8 @@ from ._completion import text_of
 from ._verdict import Verdict
 from .verifiers import Case, Verifier, check_columns, run_verifier
 
+SHOWN_CHARS = 40
+"""Of a column's name in messages."""
 DEFAULT_MAP = {"completion": "completion", "expected": "expected"}
 _TRUE, _FALSE = (
     frozenset(("true", "yes", "1", "correct", "right")),
@@ -31,7 +33,8 @@ class Source:
     Attributes:
         path: the file.
         mapping: target to place in a row; ``completion`` and ``expected``, and names for what verifiers read beside
-            (``choices``, ``tools``, ``sources``). A list of texts under ``completion`` is several draws.
+            (``choices``, ``tools``, ``sources``). A list of texts under ``completion`` is several draws. Places that are
+            all numbers mean a CSV or TSV file without a header, whose columns count from 1.
         truth: place of a recorded correctness; "" = none. A list of it goes with a list of completions.
         rows: column that holds the rows, where the file is one object around them; "" = none.
         join: another file, whose columns are added to the row with the same value under ``on``.
@@ -49,6 +52,12 @@ class Source:
     def places(self) -> dict[str, str]:
         """The mapping with its defaults."""
         return {**DEFAULT_MAP, **self.mapping}
+
+    @property
+    def has_header(self) -> bool:
+        """Whether the first line of a table names its columns."""
+        named = [*self.mapping.values(), *([self.truth] if self.truth else [])]
+        return not (named and all(place.isdigit() for place in named))
 
 
 @dataclass(frozen=True)
@@ -156,7 +165,7 @@ def score_file(
 def _rows(source: Source, joined: Mapping[Any, Row]) -> Iterator[tuple[int, Row, str | None]]:
     """Yield (number, row, fault): the lines of the file, or the rows inside them, with the joined columns."""
     number = 0
-    for line in read_lines(source.path):
+    for line in read_lines(source.path, header=source.has_header):
         inner: Iterable[Any] = [line.row]
         if line.row is not None and source.rows:
             found = read_place(line.row, source.rows)
@@ -208,9 +217,20 @@ def _check_places(source: Source, verifier: Verifier, options: Mapping[str, Any]
     wanted = {**{name: name for name in unmapped}, **wanted}
     for target, column in wanted.items():
         raise InputError(
-            place, expected=f"a row with {column!r}, for {target}", received=f"columns {', '.join(sorted(columns))}",
-            cure=find_nearest(column, columns) or f"--map {target}=COLUMN says which it is",
+            place, expected=f"a row with {column!r}, for {target}", received=f"columns {_show(columns)}",
+            cure=find_nearest(column, columns) or _tell_columns(source.path, target),
         )  # fmt: skip
+
+
+def _show(columns: Iterable[str]) -> str:
+    """Return names of columns, cut: of a table without a header they are a row's texts."""
+    return ", ".join(name if len(name) <= SHOWN_CHARS else name[:SHOWN_CHARS] + "…" for name in sorted(columns))
+
+
+def _tell_columns(path: Path, target: str) -> str:
+    is_table = {".csv", ".tsv"} & {suffix.lower() for suffix in path.suffixes}
+    without = f"; of a table without a header by its number: --map {target}=1" if is_table else ""
+    return f"--map {target}=COLUMN says which it is{without}"
 
 
 def _judge_row(

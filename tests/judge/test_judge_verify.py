@@ -64,6 +64,14 @@ def test_a_csv_with_choices_of_its_own_columns(tmp_path):
     assert found["macro-F1"][0] == "0.333333"
 
 
+def test_a_table_without_a_header(tmp_path):
+    (tmp_path / "t.tsv").write_text(f"{'What is 3 + 4? ' * 5}\t7\tThe answer is 7\nAnd 4 + 4?\t8\tThe answer is 9\n")
+    args = [tmp_path / "t.tsv", "--verifier", "math"]
+    found = figures(verify(tmp_path, *args, "--map", "completion=3", "--map", "expected=2").stdout)
+    assert [found[k][0] for k in ("completions", "passed", "failed")] == ["2", "1", "1"]
+    refused(verify(tmp_path, *args, check=2), "of a table without a header by its number: --map completion=1", "What is 3 …")
+
+
 def test_draws_of_a_row_are_one_cluster(tmp_path):
     write_jsonl(
         tmp_path / "d.jsonl", [{"completion": ["7", "8"], "expected": "7"}, {"completion": ["7", "7"], "expected": "7"}]
