@@ -1,6 +1,8 @@
 """``flywheel judge run``."""
 
+import json
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -19,8 +21,8 @@ TOLD = """
 
 @click.command("run")
 @click.option(
-    "--judge", "file", required=True, type=click.Path(path_type=Path), metavar="FILE.yaml",
-    help="The judge: kind, name, criteria, …; see docs/judges.md.",
+    "--judge", "file", required=True, type=click.Path(path_type=Path), metavar="FILE",
+    help="The judge, as YAML: kind, name, criteria, …; or a grader of OpenAI's format, as JSON. See docs/judges.md.",
 )  # fmt: skip
 @click.option(
     "--step",
@@ -33,11 +35,11 @@ TOLD = """
 @click.pass_obj
 def judge_run_command(root: Path, file: Path, source: str, recipe_path: Path | None, seed: int | None) -> None:
     """Let a model judge the samples of a step; the same command again goes on, and asks nothing twice."""
-    _, settings = parse_yaml(read_text(file, f"--judge {file}", expected="a file with a judge"), str(file))
+    text = read_text(file, f"--judge {file}", expected="a file with a judge")
+    settings = _read_json(text) if file.suffix == ".json" else parse_yaml(text, str(file))[1]
     if not isinstance(settings, dict):
-        raise RecipeError(
-            f"--judge {file}", expected="a mapping of keys", received=type(settings).__name__, cure="see docs/judges.md"
-        )
+        received = settings if isinstance(settings, str) else type(settings).__name__
+        raise RecipeError(f"--judge {file}", expected="a mapping of keys", received=received, cure="see docs/judges.md")
     judge = make_judge(settings, str(file))
     with open_wheel(root, recipe_path, seed, "flywheel judge run") as wheel:
         iteration = wheel.iterations.current()
@@ -47,3 +49,11 @@ def judge_run_command(root: Path, file: Path, source: str, recipe_path: Path | N
     print_table(["reason", "verdicts", "passed", "mean score", "disagreements"], rows, f"judge {filed}")
     if progress.stopped:
         click.echo(f"Stopped early: {progress.stopped}. The same command goes on from here.")
+
+
+def _read_json(text: str) -> Any:
+    """Return the value of JSON, or what is wrong with it, as text."""
+    try:
+        return json.loads(text)
+    except ValueError as error:
+        return f"no JSON: {error}"

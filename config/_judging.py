@@ -58,7 +58,8 @@ class JudgeConfig(Strict):
     model_config = ConfigDict(extra="allow", frozen=True, allow_inf_nan=False)
 
     kind: str = "rubric"
-    """``rubric``, ``pairwise``, ``reference``, ``checklist``; ``verifier``: code, with ``verifier``, ``options`` and ``map``."""
+    """``rubric``, ``pairwise``, ``reference``, ``checklist``, ``grader`` (``spec``: a mapping, or a file of JSON);
+    ``verifier``: code, with ``verifier``, ``options`` and ``map``."""
     name: Name
     of: tuple[str, ...] = Field(min_length=1)
     """Steps whose samples are judged: names of ``generate`` steps, or ``solve``."""

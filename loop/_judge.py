@@ -14,7 +14,7 @@ from ..config import Recipe, StepConfig
 from ..errors import RecipeError
 from ..gen import Ask, AskError, Completion, Fault, Generate, Generator, Item, Made, Progress, Stage, Step, Stop
 from ..judge import verdict_row
-from ..judge.judges import Failed, Judge, Panel, Prompt, judge_id
+from ..judge.judges import Failed, Judge, Judgement, Panel, Prompt, judge_id
 from ..llm import Sampling
 from ..prompts import load_template
 from ..store import Store
@@ -175,7 +175,7 @@ def _judging(judge: Judge, filed: str) -> Generate:
     async def run(item: Item, ask: Ask) -> AsyncIterator[Made | Fault]:
         """Judge one item."""
         replies = await asyncio.gather(*[_put(ask, prompt) for prompt in judge.requests(item.values)])
-        judgement = judge.read(item.values, replies)
+        judgement = await _read(judge, item, replies)
         completion = next((c for r in replies if not isinstance(r, Failed) for c in r), None)
         if completion is None:
             gone = next((r for r in replies if isinstance(r, Failed)), Failed(judgement.verdict.reason))
@@ -187,11 +187,18 @@ def _judging(judge: Judge, filed: str) -> Generate:
     return run
 
 
+async def _read(judge: Judge, item: Item, replies: Sequence[Sequence[Completion] | Failed]) -> Judgement:
+    """Read the replies; a grader's programs hold up nothing else."""
+    if judge.kind == "grader":
+        return await asyncio.to_thread(judge.read, item.values, replies)
+    return judge.read(item.values, replies)
+
+
 async def _put(ask: Ask, prompt: Prompt) -> Sequence[Completion] | Failed:
     try:
         return await ask(
             prompt.template, n=prompt.n, temperature=prompt.temperature, max_tokens=prompt.max_tokens,
-            top_logprobs=prompt.top_logprobs, **prompt.values,
+            top_logprobs=prompt.top_logprobs, messages=prompt.messages, **prompt.values,
         )  # fmt: skip
     except AskError as error:
         return Failed(error.reason, error.request_id)

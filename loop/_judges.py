@@ -2,6 +2,7 @@
 for it, then run over the samples of their steps.
 """
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from importlib import resources
@@ -24,6 +25,7 @@ LEVELS = {
     5: "It keeps all principles.",
 }
 PASSES_AT = 4
+GRADER = "grader"
 PAGE = 2000
 
 
@@ -100,6 +102,10 @@ def _make(config: JudgeConfig, engine: EngineConfig, root: Path, base: Path) -> 
         settings = {"criteria": text, **settings}
         if config.kind == "rubric":
             settings = {"levels": LEVELS, "passes_at": PASSES_AT, **settings}
+    if config.kind == GRADER and isinstance(settings.get("spec"), str):
+        file = base / Path(settings["spec"]).expanduser()
+        settings["spec"] = read_json_file(file, f"{place}, spec")
+        content[f"grader {file.name}"] = hash_files([file])
     labels = None
     if config.calibration is not None:
         labels = (base / Path(config.calibration.labels).expanduser()).absolute()
@@ -108,6 +114,20 @@ def _make(config: JudgeConfig, engine: EngineConfig, root: Path, base: Path) -> 
     judge = make_judge(settings, place)
     content |= {f"template {name}": load_template(name, root).template_id for name in judge.templates}
     return ReadyJudge(config, judge, None, labels, content)
+
+
+def read_json_file(path: Path, place: str) -> Any:
+    """Return what a file of JSON holds.
+
+    Raises:
+        NotFoundError: there is no such file.
+        RecipeError: it holds something else.
+    """
+    text = read_text(path, place, expected="a file of JSON")
+    try:
+        return json.loads(text)
+    except ValueError as error:
+        raise RecipeError(place, expected=f"JSON in {path}", received=str(error), cure="mend the file") from None
 
 
 def _named(what: str, content: str | None) -> dict[str, str]:

@@ -1,4 +1,5 @@
-"""A judge for the fake endpoint: answers the prompts of judge-rubric, judge-pairwise, judge-reference and judge-checklist.
+"""A judge for the fake endpoint: answers the prompts of judge-rubric, judge-pairwise, judge-reference, judge-checklist and
+judge-grader.
 
 What it says is decided by marks in the completions that it is shown: ``quality=4`` (its score, and which is better),
 ``mumble`` (it says nothing that can be read), ``first!`` (it takes whichever stands first), ``waver`` (each draw says
@@ -18,6 +19,8 @@ CHANCES = {"4": 0.6, " 5": 0.25, "3": 0.1, "good": 0.05}
 def judge(messages, draw):
     """Return a judge's reply, or None where nobody asks for one."""
     text = messages[-1]["content"]
+    if "You are a grader" in str(messages[0]["content"]):
+        return "I would rather not say." if "mumble" in text else f"It has merits.\nScore: {quality_of(text) / 5}"
     shown = [found for _, found in SHOWN.findall(text)] if isinstance(text, str) else []
     if not shown or "You are a judge" not in str(messages[0]["content"]):
         return None

@@ -33,7 +33,7 @@ async def _ask(prompts, url):
     try:
         requests = [
             Request(
-                load_template(p.template).render(p.values),
+                (*load_template(p.template).render(p.values), *p.messages),
                 Sampling(n=p.n, temperature=p.temperature, max_tokens=p.max_tokens), engine.identity, scope=p.tag + str(p.model),
                 top_logprobs=p.top_logprobs,
             ) for p in prompts

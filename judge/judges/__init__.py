@@ -1,6 +1,7 @@
 """Judges: models that judge completions. They turn rows into prompts and completions into verdicts, and do no I/O."""
 
 from ._checklist import Checklist
+from ._grader import GraderJudge
 from ._judge import (
     VERSION,
     Completed,
@@ -28,6 +29,7 @@ __all__ = [
     "Completed",
     "Expected",
     "Failed",
+    "GraderJudge",
     "Judge",
     "Judgement",
     "Opinion",

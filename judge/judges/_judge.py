@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Protocol
 
 from ...llm import TokenChances
-from ...schema import canonical_json, content_id
+from ...schema import Message, canonical_json, content_id
 from .._verdict import Verdict
 
 VERSION = 1
@@ -36,6 +36,7 @@ class Prompt:
         max_tokens: most tokens of one completion.
         top_logprobs: so many of the likeliest tokens at each place; 0 = none.
         model: which member of a panel is asked; None = whoever serves the judge.
+        messages: what follows the template's own.
     """
 
     template: str
@@ -46,6 +47,7 @@ class Prompt:
     max_tokens: int = 1024
     top_logprobs: int = 0
     model: str | None = None
+    messages: Sequence[Message] = ()
 
 
 class Completed(Protocol):
@@ -168,7 +170,7 @@ class Judge(Protocol):
 
     @property
     def kind(self) -> str:
-        """``rubric``, ``pairwise``, ``reference``, ``checklist`` or ``panel``."""
+        """``rubric``, ``pairwise``, ``reference``, ``checklist``, ``grader`` or ``panel``."""
         ...
 
     @property

@@ -10,6 +10,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from ...errors import RecipeError
 from ._checklist import Checklist
+from ._grader import GraderJudge, check_grader
 from ._judge import Judge
 from ._pairwise import Pairwise
 from ._panel import Panel
@@ -17,12 +18,14 @@ from ._reference import Reference
 from ._rubric import Rubric
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9_.-]*")
-KINDS: dict[str, type[Any]] = {"rubric": Rubric, "pairwise": Pairwise, "reference": Reference, "checklist": Checklist}
+KINDS: dict[str, type[Any]] = {
+    "rubric": Rubric, "pairwise": Pairwise, "reference": Reference, "checklist": Checklist, "grader": GraderJudge,
+}  # fmt: skip
 
 
 def make_judge(settings: Mapping[str, Any], place: str) -> Judge:
     """Return the judge that ``settings`` describe: ``kind``, ``name``, and the attributes of its kind. ``models`` (a list)
-    and ``vote`` make a panel of it.
+    and ``vote`` make a panel of it. A grader of OpenAI's format (``type``) stands for a judge of kind ``grader``.
 
     Args:
         settings: as YAML has them.
@@ -32,6 +35,8 @@ def make_judge(settings: Mapping[str, Any], place: str) -> Judge:
         RecipeError: an unknown kind or key, a missing one, or a value that does not fit.
     """
     given = dict(settings)
+    if "type" in given and "kind" not in given:
+        given = {"kind": "grader", "name": _name_of(given), "spec": given}
     models, vote = given.pop("models", None), given.pop("vote", "majority")
     kind = given.pop("kind", None)
     if kind not in KINDS:
@@ -50,6 +55,11 @@ def make_judge(settings: Mapping[str, Any], place: str) -> Judge:
             cure="for example models: [gpt-4.1-mini, claude-haiku, qwen3-32b]",
         )  # fmt: skip
     return Panel(judge.name, judge, tuple(map(str, models)), vote)
+
+
+def _name_of(grader: Mapping[str, Any]) -> str:
+    """Return a grader's name as judges have it; ``grader`` where it has none."""
+    return re.sub(r"[^a-z0-9_.-]+", "-", str(grader.get("name") or "").lower()).strip("-._") or "grader"
 
 
 def _check(kind: type[Any], given: Mapping[str, Any], place: str) -> Any:
@@ -79,11 +89,12 @@ def _check_sense(judge: Any, place: str) -> None:
         RecipeError: with the key.
     """
     faults: dict[str, tuple[bool, str]] = {
-        "name": (not _NAME.fullmatch(judge.name), "a-z, 0-9, '_', '.' and '-', a letter or a digit first"),
-        "draws": (judge.draws < 1, "1 or more"),
-        "temperature": (judge.temperature < 0 or (judge.draws > 1 and judge.temperature == 0), "above 0 where draws are several"),
-        "max_tokens": (judge.max_tokens < 1, "1 or more"),
-    }  # fmt: skip
+        "name": (not _NAME.fullmatch(judge.name), "a-z, 0-9, '_', '.' and '-', a letter or a digit first")
+    }
+    if isinstance(judge, GraderJudge):
+        check_grader(judge, f"{place}: key spec")
+    else:
+        faults |= _faults_of_draws(judge)
     if isinstance(judge, Rubric):
         faults["low"] = (not 0 <= judge.low < judge.high, "0 or more, and below high")
         at = judge.passes_at
@@ -97,3 +108,11 @@ def _check_sense(judge: Any, place: str) -> None:
             raise RecipeError(
                 f"{place}: key {key}", expected=expected, received=repr(getattr(judge, key)), cure=f"change {key}"
             )
+
+
+def _faults_of_draws(judge: Any) -> dict[str, tuple[bool, str]]:
+    return {
+        "draws": (judge.draws < 1, "1 or more"),
+        "temperature": (judge.temperature < 0 or (judge.draws > 1 and judge.temperature == 0), "above 0 where draws are several"),
+        "max_tokens": (judge.max_tokens < 1, "1 or more"),
+    }  # fmt: skip

@@ -1,7 +1,7 @@
 """The ``grader`` verifier: a grader of OpenAI's reinforcement fine-tuning format, run here.
 
-``python`` graders run in the sandbox only; ``score_model`` needs a model, so that a judge asks it and hands the score to
-:func:`grade`.
+``python`` graders run in the sandbox only; ``score_model`` needs a model, so that a judge (``judges/_grader.py``) asks it and hands
+the score to :func:`grade`.
 """
 
 from collections.abc import Mapping, Sequence
@@ -48,8 +48,11 @@ def make_sample(completion: str) -> dict[str, Any]:
     return sample
 
 
-def render_messages(grader: ScoreModel, case: Case) -> list[dict[str, Any]]:
+def render_messages(grader: ScoreModel, case: Case, *, lenient: bool = False) -> list[dict[str, Any]]:
     """Return the messages that a ``score_model`` grader asks its model, templates filled in.
+
+    Args:
+        lenient: a text that names what the completion lacks is left empty.
 
     Raises:
         CannotJudge: the row lacks a column.
@@ -59,7 +62,12 @@ def render_messages(grader: ScoreModel, case: Case) -> list[dict[str, Any]]:
 
     def fill(value: Any) -> Any:
         if isinstance(value, str):
-            return _render(value, item, sample)
+            try:
+                return _render(value, item, sample)
+            except Fault:
+                if not lenient:
+                    raise
+                return ""
         if isinstance(value, Mapping):
             return {k: fill(v) for k, v in value.items()}
         return [fill(v) for v in value] if isinstance(value, list) else value
@@ -107,6 +115,8 @@ def _grade_one(
         return measure_similarity(grader.evaluation_metric, text, reference, embed)
     if isinstance(grader, PythonGrader):
         return _run_source(grader.source, item, sample)
+    if isinstance(grader, ScoreModel):
+        render_messages(grader, Case(sample["output_text"], None, item))  # what it lacks is a fault, whatever was said
     if score is None:
         raise CannotJudge("no score of the model")
     return score
@@ -146,17 +156,28 @@ def _run_source(source: str, item: Mapping[str, Any], sample: Mapping[str, Any])
 
 def _prepare(options: Mapping[str, Any], place: str) -> Sequence[str]:
     parsed = parse_grader(options["spec"], f"{place}.spec")
+    if any(isinstance(one, ScoreModel) for one in each_grader(parsed)):
+        raise RecipeError(
+            f"{place}.spec", expected="a grader that code can run", received="score_model, which asks a model",
+            cure="let a judge run it, whose model is the recipe's engine: flywheel judge run --judge GRADER.json --step STEP "
+            "(imported: of imported sets), or judges: in the recipe",
+        )  # fmt: skip
+    check_runs_here(parsed, f"{place}.spec")
+    return columns_of(parsed)
+
+
+def check_runs_here(parsed: Grader, place: str) -> None:
+    """Refuse a part that this machine cannot run, before anything runs.
+
+    Raises:
+        RecipeError: a similarity that needs embeddings.
+        SandboxError: a program, where programs cannot be isolated.
+    """
     for one in each_grader(parsed):
-        if isinstance(one, ScoreModel):
-            raise RecipeError(
-                f"{place}.spec", expected="a grader that code can run", received="score_model, which asks a model",
-                cure="run it as a judge, which has an endpoint",
-            )  # fmt: skip
         if isinstance(one, TextSimilarity) and one.evaluation_metric == "cosine":
             measure_similarity("cosine", "", "")
         if isinstance(one, PythonGrader):
-            choose("auto")  # a machine that cannot isolate it is told before anything runs
-    return columns_of(parsed)
+            choose("auto")
 
 
 @verifier("grader", version=2, options={"spec": REQUIRED, "threshold": 0.5}, prepare=_prepare)

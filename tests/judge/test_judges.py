@@ -6,6 +6,7 @@ import math
 import pytest
 from flywheel.errors import RecipeError
 from flywheel.judge import Verdict
+from flywheel.judge.judges._grader import read_number
 from flywheel.judge.judges import (
     Checklist,
     Failed,
@@ -253,6 +254,20 @@ def test_points_answered_both_ways_are_left_out():
     assert read_checks("1: yes\n2. **No**\n3) yes\n3: no\n9: yes\n", 4) == {1: True, 2: False}
 
 
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("Score: 0.75", 0.75), ("0.5", 0.5), ("**Score:** .5", 0.5), ("0.5\nBut then\nScore: 1", 1.0), ('{"result": 0.25}', 0.25),
+        ('```json\n{"score": 1, "steps": []}\n```', 1.0), ("Score: 1/1", 1.0), ("Score: 5/10", None), ("Score: -0.5", None),
+        ("Score: 7", None), ("I would give it 0.5 or 1.", None), ('{"score": true}', None), ('{"score": NaN}', None), ("", None),
+    ],
+)  # fmt: skip
+def test_scores_of_graders(text, value):
+    found = read_number(text, 0.0, 1.0)
+    assert (found and found[0]) == value
+    assert read_number("Score: -0.5", -1.0, 1.0)[0] == -0.5
+
+
 # --- made from settings ------------------------------------------------------------------------------------------
 
 
@@ -263,6 +278,9 @@ def test_judges_are_made_from_settings():
     assert judge == Panel("c", Checklist("c", ("One?",)), ("a", "b"), "mean")
 
 
+GRADER = {"type": "score_model", "model": "m", "input": [{"role": "user", "content": "{{sample.output_text}}"}]}
+
+
 @pytest.mark.parametrize(
     ("settings", "part"),
     [
@@ -271,6 +289,10 @@ def test_judges_are_made_from_settings():
         ({"kind": "rubric", "name": "q", "criteria": "x", "draws": 3}, "above 0 where draws are several"),
         ({"kind": "checklist", "name": "q", "checks": []}, "key checks"),
         ({"kind": "reference", "name": "q", "models": ["a"]}, "two models"),
+        ({"type": "string_check", "input": "", "reference": "", "operation": "eq"}, "judge verify --verifier grader"),
+        ({**GRADER, "range": [1, 0]}, "a lowest score below the highest"), ({**GRADER, "inputs": []}, "inputs"),
+        ({**GRADER, "input": [{"role": "user", "content": [{"type": "input_image", "image_url": "x"}]}]}, "messages of text"),
+        ({"kind": "grader", "name": "q"}, "key spec"), ({"kind": "grader", "name": "q", "spec": {"type": "x"}}, "key spec"),
     ],
 )  # fmt: skip
 def test_settings_that_make_no_judge_are_refused(settings, part):

@@ -129,3 +129,43 @@ def test_what_cannot_be_judged_is_refused(judged):
     write_judge(folder, RUBRIC)
     done = run_cli(folder, "judge", "run", "--judge", str(folder / "judge.yaml"), "--step", "nothing", env=server.env)
     refused(done, "--step nothing", "none")
+
+
+MODEL = {
+    "type": "score_model", "name": "Close Enough", "model": "gpt-4o", "pass_threshold": 0.5,
+    "input": [
+        {"role": "developer", "content": "Be strict."},
+        {"role": "user", "content": [{"type": "input_text", "text": "Rate {{sample.output_text}} for {{item.question}}"}]},
+    ],
+}  # fmt: skip
+PYTHON = {"type": "python", "source": "def grade(sample, item):\n    return float('2' in sample['output_text'])"}
+MULTI = {"type": "multi", "name": "both", "graders": {"said": MODEL, "code": PYTHON}, "calculate_output": "0.5 * said + 0.5 * code"}
+
+
+LACKING = {**MODEL, "name": "lacking", "input": [{"role": "user", "content": "quality=5 {{sample.output_json}}"}]}
+
+
+def test_a_grader_file_that_asks_a_model_is_run(judged):
+    folder, server = judged
+
+    def run(spec):
+        (folder / "grader.json").write_text(json.dumps(spec, indent="\t"))
+        args = ("judge", "run", "--judge", str(folder / "grader.json"), "--step", "answers")
+        run_cli(folder, *args, env=server.env, check=0)
+        name = spec["name"].lower().replace(" ", "-")
+        return [row for row in sql(folder, VERDICTS) if row["judge"].startswith(f"{name}@")]
+
+    for spec in (MODEL, MULTI):
+        rows = run(spec)
+        assert len(rows) == 20
+        for row in rows:
+            if row["completion"] == "mumble":
+                assert (row["passed"], row["score"], row["reason"]) == (None, None, "unparsable")
+            else:
+                said = int(row["completion"][-1]) / 5
+                expected = said if spec is MODEL else 0.5 * said + 0.5 * ("2" in row["completion"])
+                assert (row["score"], row["passed"]) == (pytest.approx(expected), expected >= 0.5)
+    (asked,) = sql(folder, "select any_value(messages)::varchar as m from requests where messages::varchar like '%Be strict%'")
+    system, user = json.loads(asked["m"])
+    assert system["content"].startswith("Be strict.\n\nYou are a grader.") and user["content"].startswith("Rate ")
+    assert {(r["passed"], r["score"], r["reason"]) for r in run(LACKING)} == {(False, 0.0, "completion without output_json")}
