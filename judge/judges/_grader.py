@@ -168,7 +168,9 @@ def check_grader(judge: GraderJudge, place: str) -> None:
 def _check_model(model: ScoreModel, place: str) -> None:
     low, high = model.range
     if not low < high:
-        raise RecipeError(f"{place}.range", expected="a lowest score below the highest", received=f"{low:g}, {high:g}", cure="mend it")
+        raise RecipeError(
+            f"{place}.range", expected="a lowest score below the highest", received=f"{low:g}, {high:g}", cure="mend it"
+        )
     parts = [p for m in model.input for p in _parts(m.get("content")) if not isinstance(p, str)]
     if wrong := next((p for p in parts if not (isinstance(p, Mapping) and isinstance(p.get("text"), str))), None):
         raise RecipeError(f"{place}.input", expected="messages of text", received=str(wrong)[:200], cure="leave it out")

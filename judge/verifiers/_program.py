@@ -20,7 +20,9 @@ _STARTS_CODE = re.compile(
     r"(?:async[ ]+def|def|class)[ ]+\w+[ ]*[(:]|import[ ]+[\w.]+|from[ ]+[\w.]+[ ]+import\b|@\w|\w+[ ]*=[^=]|print\(|#"
     r"|(?:for|while|if|with)\b.*:[ \t]*(?:#.*)?$|try:"
 )
-_UNFINISHED = re.compile(r"[ \t]+\S|(?:async[ ]+def|def|class)[ ]+\w+[ ]*[(:]|import[ ]+[\w.]+$|from[ ]+[\w.]+[ ]+import\b")
+_UNFINISHED = re.compile(
+    r"[ \t]+\S|(?:async[ ]+def|def|class)[ ]+\w+[ ]*[(:]|import[ ]+[\w.]+$|from[ ]+[\w.]+[ ]+import\b"
+)
 """A line that is code: where the parser stops at it, the program is broken, and no prose begins."""
 MOST_STARTS, MOST_CUTS = 20, 50
 _DEFINES = re.compile(r"^(?:import|from|def|class|async)\b", re.MULTILINE)

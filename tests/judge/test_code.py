@@ -338,13 +338,28 @@ def test_a_method_of_a_solution_is_under_test(fields):
 
 
 def test_a_prompt_of_imports_stands_before_the_program():
-    fields = {"test": METHOD_CHECK, "entry_point": "Solution().add", "prompt": "from typing import *\nfrom functools import cache\n"}
-    assert check("class Solution:\n    @cache\n    def add(self, a: Optional[int], b: int):\n        return a + b", fields).passed
+    fields = {
+        "test": METHOD_CHECK,
+        "entry_point": "Solution().add",
+        "prompt": "from typing import *\nfrom functools import cache\n",
+    }
+    assert check(
+        "class Solution:\n    @cache\n    def add(self, a: Optional[int], b: int):\n        return a + b", fields
+    ).passed
 
 
 @pytest.mark.parametrize(
     "cases",
-    ["abc", ["1 2"], [{"input": "1"}], [{"input": None, "output": "3"}], [{"input": "1", "output": {"a": 1}}], [None], 7, [{}]],
+    [
+        "abc",
+        ["1 2"],
+        [{"input": "1"}],
+        [{"input": None, "output": "3"}],
+        [{"input": "1", "output": {"a": 1}}],
+        [None],
+        7,
+        [{}],
+    ],
 )
 def test_cases_that_cannot_be_read_are_named(cases):
     verdict = run_verifier(verify_code, Case("print(1)", fields={"cases": cases}), dict(verify_code.options))

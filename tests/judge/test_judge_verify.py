@@ -69,7 +69,9 @@ def test_a_table_without_a_header(tmp_path):
     args = [tmp_path / "t.tsv", "--verifier", "math"]
     found = figures(verify(tmp_path, *args, "--map", "completion=3", "--map", "expected=2").stdout)
     assert [found[k][0] for k in ("completions", "passed", "failed")] == ["2", "1", "1"]
-    refused(verify(tmp_path, *args, check=2), "of a table without a header by its number: --map completion=1", "What is 3 …")
+    refused(
+        verify(tmp_path, *args, check=2), "of a table without a header by its number: --map completion=1", "What is 3 …"
+    )
 
 
 def test_draws_of_a_row_are_one_cluster(tmp_path):
@@ -87,7 +89,10 @@ def test_draws_of_a_row_are_one_cluster(tmp_path):
 
 
 def test_a_missing_draw_is_an_abstention_of_its_own(tmp_path):
-    write_jsonl(tmp_path / "d.jsonl", [{"completion": ["7", None, "8"], "expected": "7"}, {"completion": [None], "expected": "7"}])
+    write_jsonl(
+        tmp_path / "d.jsonl",
+        [{"completion": ["7", None, "8"], "expected": "7"}, {"completion": [None], "expected": "7"}],
+    )
     done = verify(tmp_path, tmp_path / "d.jsonl", "--verifier", "exact")
     found = figures(done.stdout)
     assert [found[k][0] for k in ("completions", "passed", "failed", "abstained")] == ["4", "1", "1", "2"]

@@ -6,7 +6,6 @@ import math
 import pytest
 from flywheel.errors import RecipeError
 from flywheel.judge import Verdict
-from flywheel.judge.judges._grader import read_number
 from flywheel.judge.judges import (
     Checklist,
     Failed,
@@ -20,6 +19,7 @@ from flywheel.judge.judges import (
     read_score,
     read_winner,
 )  # fmt: skip
+from flywheel.judge.judges._grader import read_number
 from support_judges import Said, put
 
 QUESTION = "How much is 6 times 7?"

@@ -67,7 +67,9 @@ def test_an_ordinary_program(run):
         ("raise SystemExit(125)", "error", 125, ""),
         (
             "import os; os.write(2, b'the sandbox could not start the program: OSError'); os._exit(125)",
-            "error", 125, "the sandbox could not start the program: OSError",
+            "error",
+            125,
+            "the sandbox could not start the program: OSError",
         ),
         ("import os, signal; os.kill(os.getpid(), signal.SIGSEGV)", "killed", None, ""),
         ("import atexit; atexit.register(print, 'last')", "ok", 0, ""),
@@ -141,7 +143,11 @@ for _ in range(8):
 
 @pytest.mark.parametrize("file", ["", "/dev/zero"], ids=["anonymous", "device"])
 def test_memory_that_is_shared(run, file):
-    source = SHARED.replace("if {file}:", f"if {bool(file)}:").replace("{file!r}", repr(file)).replace("{file}", str(bool(file)))
+    source = (
+        SHARED.replace("if {file}:", f"if {bool(file)}:")
+        .replace("{file!r}", repr(file))
+        .replace("{file}", str(bool(file)))
+    )
     assert run(source).exit_code == 3
 
 

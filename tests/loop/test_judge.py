@@ -139,7 +139,12 @@ MODEL = {
     ],
 }  # fmt: skip
 PYTHON = {"type": "python", "source": "def grade(sample, item):\n    return float('2' in sample['output_text'])"}
-MULTI = {"type": "multi", "name": "both", "graders": {"said": MODEL, "code": PYTHON}, "calculate_output": "0.5 * said + 0.5 * code"}
+MULTI = {
+    "type": "multi",
+    "name": "both",
+    "graders": {"said": MODEL, "code": PYTHON},
+    "calculate_output": "0.5 * said + 0.5 * code",
+}
 
 
 LACKING = {**MODEL, "name": "lacking", "input": [{"role": "user", "content": "quality=5 {{sample.output_json}}"}]}
@@ -165,7 +170,11 @@ def test_a_grader_file_that_asks_a_model_is_run(judged):
                 said = int(row["completion"][-1]) / 5
                 expected = said if spec is MODEL else 0.5 * said + 0.5 * ("2" in row["completion"])
                 assert (row["score"], row["passed"]) == (pytest.approx(expected), expected >= 0.5)
-    (asked,) = sql(folder, "select any_value(messages)::varchar as m from requests where messages::varchar like '%Be strict%'")
+    (asked,) = sql(
+        folder, "select any_value(messages)::varchar as m from requests where messages::varchar like '%Be strict%'"
+    )
     system, user = json.loads(asked["m"])
     assert system["content"].startswith("Be strict.\n\nYou are a grader.") and user["content"].startswith("Rate ")
-    assert {(r["passed"], r["score"], r["reason"]) for r in run(LACKING)} == {(False, 0.0, "completion without output_json")}
+    assert {(r["passed"], r["score"], r["reason"]) for r in run(LACKING)} == {
+        (False, 0.0, "completion without output_json")
+    }

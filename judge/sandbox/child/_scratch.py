@@ -1,7 +1,7 @@
 """The scratch folder on disk, where no file system of its own bounds it: measured during a run, emptied after it."""
 
 # pathlib is left out: every launcher would pay for its import, and descriptors need os in any case.
-# ruff: noqa: PTH101, PTH102, PTH106, PTH108, PTH116
+# ruff: noqa: PTH116
 
 import os
 import time

@@ -182,7 +182,7 @@ def _threads(proc: int, pid: int) -> list[str]:
     except OSError:
         return []
     try:
-        return os.listdir(folder)
+        return os.listdir(folder)  # noqa: PTH208
     except OSError:
         return []
     finally:
