@@ -12,6 +12,8 @@ from ._verifier import CannotJudge, Case, verifier
 
 _QUOTES = {ord(c): '"' for c in "“”„«»‟"} | {ord(c): "'" for c in "‘’‚‛`´"}
 IGNORABLE = ("whitespace", "quotes", "case")
+ASKED = ("question", "prompt", "claim", "query", "instruction", "input", "statement", "hypothesis", "task")
+"""Columns whose words a completion may quote without citing them."""
 _SPACED = 0x0E00
 """Scripts below this code point put spaces between words."""
 
@@ -81,8 +83,8 @@ def _is_inside_word(text: str, at: int) -> bool:
 
 
 def _make_known(case: Case) -> Callable[[str], bool]:
-    """Return what says whether a text stands in what was asked: the row's other columns, or the prompt."""
-    said = [v for k, v in case.fields.items() if k != "sources" and isinstance(v, str)]
+    """Return what says whether a text stands in what was asked: a column of the row, or the prompt."""
+    said = [case.fields[k] for k in ASKED if isinstance(case.fields.get(k), str)]
     said += [m["content"] for m in case.prompt if isinstance(m.get("content"), str)]
     asked = [_fold(text, IGNORABLE) for text in said]
     return lambda quote: any(_fold(quote, IGNORABLE).strip(" .,;:!?") in text for text in asked)

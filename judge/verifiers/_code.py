@@ -131,7 +131,7 @@ def _read_grade(done: Outcome, nonce: str, *, has_program: bool) -> Grade:
     told = [line for line in _read_lines(done.channel) if line.get("nonce") == nonce]
     if len(told) != 1:
         fault = done.reason in ("error", "sandbox")
-        by_program = has_program and done.reason in ("timeout", "memory", "processes", "files", "output")
+        by_program = has_program and done.reason not in ("ok", "error", "sandbox")
         return Grade(None, done.stderr.strip().rpartition("\n")[2] if fault else done.reason, by_program)
     if "error" in told[0]:
         return Grade(None, str(told[0]["error"]), bool(told[0]["by_program"]))

@@ -24,7 +24,9 @@ _UNFINISHED = re.compile(
     r"[ \t]+\S|(?:async[ ]+def|def|class)[ ]+\w+[ ]*[(:]|import[ ]+[\w.]+$|from[ ]+[\w.]+[ ]+import\b"
 )
 """A line that is code: where the parser stops at it, the program is broken, and no prose begins."""
-MOST_STARTS, MOST_CUTS = 20, 50
+MOST_STARTS, MOST_CUTS = 20, 5
+LONGEST = 50_000
+"""Characters of a text that is searched for the lines that are code: each try parses them all."""
 _DEFINES = re.compile(r"^(?:import|from|def|class|async)\b", re.MULTILINE)
 _THINKING = re.compile(r"\A.*</think>", re.DOTALL)
 
@@ -115,7 +117,7 @@ def _go_on(prompt: str, text: str) -> str:
 
 def _cut_out(text: str, names: Collection[str]) -> str | None:
     """Return the lines of ``text`` that are a program with one of ``names`` (with none: any), prose around them left out."""
-    lines = text.splitlines(keepends=True)
+    lines = text.splitlines(keepends=True) if len(text) <= LONGEST else []
     starts = [i for i, line in enumerate(lines) if _STARTS_CODE.match(line)]
     for start in starts[:MOST_STARTS]:
         found = _cut_end(lines[start:])
@@ -130,6 +132,8 @@ def _cut_end(lines: list[str], head: str = "") -> str | None:
     Behind a prompt anything from the first column on may follow the body, as HumanEval's stop sequences have it.
     """
     end = len(lines)
+    if sum(map(len, lines)) > LONGEST:
+        return None
     for _ in range(MOST_CUTS):
         at = _find_error(head + "".join(lines[:end]), head.count("\n"))
         if at is None:

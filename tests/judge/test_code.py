@@ -9,6 +9,7 @@ from flywheel.judge.verifiers import Case, run_verifier
 from flywheel.judge.verifiers._code import run_grader, verify_code
 from flywheel.judge.verifiers._program import extract_program
 
+RUNGS = [report.isolation for report in probe().rungs if report.works]
 pytestmark = pytest.mark.skipif(probe().best is None, reason="nothing isolates programs here")
 
 ADD = {"test_list": ["assert add(1, 2) == 3", "assert add(5, 5) == 10", "assert add(-1, 1) == 0"]}
@@ -260,19 +261,39 @@ def add(a, b):
 """,
     "rubbish on the link": "import os\ndef add(a, b):\n    os.write(3, b'\\xff' * 100)\n    os._exit(0)",
     "a deep reply": "import os, struct\ndef add(a, b):\n    d = b'[' * 100000\n    os.write(3, struct.pack('I', len(d)) + d)",
+    "descriptors of the tests": """
+import json, os
+lines = [{"tests": 3}] + [{"test": i, "passed": True, "reason": "", "source": "", "line": ""} for i in range(3)] + [{"done": True}]
+data = "\\n".join(map(json.dumps, lines)).encode() + b"\\n"
+def add(a, b):
+    for pid in {os.getpid() + d for d in range(-9, 9)} | {os.getppid(), 1, 2, 3}:
+        for fd in range(16):
+            try: os.write(os.open(f'/proc/{pid}/fd/{fd}', os.O_WRONLY), data)
+            except OSError: pass
+    os._exit(0)
+""",
     "endless iterator": "import itertools\ndef add(a, b): return itertools.count()",
 }  # fmt: skip
 
 
 @pytest.mark.parametrize("trick", TRICKS)
 def test_no_trick_passes(trick):
-    verdict = check(TRICKS[trick], timeout_s=3.0)
-    assert verdict.passed is False and verdict.score == 0.0, verdict
+    reaches_out = trick in ("descriptors of the tests", "kill the tests", "write to every descriptor")
+    for isolation in RUNGS if reaches_out else ("auto",):
+        verdict = check(TRICKS[trick], timeout_s=3.0, isolation=isolation)
+        assert verdict.passed is False and verdict.score == 0.0, verdict
 
 
 def test_a_program_that_ends_inside_a_bare_except_fails():
     fields = {"test_list": ["try:\n    add(1, 2)\nexcept:\n    pass"]}
     assert check("import os\ndef add(a, b): os._exit(0)", fields).passed is False
+
+
+def test_no_exception_of_the_program_ends_a_loop_of_the_tests():
+    fields = {"test_list": ["assert all(map(lambda pair: add(*pair) == 3, [(1, 2), (0, 3)]))"]}
+    assert check(GOOD, fields).passed
+    verdict = check("def add(a, b): raise StopIteration", fields)
+    assert (verdict.passed, verdict.reason) == (False, "error: StopIteration")
 
 
 def test_a_function_that_is_given_does_not_open_the_tests():
@@ -426,6 +447,8 @@ ITEM = {"pairs": [[1, 2], [3, 4]]}
         ("I cannot.", None, True),
         ("import os\nos._exit(0)", None, True),
         ("def add(a, b):\n    while True: pass", None, True),
+        ("import os\nos.kill(-1, 2)\ndef add(a, b): return 3", 0.5, False),
+        ("import os\nos.kill(-1, 9)", None, True),
         ("class All(int):\n    def __ne__(self, other): return False\ndef add(a, b): return All()", 0.0, False),
         ("import os\nfor fd in range(64):\n    try: os.write(fd, b'{\"score\": 1}\\n')\n    except OSError: pass\nos._exit(0)", None, True),
         ("import sys\nfor m in list(sys.modules.values()): vars(m).get('float') and vars(m).update(float=lambda x: 1.0)", None, True),

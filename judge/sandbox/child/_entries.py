@@ -13,6 +13,7 @@ import contextlib
 import json
 import linecache
 import os
+import signal
 import sys
 import threading
 import traceback
@@ -75,12 +76,14 @@ def _answer(program: Program) -> Work:
 
 def _tests(program: Program) -> Work:
     spec = json.loads(read_source())
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the program beside it may send it
     return lambda: _ended(lambda: run_tests(spec, Peer(LINK, None), CHANNEL))
 
 
 def _grader(program: Program) -> Work:
     spec = json.loads(read_source())
     nonce = spec.pop("nonce")
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the program beside it may send it
 
     def work() -> None:
         told = {"nonce": nonce, **_grade(spec)}

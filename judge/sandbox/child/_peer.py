@@ -19,6 +19,10 @@ from ._codec import decode, encode
 MUTABLE = (list, dict, set, bytearray)
 LARGEST_MESSAGE = 1 << 28
 
+_NOT_MADE = (UnicodeError, StopIteration, StopAsyncIteration)
+"""Exceptions that arrive as :class:`RemoteError`: of several arguments, and those that would end a loop of the tests as if all
+were done (``all(map(f, …))``)."""
+
 Message = dict[str, Any]
 
 
@@ -223,7 +227,7 @@ def _make_error(kind: str, text: str, line: str) -> Exception:
     import builtins
 
     found = getattr(builtins, kind, None)
-    is_usable = isinstance(found, type) and issubclass(found, Exception) and not issubclass(found, UnicodeError)
+    is_usable = isinstance(found, type) and issubclass(found, Exception) and not issubclass(found, _NOT_MADE)
     error: Exception = found(text) if found is not None and is_usable else RemoteError(line)
     error.line = line  # type: ignore[attr-defined]
     return error

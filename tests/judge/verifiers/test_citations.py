@@ -62,7 +62,10 @@ def test_what_is_quoted_from_the_question_need_not_stand_in_the_source():
     fields = {"sources": SOURCES, "claim": "He never worked with Fox."}
     case = Case('The claim "He never worked with Fox" is wrong [1].', None, fields)
     assert run_verifier(verifier, case, complete_options(verifier, {})).passed
-    assert judge('The claim "He never worked with Fox" is wrong [1].').passed is False
+    said = 'The claim "He never worked with Fox" is wrong [1].'
+    assert judge(said).passed is False
+    own = Case(said, None, {"sources": SOURCES, "completion": said, "output": said})
+    assert run_verifier(verifier, own, complete_options(verifier, {})).passed is False
 
 
 def test_how_a_quote_may_differ_is_a_choice():
