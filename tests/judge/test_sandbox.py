@@ -302,6 +302,12 @@ def test_files_without_end(run, rung, step):
     assert time.monotonic() - begun < 4
 
 
+def test_files_without_a_name(run, rung):
+    source = "import os, time\nkept = []\nfor i in range(40):\n    f = open('x', 'wb', 0); os.unlink('x'); f.write(bytes(2 << 20)); kept.append(f); time.sleep(0.02)"
+    done = run(source, limits=Limits(scratch_mb=16), stdin="x" * (20 << 20))
+    assert done.reason == "files" if rung == "landlock" else "No space left" in last_line(done)
+
+
 def test_a_folder_that_hides_its_files(run, rung):
     source = "import os\nos.umask(0)\nos.mkdir('d', 0o300)\nfor i in range(10**9):\n    open(f'd/{i}', 'w').close()"
     assert run(source, limits=Limits(files=300)).reason == ("files" if rung == "landlock" else "error")

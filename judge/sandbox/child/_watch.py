@@ -126,6 +126,8 @@ class Watch:
         if not self.scratch or now < self.next_measure:
             return ""
         n, size = measure(self.scratch, self.limits["files"])
+        if self.proc >= 0:
+            size += measure_deleted(self.proc, list_children(self.proc, self.first), self.scratch)
         self.next_measure = time.monotonic() + min(LEISURE * (time.monotonic() - now), LONGEST_LEISURE_S)
         return "files" if n > self.limits["files"] or size > self.limits["scratch_bytes"] else ""
 
@@ -169,21 +171,35 @@ def list_children(proc: int, pid: int) -> list[int]:
     todo = [pid]
     while todo:
         one = todo.pop()
-        below = [int(p) for tid in _threads(proc, one) for p in read_at(proc, f"{one}/task/{tid}/children").split()]
+        threads = _list(proc, f"{one}/task")  # a child is listed under the thread that forked it
+        below = [int(p) for tid in threads for p in read_at(proc, f"{one}/task/{tid}/children").split()]
         found += below
         todo += below
     return found
 
 
-def _threads(proc: int, pid: int) -> list[str]:
-    """Return the threads of a process: a child is listed under the thread that forked it."""
+def measure_deleted(proc: int, pids: list[int], folder: str) -> int:
+    """Return the bytes on the disk of ``folder`` of files that have no name any more, and are open still."""
+    disk = os.stat(folder).st_dev
+    found = {}
+    for pid in pids:
+        for name in _list(proc, f"{pid}/fd"):
+            with contextlib.suppress(OSError):
+                told = os.stat(f"{pid}/fd/{name}", dir_fd=proc)  # noqa: PTH116
+                if told.st_dev == disk and told.st_nlink == 0:
+                    found[told.st_ino] = told.st_blocks * 512
+    return sum(found.values())
+
+
+def _list(folder: int, path: str) -> list[str]:
+    """List a folder below the descriptor of another; nothing when it is gone."""
     try:
-        folder = os.open(f"{pid}/task", os.O_RDONLY | os.O_DIRECTORY, dir_fd=proc)
+        opened = os.open(path, os.O_RDONLY | os.O_DIRECTORY, dir_fd=folder)
     except OSError:
         return []
     try:
-        return os.listdir(folder)  # noqa: PTH208
+        return os.listdir(opened)  # noqa: PTH208
     except OSError:
         return []
     finally:
-        os.close(folder)
+        os.close(opened)
