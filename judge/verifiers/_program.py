@@ -49,7 +49,7 @@ def extract_program(completion: str, *, prompt: str = "", names: Collection[str]
         return None
     if not blocks:
         return _from_text(text, prompt, names)
-    block = _choose(blocks, names)
+    block = _with_helpers(_choose(blocks, names), blocks, names)
     if prompt and not _defines(block, names):
         return _go_on(prompt, block)
     return _join(prompt, textwrap.dedent(block))
@@ -189,6 +189,21 @@ def _join(prompt: str, program: str) -> str:
 def _choose(blocks: list[str], names: Collection[str]) -> str:
     defining = [block for block in blocks if _defines(block, names)]
     return defining[-1] if defining else max(blocks, key=len)
+
+
+def _with_helpers(block: str, blocks: list[str], names: Collection[str]) -> str:
+    """Put the earlier blocks that only import and define, other things than ``names``, before the chosen one."""
+    earlier = [textwrap.dedent(one) for one in blocks[: blocks.index(block)] if not _defines(one, names)]
+    helpers = [one for one in earlier if _only_defines(one)] if names and _defines(block, names) else []
+    return "\n".join([*helpers, textwrap.dedent(block)]) if helpers else block
+
+
+def _only_defines(block: str) -> bool:
+    kinds = ast.Import | ast.ImportFrom | ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
+    try:
+        return all(isinstance(node, kinds) for node in _parse(block).body)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return False
 
 
 def _defines(text: str, names: Collection[str]) -> bool:

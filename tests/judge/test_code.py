@@ -44,6 +44,12 @@ HEAD = "from typing import List\n\ndef add(a: int, b: int) -> int:\n    '''Add.'
             "",
             GOOD,
         ),
+        (
+            f"```python\nimport math\n\ndef one(): return 1\n```\nthen\n```python\n{GOOD}```",
+            "",
+            f"import math\n\ndef one(): return 1\n\n{GOOD}",
+        ),
+        (f"```python\ndef add(a, b): return 0\n```\nBetter:\n```python\n{GOOD}```", "", GOOD),
         (f"```bash\npip install x\n```\n```python\n{GOOD}```", "", GOOD),
         (f"<think>```python\nbad\n```</think>{GOOD}", "", GOOD),
         ("    return a + b\n", HEAD, HEAD + "    return a + b\n"),

@@ -180,12 +180,12 @@ def list_children(proc: int, pid: int) -> list[int]:
 
 def measure_deleted(proc: int, pids: list[int], folder: str) -> int:
     """Return the bytes on the disk of ``folder`` of files that have no name any more, and are open still."""
-    disk = os.stat(folder).st_dev
+    disk = os.stat(folder).st_dev  # noqa: PTH116
     found = {}
     for pid in pids:
         for name in _list(proc, f"{pid}/fd"):
             with contextlib.suppress(OSError):
-                told = os.stat(f"{pid}/fd/{name}", dir_fd=proc)  # noqa: PTH116
+                told = os.stat(f"{pid}/fd/{name}", dir_fd=proc)
                 if told.st_dev == disk and told.st_nlink == 0:
                     found[told.st_ino] = told.st_blocks * 512
     return sum(found.values())
