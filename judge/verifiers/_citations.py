@@ -52,18 +52,31 @@ def _fold(text: str, ignore: tuple[str, ...]) -> str:
     return text.casefold() if "case" in ignore else text
 
 
-def _judge_one(citation: Citation, sources: Mapping[str, str], ignore: tuple[str, ...]) -> str:
-    """Return what is wrong with a citation; empty for nothing."""
-    if citation.source_id.strip() not in sources:
-        return "unknown source"
-    cited = [sources[i] for i in (citation.source_id.strip(), *citation.group) if i in sources]
-    texts = [_fold(text, ignore) for text in cited]
-    for quote in (_fold(q, ignore) for q in citation.quotes):
-        if not quote.strip():
-            return "empty quote"
-        if not any(_stands_in(quote, text) for text in texts):
-            return "quote not in source"
-    return ""
+def _find_faults(cited: list[Citation], sources: Mapping[str, str], options: Mapping[str, Any]) -> list[str]:
+    """Return what is wrong with each citation; empty for nothing. The quotes of a group are looked up once."""
+    ignore = tuple(options["ignore"])
+    texts: dict[str, str] = {}
+    found: dict[int, str] = {}
+    for one in cited:
+        if id(one.quotes) in found or not one.quotes:
+            continue
+        for source_id in {one.source_id.strip(), *one.group} & sources.keys() - texts.keys():
+            texts[source_id] = _fold(sources[source_id], ignore)
+        known = [texts[i] for i in dict.fromkeys((one.source_id.strip(), *one.group)) if i in texts]
+        found[id(one.quotes)] = _find_quote_fault([_fold(q, ignore) for q in one.quotes], known)
+    missing = "no quote" if options["quotes"] else ""
+    unknown = "unknown source"
+    return [
+        unknown if one.source_id.strip() not in sources else found[id(one.quotes)] if one.quotes else missing
+        for one in cited
+    ]
+
+
+def _find_quote_fault(quotes: list[str], texts: list[str]) -> str:
+    """Return what is wrong with quotes, each of which has to stand in one of the texts."""
+    if not all(quote.strip() for quote in quotes):
+        return "empty quote"
+    return "" if all(any(_stands_in(q, text) for text in texts) for q in quotes) else "quote not in source"
 
 
 def _stands_in(quote: str, text: str) -> bool:
@@ -140,7 +153,7 @@ def citations(case: Case, options: Mapping[str, Any]) -> Verdict:
         cited = find_marks(case.completion, _make_known(case))
     if len(cited) < options["required"]:
         return Verdict(False, 0.0, "no citation" if not cited else "too few citations", f"{len(cited)} cited")
-    faults = [(one, _fault(one, sources, options)) for one in cited]
+    faults = list(zip(cited, _find_faults(cited, sources, options), strict=True))
     wrong = [(one, fault) for one, fault in faults if fault]
     score = 1 - len(wrong) / len(cited) if cited else 1.0
     if wrong:
@@ -156,9 +169,3 @@ def citations(case: Case, options: Mapping[str, Any]) -> Verdict:
     if case.expected is not None and not _is_label_right(case, options):
         return Verdict(False, score, "wrong label", _json_label(case.completion) or case.completion[-200:])
     return Verdict(True, score, "correct", f"{len(cited)} cited")
-
-
-def _fault(one: Citation, sources: Mapping[str, str], options: Mapping[str, Any]) -> str:
-    if options["quotes"] and not one.quotes:
-        return "no quote"
-    return _judge_one(one, sources, tuple(options["ignore"]))

@@ -77,7 +77,8 @@ def find_marks(completion: str, is_known: Callable[[str], bool] = lambda quote: 
     at = 0
     for ids, start, end in _groups(completion):
         quotes = tuple(_quotes_before(completion[max(at, start - LONGEST) : start], is_known))
-        found += [Citation(one, quotes, ids) for one in ids]
+        together = tuple(dict.fromkeys(ids))
+        found += [Citation(one, quotes, together) for one in ids]
         at = end
     return found
 

@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import time
 
 import pytest
 from flywheel.judge.sandbox import Limits, probe
@@ -84,6 +85,23 @@ HEAD = "from typing import List\n\ndef add(a: int, b: int) -> int:\n    '''Add.'
 )
 def test_extraction(completion, prompt, expected):
     assert extract_program(completion, prompt=prompt, names=["add"]) == expected
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "def f():\n    x = (\n" * 2_500,
+        "import a\nso be it\n" * 2_500,
+        "[BEGIN]\n" * 5_000,
+        "x = 1\n" * 8_000 + "so (",
+        "```python\n" * 5_000,
+    ],
+)
+def test_long_texts_take_no_time(text):
+    begun = time.monotonic()
+    extract_program(text, names=["add"])
+    extract_program(text, prompt=HEAD, names=["add"])
+    assert time.monotonic() - begun < 4
 
 
 # Verdicts

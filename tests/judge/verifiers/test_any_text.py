@@ -69,6 +69,8 @@ LONG = {
     "nested": "[" * 50_000, "braces": "{" * 50_000, "newlines": "\n" * 50_000 + "x", "spaces": "A: x" + " " * 50_000 + "y",
     "answers": "the answer is " * 5_000, "boxes": "\\boxed{" * 5_000, "marks": "[1]" * 10_000, "calls": "f(" * 20_000,
     "minus": "-" * 50_000 + "1", "digits": "#### " + "1" * 50_000, "quotes": '"' * 20_000 + "[1]", "fences": "```\n" * 10_000,
+    "many marks": "“a text” " + "".join(f"[{i}]" for i in range(10_000)), "single quotes": "'a " * 10_000 + "b' [1]",
+    "code lines": "def f():\n    x = (\n" * 2_000, "code words": "import a\nso be it\n" * 2_000, "values": '{"a": 1} ' * 5_000,
     "answer words": "answer: " * 5_000, "labels": "not supports " * 4_000,
 }  # fmt: skip
 
