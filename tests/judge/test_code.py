@@ -313,6 +313,13 @@ def test_a_program_that_ends_inside_a_bare_except_fails():
     assert check("import os\ndef add(a, b): os._exit(0)", fields).passed is False
 
 
+def test_set_up_that_a_program_breaks_is_its_own_fault():
+    fields = {"test_list": ["assert total == 3"], "test_setup_code": "total = add(1, 1) + 1"}
+    assert check(GOOD, fields).passed
+    verdict = check("def add(a, b): return object()", fields)
+    assert (verdict.passed, verdict.reason) == (False, "error: TypeError")
+
+
 def test_no_exception_of_the_program_ends_a_loop_of_the_tests():
     fields = {"test_list": ["assert all(map(lambda pair: add(*pair) == 3, [(1, 2), (0, 3)]))"]}
     assert check(GOOD, fields).passed

@@ -176,6 +176,13 @@ thread.join()
     assert done.reason == ("ok" if rung == "landlock" else "memory") and done.seconds < 2.5
 
 
+@pytest.mark.parametrize("name", ["²", "RssAnon: x", "a\nThreads: b", "\udcff) Z 1 ("])
+def test_what_a_program_calls_itself_is_no_number(run, name):
+    called = name.encode("utf-8", "surrogateescape")
+    source = f"import ctypes, time\nctypes.CDLL(None).prctl(15, {called!r}, 0, 0, 0)\ntime.sleep(0.15)\nprint(1)"
+    assert run(source).stdout == "1\n"
+
+
 def test_a_memory_bomb_of_many_processes(run):
     source = "import os, time\nfor _ in range(8):\n    if os.fork() == 0: break\nx = b'x' * (90 << 20)\ntime.sleep(5)"
     done = run(source)

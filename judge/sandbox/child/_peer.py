@@ -92,6 +92,7 @@ class Peer:
         self.link = link
         self.names = names
         self.is_over = False
+        self.has_asked = False
         self._given: dict[int, Any] = {}
 
     def _give_up(self, why: str) -> ProgramEnded:
@@ -135,6 +136,7 @@ class Peer:
 
     def ask(self, operation: str, target: Any, args: list[Any], kwargs: dict[str, Any]) -> Any:
         """Have the other side do something, and return the value or raise what it raised."""
+        self.has_asked = True
         sent = [encode(a, self._export) for a in args]
         named = {k: encode(v, self._export) for k, v in kwargs.items()}
         self.send({"ask": operation, "of": target, "args": sent, "kwargs": named})

@@ -89,9 +89,9 @@ class _Suite:
             self._one(i, lambda test=test: exec(compile(test, "test", "exec"), self.names))  # type: ignore[misc]
 
     def _fault(self, error: Exception) -> None:
-        """Set-up that fails on the program's answer is the program's fault; else the tests are broken."""
+        """Set-up that fails once the program was asked is the program's fault; else the tests are broken."""
         missing = isinstance(error, NameError)
-        if hasattr(error, "line") or missing:
+        if hasattr(error, "line") or missing or self.peer.has_asked:
             for i in range(self.count):
                 self._tell(i, error)
         else:

@@ -15,6 +15,7 @@ LEISURE, LONGEST_LEISURE_S = 10, 0.2
 """Measuring the scratch folder takes one part in so many of the time; more, where the next look would be further away."""
 
 _MEMORY = ("RssAnon", "VmSwap", "HugetlbPages")
+_NUMBERS = (*_MEMORY, "RssShmem", "Threads")
 
 
 class Kept:
@@ -133,13 +134,15 @@ class Watch:
 
 
 def read_status(proc: int, pid: int) -> dict[str, int]:
-    """Return the numbers of ``/proc/PID/status``: kB, counts; empty when the process is gone."""
+    """Return the numbers of ``/proc/PID/status`` that are looked at: kB, counts; empty when the process is gone.
+
+    Its other lines may hold whatever the program called itself.
+    """
     found = {}
-    for line in read_at(proc, f"{pid}/status").splitlines():
+    for line in read_at(proc, f"{pid}/status").split("\n"):
         name, _, value = line.partition(":")
-        word = value.split()[0] if value.strip() else ""
-        if word.isdigit():
-            found[name] = int(word)
+        if name in _NUMBERS:
+            found[name] = int(value.split()[0])
     return found
 
 
