@@ -38,6 +38,8 @@ INPUTS = {
     "grounded-question": {"text": TEXT, "tag": "document", "question": "How high?"},
     "judge-checklist": {"question": QUESTION, "completion": TEXT, "checks": ["Is it short?", "Is {{x}} there?"]},
     "judge-checklist.reference": {"question": QUESTION, "completion": "240", "checks": ["Is it so?"], "reference": "240 m³"},
+    "judge-grader": {"user": TEXT, "low": "0", "high": "1"},
+    "judge-grader.system": {"system": "Be strict with {{x}}.", "user": QUESTION, "low": "0", "high": "10"},
     "judge-pairwise": {"question": QUESTION, "a": TEXT, "b": "240 m³", "criteria": "It is right."},
     "judge-pairwise.no-ties": {"question": QUESTION, "a": "240", "b": TEXT, "criteria": "It is right.", "form": "win"},
     "judge-reference": {"question": QUESTION, "completion": TEXT, "reference": "240 m³"},
