@@ -134,16 +134,11 @@ def _json_label(completion: str) -> str | None:
 def citations(case: Case, options: Mapping[str, Any]) -> Verdict:
     """Check citations against the row's ``sources``, and the label where the row has a reference.
 
-<<<<<<< HEAD
-    ``form``: JSON ``{"citations": [{"id", "quote"}]}`` or marks ``[1]`` in a text; ``auto`` = whichever it is. ``required``: the
-    fewest citations (0 = none needed). ``quotes``: each citation must quote. ``ignore``: how a quote may differ from its
-    source. ``preset``, ``labels``, ``aliases``: as of ``label``. ``sets``: lists of ids, one of which must be cited whole (FEVER's
-    evidence sets). The score is the share of citations that are right.
-=======
     ``form``: JSON ``{"citations": [{"id", "quote"}]}`` or marks ``[1]`` in a text, with quotations of any style in their
-    sentence; ``auto`` = whichever it is. A quote must stand in its source as whole words. ``required``: the fewest citations (0 = none needed). ``quotes``: each citation must quote. ``ignore``: how a quote may differ from its
-    source. ``preset``, ``labels``, ``aliases``: as of ``label``. The score is the share of citations that are right.
->>>>>>> 8912433 (citations checks every quotation; malformed cases are named)
+    sentence; ``auto`` = whichever it is. A quote must stand in its source as whole words. ``required``: the fewest citations
+    (0 = none needed). ``quotes``: each citation must quote. ``ignore``: how a quote may differ from its source. ``preset``,
+    ``labels``, ``aliases``: as of ``label``. ``sets``: lists of ids, one of which must be cited whole (FEVER's evidence sets).
+    The score is the share of citations that are right.
     """
     sources = read_sources(case.fields["sources"])
     cited = read_citations(case.completion) if options["form"] != "marks" else None
@@ -158,14 +153,10 @@ def citations(case: Case, options: Mapping[str, Any]) -> Verdict:
     score = 1 - len(wrong) / len(cited) if cited else 1.0
     if wrong:
         one, fault = wrong[0]
-<<<<<<< HEAD
-        return Verdict(False, score, fault, f"[{one.source_id}] {one.quote or ''}".strip())
+        return Verdict(False, score, fault, f"[{one.source_id}] {' · '.join(one.quotes)}".strip())
     named = {one.source_id.strip() for one in cited}
     if options["sets"] and not any(named.issuperset(map(str, whole)) for whole in options["sets"]):
         return Verdict(False, score, "evidence incomplete", f"{', '.join(sorted(named))} cited")
-=======
-        return Verdict(False, score, fault, f"[{one.source_id}] {' · '.join(one.quotes)}".strip())
->>>>>>> 8912433 (citations checks every quotation; malformed cases are named)
     if case.expected is not None and not _is_label_right(case, options):
         return Verdict(False, score, "wrong label", _json_label(case.completion) or case.completion[-200:])
     return Verdict(True, score, "correct", f"{len(cited)} cited")
