@@ -7,6 +7,9 @@ from ._judge import Completed, Judgement, Opinion, Prompt, Reply, Row, abstain, 
 from ._parse import read_checks
 from ._row import choose_mark, find_missing, question_of, reference_of, text_of
 
+EPSILON = 1e-9
+"""What rounding may take from a share that just passes."""
+
 
 @dataclass(frozen=True)
 class Checklist:
@@ -44,6 +47,10 @@ class Checklist:
     def templates(self) -> tuple[str, ...]:
         """See :class:`Judge`."""
         return (self.template,)
+
+    def passes(self, score: float) -> bool:
+        """See :class:`Judge`."""
+        return score >= self.passes_at - EPSILON
 
     def requests(self, row: Row) -> list[Prompt]:
         """See :class:`Judge`."""

@@ -13,7 +13,7 @@ from ...llm import TokenChances
 from ...schema import Message, canonical_json, content_id
 from .._verdict import Verdict
 
-VERSION = 1
+VERSION = 2
 """Counts up with every change of asking or reading that can change a verdict."""
 LONGEST_TEXT = 2000
 """Characters of an unread completion that the record keeps; the whole text is in ``requests``."""
@@ -176,6 +176,10 @@ class Judge(Protocol):
     @property
     def templates(self) -> tuple[str, ...]:
         """Names of the templates that it asks with."""
+        ...
+
+    def passes(self, score: float) -> bool | None:
+        """Say whether a verdict's score, 0 to 1, passes; None where it neither passes nor fails."""
         ...
 
     def requests(self, row: Row) -> list[Prompt]:

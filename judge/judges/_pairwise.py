@@ -55,6 +55,10 @@ class Pairwise:
         """See :class:`Judge`."""
         return (self.template,)
 
+    def passes(self, score: float) -> bool | None:
+        """See :class:`Judge`. Of a tie neither wins."""
+        return None if score == POINTS["tie"] else score > POINTS["tie"]
+
     @property
     def orders(self) -> tuple[str, ...]:
         """Names of the orders that are asked."""

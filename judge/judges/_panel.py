@@ -19,8 +19,8 @@ class Panel:
     """Lets each model in ``models`` judge as ``judge`` does.
 
     By ``majority`` the outcome that most members have counts, each with one voice; where two are equally common the panel of
-    a pair calls a tie and any other abstains (``no majority``). By ``mean`` the scores are averaged: above 0.5 passes
-    (1/2 is a tie of a pair). Members that abstain have no voice.
+    a pair calls a tie and any other abstains (``no majority``). By ``mean`` the scores are averaged, and the mean passes where such a
+    score of one judge would (a rubric's ``passes_at``, a checklist's; a half is a tie of a pair). Members that abstain have no voice.
 
     Source: PoLL (Verga et al. 2024, arXiv 2404.18796): max voting for choices, average pooling for scores.
 
@@ -42,6 +42,10 @@ class Panel:
     def templates(self) -> tuple[str, ...]:
         """See :class:`Judge`."""
         return self.judge.templates
+
+    def passes(self, score: float) -> bool | None:
+        """See :class:`Judge`."""
+        return self.judge.passes(score)
 
     def requests(self, row: Row) -> list[Prompt]:
         """See :class:`Judge`. Each prompt names its member in ``model``."""
@@ -77,10 +81,10 @@ class Panel:
         mean = fmean(v.score for v in voices if v.score is not None)
         is_pair = self.judge.kind == "pairwise"
         if self.vote == "mean":
+            passed = self.judge.passes(mean)
             if is_pair:
-                winner = "tie" if mean == POINTS["tie"] else "first" if mean > POINTS["tie"] else "second"
-                return mean, None if winner == "tie" else winner == "first", _name(winner)
-            return mean, mean > 0.5, "passed by mean" if mean > 0.5 else "failed by mean"
+                return mean, passed, _name("tie" if passed is None else "first" if passed else "second")
+            return None if passed is None else (mean, passed, "passed by mean" if passed else "failed by mean")
         ranked = Counter(_outcome(v) for v in voices).most_common(2)
         is_even = len(ranked) > 1 and ranked[0][1] == ranked[1][1]
         if is_pair:

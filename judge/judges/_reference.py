@@ -38,6 +38,10 @@ class Reference:
         """See :class:`Judge`."""
         return (self.template,)
 
+    def passes(self, score: float) -> bool | None:
+        """See :class:`Judge`."""
+        return None if score == 0.5 else score > 0.5
+
     def requests(self, row: Row) -> list[Prompt]:
         """See :class:`Judge`."""
         if find_missing(row, with_reference=True):

@@ -12,6 +12,8 @@ from ._tokens import expect_score
 ALONE_TOKENS = 16
 """Most tokens of a reply that is asked to be a score alone."""
 TOP_LOGPROBS = 20
+EPSILON = 1e-9
+"""What rounding may take from a score that just passes."""
 
 
 @dataclass(frozen=True)
@@ -54,6 +56,11 @@ class Rubric:
         """See :class:`Judge`."""
         return (self.template,)
 
+    def passes(self, score: float) -> bool:
+        """See :class:`Judge`."""
+        least = (self.low + self.high) / 2 if self.passes_at is None else self.passes_at
+        return self.low + score * (self.high - self.low) >= least - EPSILON
+
     def requests(self, row: Row) -> list[Prompt]:
         """See :class:`Judge`."""
         if find_missing(row, with_reference=self.with_reference):
@@ -79,7 +86,7 @@ class Rubric:
             return abstain(self.kind, opinions)
         mean = fmean(scores)
         score = (mean - self.low) / (self.high - self.low)
-        passed = mean >= ((self.low + self.high) / 2 if self.passes_at is None else self.passes_at)
+        passed = self.passes(score)
         return make_judgement(
             self.kind, opinions, passed, score, "good" if passed else "not good",
             disagreement=max(scores) - min(scores) > 1, rating=mean, scale=[self.low, self.high],

@@ -16,6 +16,7 @@ from flywheel.judge.judges import (
     judge_id,
     make_judge,
     read_checks,
+    read_right,
     read_score,
     read_winner,
 )  # fmt: skip
@@ -210,6 +211,21 @@ def test_a_panel_asks_each_model_and_takes_the_majority(url):
     assert (low.passed, low.score) == (False, pytest.approx((0.75 + 0.5 + 0) / 3))
 
 
+def test_a_panel_by_mean_passes_where_its_judge_would():
+    strict = Panel("jury", rubric(by_tokens=False, passes_at=5), ("a", "b"), "mean")
+    assert strict.read(ROW, [[Said("Score: 4")], [Said("Score: 5")]]).verdict.passed is False
+    mild = Panel("jury", rubric(by_tokens=False, passes_at=2), ("a", "b"), "mean")
+    assert mild.read(ROW, [[Said("Score: 2")], [Said("Score: 2")]]).verdict.passed is True
+    points = Panel("jury", Checklist("points", ("One?", "Two?", "Three?", "Four?")), ("a", "b"), "mean")
+    said = "1: yes\n2: yes\n3: yes\n4: no"
+    assert points.read(ROW, [[Said(said)], [Said(said)]]).verdict.passed is False  # all points are asked for
+    middle = Panel("jury", rubric(by_tokens=False), ("a", "b"), "mean")
+    assert middle.read(ROW, [[Said("Score: 3")], [Said("Score: 3")]]).verdict.passed is True  # as for one judge
+    right = Panel("jury", Reference("right"), ("a", "b"), "mean")
+    even = right.read(ROW, [[Said("Verdict: correct")], [Said("Verdict: incorrect")]]).verdict
+    assert (even.passed, even.score, even.reason) == (None, None, "no majority")  # two halves, as of one judge's draws
+
+
 def test_a_member_that_abstains_has_no_voice_and_an_even_panel_abstains():
     panel = Panel("jury", rubric(by_tokens=False), ("a", "b", "c"))
     assert panel.read(ROW, [[Said("Score: 5")], [Said("Score: 1")], [Said("eh")]]).verdict.reason == "no majority"
@@ -229,6 +245,12 @@ def test_a_member_that_abstains_has_no_voice_and_an_even_panel_abstains():
         ("Rating: [[5]]", "5"), ("[[3]]", "3"), ("I give it a score of 4 out of 5.", "4"), ("Score: 4.5", "4.5"),
         ("For score: 5 it lacks much.\nScore: 2", "2"), ("Score: 8/10", None), ("Score: 7", None), ("Score: 0", None),
         ("score 3 or score 4", None), ("I rate it highly.", None), ("", None), ("There are 4 errors.", None), ("Score: -4", None),
+        ("Score: 1-5? I'd say 4", "4"), ("Good. [RESULT] 4", "4"), ("I'd give it 4/5.", "4"), ("4/5", "4"), ("7/10", None),
+        ('```json\n{"score": 4, "reason": "ok"}\n```', "4"), ('{"overall_score": "4/5"}', "4"), ("Score (1-5): 4", "4"),
+        ("Score: 1 (worst) to 5 (best)\nScore: 4", "4"), ("Score: 1 (worst) to 5 (best)", None), ("Score (1 = bad, 5 = good): 4", "4"),
+        ("On a scale from 1 to 5, I rate it 4.", "4"), ("Score: 1 = bad", None), ("Score: 4-5", None), ("Score: 4\n- 2 errors", "4"),
+        ("Score: 1/5 for style, 5/5 for content", None), ("So the answer is 4/5.", None), ("I'd say 4 errors are left", None),
+        ('[{"score": 4}, {"score": 2}]', None), ("Score: 4,5", None), ("Score: 5%", None), ("It covers 3/5 of the points.", None),
     ],
 )  # fmt: skip
 def test_scores_are_read_where_they_are_clear(text, score):
@@ -238,11 +260,23 @@ def test_scores_are_read_where_they_are_clear(text, score):
         assert text[found.start : found.end] == score
 
 
+@pytest.mark.parametrize("text", ["Rating: [[7]]", "7/10", "I would rate it 7/10.", "Scale of 1 to 10. Rating: 7"])
+def test_scores_out_of_ten_are_read_on_their_scale(text):
+    assert read_score(text, 1, 10).value == "7"
+    assert read_score(text, 0, math.inf).value == "7"  # --parse score knows no scale
+    assert read_score(text, 1, 5) is None
+
+
 @pytest.mark.parametrize(
     ("text", "winner"),
     [
         ("Winner: A", "A"), ("x\n**Winner: Answer B**", "B"), ("Winner: tie.", "tie"), ("[[A]]", "A"), ("[[C]]", "tie"),
         ("Winner: A\nNo:\nWinner: B", "B"), ("A or [[A]] or [[B]]", None), ("A is good, B is better", None), ("Winner: Alice", None),
+        ("[[A>>B]]", "A"), ("[[A>B]]", "A"), ("My final verdict is tie: [[A=B]].", "tie"), ("[[B>A]]", "B"), ("[[B>>A]]", "B"),
+        ("[[A>B]] or [[B>A]]", None), ("The winner is A", "A"), ("Both are fair, but the winner is B.", "B"), ("The winner is a tie", "tie"),
+        ("The winner is a matter of taste.", None), ('```json\n{"winner": "A"}\n```', "A"), ("Winner: A, because it is right", "A"),
+        ("Winner: A or B", None), ("Winner: A, B", None), ("Winner: A (B has errors)", "A"),
+        ("[[A]] if A is better, [[B]] if B is, [[C]] for a tie.\n[[B]]", "B"),
     ],
 )  # fmt: skip
 def test_winners_are_read_where_they_are_clear(text, winner):
@@ -266,6 +300,23 @@ def test_scores_of_graders(text, value):
     found = read_number(text, 0.0, 1.0)
     assert (found and found[0]) == value
     assert read_number("Score: -0.5", -1.0, 1.0)[0] == -0.5
+
+
+def test_no_in_a_restated_point_is_no_answer():
+    assert read_checks("1. No facts made up\n2. No errors? Yes\n3: no, there are gaps", 4) == {2: True, 3: False}
+    assert read_checks('{"1": "yes", "2": "no"}', 4) == {1: True, 2: False}
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("Verdict: correct", "correct"), ("Correct.", "correct"), ('{"verdict": "incorrect"}', "incorrect"), ("[[correct]]", "correct"),
+        ("The final verdict is incorrect.", "incorrect"), ("Verdict: not correct", None), ("It may be correct.", None),
+    ],
+)  # fmt: skip
+def test_verdicts_are_read_where_they_are_clear(text, said):
+    found = read_right(text)
+    assert (found and found.value) == said
 
 
 # --- made from settings ------------------------------------------------------------------------------------------
