@@ -12,6 +12,7 @@ from ..files import ABSENT, read_lines, read_path
 from ..judge.calibration import (
     ABSTENTIONS,
     COLUMNS,
+    FEWEST_ROWS,
     KINDS,
     LEVEL,
     PARSERS,
@@ -72,7 +73,11 @@ VERDICT_COLUMNS = "sample_id, judge, passed, score, reason, completion"
 )
 @click.option(
     "--minimum", "minima", multiple=True, metavar="FIGURE=VALUE",
-    help="Fail (exit 2) unless the lower end of the figure's interval reaches this, e.g. accuracy=0.7.",
+    help="Fail (exit 2) unless the lower end of the figure's interval reaches this on --minimum-n rows, e.g. accuracy=0.7.",
+)  # fmt: skip
+@click.option(
+    "--minimum-n", "minimum_n", type=click.IntRange(min=1), default=FEWEST_ROWS, show_default=True,
+    help="With --minimum: fewest labelled rows that the figure must rest on.",
 )  # fmt: skip
 @click.option("--resamples", type=click.IntRange(min=0), default=RESAMPLES, show_default=True, help="0 = no intervals.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Of the bootstrap.")
@@ -100,6 +105,7 @@ def judge_calibrate_command(
     ties: str | None,
     abstentions: str | None,
     minima: tuple[str, ...],
+    minimum_n: int,
     resamples: int,
     seed: int,
     level: float,
@@ -114,7 +120,7 @@ def judge_calibrate_command(
     """
     if output is not None:
         check_output(output, Project(root), force=force)
-    demands = [_read_minimum(m, ties, abstentions) for m in minima]
+    demands = [_read_minimum(m, minimum_n, ties, abstentions) for m in minima]
     columns = parse_columns(_default_maps(maps, kind) if judge else maps)
     rows, left = _read_rows(root, labels, verdicts, judge, on)
     reading = Reading(columns, kind, _read_names(values), make_parser(parse) if parse else None)
@@ -232,10 +238,10 @@ def _read_names(values: Sequence[str]) -> dict[str, str]:
     return names
 
 
-def _read_minimum(text: str, ties: str | None, abstentions: str | None) -> Minimum:
+def _read_minimum(text: str, n: int, ties: str | None, abstentions: str | None) -> Minimum:
     name, _, value = text.rpartition("=")
     try:
-        return Minimum(name, float(value), n=1, ties=TIES.get(ties or ""), abstentions=abstentions or "wrong")
+        return Minimum(name, float(value), n=n, ties=TIES.get(ties or ""), abstentions=abstentions or "wrong")
     except ValueError:
         raise RecipeError(
             f"--minimum {text}", expected="FIGURE=VALUE", received=repr(text), cure="for example --minimum accuracy=0.7"

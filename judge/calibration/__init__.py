@@ -4,13 +4,14 @@ from ._calibrate import LEVEL, RESAMPLES, Calibration, calibrate
 from ._examples import TARGETS, Example, Examples, Reading, parse_columns, read_examples
 from ._figure import ABSTENTIONS, TIES, Figure, find_figure
 from ._report import COLUMNS, describe, figure_cells, plot_calibration, render_calibration
-from ._require import Minimum, find_shortfall, meets, require
+from ._require import FEWEST_ROWS, Minimum, find_shortfall, meets, require
 from ._statistics import binomial_p
 from ._values import KINDS, PARSERS, Kind, make_parser
 
 __all__ = [
     "ABSTENTIONS",
     "COLUMNS",
+    "FEWEST_ROWS",
     "KINDS",
     "LEVEL",
     "PARSERS",

@@ -8,7 +8,7 @@ from typing import Any
 
 from ...errors import InputError, RecipeError
 from ...files import ABSENT, read_path
-from ._values import FIRST, KINDS, SECOND, TIE, Kind, canonical
+from ._values import FIRST, KINDS, SECOND, TIE, Kind, canonical, is_blank
 
 TARGETS = {
     "label": "what people say; several columns, by commas or by repeating it, are several annotators",
@@ -57,7 +57,7 @@ class Reading:
     Attributes:
         columns: paths by target, see :data:`TARGETS`.
         kind: what is calibrated; None = pairwise where a pair's columns are named, score where all labels are numbers of
-            more than two values, else label.
+            more than two values, else label; empty cells (``-``, ``n/a``, …) say nothing of it.
         names: what a value means, by its text.
         parse: reads the judge's raw text.
     """
@@ -152,7 +152,7 @@ def _guess_kind(rows: Sequence[tuple[int, Mapping[str, Any]]], reading: Reading,
     if pair & reading.columns.keys():
         return "pairwise"
     paths = reading.columns.get("label") or reading.columns["verdict"]
-    values = [v for _, row in rows for p in paths if (v := read_path(row, p)) is not ABSENT and v is not None]
+    values = [v for _, row in rows for p in paths if (v := read_path(row, p)) is not ABSENT and not is_blank(v)]
     numbers = {canonical(v, "score", reading.names) for v in values}
     if numbers == {0.0, 1.0, 2.0}:
         raise RecipeError(

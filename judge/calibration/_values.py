@@ -22,6 +22,7 @@ _BINARY = {
     PASS: {"1", "true", "yes", "y", "correct", "right", "good", "pass", "passed", "accept", "accepted", "safe"},
     FAIL: {"0", "false", "no", "n", "incorrect", "wrong", "bad", "fail", "failed", "reject", "rejected", "unsafe"},
 }
+_BLANKS = {"", "-", "–", "?", "n/a", "na", "nan", "null", "none"}
 _BETTER = re.compile(
     rf"\b{_OPTION}?\s*[\[(]*\b(?P<w>[ab12])\b[\])]*['’]?s?\s+(?:is|was)\s+(?:\w+\s+)?(?:better|preferred|superior|best)",
     re.IGNORECASE,
@@ -98,7 +99,7 @@ def canonical(value: Any, kind: Kind, names: Mapping[str, str]) -> Any:
         kind: what is calibrated.
         names: what the user says that a value means, by its text.
     """
-    if value is None:
+    if value is None or (isinstance(value, float) and math.isnan(value)):
         return None
     text = _spell(value)
     if text in names:
@@ -112,6 +113,11 @@ def canonical(value: Any, kind: Kind, names: Mapping[str, str]) -> Any:
     if kind == "pairwise":
         plain = re.sub(rf"^{_OPTION} ?", "", plain)
     return next((name for name, words in sets.items() if plain == name or plain in words), None)
+
+
+def is_blank(value: Any) -> bool:
+    """Say whether a cell holds nothing, or one of the words that tables write for nothing."""
+    return value is None or value != value or str(value).strip().casefold() in _BLANKS
 
 
 def _spell(value: Any) -> str:

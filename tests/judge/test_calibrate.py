@@ -139,6 +139,16 @@ def test_scores(tmp_path):
     assert found["n_abstained"] == 1
 
 
+@pytest.mark.parametrize("blank", ["", " ", "N/A", None])
+def test_an_empty_cell_does_not_change_what_the_labels_are(tmp_path, blank):
+    rows = [{"human": str(h), "judge": j} for h, j in ((1, 1), (2, 3), (4, 4), (5, 4))]
+    found = calibrate(tmp_path, [*rows, {"human": blank, "judge": 2}], *LABEL)
+    assert (found["kind"], found["left_out"]) == ("score", {"no label that can be read": 1})
+    assert values(found, "Spearman") == {("there are none", "none occur"): pytest.approx(0.9486832980505138)}
+    found = calibrate(tmp_path, [{"human": "yes", "judge": "no"}, {"human": blank, "judge": "no"}], *LABEL)
+    assert found["kind"] == "binary"
+
+
 def test_verdicts_in_a_file_of_their_own(tmp_path):
     write_jsonl(
         tmp_path / "verdicts.jsonl", [{"id": 3, "judge": "no"}, {"id": 1, "judge": "yes"}, {"id": 9, "judge": "yes"}]
@@ -233,7 +243,10 @@ def test_a_minimum_that_is_not_met_fails_with_the_figure(tmp_path):
         "50",
     )
     refused(run_cli(tmp_path, *args, "--minimum", "accuracy=0.9"), "minimum agreement with people", "accuracy 0.375")
-    run_cli(tmp_path, *args, "--minimum", "accuracy=0.01", check=0)
+    run_cli(tmp_path, *args, "--minimum", "accuracy=0.01", "--minimum-n", "8", check=0)
+    refused(run_cli(tmp_path, *args, "--minimum", "accuracy=0.01"), "50 rows or more", "rests on 8 rows")
+    write_jsonl(tmp_path / "l.jsonl", [{"human": "A", "judge": "A"}])
+    refused(run_cli(tmp_path, *args, "--minimum", "accuracy=0.7", "--minimum-n", "1"), "interval 0.025 to 1.000, n = 1")
 
 
 # --- minimum, values, paths --------------------------------------------------------------------------------------
@@ -250,6 +263,8 @@ def test_a_minimum_takes_the_lower_end_and_the_stricter_counting():
     assert meets(Minimum(at_least=0.85, abstentions="left out"), FIGURES)
     assert not meets(Minimum(at_least=0.7, n=200), FIGURES)
     assert "there are accuracy" in find_shortfall(Minimum("Spearman"), FIGURES)
+    all_right = [Figure("accuracy", 1.0, 1.0, 1.0, n, "none occur", "wrong") for n in (10, 50)]
+    assert [meets(Minimum(at_least=0.9, n=10), [f]) for f in all_right] == [False, True]
     with pytest.raises(RecipeError, match="lower end of the interval"):
         require(Minimum(at_least=0.75), FIGURES, "quality")
 
