@@ -44,6 +44,9 @@ class RepetitionConfig(Strict):
     """Shorter texts are not held to these shares, which are those of whole pages: a solution of a word problem repeats itself."""
     short_text: float = Field(0.5, ge=0, le=1)
     """Share of characters in 3-grams that stood before, for those shorter texts (from 12 words on): a model in a loop."""
+    loops: float = Field(0.5, ge=0.5, le=1)
+    """Share of characters, of a text of any length and script, in a stretch that is said four times or more with nothing between
+    (``哈哈哈哈``, ``aaaaaa``, a line again and again); 1 = disabled."""
 
 
 class AffixConfig(Strict):

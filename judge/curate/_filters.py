@@ -6,12 +6,16 @@ A reason is short and countable; the evidence is what it rests on. Sources: Goph
 
 import re
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
 from ...config import LanguageConfig, LengthConfig, RepetitionConfig
+from ._loops import loop_share
+
+FEWEST_WORDS = 12
+"""Words from which on repeated words are looked for."""
 
 
 @dataclass(frozen=True)
@@ -128,31 +132,30 @@ def check_boilerplate(text: str, kinds: Sequence[str] = BOILERPLATE) -> Finding 
 
 
 def check_repetition(text: str, config: RepetitionConfig) -> Finding | None:
-    """Find a text that says the same again and again, by Gopher's shares."""
-    words = text.split()
-    if not config.enabled or len(words) < 12:
+    """Find a text that says the same again and again: words by Gopher's shares, or characters in a loop."""
+    if not config.enabled:
         return None
-    if len(words) < config.min_words:
-        share = _repeated_share(words, 3)
-        return (
-            Finding("repetition: loop", f"{share:.2f} > {config.short_text:.2f}") if share > config.short_text else None
-        )
-    lines = [line.strip() for line in text.split("\n") if line.strip()]
-    counts = Counter(lines)
-    duplicate = [line for line, n in counts.items() for _ in range(n - 1)]
-    measured = [
-        ("duplicate lines", len(duplicate) / len(lines), config.duplicate_lines),
-        ("characters in duplicate lines", sum(map(len, duplicate)) / len(text), config.duplicate_line_chars),
-        *((f"top {n}-gram", _top_share(words, n), most) for n, most in enumerate(config.top_ngrams, 2)),
-        *(
-            (f"duplicate {n}-grams", _repeated_share(words, n), most)
-            for n, most in enumerate(config.duplicate_ngrams, 5)
-        ),
-    ]
-    for name, share, most in measured:
+    words = text.split()
+    for name, share, most in _word_shares(text, words, config) if len(words) >= FEWEST_WORDS else ():
         if share > most:
             return Finding(f"repetition: {name}", f"{share:.2f} > {most:.2f}")
-    return None
+    share = loop_share(text) if config.loops < 1 else 0.0
+    return Finding("repetition: characters", f"{share:.2f} > {config.loops:.2f}") if share > config.loops else None
+
+
+def _word_shares(text: str, words: list[str], config: RepetitionConfig) -> Iterator[tuple[str, float, float]]:
+    """Yield what is measured, its share, and the largest share that stays."""
+    if len(words) < config.min_words:
+        yield "loop", _repeated_share(words, 3), config.short_text
+        return
+    lines = [line.strip() for line in text.split("\n") if line.strip()]
+    duplicate = [line for line, n in Counter(lines).items() for _ in range(n - 1)]
+    yield "duplicate lines", len(duplicate) / len(lines), config.duplicate_lines
+    yield "characters in duplicate lines", sum(map(len, duplicate)) / len(text), config.duplicate_line_chars
+    for n, most in enumerate(config.top_ngrams, 2):
+        yield f"top {n}-gram", _top_share(words, n), most
+    for n, most in enumerate(config.duplicate_ngrams, 5):
+        yield f"duplicate {n}-grams", _repeated_share(words, n), most
 
 
 def _top_share(words: list[str], n: int) -> float:

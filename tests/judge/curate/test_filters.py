@@ -90,6 +90,42 @@ def test_repetition_finds_loops_and_leaves_solutions(shared_data):
     assert sum(check_repetition(r, config) is not None for r in rows) <= 0.002 * len(rows)
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "哈哈哈哈",
+        "aaaaaa",
+        "😀" * 6,
+        "!?!?!?!?",
+        "- - - - - -",
+        "no no no no",
+        "我不知道。" * 4,
+        "Yes.\n" * 5,
+        "The sum is: " + "12" * 40,
+    ],
+)
+def test_loops_of_characters_are_found_in_any_script(text):
+    assert check_repetition(text, RepetitionConfig()).reason == "repetition: characters"
+    assert check_repetition(text, RepetitionConfig(loops=1)) is None
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Noooo!",
+        "1,000,000",
+        "It is 1000000.",
+        "0.3333333333",
+        "| a | b |\n|---|---|\n| 1 | 2 |",
+        "哈哈哈哈，太好笑了",
+        "Title\n=====\nSo it is.",
+        "",
+    ],
+)
+def test_what_repeats_a_little_passes(text):
+    assert check_repetition(text, RepetitionConfig()) is None
+
+
 def test_language_drops_only_what_is_surely_another_one(shared_data):
     config = LanguageConfig(allowed=("en",))
     assert check_language("Anna hat zwölf Äpfel und gibt ihrem Freund Ben drei davon. Wie viele bleiben?", config)
