@@ -8,7 +8,7 @@ import click
 
 from ..config import parse_yaml, read_text
 from ..errors import RecipeError
-from ..judge.judges import make_judge
+from ..judge.judges import Panel, make_judge
 from ._common import open_wheel, recipe_options
 from ._tables import print_table
 
@@ -16,6 +16,15 @@ TOLD = """
     SELECT reason, count(*) AS n, count(passed) FILTER (passed) AS passed, avg(score) AS score,
            count(*) FILTER ((evidence ->> '$.disagreement') = 'true') AS disagreements
     FROM verdicts WHERE judge = ? GROUP BY reason ORDER BY n DESC, reason
+"""
+
+MEMBERS = """
+    SELECT v.judge, count(*), count(*) FILTER (v.score IS NULL), count(*) FILTER (v.passed), avg(v.score),
+           any_value(c.requests), any_value(c.prompt_tokens + c.completion_tokens)
+    FROM verdicts v
+    LEFT JOIN (SELECT step, sum(requests) AS requests, sum(prompt_tokens) AS prompt_tokens, sum(completion_tokens) AS completion_tokens
+               FROM cost WHERE run_id = $1 GROUP BY step) c ON c.step = 'judge.' || translate(v.judge, '/@', '..')
+    WHERE list_contains($2::VARCHAR[], v.judge) GROUP BY v.judge ORDER BY v.judge
 """
 
 
@@ -44,8 +53,14 @@ def judge_run_command(root: Path, file: Path, source: str, recipe_path: Path | N
     with open_wheel(root, recipe_path, seed, "flywheel judge run") as wheel:
         iteration = wheel.iterations.current()
         wheel.begin_iteration(iteration)
-        filed, progress = wheel.bench(iteration).run(judge, source)
+        bench = wheel.bench(iteration)
+        filed, progress = bench.run(judge, source)
         rows = wheel.store.query(TOLD, [filed])
+        members = list(bench.members(judge).values()) if isinstance(judge, Panel) else []
+        said = wheel.store.query(MEMBERS, [wheel.run_id, members]) if members else []
+    if said:
+        columns = ["member", "verdicts", "abstained", "passed", "mean score", "requests", "tokens"]
+        print_table(columns, said, f"members of {filed}")
     print_table(["reason", "verdicts", "passed", "mean score", "disagreements"], rows, f"judge {filed}")
     if progress.stopped:
         click.echo(f"Stopped early: {progress.stopped}. The same command goes on from here.")

@@ -24,10 +24,9 @@ from ._calibrate import is_settled, load_labelled, measure, settle
 from ._engines import Engines
 from ._generate import Generation
 from ._judges import ReadyJudge, judge_by_code
+from ._panel import judge_by_members, step_of
 from ._report_to import Reporter
 
-PREFIX = "judge."
-"""What the steps of judges begin with."""
 IMPORTED = "imported"
 
 
@@ -110,21 +109,55 @@ class Bench:
         """Return what the verdicts of a judge are filed under.
 
         Raises:
-            RecipeError: the endpoint's model is not named, or the judge is a panel.
+            RecipeError: the endpoint's model is not named, or a panel's models have no endpoint.
         """
+        ids = [load_template(name, self.store.project.root).template_id for name in judge.templates]
         if isinstance(judge, Panel):
-            raise RecipeError(
-                f"judge {judge.name}", expected="one model", received=f"a panel of {len(judge.models)}",
-                cure="run each member under a recipe with its engine.model; Panel.combine puts their verdicts together",
-            )  # fmt: skip
+            return judge_id(judge, " ".join(self._seat(judge, model)._model(judge.name) for model in judge.models), ids)
+        return judge_id(judge, self._model(judge.name), ids)
+
+    def _model(self, judge: str) -> str:
+        """Return who judges, with its revision."""
         identity = self.engines.identity(self.teacher)
         if not identity.model:
             raise RecipeError(
-                f"judge {judge.name}, engine.model", expected="the name of the model that judges: verdicts are filed under it",
+                f"judge {judge}, engine.model", expected="the name of the model that judges: verdicts are filed under it",
                 received="none", cure="set engine.model in the recipe",
             )  # fmt: skip
-        ids = [load_template(name, self.store.project.root).template_id for name in judge.templates]
-        return judge_id(judge, f"{identity.model}{identity.revision}", ids)
+        return f"{identity.model}{identity.revision}"
+
+    def _seat(self, panel: Panel, model: str) -> "Bench":
+        """Return the bench at which a member of a panel judges: that of the endpoint, with its model.
+
+        Raises:
+            RecipeError: the engine is one of flywheel's own, which has one model.
+        """
+        if self.recipe.engine.kind != "openai":
+            raise RecipeError(
+                f"judge {panel.name}, models", expected="engine.kind: openai, at whose endpoint the models are asked",
+                received=f"engine.kind: {self.recipe.engine.kind}, which has the champion alone",
+                cure="give the judge an engine of its own: engine: {kind: openai, base_url: …}",
+            )  # fmt: skip
+        engine = self.recipe.engine.model_copy(update={"model": model})
+        recipe = self.recipe.model_copy(update={"engine": engine})
+        return replace(self, recipe=recipe, engines=self.engines.with_config(engine), teacher=None)
+
+    def members(self, panel: Panel) -> dict[str, str]:
+        """Return what the verdicts of a panel's members are filed under, by model."""
+        return {model: self._seat(panel, model).filed(panel.member(model)) for model in panel.models}
+
+    def _run_panel(self, panel: Panel, source: str) -> tuple[str, Progress]:
+        """Let the members judge, one after the other, then put their verdicts together; not before all are through."""
+        filed = self.filed(panel)
+        for model in panel.models:
+            _, progress = self._seat(panel, model).run(panel.member(model), source)
+            if progress.stopped:
+                return filed, progress
+        step = Step(self.run_id, self.iteration, step_of(filed))
+        self.reporter.begin(f"[{self.iteration}] {step.name}", unit="samples")
+        n = judge_by_members(self.store, panel, filed, self.members(panel), step)
+        self.reporter.end(f"{n} verdicts of {len(panel.models)} members")
+        return filed, progress
 
     def run(self, judge: Judge, source: str) -> tuple[str, Progress]:
         """Judge the samples of step ``source`` that have no outcome of this judge yet; ``imported`` = those of imported sets.
@@ -133,8 +166,10 @@ class Bench:
             What the verdicts are filed under, and how far it came.
 
         Raises:
-            RecipeError: there are no such samples, the endpoint's model is not named, or the judge is a panel.
+            RecipeError: there are no such samples, the endpoint's model is not named, or a panel's models have no endpoint.
         """
+        if isinstance(judge, Panel):
+            return self._run_panel(judge, source)
         filed = self.filed(judge)
         stage = make_judge_stage(judge, filed, source, self.store.project.root)
         if not stage.is_root:
@@ -148,11 +183,6 @@ class Bench:
             progress = generation.run()
         self.reporter.end(f"{progress.samples} verdicts, {progress.drops} drops")
         return filed, progress
-
-
-def step_of(filed: str) -> str:
-    """Return the name of the step of a judge."""
-    return PREFIX + filed.replace("@", ".")
 
 
 def make_judge_stage(judge: Judge, filed: str, source: str, project_root: Path) -> Stage:

@@ -89,7 +89,9 @@ def _make(config: JudgeConfig, engine: EngineConfig, root: Path, base: Path) -> 
         grader = make_grader(VerifierConfig(name=str(config.verifier), options=config.options), base, place)
         return ReadyJudge(config, grader=grader, content=_named(f"verifier {config.verifier}", grader.code_id))
     asked = config.engine or engine
-    if asked.kind == "openai" and not asked.model:
+    if "models" in config.settings:
+        _check_panel(asked, place)
+    elif asked.kind == "openai" and not asked.model:
         raise RecipeError(
             f"{place}, engine.model", expected="the name of the model that judges: verdicts are filed under it",
             received="none", cure="set engine.model in the recipe, or in the judge's own engine",
@@ -128,6 +130,15 @@ def read_json_file(path: Path, place: str) -> Any:
         return json.loads(text)
     except ValueError as error:
         raise RecipeError(place, expected=f"JSON in {path}", received=str(error), cure="mend the file") from None
+
+
+def _check_panel(engine: EngineConfig, place: str) -> None:
+    if engine.kind != "openai":
+        raise RecipeError(
+            f"{place}, models", expected="engine.kind: openai, at whose endpoint the models are asked",
+            received=f"engine.kind: {engine.kind}, which has the champion alone",
+            cure="give the judge an engine of its own: engine: {kind: openai, base_url: …}",
+        )  # fmt: skip
 
 
 def _named(what: str, content: str | None) -> dict[str, str]:

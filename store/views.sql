@@ -49,8 +49,8 @@ SELECT s.run_id, s.iteration, s.sample_id, s.problem_id, s.request_id, v.judge, 
 FROM samples s
 JOIN requests r USING (request_id)
 JOIN verdicts v USING (sample_id)
-WHERE v.passed AND NOT starts_with(v.judge, 'recorded@') AND NOT starts_with(s.step, 'calibration.') AND s.sample_id NOT IN (SELECT sample_id FROM worse_samples);
-COMMENT ON VIEW sft IS 'Accepted samples in TRL''s prompt/completion columns (conversational).';
+WHERE v.passed AND NOT starts_with(v.judge, 'recorded@') AND NOT contains(split_part(v.judge, '@', 1), '/') AND NOT starts_with(s.step, 'calibration.') AND s.sample_id NOT IN (SELECT sample_id FROM worse_samples);
+COMMENT ON VIEW sft IS 'Accepted samples in TRL''s prompt/completion columns (conversational); a member of a panel (jury/model@…) alone accepts nothing.';
 
 CREATE OR REPLACE VIEW dpo AS
 SELECT p.run_id, p.iteration, p.pair_id, p.problem_id, p.kind,
@@ -94,9 +94,9 @@ COMMENT ON VIEW drop_reasons IS 'How many inputs each step dropped, by reason.';
 
 CREATE OR REPLACE VIEW funnel AS
 WITH judge_steps AS (
-    -- steps of judges, and what their verdicts are filed under: judge.quality.1a2b3c4d, quality@1a2b3c4d
-    SELECT DISTINCT run_id, step, regexp_replace(step, '^judge\.(.*)\.([^.]*)$', '\1@\2') AS judge
-    FROM plans WHERE starts_with(step, 'judge.') AND NOT ends_with(step, '/items')
+    -- steps of judges, and what their verdicts are filed under: judge.quality.1a2b3c4d, quality@1a2b3c4d (of a panel's member jury/model@…)
+    SELECT DISTINCT p.run_id, p.step, v.judge
+    FROM plans p JOIN (SELECT DISTINCT judge FROM verdicts) v ON p.step = 'judge.' || translate(v.judge, '/@', '..')
 ),
 counted AS (
     -- entered: the plan, fixed before the step ran. kept: rows that came out of it.
@@ -126,9 +126,10 @@ counted AS (
     FROM judge_steps j JOIN verdicts v ON v.judge = j.judge JOIN samples s ON s.sample_id = v.sample_id AND s.run_id = j.run_id
     GROUP BY ALL
     UNION ALL
-    -- a judge that is code asks nobody: its verdicts are all that it makes
-    SELECT s.run_id, s.iteration, j.step, 0, count(*)
-    FROM judge_steps j JOIN verdicts v ON v.judge = j.judge JOIN samples s ON s.sample_id = v.sample_id AND s.run_id = j.run_id
+    -- a judge that is code, or a panel, asks nobody: its verdicts are all that it makes
+    SELECT n.run_id, n.iteration, n.step, 0, count(*)
+    FROM plans n JOIN judge_steps j ON j.run_id = n.run_id AND j.step = n.step
+    JOIN verdicts v ON v.judge = j.judge AND v.sample_id = n.input_id
     WHERE j.step NOT IN (SELECT step FROM samples WHERE starts_with(step, 'judge.')) GROUP BY ALL
     UNION ALL
     SELECT r.run_id, 0, 'problems', 0, count(DISTINCT p.problem_id)
@@ -198,7 +199,7 @@ JOIN snapshot_rows x USING (snapshot_id)
 LEFT JOIN pairs d ON d.pair_id = x.pair_id
 CROSS JOIN (VALUES ('completion'), ('chosen'), ('rejected')) t(role)
 JOIN samples s ON s.sample_id = CASE t.role WHEN 'rejected' THEN d.rejected_sample_id ELSE x.sample_id END
-LEFT JOIN (SELECT DISTINCT ON (sample_id) * FROM verdicts WHERE NOT starts_with(judge, 'recorded@') ORDER BY sample_id, created_at, judge DESC) v
+LEFT JOIN (SELECT DISTINCT ON (sample_id) * FROM verdicts WHERE NOT starts_with(judge, 'recorded@') AND NOT contains(split_part(judge, '@', 1), '/') ORDER BY sample_id, created_at, judge DESC) v
   ON v.sample_id = s.sample_id
 LEFT JOIN requests q ON q.request_id = s.request_id
 LEFT JOIN (SELECT DISTINCT ON (problem_id) * FROM problems) p ON p.problem_id = s.problem_id

@@ -6,12 +6,15 @@ answered in full is one line in LOG: a hash of its body. Settings: ``latency`` i
 ``429=0.1,500=0.1,reset=0.1,malformed=0.1,empty=0.1,length=0.1,stall=0.1`` (by hash of body and attempt; any status will do,
 and a stall lasts ``STALL_S``), ``max_choices``, ``right``: the share of right answers, ``limit``: refuse (429) beyond so many
 in flight, ``refuse_after``: refuse everything after so many answers, ``port``: listen there, ``says``: the
-reply to what nothing else knows. Asked with tools, it calls the first one, and answers in words once it has a result.
+reply to what nothing else knows, ``models``: names that it lists besides its own, by commas; one that begins with
+``harsh`` gives a point less than the others. Asked with tools, it calls the first one, and answers in words once it has a
+result.
 """
 
 import asyncio
 import hashlib
 import json
+import re
 import sys
 from collections import Counter
 from pathlib import Path
@@ -34,8 +37,9 @@ def unit(*parts):
 
 class Endpoint:
     def __init__(
-        self, log, problems, latency=0.0, faults="", max_choices=0, right=0.5, port=0, limit=0, refuse_after=0, says=""
-    ):
+        self, log, problems, latency=0.0, faults="", max_choices=0, right=0.5, port=0, limit=0, refuse_after=0, says="",
+        models="",
+    ):  # fmt: skip
         self.log = Path(log)
         self.latency = float(latency)
         self.max_choices = int(max_choices)
@@ -45,6 +49,7 @@ class Endpoint:
         self.refuse_after = int(refuse_after)
         self.n_answered = 0
         self.says = says
+        self.names = [MODEL, *(m for m in models.split(",") if m)]
         self.in_flight = 0
         self.faults = {k: float(v) for k, _, v in (f.partition("=") for f in faults.split(",") if f)}
         self.answers = {}
@@ -62,7 +67,13 @@ class Endpoint:
                 return name
         return None
 
-    def complete(self, messages, seed, draw):
+    def complete(self, messages, seed, draw, model=MODEL):
+        said = self.say(messages, seed, draw)
+        return (
+            re.sub(r"Score: ([2-9])", lambda m: f"Score: {int(m[1]) - 1}", said) if model.startswith("harsh") else said
+        )
+
+    def say(self, messages, seed, draw):
         question = messages[-1]["content"]
         if (said := teach(messages, draw) or judge(messages, draw)) is not None:
             return said
@@ -119,7 +130,10 @@ class Endpoint:
                 "index": i,
                 "finish_reason": "length" if fault == "length" else "stop",
                 "message": self.call(body)
-                or {"role": "assistant", "content": self.complete(body["messages"], body.get("seed"), i)},
+                or {
+                    "role": "assistant",
+                    "content": self.complete(body["messages"], body.get("seed"), i, body.get("model") or MODEL),
+                },
             }
             for i in range(n)
         ]
@@ -144,9 +158,8 @@ class Endpoint:
         return web.Response(text=text, content_type="application/json")
 
     async def models(self, request):
-        return web.json_response(
-            {"object": "list", "data": [{"id": MODEL, "object": "model", "created": 1, "owned_by": "t"}]}
-        )
+        listed = [{"id": name, "object": "model", "created": 1, "owned_by": "t"} for name in self.names]
+        return web.json_response({"object": "list", "data": listed})
 
 
 async def main():

@@ -103,7 +103,7 @@ _RECORDS: dict[str, str] = {
     "kto": f"""{_SINGLE}
         SELECT u.*, v.passed, NULL AS score, false AS preferred, {_NO_PROBLEM} FROM u
         JOIN (SELECT DISTINCT ON (sample_id) sample_id, passed FROM verdicts
-              WHERE passed IS NOT NULL AND sample_id IN (SELECT sample_id FROM u)
+              WHERE passed IS NOT NULL AND NOT contains(split_part(judge, '@', 1), '/') AND sample_id IN (SELECT sample_id FROM u)
               ORDER BY sample_id, starts_with(judge, 'recorded@'), judge DESC) v USING (sample_id)
         ORDER BY unit""",
     "imported": f"""

@@ -25,7 +25,8 @@ TOPICS = 8
 MOST_FOR_TOPICS = 20_000
 _ROWS = {
     "trained": "sample_id IN (SELECT sample_id FROM snapshot_rows)",
-    "accepted": "sample_id IN (SELECT sample_id FROM verdicts WHERE passed AND NOT starts_with(judge, 'recorded@'))"
+    "accepted": "sample_id IN (SELECT sample_id FROM verdicts WHERE passed AND NOT starts_with(judge, 'recorded@')"
+    " AND NOT contains(split_part(judge, '@', 1), '/'))"
     " AND sample_id NOT IN (SELECT sample_id FROM worse_samples)",
     "all": "TRUE",
 }

@@ -49,9 +49,13 @@ def make_judge(settings: Mapping[str, Any], place: str) -> Judge:
     _check_sense(judge, place)
     if models is None:
         return judge
-    if not isinstance(models, list) or len(models) < 2 or vote not in ("majority", "mean"):
+    if (
+        not isinstance(models, list)
+        or len(set(map(str, models))) < max(2, len(models))
+        or vote not in ("majority", "mean")
+    ):
         raise RecipeError(
-            f"{place}: key models", expected="two models or more, and vote: majority or mean", received=f"{models!r}, {vote!r}",
+            f"{place}: key models", expected="two models or more, each once, and vote: majority or mean", received=f"{models!r}, {vote!r}",
             cure="for example models: [gpt-4.1-mini, claude-haiku, qwen3-32b]",
         )  # fmt: skip
     return Panel(judge.name, judge, tuple(map(str, models)), vote)

@@ -1,15 +1,17 @@
 """A panel: several models judge alike, and their verdicts are put together."""
 
+import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from statistics import fmean
-from typing import Literal
+from typing import Any, Literal
 
 from .._verdict import Verdict
 from ._judge import Judge, Judgement, Opinion, Prompt, Reply, Row, abstain, make_judgement
 from ._pairwise import POINTS
 
+_NOT_IN_NAMES = re.compile(r"[^a-z0-9_.-]+")
 FEWEST = 0.5
 """Share of the members that must have a verdict, the boundary included; fewer, and the panel abstains."""
 
@@ -47,6 +49,11 @@ class Panel:
         """See :class:`Judge`."""
         return self.judge.passes(score)
 
+    def member(self, model: str) -> Judge:
+        """Return the judge that one model is: named ``panel/model``, so that its verdicts are not taken for the panel's."""
+        changed: Judge = replace(self.judge, name=f"{self.name}/{_NOT_IN_NAMES.sub('-', model.lower())}")  # type: ignore[type-var]
+        return changed
+
     def requests(self, row: Row) -> list[Prompt]:
         """See :class:`Judge`. Each prompt names its member in ``model``."""
         return [replace(prompt, model=model) for model in self.models for prompt in self.judge.requests(row)]
@@ -59,23 +66,27 @@ class Panel:
         opinions = [replace(o, model=m) for m, j in found.items() for o in j.record.opinions]
         return self.combine({m: j.verdict for m, j in found.items()}, opinions)
 
-    def combine(self, verdicts: Mapping[str, Verdict], opinions: Sequence[Opinion] = ()) -> Judgement:
+    def combine(
+        self, verdicts: Mapping[str, Verdict], opinions: Sequence[Opinion] = (), more: Mapping[str, Any] | None = None
+    ) -> Judgement:
         """Return the panel's verdict from those of its members, as the store has them.
 
         Args:
             verdicts: by model.
             opinions: what the members said, for the record.
+            more: what else the record holds.
         """
-        members = {m: v.reason if v.score is None else v.score for m, v in verdicts.items()}
+        details = dict(more or {})
+        details["members"] = {m: v.reason if v.score is None else v.score for m, v in verdicts.items()}
         voices = [v for v in verdicts.values() if v.score is not None]
         if not voices or len(voices) < FEWEST * len(self.models):
-            return abstain(self.kind, opinions, _commonest_reason(verdicts), members=members)
+            return abstain(self.kind, opinions, _commonest_reason(verdicts), **details)
         is_split = len({_outcome(v) for v in voices}) > 1
         winner = self._elect(voices)
         if winner is None:
-            return abstain(self.kind, opinions, "no majority", members=members)
+            return abstain(self.kind, opinions, "no majority", **details)
         score, passed, reason = winner
-        return make_judgement(self.kind, opinions, passed, score, reason, disagreement=is_split, members=members)
+        return make_judgement(self.kind, opinions, passed, score, reason, disagreement=is_split, **details)
 
     def _elect(self, voices: Sequence[Verdict]) -> tuple[float, bool | None, str] | None:
         mean = fmean(v.score for v in voices if v.score is not None)

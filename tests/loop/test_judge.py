@@ -30,7 +30,7 @@ def judged(tmp_path, endpoint, none):
     folder = make_flow_project(tmp_path / "p", n=20, steps=STEPS, engine={"model": "fake-teacher"})
     (folder / "own.py").write_text(OWN)
     write_judge(folder, RUBRIC)
-    server = endpoint(none, latency=0.02)
+    server = endpoint(none, latency=0.02, models="harsh/Judge:1")
     run_cli(folder, "generate", env=server.env, check=0)
     return folder, server
 
@@ -120,10 +120,64 @@ def test_what_lacks_a_column_is_a_drop_with_its_reason(judged):
     assert (row["reason"], int(row["n"])) == ("no reference", 20)
 
 
+def test_a_panel_stores_each_members_verdict_and_its_own_that_names_them(judged):
+    folder, server = judged
+    before = len(server.answered())
+    write_judge(
+        folder, {**RUBRIC, "name": "jury", "models": ["fake-teacher", "harsh/Judge:1"], "vote": "mean", "passes_at": 4}
+    )
+    shown = judge(folder, server.env, check=0).stdout
+    assert "jury/harsh-judge-1@" in shown
+    assert len(server.answered()) - before == 2 * 20
+    asked = sql(
+        folder,
+        "select model, requests, prompt_tokens > 0 as counted from cost where step like 'judge.jury.%' order by model",
+    )
+    assert asked == [{"model": m, "requests": 20, "counted": True} for m in ("fake-teacher", "harsh/Judge:1")]
+    rows = sql(folder, VERDICTS)
+    panel = [r for r in rows if r["judge"].startswith("jury@")]
+    members = {r["verdict_id"]: r for r in rows if r["judge"].startswith("jury/")}
+    assert (len(panel), len(members)) == (20, 40)
+    for row in panel:
+        evidence = json.loads(row["evidence"])
+        named = [members[i] for i in evidence["verdicts"].values()]
+        assert {n["sample_id"] for n in named} == {row["sample_id"]}
+        assert len(evidence["requests"]) == 2
+        scores = [n["score"] for n in named]
+        if row["completion"] == "mumble":
+            assert (row["passed"], row["score"], row["reason"], evidence["unread"]) == (None, None, "unparsable", 2)
+        else:
+            assert row["score"] == pytest.approx(sum(scores) / 2)
+            assert abs(scores[0] - scores[1]) == (0 if row["completion"] == "quality=1" else 0.25)
+            assert row["passed"] is False  # a mean of 3.5 for the best: passes_at 4
+    judge(folder, server.env, check=0)
+    assert sql(folder, VERDICTS) == rows
+    assert len(server.answered()) - before == 2 * 20
+    (line,) = sql(
+        folder,
+        "select entered, kept, dropped from funnel where step like 'judge.jury.________' and step not like '%/%'",
+    )
+    assert line == {"entered": 20, "kept": 20, "dropped": 0}
+    assert not sql(folder, "select 1 from funnel where entered <> kept + dropped")
+    assert sum(m["passed"] for m in members.values() if m["passed"] is not None) == 4
+    assert not sql(folder, "select 1 from sft")  # no member accepts by itself
+
+
+def test_of_what_no_member_can_judge_the_panel_has_a_drop(judged):
+    folder, server = judged
+    write_judge(folder, {"kind": "reference", "name": "right", "models": ["fake-teacher", "harsh/Judge:1"]})
+    judge(folder, server.env, check=0)
+    rows = sql(
+        folder,
+        "select step, entered, kept, dropped, reason from funnel where step like 'judge.right%' and step not like '%/items'",
+    )
+    assert [(r["entered"], r["kept"], r["dropped"], r["reason"]) for r in rows] == [(20, 0, 20, "no reference: 20")] * 3
+
+
 def test_what_cannot_be_judged_is_refused(judged):
     folder, server = judged
-    write_judge(folder, {**RUBRIC, "models": ["a", "b"]})
-    refused(judge(folder, server.env), "a panel of 2")
+    write_judge(folder, {**RUBRIC, "models": ["a", "a"]})
+    refused(judge(folder, server.env), "two models or more, each once")
     write_judge(folder, {**RUBRIC, "criterion": "x"})
     refused(judge(folder, server.env), "did you mean 'criteria'")
     write_judge(folder, RUBRIC)

@@ -172,6 +172,32 @@ def test_a_judge_that_people_do_not_agree_with_labels_nothing(tmp_path, endpoint
     )
 
 
+def test_a_panel_of_a_recipe_is_measured_against_people_and_makes_pairs(tmp_path, endpoint, none):
+    wanted = {
+        "labels": "labels.jsonl",
+        "map": {"question": "q", "completion": "text", "label": "human"},
+        "minimum": {"accuracy": 0.7},
+    }
+    jury = {**QUALITY, "name": "jury", "models": ["fake-teacher", "harsh"], "calibration": wanted}
+    folder = make_project(
+        tmp_path / "p", judges=[jury], pairs={"kinds": [{"kind": "higher/lower", "judge": "jury", "margin": 0.25}]}
+    )
+    write_labels(folder, right=60)
+    server = endpoint(none, models="harsh")
+    with opened(folder, server.env) as wheel:
+        assert wheel.generate(1) is None
+        assert pair_all(wheel) > 0
+    assert len(server.answered()) == 10 + 2 * (60 + 40)
+    (row,) = sql(folder, "select met, n, judge from calibrations")
+    assert (row["met"], row["n"], row["judge"].split("@")[0]) == (True, 60, "jury")
+    assert {p["judge"] for p in sql(folder, "select judge from dpo")} == {row["judge"]}
+    funnel(folder)
+    local = make_project(tmp_path / "local", judges=[{**jury, "engine": {"kind": "local"}}])
+    write_labels(local, right=60)
+    with pytest.raises(RecipeError, match=r"engine\.kind: openai"), opened(local, server.env):
+        pass
+
+
 def test_imported_scores_and_preferences_make_pairs_without_a_recipe(tmp_path):
     folder = tmp_path / "p"
     folder.mkdir()
