@@ -81,7 +81,10 @@ class Freezer:
     def freeze_sft(self, parent_id: str) -> Snapshot:
         """Freeze the accepted samples of the iteration, curated, with replay from earlier ones, for SFT of ``parent_id``."""
         rules = self.rules
-        fresh = read_accepted(self.store, self.run_id, self.iteration, rules.verifier, rules.judges, rules.must_pass)
+        fresh = read_accepted(
+            self.store, self.run_id, self.iteration, rules.verifier, rules.judges, rules.must_pass,
+            conflicts=rules.curate.conflicts,
+        )  # fmt: skip
         earlier = read_earlier(self.store, self.run_id, self.iteration, "sft", parent_id, rules.verifier)
         replay = self._choose_replay(earlier.n, round(rules.select.replay * fresh.n))
         kept = self._curate("sft", fresh, ("accepted samples", fresh.n), earlier, replay, rules.select.per_problem)
@@ -90,7 +93,8 @@ class Freezer:
 
     def freeze_dpo(self, parent_id: str) -> Snapshot:
         """Freeze the pairs of the iteration, curated, for DPO of ``parent_id``."""
-        pairs = read_pairs(self.store, self.run_id, self.iteration, self.rules.verifier)
+        conflicts = self.rules.curate.conflicts
+        pairs = read_pairs(self.store, self.run_id, self.iteration, self.rules.verifier, conflicts=conflicts)
         earlier = read_earlier(self.store, self.run_id, self.iteration, "dpo", parent_id, self.rules.verifier)
         kept = self._curate("dpo", pairs, ("pairs", pairs.n), earlier, [], 0)
         clean = self._check_replay("dpo", len(kept), earlier, [])
@@ -110,8 +114,8 @@ class Freezer:
         """Return the places of the rows that stay, in the order of training; the others are drops with their evidence."""
         step = f"{stage}/curate"
         self.store.replan(self.run_id, self.iteration, step, [entered])
-        failed = [(i, row.failed_by) for i, row in enumerate(rows_of(rows)) if row.failed_by]
-        places = np.delete(np.arange(rows.n), [i for i, _ in failed])
+        struck = [(i, *row.why_failed) for i, row in enumerate(rows_of(rows)) if row.failed_by]
+        places = np.delete(np.arange(rows.n), [i for i, *_ in struck])
         made = curate(
             (row.as_curated() for row in rows_of(rows) if not row.failed_by),
             self._config(stage),
@@ -120,7 +124,6 @@ class Freezer:
             earlier=self._known(earlier, replay),
             per_prompt=per_prompt,
         )
-        struck = [(i, f"failed by {judge.partition('@')[0]}", judge) for i, judge in failed]
         self._drop(step, rows, [*struck, *_reasons(made, places)])
         kept: Array = places[made.order]
         return kept

@@ -8,6 +8,9 @@ from ..store import Spooled, Store
 from ._tokens import Array
 from .curate import CurateRow
 
+CONFLICT = "conflicting labels"
+"""Stands for a judge where the problem set gives one question several answers."""
+
 
 class TrainingRow(NamedTuple):
     """A row that may be trained on; messages are JSON, in TRL's shape.
@@ -23,7 +26,7 @@ class TrainingRow(NamedTuple):
         label: the known answer.
         score: mean of the judges' scores; of a pair, its margin.
         pass_rate: share of the draws of its problem that passed.
-        failed_by: the judge that a sample did not pass, or None.
+        failed_by: the judge that a sample did not pass, or :data:`CONFLICT`, ``@`` and the answers that its question has; or None.
         is_in_model: of an earlier iteration's row: whether the model at hand was trained on it.
     """
 
@@ -39,6 +42,12 @@ class TrainingRow(NamedTuple):
     pass_rate: float | None
     failed_by: str | None
     is_in_model: bool
+
+    @property
+    def why_failed(self) -> tuple[str, str]:
+        """Reason and evidence of ``failed_by``."""
+        name, _, rest = (self.failed_by or "").partition("@")
+        return (CONFLICT, rest) if name == CONFLICT else (f"failed by {name}", str(self.failed_by))
 
     @property
     def prompt_text(self) -> str:
@@ -76,16 +85,17 @@ def text_of_messages(messages: str) -> str:
 
 
 def read_accepted(
-    store: Store, run_id: str, iteration: int, verifier: str, judges: Sequence[str], must: Sequence[str]
-) -> Spooled:
+    store: Store, run_id: str, iteration: int, verifier: str, judges: Sequence[str], must: Sequence[str], *, conflicts: bool = True
+) -> Spooled:  # fmt: skip
     """Return the iteration's completions of problems that the verifier passed, by problem and draw.
 
     Args:
         verifier: what its verdicts are filed under.
         judges: names of the judges of these samples: their scores count.
         must: those of them that a sample has to pass.
+        conflicts: say so of those whose question the run's problem set answers in several ways.
     """
-    return store.spool(_ACCEPTED, [run_id, iteration, verifier, list(judges), list(must)])
+    return store.spool(_ACCEPTED, [run_id, iteration, verifier, list(judges), list(must), conflicts])
 
 
 def read_earlier(store: Store, run_id: str, iteration: int, stage: str, parent_id: str, verifier: str) -> Spooled:
@@ -96,9 +106,9 @@ def read_earlier(store: Store, run_id: str, iteration: int, stage: str, parent_i
     )
 
 
-def read_pairs(store: Store, run_id: str, iteration: int, verifier: str) -> Spooled:
-    """Return the pairs that the iteration's pairing chose, by id."""
-    return store.spool(_CHOSEN_PAIRS, [run_id, iteration, verifier])
+def read_pairs(store: Store, run_id: str, iteration: int, verifier: str, *, conflicts: bool = True) -> Spooled:
+    """Return the pairs that the iteration's pairing chose, by id; ``conflicts`` as of :func:`read_accepted`."""
+    return store.spool(_CHOSEN_PAIRS, [run_id, iteration, verifier, conflicts])
 
 
 def rows_of(spooled: Spooled, places: Sequence[int] | Array | None = None) -> Any:
@@ -117,7 +127,18 @@ _RATES = """
     SELECT s.run_id, s.iteration, s.step, s.problem_id, avg(v.passed::INT)::DOUBLE AS pass_rate
     FROM samples s JOIN verdicts v USING (sample_id)
     WHERE s.run_id = {run} AND v.judge = {verifier} AND v.passed IS NOT NULL GROUP BY ALL"""
-_PROBLEMS = "SELECT DISTINCT ON (problem_id) problem_id, answer FROM problems"
+_PROBLEMS = "SELECT DISTINCT ON (problem_id) problem_id, answer, question FROM problems"
+_ASKED = r"regexp_replace(lower(trim(p.question)), '\s+', ' ', 'g')"
+
+
+def _clash(wanted: str) -> str:
+    """Return SQL for the questions that the run's problem set answers in several ways, and the answers."""
+    return f"""
+        SELECT {_ASKED} AS asked, string_agg(DISTINCT trim(p.answer), ' | ' ORDER BY trim(p.answer)) AS said
+        FROM runs u JOIN problem_sets x ON x.problem_set_id = u.problem_set_id JOIN problems p ON p.problem_id = x.problem_id
+        WHERE u.run_id = $1 AND {wanted} AND p.answer <> '' GROUP BY asked HAVING count(DISTINCT trim(p.answer)) > 1"""
+
+
 _SAMPLE_COLUMNS = f"""s.sample_id AS row_id, s.sample_id, coalesce(s.prompt, r.messages)::VARCHAR AS prompt,
     {_spoken("s")} AS completion, NULL::VARCHAR AS rejected, s.completion AS text, '' AS rejected_text, nullif(p.answer, '') AS label"""
 _PAIR_COLUMNS = f"""x.pair_id AS row_id, s.sample_id, coalesce(s.prompt, r.messages)::VARCHAR AS prompt,
@@ -131,10 +152,12 @@ _ACCEPTED = f"""
         SELECT sample_id, avg(score) AS score,
                min(judge) FILTER (NOT passed AND split_part(judge, '@', 1) IN (SELECT unnest($5::VARCHAR[]))) AS failed_by
         FROM verdicts WHERE split_part(judge, '@', 1) IN (SELECT unnest($4::VARCHAR[])) GROUP BY sample_id
-    ), rates AS ({_RATES.format(run="$1", verifier="$3")})
-    SELECT {_SAMPLE_COLUMNS}, g.score, t.pass_rate, g.failed_by, FALSE
+    ), rates AS ({_RATES.format(run="$1", verifier="$3")}),
+    clash AS ({_clash("$6")})
+    SELECT {_SAMPLE_COLUMNS}, g.score, t.pass_rate, coalesce('{CONFLICT}@' || k.said, g.failed_by), FALSE
     FROM samples s JOIN requests r USING (request_id)
     LEFT JOIN ({_PROBLEMS}) p ON p.problem_id = s.problem_id
+    LEFT JOIN clash k ON k.asked = {_ASKED}
     LEFT JOIN judged g ON g.sample_id = s.sample_id
     LEFT JOIN rates t ON t.iteration = s.iteration AND t.step = s.step AND t.problem_id = s.problem_id
     WHERE s.run_id = $1 AND s.iteration = $2 AND s.step = 'solve'
@@ -162,11 +185,12 @@ _EARLIER = f"""
 """
 
 _CHOSEN_PAIRS = f"""
-    WITH rates AS ({_RATES.format(run="$1", verifier="$3")})
-    SELECT {_PAIR_COLUMNS}, x.margin, t.pass_rate, NULL::VARCHAR, FALSE
+    WITH rates AS ({_RATES.format(run="$1", verifier="$3")}), clash AS ({_clash("$4")})
+    SELECT {_PAIR_COLUMNS}, x.margin, t.pass_rate, '{CONFLICT}@' || k.said, FALSE
     FROM plans n JOIN (SELECT DISTINCT ON (pair_id) * FROM pairs) x ON x.pair_id = n.input_id {_PAIRS}
     JOIN requests r ON r.request_id = s.request_id
     LEFT JOIN ({_PROBLEMS}) p ON p.problem_id = s.problem_id
+    LEFT JOIN clash k ON k.asked = {_ASKED}
     LEFT JOIN rates t ON t.iteration = s.iteration AND t.step = s.step AND t.problem_id = s.problem_id
     WHERE n.run_id = $1 AND n.iteration = $2 AND n.step = 'pair/items'
       AND NOT EXISTS (SELECT 1 FROM drops d WHERE d.run_id = n.run_id AND d.iteration = n.iteration AND d.step = n.step

@@ -4,7 +4,7 @@ Guarantees: kept + dropped = entered for every step, in order; the same rows, co
 was kept, curated again, is kept whole (constant affixes aside, which depend on the set).
 
 Memory a row: texts lie in a temporary file; of each row its id (8 bytes and its text), and 37 bytes for label, score, pass
-rate, prompt and state. Near duplicates take 250 bytes a row, twice that while they are looked for; selection and embeddings
+rate, prompt and state, of a pair 24 more. Near duplicates take 250 bytes a row, twice that while they are looked for; selection and embeddings
 1 KB. There is no Python object for a row that stays; one that goes has one, some 500 bytes.
 """
 
@@ -21,6 +21,7 @@ from .._decontaminate import Decontaminator
 from .._tokens import Array
 from . import _filters as filters
 from ._affixes import Affix, AffixCounter
+from ._conflicts import find_opposed
 from ._difficulty import order_rows
 from ._diversity import embed_lexically, select_diverse
 from ._duplicates import Embed, find_exact, find_near, find_semantic, rank_rows, short_key
@@ -196,12 +197,14 @@ class _Work:
         self._order: Array | None = None
         self.out = Curated(_ids=self._ids)
         self._affix_counter = AffixCounter()
+        self._pairs = array("q")
 
     def read(self, rows: Iterable[CurateRow]) -> None:
         """Put the rows into the spool, and through the filters."""
         checks = self._checks()
         struck: dict[str, list[CurateDrop]] = {step: [] for step, _ in checks}
         alive, labels, scores, rates, prompts = bytearray(), array("i"), array("d"), array("d"), array("Q")
+        chosen, rejected = array("Q"), array("Q")
         for row in rows:
             found = next(((step, f) for step, check in checks if (f := check(row)) is not None), None)
             alive.append(found is None)
@@ -210,6 +213,10 @@ class _Work:
             scores.append(np.nan if row.score is None else row.score)
             rates.append(np.nan if row.pass_rate is None else row.pass_rate)
             prompts.append(short_key(row.prompt))
+            if row.rejected:
+                self._pairs.append(len(alive) - 1)
+                chosen.append(short_key(row.completion))
+                rejected.append(short_key(row.rejected))
             if found:
                 struck[found[0]].append(
                     CurateDrop(row.row_id, found[0], found[1].reason, found[1].evidence, len(alive) - 1)
@@ -221,6 +228,7 @@ class _Work:
         self._spool.finish()
         self.alive = np.frombuffer(alive, np.uint8).astype(bool)
         self._labels, self._prompts = np.frombuffer(labels, np.int32), np.frombuffer(prompts, np.uint64)
+        self._chosen, self._rejected = np.frombuffer(chosen, np.uint64), np.frombuffer(rejected, np.uint64)
         self._scores, self._rates = np.frombuffer(scores, np.float64), np.frombuffer(rates, np.float64)
         entered = len(alive)
         for step, drops in struck.items():
@@ -281,9 +289,11 @@ class _Work:
         self.strike("affixes", found)
 
     def strike_conflicts(self) -> None:
-        """Take out every row of a prompt that stands with several labels."""
-        if not self.config.conflicts or len(self._codes) == 1:
-            return
+        """Take out every row of a prompt that stands with several labels, and pairs that contradict each other."""
+        if self.config.conflicts and (len(self._codes) > 1 or len(self._pairs)):
+            self.strike("conflicts", self._find_several_labels() | self._find_opposed())
+
+    def _find_several_labels(self) -> dict[int, tuple[str, str]]:
         rows = self._living[self._labels[self._living] > 0]
         rows = rows[np.lexsort((self._labels[rows], self._prompts[rows]))]
         starts = np.flatnonzero(np.diff(self._prompts[rows], prepend=~self._prompts[rows[:1]])) if len(rows) else rows
@@ -294,7 +304,14 @@ class _Work:
             if len(group) and codes[0] != codes[-1]:
                 said = " | ".join(sorted({names[c] for c in codes.tolist()}))
                 found |= dict.fromkeys(group.tolist(), ("conflicting labels", said))
-        self.strike("conflicts", found)
+        return found
+
+    def _find_opposed(self) -> dict[int, tuple[str, str]]:
+        places = np.frombuffer(self._pairs, np.int64)
+        alive = self.alive[places] if len(places) else np.zeros(0, bool)
+        opposed = find_opposed(self._prompts[places][alive], self._chosen[alive], self._rejected[alive])
+        why = ("conflicting preferences", "another pair has its two completions the other way round")
+        return dict.fromkeys(places[alive][opposed].tolist(), why)
 
     def strike_by_difficulty(self) -> None:
         """Take out what is too easy or too hard."""

@@ -15,8 +15,9 @@ from ...config import AffixConfig, DuplicateConfig
 from ...errors import NotFoundError
 from ...store import Project, run_query
 from ._affixes import Affix, find_affixes
+from ._conflicts import Conflict, find_conflicts, read_labels, say_labels, say_preferences
 from ._diversity import Diversity, cluster_topics, embed_lexically, measure_diversity, name_topics
-from ._duplicates import exact_key, find_exact, find_near
+from ._duplicates import find_exact, find_near
 from ._pii import count_kinds
 
 CARD = "data-card.md"
@@ -32,11 +33,22 @@ _ROWS = {
 }
 _SAMPLES = """
     SELECT s.sample_id, coalesce(s.prompt, r.messages) AS prompt, s.completion, coalesce(r.model, 'unknown') AS model,
-           coalesce(t.name, 'none') AS template, s.source, s.step, s.fields ->> '$.label' AS label
+           coalesce(t.name, 'none') AS template, s.source, s.step, coalesce(s.fields ->> '$.label', nullif(p.answer, '')) AS label,
+           coalesce(s.source, s.sample_id) AS place, v.said
     FROM (SELECT DISTINCT ON (sample_id) * FROM samples WHERE {where} ORDER BY sample_id) s
     LEFT JOIN (SELECT DISTINCT ON (request_id) request_id, messages, model, template_id FROM requests) r USING (request_id)
     LEFT JOIN templates t ON t.template_id = r.template_id
+    LEFT JOIN (SELECT DISTINCT ON (problem_id) problem_id, answer FROM problems) p ON p.problem_id = s.problem_id
+    LEFT JOIN (SELECT sample_id, any_value(passed)::VARCHAR AS said FROM verdicts WHERE starts_with(judge, 'recorded@') GROUP BY sample_id) v
+      ON v.sample_id = s.sample_id
     ORDER BY s.sample_id
+"""
+_PREFERENCES = """
+    SELECT coalesce(c.prompt, r.messages)::VARCHAR, c.completion, j.completion, coalesce(c.source, p.pair_id)
+    FROM (SELECT DISTINCT ON (pair_id) * FROM pairs) p
+    JOIN samples c ON c.sample_id = p.chosen_sample_id JOIN samples j ON j.sample_id = p.rejected_sample_id
+    LEFT JOIN (SELECT DISTINCT ON (request_id) request_id, messages FROM requests) r ON r.request_id = c.request_id
+    ORDER BY p.pair_id
 """
 
 
@@ -51,7 +63,7 @@ class DataCard:
         exact: rows that equal another one, beyond the first of each.
         near: rows like another one by ``DuplicateConfig``'s near rule, beyond one of each.
         affixes: constant endings and beginnings of the completions.
-        conflicts: prompts that stand with several labels.
+        conflicts: what rows say of one input that cannot all be right; preferences are those of all pairs of the project.
         pii: rows by kind of personal data.
         origins: counts by model, template, step and source.
         topics: (share, commonest words) of the clusters of the completions; a sample of 20,000 rows at most.
@@ -65,7 +77,7 @@ class DataCard:
     exact: int
     near: int
     affixes: list[Affix]
-    conflicts: int
+    conflicts: list[Conflict]
     pii: dict[str, int]
     origins: dict[str, list[tuple[str, int]]]
     topics: list[tuple[float, list[str]]]
@@ -109,7 +121,7 @@ def _measure(project: Project, what: str, table: Any) -> DataCard:
         exact=len(same),
         near=len(near),
         affixes=find_affixes(completions, AffixConfig()),
-        conflicts=_count_conflicts(prompts, table.column("label").to_pylist()),
+        conflicts=_find_conflicts(project, table, prompts, completions),
         pii=count_kinds(iter(both)),
         origins={
             name: Counter(table.column(name).to_pylist()).most_common(12)
@@ -129,12 +141,15 @@ def _prompt_text(messages: str | None) -> str:
     return "\n".join(str(m.get("content") or "") for m in parts if isinstance(m, dict))
 
 
-def _count_conflicts(prompts: list[str], labels: list[str | None]) -> int:
-    seen: dict[bytes, set[str]] = {}
-    for prompt, label in zip(prompts, labels, strict=True):
-        if label is not None:
-            seen.setdefault(exact_key(prompt), set()).add(label)
-    return sum(len(found) > 1 for found in seen.values())
+def _find_conflicts(project: Project, table: Any, prompts: list[str], completions: list[str]) -> list[Conflict]:
+    places, given = table.column("place").to_pylist(), table.column("label").to_pylist()
+    recorded = table.column("said").to_pylist()
+    judged = [f"{p}\n{c}" for p, c in zip(prompts, completions, strict=True)]
+    pairs = ((_prompt_text(p), a, b, place) for p, a, b, place in run_query(project, _PREFERENCES).rows)
+    return find_conflicts(
+        say_labels(prompts, read_labels(prompts, completions, given), places), say_labels(judged, recorded, places),
+        say_preferences(pairs),
+    )  # fmt: skip
 
 
 def _topics(texts: list[str]) -> list[tuple[float, list[str]]]:
@@ -188,7 +203,12 @@ def render_card(card: DataCard) -> str:
         if card.affixes
         else "None.",
         "## Conflicting labels",
-        f"Prompts that stand with more than one label: {card.conflicts}.",
+        _table(
+            ["kind", "inputs", "rows", "where (the first)"],
+            [[c.kind, c.inputs, c.rows, ", ".join(c.places)] for c in card.conflicts],
+        )
+        if card.conflicts
+        else "None found.",
         "## Personal data and secrets",
         _table(["kind", "rows"], [[k, n] for k, n in sorted(card.pii.items())]) if card.pii else "None found.",
         "## Evaluation items found",

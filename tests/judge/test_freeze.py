@@ -103,6 +103,29 @@ def test_curation_runs_before_the_snapshot_and_everything_that_goes_is_a_drop(fi
     assert (again, filled.funnel()[1, "sft/curate"]) == (made, (6, 2))
 
 
+def test_what_a_problem_set_answers_in_two_ways_is_not_trained_on(filled):
+    filled.add(1, "How many are they?", ("so 3 #### 3", True))
+    filled.add(
+        1, "how many  are they?", ("so 4 #### 4", False)
+    )  # not even accepted: the set contradicts itself all the same
+    filled.add(1, 0, ("2 + 3 = 5 #### 0", True))
+    run = {
+        "run_id": "run_a", "name": "a", "seed": 0, "model": "m", "base_checkpoint_id": "c", "recipe": "{}", "versions": "{}",
+        "started_at": utc_now(), "problem_set_id": "set",
+    }  # fmt: skip
+    filled.store.insert("runs", [run], key="run_id")
+    ids = [i for (i,) in filled.store.query("SELECT problem_id FROM problems ORDER BY 1")]
+    filled.store.insert(
+        "problem_sets",
+        [{"problem_set_id": "set", "ordinal": i, "problem_id": k} for i, k in enumerate(ids)],
+        key="problem_id",
+    )
+    assert said(filled.freezer().freeze_sft("ckpt_seed")) == ["2 + 3 = 5 #### 0"]
+    assert filled.drops("sft/curate") == {"smp_1_solve_How many are they?_0": "conflicting labels"}
+    off = filled.freezer(curate={"conflicts": False}).freeze_sft("ckpt_seed")
+    assert off.n_rows == 2
+
+
 def test_the_id_of_a_snapshot_holds_the_rules_that_made_it(filled):
     filled.add(1, 0, ("2 + 3 = 5 #### 0", True))
     plain = filled.freezer().freeze_sft("ckpt_seed")

@@ -118,3 +118,14 @@ def test_conflicting_labels_of_real_claims_are_all_kept_out(shared_data):
     conflicting = {f"f{i}" for i, r in enumerate(rows) if len(labels[" ".join(r["claim"].casefold().split())]) > 1}
     assert conflicting
     assert {d.row_id for d in made.drops if d.step == "conflicts"} == conflicting
+
+
+def test_pairs_that_contradict_each_other_go():
+    rows = [
+        CurateRow("ab", "Which?", "the first one", rejected="another one"), CurateRow("ba", "which? ", "Another one", rejected="the first one"),
+        CurateRow("other", "Who?", "the first one", rejected="another one"), CurateRow("ac", "Which?", "the first one", rejected="nothing"),
+    ]  # fmt: skip
+    made = curate(rows, CurationConfig(duplicates={"near": 0}))
+    assert {d.row_id: d.reason for d in made.drops} == dict.fromkeys(("ab", "ba"), "conflicting preferences")
+    kept = curate(rows, CurationConfig(duplicates={"near": 0}, conflicts=False)).kept
+    assert len(kept) == 4
