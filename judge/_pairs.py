@@ -50,6 +50,18 @@ class Judged:
 
 
 @dataclass(frozen=True)
+class Compared:
+    """Two completions of one prompt that a judge compared; ``passed`` None: neither won.
+
+    Their scores are those of the comparison: 1 and 0 where one wins, 0.5 each in a tie.
+    """
+
+    first: Judged
+    second: Judged
+    passed: bool | None
+
+
+@dataclass(frozen=True)
 class Scope:
     """Whose samples are paired: a run's iteration, and some of its steps; ``import`` = those of imported sets too."""
 
@@ -101,27 +113,38 @@ def _pair_judged(
 ) -> None:  # fmt: skip
     for key, group in itertools.groupby(_read_judged(store, scope, kind, verifier), key=lambda j: j.key):
         judged = list(group)
-        made.entered[kind.kind] += 1
-        rng = random.Random(f"{seed}/{key}")
-        chosen, alike = 0, 0
-        for better, worse in rank_pairs(judged, kind, rng):
-            if chosen == config.per_problem:
-                break
-            row = _pair_row(scope, kind.kind, better, worse)
-            made.plan.append((row["pair_id"], 1))
-            if share := find_alike(better.completion, worse.completion, config.near):
-                alike += 1
-                made.drops.append(
-                    _drop_pair(scope, row["pair_id"], "near-identical", f"{share:.2f} of the words alike")
-                )
-                continue
-            chosen += 1
-            made.pairs.append(row)
-            made.lengths.append((row["pair_id"], _log_ratio(better.completion, worse.completion)))
-        if not chosen:
-            reason = "near-identical" if alike else explain_none(judged, kind)
-            drop_id = content_id("drop", [scope.run_id, scope.iteration, STEP, kind.kind, key])
-            made.drops.append(DropRow(drop_id, scope.run_id, scope.iteration, STEP, reason, key, None, None))
+        pairs = rank_pairs(judged, kind, random.Random(f"{seed}/{key}"))
+        _take(made, scope, kind, config, key, pairs, explain_none(judged, kind))
+    if kind.kind == "higher/lower":
+        for key, compared in itertools.groupby(_read_compared(store, scope, kind), key=lambda c: c.first.key):
+            rows = list(compared)
+            _take(
+                made, scope, kind, config, key, rank_compared(rows, kind.margin), explain_no_winner(rows, kind.margin)
+            )
+
+
+def _take(
+    made: _Made, scope: Scope, kind: PairKind, config: PairConfig, key: str, pairs: Iterable[tuple[Judged, Judged]], why_none: str
+) -> None:  # fmt: skip
+    """Take the first pairs of a prompt, as many as may be, that are not near-identical."""
+    made.entered[kind.kind] += 1
+    chosen, alike = 0, 0
+    for better, worse in pairs:
+        if chosen == config.per_problem:
+            break
+        row = _pair_row(scope, kind.kind, better, worse)
+        made.plan.append((row["pair_id"], 1))
+        if share := find_alike(better.completion, worse.completion, config.near):
+            alike += 1
+            made.drops.append(_drop_pair(scope, row["pair_id"], "near-identical", f"{share:.2f} of the words alike"))
+            continue
+        chosen += 1
+        made.pairs.append(row)
+        made.lengths.append((row["pair_id"], _log_ratio(better.completion, worse.completion)))
+    if not chosen:
+        drop_id = content_id("drop", [scope.run_id, scope.iteration, STEP, kind.kind, kind.judge, key])
+        reason = "near-identical" if alike else why_none
+        made.drops.append(DropRow(drop_id, scope.run_id, scope.iteration, STEP, reason, key, None, None))
 
 
 def _choose_ready(made: _Made, store: Store, scope: Scope, kind: PairKind, config: PairConfig) -> None:
@@ -190,6 +213,19 @@ def rank_by_score(judged: Sequence[Judged], margin: float) -> list[tuple[Judged,
     return out
 
 
+def rank_compared(rows: Sequence[Compared], margin: float) -> list[tuple[Judged, Judged]]:
+    """Return (winner, loser) of the comparisons that a judge decided by ``margin`` or more, the clearest first, each two once."""
+    won = [(c.first, c.second) if c.passed else (c.second, c.first) for c in rows if c.passed is not None]
+    won = [p for p in won if _margin(*p) >= max(margin, 1e-9) - 1e-12]
+    return sorted(won, key=lambda p: (-_margin(*p), p[0].sample_id, p[1].sample_id))
+
+
+def explain_no_winner(rows: Sequence[Compared], margin: float) -> str:
+    """Return why a prompt's comparisons make no pair: what most of them say."""
+    reasons = Counter(c.first.reason for c in rows if c.passed is None)
+    return reasons.most_common(1)[0][0] if reasons else f"no margin of {margin:g}"
+
+
 def _margin(a: Judged, b: Judged) -> float:
     return (a.score or 0.0) - (b.score or 0.0)
 
@@ -231,7 +267,7 @@ def _pair_row(scope: Scope, kind: str, better: Judged, worse: Judged) -> dict[st
     key = [scope.run_id, scope.iteration, better.sample_id, worse.sample_id]
     known = better.score is not None and worse.score is not None
     return {
-        "pair_id": content_id("pair", key if kind == "correct/incorrect" else [*key, kind]), "run_id": scope.run_id,
+        "pair_id": content_id("pair", key if kind == "correct/incorrect" else [*key, kind, better.judge]), "run_id": scope.run_id,
         "iteration": scope.iteration, "problem_id": better.problem_id, "chosen_sample_id": better.sample_id,
         "rejected_sample_id": worse.sample_id, "kind": kind, "created_at": utc_now(), "prompt_id": better.prompt_id,
         "judge": better.judge, "margin": _margin(better, worse) if known else None,
@@ -245,7 +281,7 @@ def _drop_pair(scope: Scope, pair_id: str, reason: str, evidence: str) -> DropRo
 
 
 def _read_judged(store: Store, scope: Scope, kind: PairKind, verifier: str) -> Iterator[Judged]:
-    """Yield the judged samples, those of one prompt one after the other; of several verdicts of a judge the newest."""
+    """Yield the judged samples, those of one prompt one after the other; of a judge whose settings changed the newest verdicts."""
     if kind.judge is None and kind.kind == "correct/incorrect":
         whose, name = "v.judge = $4", verifier
     else:
@@ -256,15 +292,38 @@ def _read_judged(store: Store, scope: Scope, kind: PairKind, verifier: str) -> I
         yield Judged(sample_id, problem_id, completion, passed, reason, score, verdict_id, judge, key, prompt_id)
 
 
+def _read_compared(store: Store, scope: Scope, kind: PairKind) -> Iterator[Compared]:
+    """Yield a judge's comparisons of two samples of ``scope``, those of one prompt one after the other."""
+    rows = store.spool(_COMPARED, [scope.run_id, scope.iteration, list(scope.steps), kind.judge])
+    for a, one, b, other, problem_id, passed, reason, score, verdict_id, judge, prompt_id in rows.rows():
+        known = (passed, reason, score, verdict_id, judge, problem_id or prompt_id, prompt_id)
+        first = Judged(a, problem_id, one, *known)
+        second = Judged(
+            b,
+            problem_id,
+            other,
+            None if passed is None else not passed,
+            reason,
+            None if score is None else 1 - score,
+            *known[3:],
+        )
+        yield Compared(first, second, passed)
+
+
 _JUDGED = """
     WITH chosen AS (
         SELECT s.sample_id, s.problem_id, s.completion, s.draw, coalesce(s.prompt, r.messages)::VARCHAR AS prompt
         FROM samples s JOIN requests r USING (request_id)
         WHERE (s.run_id = $1 AND s.iteration = $2 AND list_contains($3::VARCHAR[], s.step))
            OR (list_contains($3::VARCHAR[], 'import') AND s.run_id = 'project' AND s.step = 'import')
+    ), filed AS (
+        -- verdicts under other settings of the judge (criteria, model) are on another scale; those of imported sets are its own
+        SELECT arg_max(v.judge, (v.created_at, v.judge)) AS judge FROM verdicts v
+        WHERE {whose} AND v.sample_id IN (SELECT sample_id FROM chosen)
     ), said AS (
         SELECT DISTINCT ON (v.sample_id) v.* FROM verdicts v
         WHERE {whose} AND v.sample_id IN (SELECT sample_id FROM chosen)
+          AND (starts_with(v.judge, 'recorded@') OR v.judge = (SELECT judge FROM filed))
         ORDER BY v.sample_id, v.created_at DESC, v.verdict_id
     )
     SELECT c.sample_id, c.problem_id, c.completion, v.passed, v.reason, v.score, v.verdict_id, v.judge,
@@ -272,6 +331,18 @@ _JUDGED = """
     FROM chosen c JOIN said v USING (sample_id)
     WHERE v.passed IS NOT NULL OR v.score IS NOT NULL
     ORDER BY coalesce(c.problem_id, ''), prompt_id, c.draw, c.sample_id
+"""
+
+_COMPARED = """
+    SELECT a.sample_id, a.completion, b.sample_id, b.completion, a.problem_id, v.passed, v.reason, v.score, v.verdict_id, v.judge,
+           md5(coalesce(a.problem_id, '') || coalesce(a.prompt, r.messages)::VARCHAR) AS prompt_id
+    FROM samples c
+    JOIN (SELECT DISTINCT ON (sample_id) * FROM verdicts WHERE split_part(judge, '@', 1) = $4
+          ORDER BY sample_id, created_at DESC, verdict_id) v ON v.sample_id = c.sample_id
+    JOIN samples a ON a.sample_id = c.fields ->> '$.first_id' JOIN samples b ON b.sample_id = c.fields ->> '$.second_id'
+    LEFT JOIN requests r ON r.request_id = a.request_id
+    WHERE c.run_id = $1 AND c.iteration = $2 AND starts_with(c.step, 'compare.') AND list_contains($3::VARCHAR[], a.step)
+    ORDER BY coalesce(a.problem_id, ''), prompt_id, c.sample_id
 """
 
 _READY = """

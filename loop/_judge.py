@@ -14,13 +14,14 @@ from ..config import Recipe, StepConfig
 from ..errors import RecipeError
 from ..gen import Ask, AskError, Completion, Fault, Generate, Generator, Item, Made, Progress, Stage, Step, Stop
 from ..judge import verdict_row
-from ..judge.judges import Failed, Judge, Judgement, Panel, Prompt, judge_id
+from ..judge.judges import Failed, Judge, Judgement, Pairwise, Panel, Prompt, judge_id
 from ..llm import Sampling
 from ..prompts import load_template
 from ..store import Store
 from ..train import Checkpoint
 from ._calibrate import PREFIX as LABELLED
 from ._calibrate import is_settled, load_labelled, measure, settle
+from ._comparisons import compare_samples
 from ._engines import Engines
 from ._generate import Generation
 from ._judges import ReadyJudge, judge_by_code
@@ -160,7 +161,8 @@ class Bench:
         return filed, progress
 
     def run(self, judge: Judge, source: str) -> tuple[str, Progress]:
-        """Judge the samples of step ``source`` that have no outcome of this judge yet; ``imported`` = those of imported sets.
+        """Judge the samples of step ``source`` that have no outcome of this judge yet; ``imported`` = those of imported sets. A
+        judge of pairs is shown two completions of each prompt.
 
         Returns:
             What the verdicts are filed under, and how far it came.
@@ -168,6 +170,9 @@ class Bench:
         Raises:
             RecipeError: there are no such samples, the endpoint's model is not named, or a panel's models have no endpoint.
         """
+        asked = judge.judge if isinstance(judge, Panel) else judge
+        if isinstance(asked, Pairwise):
+            source = compare_samples(self.store, Step(self.run_id, self.iteration, source), asked.compare)
         if isinstance(judge, Panel):
             return self._run_panel(judge, source)
         filed = self.filed(judge)

@@ -49,7 +49,7 @@ SELECT s.run_id, s.iteration, s.sample_id, s.problem_id, s.request_id, v.judge, 
 FROM samples s
 JOIN requests r USING (request_id)
 JOIN verdicts v USING (sample_id)
-WHERE v.passed AND NOT starts_with(v.judge, 'recorded@') AND NOT contains(split_part(v.judge, '@', 1), '/') AND NOT starts_with(s.step, 'calibration.') AND s.sample_id NOT IN (SELECT sample_id FROM worse_samples);
+WHERE v.passed AND NOT starts_with(v.judge, 'recorded@') AND NOT contains(split_part(v.judge, '@', 1), '/') AND NOT starts_with(s.step, 'calibration.') AND NOT starts_with(s.step, 'compare.') AND s.sample_id NOT IN (SELECT sample_id FROM worse_samples);
 COMMENT ON VIEW sft IS 'Accepted samples in TRL''s prompt/completion columns (conversational); a member of a panel (jury/model@…) alone accepts nothing.';
 
 CREATE OR REPLACE VIEW dpo AS
@@ -142,7 +142,7 @@ counted AS (
     SELECT 'project', 0, 'ingest', 0, count(*) FROM documents HAVING count(*) > 0
     UNION ALL
     -- prompts that gave a pair, of each kind; pairs of imported sets and of generators came with their rows
-    SELECT p.run_id, p.iteration, 'pair', 0, count(DISTINCT p.kind || coalesce(p.prompt_id, p.problem_id)) FROM pairs p
+    SELECT p.run_id, p.iteration, 'pair', 0, count(DISTINCT p.kind || coalesce(p.judge, '') || coalesce(p.prompt_id, p.problem_id)) FROM pairs p
     WHERE p.run_id IS NOT NULL AND (p.kind = 'correct/incorrect' OR p.prompt_id IS NOT NULL)
       AND (p.prompt_id IS NULL OR p.pair_id IN (SELECT input_id FROM plans WHERE step = 'pair/items')) GROUP BY ALL
     UNION ALL

@@ -24,12 +24,14 @@ CARD = "data-card.md"
 PLOTS = "data-card"
 TOPICS = 8
 MOST_FOR_TOPICS = 20_000
+_OWN = "NOT starts_with(step, 'calibration.') AND NOT starts_with(step, 'compare.') AND NOT starts_with(step, 'judge.')"
+"""Steps of rows that are data, and not what judges were shown or said."""
 _ROWS = {
     "trained": "sample_id IN (SELECT sample_id FROM snapshot_rows)",
     "accepted": "sample_id IN (SELECT sample_id FROM verdicts WHERE passed AND NOT starts_with(judge, 'recorded@')"
     " AND NOT contains(split_part(judge, '@', 1), '/'))"
-    " AND sample_id NOT IN (SELECT sample_id FROM worse_samples)",
-    "all": "TRUE",
+    " AND sample_id NOT IN (SELECT sample_id FROM worse_samples) AND " + _OWN,
+    "all": _OWN,
 }
 _SAMPLES = """
     SELECT s.sample_id, coalesce(s.prompt, r.messages) AS prompt, s.completion, coalesce(r.model, 'unknown') AS model,

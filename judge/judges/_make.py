@@ -104,6 +104,8 @@ def _check_sense(judge: Any, place: str) -> None:
         at = judge.passes_at
         faults["passes_at"] = (at is not None and not judge.low < at <= judge.high, "above low, at most high")
         faults["levels"] = (any(not judge.low <= n <= judge.high for n in judge.levels), "scores of the scale")
+    if isinstance(judge, Pairwise):
+        faults["compare"] = (judge.compare < 1, "1 or more")
     if isinstance(judge, Checklist):
         faults["checks"] = (not judge.checks, "one question or more")
         faults["passes_at"] = (not 0 < judge.passes_at <= 1, "above 0, at most 1")

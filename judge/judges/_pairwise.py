@@ -32,6 +32,7 @@ class Pairwise:
         need_both: of two orders that disagree, neither wins; else a winner in one order beats a tie in the other.
             Two different winners are a tie either way.
         ties: whether the judge may call a tie.
+        compare: of judged samples that hold no ``first`` and ``second``, most comparisons of one prompt's completions.
         draws: completions in each order; the commonest outcome counts, a tie where two are equally common.
         temperature: 0 = greedy.
         max_tokens: most tokens of one reply.
@@ -43,6 +44,7 @@ class Pairwise:
     both_orders: bool = True
     need_both: bool = True
     ties: bool = True
+    compare: int = 1
     draws: int = 1
     temperature: float = 0.0
     max_tokens: int = 1024

@@ -198,6 +198,40 @@ def test_a_panel_of_a_recipe_is_measured_against_people_and_makes_pairs(tmp_path
         pass
 
 
+def test_comparisons_in_both_orders_make_pairs(tmp_path, endpoint, none):
+    better = {"kind": "pairwise", "name": "better", "of": ["answers"], "criteria": "It is right.", "compare": 3}
+    kinds = [{"kind": "higher/lower", "judge": "better"}, {"kind": "higher/lower", "judge": "quality", "margin": 0.25}]
+    folder = make_project(tmp_path / "p", judges=[better, QUALITY], pairs={"per_problem": 2, "kinds": kinds})
+    server = endpoint(none)
+    with opened(folder, server.env) as wheel:
+        assert wheel.generate(1) is None
+        pair_all(wheel)
+        asked = len(server.answered())
+        assert asked == 10 + 2 * 30 + 40  # three comparisons of each prompt's completions, each in both orders
+        assert wheel.generate(1) is None
+        assert len(server.answered()) == asked
+    lines = funnel(folder)
+    assert (lines["compare.answers.3"]["entered"], lines["compare.answers.3"]["kept"]) == (30, 30)
+    said = sql(folder, "select v.reason, count(*) as n from verdicts v where judge like 'better@%' group by reason")
+    assert {r["reason"] for r in said} <= {"first better", "second better", "tie", "unparsable"}
+    pairs = [p for p in sql(folder, "select * from dpo") if p["judge"].startswith("better@")]
+    assert pairs and all(p["margin"] == 1 and p["chosen_verdict_id"] == p["rejected_verdict_id"] for p in pairs)
+    quality = [[json.loads(p[side])[0]["content"][:9] for side in ("chosen", "rejected")] for p in pairs]
+    assert all("quality=" in a and a > b for a, b in quality)
+    shown = sql(
+        folder,
+        "select fields from samples s join verdicts v using (sample_id) where v.reason = 'tie' and v.judge like 'better@%'",
+    )
+    compared = [json.loads(r["fields"]) for r in shown]
+    assert not {(p["chosen_sample_id"], p["rejected_sample_id"]) for p in pairs} & {
+        (c["first_id"], c["second_id"]) for c in compared
+    }
+    assert lines["pair"]["entered"] == 20 and lines["pair"]["kept"] > len(
+        {p["prompt"] for p in pairs}
+    )  # both judges' lines add up
+    assert not sql(folder, "select 1 from sft where prompt is null or completion like '%\"\"%'")
+
+
 def test_imported_scores_and_preferences_make_pairs_without_a_recipe(tmp_path):
     folder = tmp_path / "p"
     folder.mkdir()
