@@ -70,7 +70,7 @@ class DuplicateConfig(Strict):
     same_numbers: bool = True
     """Rows whose numbers differ are no near duplicates: a word problem with other numbers is another problem."""
     semantic: float = Field(0.0, ge=0, le=1)
-    """Cosine of embeddings; 0 = disabled."""
+    """Cosine of embeddings, by ``curate.embed`` (without it hashed TF-IDF, which sees words only); 0 = disabled."""
     earlier: bool = True
     """Rows like those that the model at hand was trained on in earlier iterations, or that are replayed, go too."""
 
@@ -114,6 +114,9 @@ class CurationConfig(Strict):
     decontaminate: bool = True
     """A run always decontaminates: there it may not be false."""
     selection: SelectionConfig = SelectionConfig()
+    embed: str | None = Field(None, pattern=r"^[^:]+:[A-Za-z_]\w*$")
+    """The embedding model, for semantic duplicates, selection and ``decontaminate.embedding``: a function from a list of texts to
+    vectors, ``own.py:embed`` beside the recipe or ``package.module:embed``; default: hashed TF-IDF."""
     seed: int = Field(0, ge=0)
 
     @classmethod

@@ -49,6 +49,8 @@ class DecontaminateConfig(Strict):
     """Length, in words, of the n-grams compared (13 as in the GPT-3 paper)."""
     overlap: float = Field(0.8, gt=0, le=1)
     """Share of an evaluation item's n-grams found in one training row that makes the row contaminated."""
+    embedding: float = Field(0.0, ge=0, le=1)
+    """Cosine of the embeddings (``curate.embed``) of an item and a row, or a line of it, that makes the row contaminated; 0 = disabled."""
 
 
 PROMPTS_TASK = "prompts"
@@ -226,6 +228,15 @@ class Recipe(Strict):
             if name in names[:i]:
                 raise fault("suite names that differ", f"{name!r} twice", "rename one", ("suites", i, "name"))
         return suites
+
+    @model_validator(mode="after")
+    def _names_an_embedding(self) -> "Recipe":
+        if self.decontaminate.embedding and self.curate.embed is None:
+            raise fault(
+                "curate.embed, the model that makes embeddings", "none", "for example curate: {embed: own.py:embed}",
+                ("decontaminate", "embedding"),
+            )  # fmt: skip
+        return self
 
     @model_validator(mode="after")
     def _known_steps(self) -> "Recipe":

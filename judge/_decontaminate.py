@@ -13,15 +13,16 @@ An evaluation item is the text of its question. A training row is contaminated b
 Case, spacing, punctuation and Unicode's compatibility forms do not matter. Many rows are searched at once: see
 :meth:`Decontaminator.find_all`.
 
-Not found here: paraphrases, translations, and items that lost a number; :func:`find_embedded` finds what an embedding
-model holds for the same.
+Not found by these: paraphrases, translations, and items that lost a number. With an embedding model (``embed``) a row, or a line
+of it, whose cosine with an item is ``config.embedding`` or more is a match too (:func:`find_embedded`).
 """
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
+from typing import Any
 
 import numpy as np
 
@@ -45,6 +46,8 @@ COMMON_SEED = 5
 MASKED_WORDS = 8
 """Fewest unmasked words and numbers of an item that is looked for with its names changed."""
 MOST_CANDIDATES = 5
+MOST_LINES = 16
+"""Lines of a row that are embedded one by one."""
 _SLOT = np.uint64(0x5107)
 
 
@@ -114,11 +117,15 @@ class Decontaminator:
         config: length of the n-grams, and the share of them that counts.
         near: share of an item's words that makes a near match; 0 = disabled.
         renamed: whether items with other names are looked for.
+        embed: texts to vectors, for ``config.embedding``; without it nothing is compared by embeddings.
     """
 
     def __init__(
-        self, items: Iterable[EvalText], config: DecontaminateConfig, *, near: float = NEAR, renamed: bool = True
-    ) -> None:
+        self, items: Iterable[EvalText], config: DecontaminateConfig, *, near: float = NEAR, renamed: bool = True,
+        embed: Callable[[Sequence[str]], Any] | None = None,
+    ) -> None:  # fmt: skip
+        self._embed, self._cosine = embed, config.embedding
+        self._vectors: Array | None = None
         self._items = list(items)
         self._overlap, self._near, self._renamed = config.overlap, near, renamed
         self._n, self._n_letters = config.ngram, LETTERS_A_WORD * config.ngram
@@ -153,7 +160,24 @@ class Decontaminator:
             for row, item in best.item.items():
                 if found[row] is None:
                     found[row] = Match(self._items[item], kind, best.share[row])
+        if self._embed is not None and self._cosine:
+            self._find_by_embedding(texts, found)
         return found
+
+    def _find_by_embedding(self, texts: list[str], found: list[Match | None]) -> None:
+        """Compare what nothing else matched, each row as a whole and line by line."""
+        assert self._embed is not None
+        if self._vectors is None:
+            self._vectors = np.asarray(self._embed([i.text for i in self._items]), np.float32)
+        parts = [(row, part) for row, text in enumerate(texts) if found[row] is None for part in _parts(text)]
+        if not parts:
+            return
+        vectors = np.asarray(self._embed([part for _, part in parts]), np.float32)
+        matches = find_embedded(vectors, self._vectors, self._items, threshold=self._cosine)
+        for (row, _), match in zip(parts, matches, strict=True):
+            best = found[row]
+            if match and (best is None or match.share > best.share):
+                found[row] = match
 
     def _by_ngram(self, batch: Batch, best: _Found) -> None:
         for index, units in ((self._words, batch.words), (self._letters, batch.letters)):
@@ -202,6 +226,12 @@ class Decontaminator:
             share = align(split_words(self._items[item].text), _words_of(batch, row))
             if share >= self._near:
                 best.offer(row, item, share)
+
+
+def _parts(text: str) -> list[str]:
+    """Return a text, and its lines where it has several, the first :data:`MOST_LINES` with a word."""
+    lines = [line for line in text.split("\n") if _WORD.search(line)]
+    return [text, *lines[:MOST_LINES]] if len(lines) > 1 else [text]
 
 
 def find_embedded(

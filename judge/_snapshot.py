@@ -13,6 +13,7 @@ import random
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -68,6 +69,7 @@ class Freezer:
     Attributes:
         decontaminator: knows the evaluation items, by ``rules.decontaminate``.
         count_tokens: for bounds in tokens.
+        embed: texts to vectors, for semantic duplicates and selection; None = hashed TF-IDF.
     """
 
     store: Store
@@ -77,6 +79,7 @@ class Freezer:
     decontaminator: Decontaminator
     seed: int
     count_tokens: Callable[[str], int] | None = None
+    embed: Callable[[Sequence[str]], Any] | None = None
 
     def freeze_sft(self, parent_id: str) -> Snapshot:
         """Freeze the accepted samples of the iteration, curated, with replay from earlier ones, for SFT of ``parent_id``."""
@@ -121,6 +124,7 @@ class Freezer:
             self._config(stage),
             decontaminator=self.decontaminator,
             count_tokens=self.count_tokens,
+            embed=self.embed,
             earlier=self._known(earlier, replay),
             per_prompt=per_prompt,
         )

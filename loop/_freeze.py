@@ -9,6 +9,7 @@ from ..eval import Split
 from ..gen import SOLVE, Step
 from ..judge import Decontaminator, EvalText, Freezer, Grader, Rules
 from ..store import Store
+from ._embed import Embed
 
 
 def make_rules(recipe: Recipe, grader: Grader) -> Rules:
@@ -20,18 +21,21 @@ def make_rules(recipe: Recipe, grader: Grader) -> Rules:
     )  # fmt: skip
 
 
-def make_decontaminator(recipe: Recipe, splits: Sequence[Split]) -> Decontaminator:
+def make_decontaminator(recipe: Recipe, splits: Sequence[Split], embed: Embed | None = None) -> Decontaminator:
     """Return what knows the items of every suite."""
     items = (EvalText(s.suite.name, s.name, item, text) for s in splits for item, text in s.texts())
-    return Decontaminator(items, recipe.decontaminate)
+    return Decontaminator(items, recipe.decontaminate, embed=embed)
 
 
 def make_freezer(
-    store: Store, recipe: Recipe, grader: Grader, decontaminator: Decontaminator, model: Path, scope: Step, *, seed: int
-) -> Freezer:
+    store: Store, recipe: Recipe, grader: Grader, decontaminator: Decontaminator, model: Path, scope: Step, *, seed: int,
+    embed: Embed | None = None,
+) -> Freezer:  # fmt: skip
     """Return what freezes the snapshots of an iteration; tokens are those of ``model``, a folder."""
     counter = make_token_counter(recipe, model)
-    return Freezer(store, scope.run_id, scope.iteration, make_rules(recipe, grader), decontaminator, seed, counter)
+    return Freezer(
+        store, scope.run_id, scope.iteration, make_rules(recipe, grader), decontaminator, seed, counter, embed
+    )
 
 
 def make_token_counter(recipe: Recipe, model: Path) -> Callable[[str], int] | None:

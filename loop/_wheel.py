@@ -35,6 +35,7 @@ from ._content import describe_content, load_templates
 from ._decide import check_metrics, decide, record_baseline
 from ._describe import describe_draws, describe_progress
 from ._draws import config_of, plan_problems, require_complete
+from ._embed import Embed, describe_embed, load_embed
 from ._engines import Engines
 from ._evaluate import GRADER, evaluate, local_subject
 from ._freeze import make_decontaminator, make_freezer
@@ -89,6 +90,7 @@ class Wheel:
         self._judges: list[ReadyJudge] = []
         self._decontaminator: Decontaminator | None = None
         self._grader: Grader
+        self._embed: Embed | None = None
 
     # --- the run -----------------------------------------------------------------------------------------------
 
@@ -118,9 +120,11 @@ class Wheel:
         self.splits = prepare_suites(project, recipe.suites, self.base, load_grader(GRADER, project.root))
         read_layouts(recipe, self.splits)
         self._judges = make_judges(recipe, project.root, self.base)
+        self._embed = load_embed(recipe, self.base)
         known = (self._stages, self._grader, self._judges)
         content = describe_content(recipe, problem_set_id, self.splits, templates, *known)
         content |= contents(iter((recipe.train.rows, recipe.train.heldout)), self.base)
+        content |= describe_embed(recipe, self.base)
         self.run_id = content_id("run", [recipe.identity(), first.revision, content])
         self.store.open()
         if change := describe_change(self.store, self.run_id, recipe, first, content):
@@ -400,13 +404,15 @@ class Wheel:
 
     def _decontaminate(self) -> Decontaminator:
         if self._decontaminator is None:
-            self._decontaminator = make_decontaminator(self.recipe, self.splits)
+            self._decontaminator = make_decontaminator(self.recipe, self.splits, self._embed)
         return self._decontaminator
 
     def _freezer(self, iteration: int, seed: int) -> Freezer:
         model = Path(self.checkpoints.resolve(self.checkpoints.first()).path)
         scope = self._step(iteration, "curate")
-        return make_freezer(self.store, self.recipe, self._grader, self._decontaminate(), model, scope, seed=seed)
+        return make_freezer(
+            self.store, self.recipe, self._grader, self._decontaminate(), model, scope, seed=seed, embed=self._embed
+        )
 
     def _step(self, iteration: int, name: str) -> Step:
         return Step(self.run_id, iteration, name)
