@@ -28,7 +28,8 @@ import numpy as np
 
 from ..config import DecontaminateConfig
 from ._grams import GramIndex, Hits, WholeIndex
-from ._tokens import Array, Batch, Units, fold, hash_texts, in_batches, mix
+from ._masked import common_words, mask, mask_items
+from ._tokens import Array, Batch, fold, hash_texts, in_batches
 
 _WORD = re.compile(r"[^\W_]+")
 _NUMBER = re.compile(r"\d+")
@@ -43,12 +44,9 @@ SEED_WORDS = 4
 """Near matches begin with windows of so many words …"""
 COMMON_SEED = 5
 """… that stand in at most so many items."""
-MASKED_WORDS = 8
-"""Fewest unmasked words and numbers of an item that is looked for with its names changed."""
 MOST_CANDIDATES = 5
 MOST_LINES = 16
 """Lines of a row that are embedded one by one."""
-_SLOT = np.uint64(0x5107)
 
 
 @dataclass(frozen=True)
@@ -137,7 +135,7 @@ class Decontaminator:
         self._letters = GramIndex(batch.letters, self._n_letters, long)
         self._whole = WholeIndex(batch, ~long & (n_letters > 0))
         self._seeds = GramIndex(batch.words, SEED_WORDS, (n_words >= self._n) & (near > 0), most_items=COMMON_SEED)
-        self._vocabulary = _common_words(self._items)
+        self._vocabulary = common_words([i.text for i in self._items])
         self._masked = self._index_masked(batch) if renamed else []
 
     def find(self, text: str) -> Match | None:
@@ -195,7 +193,7 @@ class Decontaminator:
     def _by_mask(self, batch: Batch, best: _Found) -> None:
         if not self._masked:
             return
-        masked = _mask(batch, self._vocabulary)
+        masked = mask(batch, self._vocabulary)
         for index in self._masked:
             seen = _Found({}, {})
             self._offer(index.find(masked), index, seen)
@@ -204,10 +202,8 @@ class Decontaminator:
                     best.offer(row, item, seen.share[row])
 
     def _index_masked(self, batch: Batch) -> list[GramIndex]:
-        """Index the items by masked n-grams; an item shorter than one is one n-gram, if it has two numbers."""
-        named = _named(self._items, batch)
-        units, kept, slots, numbers = _mask_items(batch, self._vocabulary, named)
-        fit = (slots > 0) & (kept >= MASKED_WORDS) & ((numbers >= 2) | (kept >= self._n))
+        """Index the items by masked n-grams; an item shorter than one is one n-gram."""
+        units, fit = mask_items([i.text for i in self._items], batch, self._vocabulary, self._n)
         sizes = np.minimum(np.diff(units.offsets), self._n)
         return [GramIndex(units, int(n), fit & (sizes == n)) for n in np.unique(sizes[fit])]
 
@@ -307,63 +303,3 @@ def _words_of(batch: Batch, row: int) -> list[str]:
 
 def _numbers(text: str) -> "Counter[str]":
     return Counter(_NUMBER.findall(text))
-
-
-_LOWER_OR_NAME = re.compile(r"(?:(?<=[a-z,;:’'\"(] )|(?<=[a-z],\s))([A-Z][^\W\d_]*)|(?<![^\W_])([a-z][^\W\d_]*)")
-
-
-def _common_words(items: Sequence[EvalText]) -> Array:
-    """Return the hashes, sorted, of the words that items write in lower case at least as often as capitalised in
-    mid-sentence: what is not a name.
-    """
-    lower: Counter[str] = Counter()
-    for item in items:
-        for name, word in _LOWER_OR_NAME.findall(item.text):
-            lower[fold(name or word)] += -1 if name else 1
-    words = [w for w, n in lower.items() if n >= 0]
-    hashes = hash_texts([" ".join(words)]).words.hashes
-    return np.unique(hashes)
-
-
-def _named(items: Sequence[EvalText], batch: Batch) -> Array:
-    """Say of each word of the items whether its item writes it capitalised in mid-sentence."""
-    named = np.zeros(len(batch.words.hashes), bool)
-    for i, item in enumerate(items):
-        names = {fold(name) for name, _ in _LOWER_OR_NAME.findall(item.text) if name}
-        for at in range(batch.words.offsets[i], batch.words.offsets[i + 1]) if names else ():
-            named[at] = batch.word(at) in names
-    return named
-
-
-def _mask(batch: Batch, vocabulary: Array) -> Units:
-    return _collapse(batch, _is_unknown(batch, vocabulary))
-
-
-def _is_unknown(batch: Batch, vocabulary: Array) -> Array:
-    at = np.searchsorted(vocabulary, batch.words.hashes)
-    known = (
-        vocabulary[np.minimum(at, len(vocabulary) - 1)] == batch.words.hashes
-        if len(vocabulary)
-        else np.zeros(len(at), bool)
-    )
-    unknown: Array = ~known & ~batch.numeric
-    return unknown
-
-
-def _collapse(batch: Batch, masked: Array) -> Units:
-    """Put one slot for each run of masked words."""
-    hashes = np.where(masked, mix(np.array([_SLOT]))[0], batch.words.hashes)
-    begins = np.zeros(len(masked), bool)
-    starts = batch.words.offsets[:-1]
-    begins[starts[starts < len(masked)]] = True
-    before = np.concatenate([[False], masked[:-1]])
-    kept = ~(masked & before & ~begins)
-    return Units(hashes[kept], np.concatenate([[0], np.cumsum(kept)])[batch.words.offsets])
-
-
-def _mask_items(batch: Batch, vocabulary: Array, named: Array) -> tuple[Units, Array, Array, Array]:
-    """Return the items' masked units, and how many unmasked words, masked words and numbers each has."""
-    masked = _is_unknown(batch, vocabulary) | (named & ~batch.numeric)
-    sums = [np.concatenate([[0], np.cumsum(x)])[batch.words.offsets] for x in (~masked, masked, batch.numeric)]
-    kept, slots, numbers = (np.diff(s) for s in sums)
-    return _collapse(batch, masked), kept, slots, numbers

@@ -62,6 +62,19 @@ def test_what_is_no_item_passes(decontaminator, text):
     assert found is None or (found.item_id == "claim" and "vegan's" in text)  # an apostrophe ends a word
 
 
+def test_a_short_claim_with_other_names_is_found_where_enough_of_it_tells_something():
+    told, empty = (
+        "Orlando Vance became a starting quarterback during the Comets season.",
+        "Sikkim is a part of the Union.",
+    )
+    decontaminator = Decontaminator([EvalText("s", "g", t, t) for t in (told, empty)], DecontaminateConfig())
+    assert (
+        decontaminator.find(told.replace("Orlando Vance", "Basil Crane").replace("Comets", "Rovers")).kind == "renamed"
+    )
+    assert decontaminator.find("Bavaria is a part of the Empire.") is None  # says nothing that many claims do not
+    assert decontaminator.find("Basil Crane became a starting goalkeeper during the Rovers season.") is None
+
+
 def test_many_rows_at_once_are_as_one_by_one(decontaminator):
     rows = ["", "nothing", ITEM, f"x {CLAIM} y", "\n", "💡" * 10, ITEM[:60], "\ud800 lone half"]
     assert decontaminator.find_all(rows) == [decontaminator.find(r) for r in rows]
@@ -95,6 +108,11 @@ def test_planted_gsm8k_and_fever_items_are_found_among_generated_rows(shared_dat
     renamed = sum(kind == "renamed" and item.suite == "gsm8k" for kind, item, _ in planted)
     assert renamed > 100
     assert len(missed["renamed", "gsm8k"]) <= 0.05 * renamed
+    told = sum(kind == "renamed" and item.suite == "fever" for kind, item, _ in planted)
+    assert len(missed["renamed", "fever"]) <= 0.8 * told
+    others = [i.text for i in read_items(shared_data, 3000, skip=200) if i.suite == "fever"]
+    false = [m for m in decontaminator.find_all(others) if m and m.kind == "renamed"]
+    assert len(false) <= 0.001 * len(others)
 
 
 def test_real_rows_of_other_sets_pass(shared_data):
