@@ -38,7 +38,10 @@ FUNNEL = "SELECT step, entered, kept, dropped, reason FROM funnel WHERE run_id =
     "--judge", default=None, metavar="NAME", help="With --kind: whose verdicts; recorded: those of imported sets."
 )
 @click.option(
-    "--margin", type=click.FloatRange(0, 1), default=None, help="With --kind higher/lower: least difference of scores."
+    "--margin",
+    type=click.FloatRange(0),
+    default=None,
+    help="With --kind higher/lower: least difference of scores; of recorded ones on their own scale.",
 )
 @click.option(
     "--step",
@@ -112,6 +115,11 @@ def _complete(config: dict[str, Any], given: dict[str, Any], *, needs_kind: bool
             raise RecipeError(
                 f"flywheel pairs --kind {kind['kind']}", expected="--judge: whose verdicts make the pairs", received="none",
                 cure="for example --judge quality; --judge recorded for the scores of imported sets",
+            )  # fmt: skip
+        if kind.get("margin", 0) > 1 and kind["judge"] != "recorded":
+            raise RecipeError(
+                f"flywheel pairs --margin {kind['margin']:g}", expected="0 to 1, as scores of judges are",
+                received=f"{kind['margin']:g}", cure="for example --margin 0.25; larger ones with --judge recorded",
             )  # fmt: skip
     return PairConfig.model_validate({**config, **given})
 

@@ -102,8 +102,8 @@ class PairKind(Strict):
     judge: str | None = None
     """Whose verdicts: a judge's name, or ``recorded`` for those that came with imported sets. Default: the recipe's verifier
     for correct/incorrect, ``citations`` for cited/uncited; the others of verdicts need one."""
-    margin: float = Field(0.2, ge=0, le=1)
-    """Least difference of scores (higher/lower). Recorded scores are taken as they are."""
+    margin: float = Field(0.2, ge=0)
+    """Least difference of scores (higher/lower), 0 to 1. Recorded scores are taken as they are, on the scale of their set."""
 
     @model_validator(mode="after")
     def _needs_judge(self) -> "PairKind":
@@ -111,6 +111,8 @@ class PairKind(Strict):
             raise fault(
                 f"judge: whose verdicts make {self.kind}", "none", f"for example {{kind: {self.kind}, judge: quality}}"
             )
+        if self.margin > 1 and self.judge != "recorded":
+            raise fault("margin: 0 to 1, as scores of judges are", f"{self.margin:g}", "for example margin: 0.25")
         return self
 
 

@@ -111,40 +111,53 @@ def make_pairs(store: Store, scope: Scope, config: PairConfig, *, verifier: str,
 def _pair_judged(
     made: _Made, store: Store, scope: Scope, kind: PairKind, config: PairConfig, verifier: str, seed: int
 ) -> None:  # fmt: skip
-    for key, group in itertools.groupby(_read_judged(store, scope, kind, verifier), key=lambda j: j.key):
+    used: Counter[str] = Counter()
+    for (key, _), group in itertools.groupby(
+        _read_judged(store, scope, kind, verifier), key=lambda j: (j.key, j.judge)
+    ):
         judged = list(group)
         pairs = rank_pairs(judged, kind, random.Random(f"{seed}/{key}"))
-        _take(made, scope, kind, config, key, pairs, explain_none(judged, kind))
+        _take(made, scope, kind, config, judged[0], pairs, explain_none(judged, kind), used)
     if kind.kind == "higher/lower":
-        for key, compared in itertools.groupby(_read_compared(store, scope, kind), key=lambda c: c.first.key):
+        for _, compared in itertools.groupby(
+            _read_compared(store, scope, kind), key=lambda c: (c.first.key, c.first.judge)
+        ):
             rows = list(compared)
-            _take(
-                made, scope, kind, config, key, rank_compared(rows, kind.margin), explain_no_winner(rows, kind.margin)
-            )
+            reason = explain_no_winner(rows, kind.margin)
+            _take(made, scope, kind, config, rows[0].first, rank_compared(rows, kind.margin), reason, used)
 
 
 def _take(
-    made: _Made, scope: Scope, kind: PairKind, config: PairConfig, key: str, pairs: Iterable[tuple[Judged, Judged]], why_none: str
+    made: _Made, scope: Scope, kind: PairKind, config: PairConfig, one: Judged, pairs: Iterable[tuple[Judged, Judged]], why_none: str,
+    used: Counter[str],
 ) -> None:  # fmt: skip
-    """Take the first pairs of a prompt, as many as may be, that are not near-identical."""
+    """Take the first pairs of a prompt, as many as may be (``used`` counts them), that are not near-identical.
+
+    Args:
+        one: any of the prompt's completions.
+        why_none: the reason, if there is none.
+    """
     made.entered[kind.kind] += 1
     chosen, alike = 0, 0
     for better, worse in pairs:
-        if chosen == config.per_problem:
+        if used[one.key] == config.per_problem:
             break
-        row = _pair_row(scope, kind.kind, better, worse)
+        row = _pair_row(scope, kind, better, worse)
         made.plan.append((row["pair_id"], 1))
         if share := find_alike(better.completion, worse.completion, config.near):
             alike += 1
             made.drops.append(_drop_pair(scope, row["pair_id"], "near-identical", f"{share:.2f} of the words alike"))
             continue
-        chosen += 1
+        chosen, used[one.key] = chosen + 1, used[one.key] + 1
         made.pairs.append(row)
         made.lengths.append((row["pair_id"], _log_ratio(better.completion, worse.completion)))
     if not chosen:
-        drop_id = content_id("drop", [scope.run_id, scope.iteration, STEP, kind.kind, kind.judge, key])
-        reason = "near-identical" if alike else why_none
-        made.drops.append(DropRow(drop_id, scope.run_id, scope.iteration, STEP, reason, key, None, None))
+        key = [scope.run_id, scope.iteration, STEP, kind.kind, kind.judge and one.judge, one.key]
+        full = used[one.key] == config.per_problem
+        reason = "more than pairs.per_problem" if full else "near-identical" if alike else why_none
+        made.drops.append(
+            DropRow(content_id("drop", key), scope.run_id, scope.iteration, STEP, reason, one.key, None, None)
+        )
 
 
 def _choose_ready(made: _Made, store: Store, scope: Scope, kind: PairKind, config: PairConfig) -> None:
@@ -183,15 +196,20 @@ def rank_pairs(judged: Sequence[Judged], kind: PairKind, rng: random.Random) -> 
 
 
 def pair_up(judged: Sequence[Judged], rng: random.Random) -> Iterator[tuple[Judged, Judged]]:
-    """Yield (passed, failed) pairs, no text used twice on its side until all are.
+    """Yield (passed, failed) pairs, no text used twice on its side until all are; a text that is judged both ways is in none.
 
     Failed completions that reach an answer come first: they teach more than ones that stop half-way.
     """
-    right = _distinct([j for j in judged if j.passed], rng)
-    wrong = _distinct([j for j in judged if j.passed is False], rng)
+    both = _judged_both_ways(judged)
+    right = _distinct([j for j in judged if j.passed and j.completion not in both], rng)
+    wrong = _distinct([j for j in judged if j.passed is False and j.completion not in both], rng)
     wrong.sort(key=lambda j: j.reason != "wrong answer")
     n = max(len(right), len(wrong)) if right and wrong else 0
     yield from itertools.islice(zip(itertools.cycle(right), itertools.cycle(wrong), strict=False), n)
+
+
+def _judged_both_ways(judged: Sequence[Judged]) -> set[str]:
+    return {j.completion for j in judged if j.passed} & {j.completion for j in judged if j.passed is False}
 
 
 def rank_by_score(judged: Sequence[Judged], margin: float) -> list[tuple[Judged, Judged]]:
@@ -201,16 +219,10 @@ def rank_by_score(judged: Sequence[Judged], margin: float) -> list[tuple[Judged,
     scored = {
         j.completion: j for j in sorted(judged, key=lambda j: (j.score or 0.0, j.sample_id)) if j.score is not None
     }
-    rows = list(scored.values())
-    able = [(a, b) for a in rows for b in rows if _margin(a, b) >= max(margin, 1e-9) - 1e-12]
-    able.sort(key=lambda p: (-_margin(*p), p[0].sample_id, p[1].sample_id))
-    out: list[tuple[Judged, Judged]] = []
-    used: set[tuple[int, str]] = set()
-    for a, b in able:
-        if not {(0, a.completion), (1, b.completion)} & used:
-            out.append((a, b))
-            used |= {(0, a.completion), (1, b.completion)}
-    return out
+    best = sorted(scored.values(), key=lambda j: (-(j.score or 0.0), j.sample_id))
+    worst = sorted(scored.values(), key=lambda j: (j.score or 0.0, j.sample_id))
+    both = zip(best, worst, strict=True)  # the nth best over the nth worst: no two others differ more that are left
+    return list(itertools.takewhile(lambda p: _margin(*p) >= max(margin, 1e-9) - 1e-12, both))
 
 
 def rank_compared(rows: Sequence[Compared], margin: float) -> list[tuple[Judged, Judged]]:
@@ -237,6 +249,8 @@ def explain_none(judged: Sequence[Judged], kind: PairKind) -> str:
         n = len({j.completion for j in judged if j.score is not None})
         return f"no margin of {kind.margin:g}" if n > 1 else "one scored completion" if n else "no score"
     said = {j.passed for j in judged}
+    if {True, False} <= said:
+        return "judged both ways"
     return "no verdict" if said == {None} else f"none {good}" if True not in said else f"all {good}"
 
 
@@ -263,13 +277,15 @@ def _distinct(judged: Sequence[Judged], rng: random.Random) -> list[Judged]:
     return unique
 
 
-def _pair_row(scope: Scope, kind: str, better: Judged, worse: Judged) -> dict[str, Any]:
+def _pair_row(scope: Scope, kind: PairKind, better: Judged, worse: Judged) -> dict[str, Any]:
     key = [scope.run_id, scope.iteration, better.sample_id, worse.sample_id]
+    if kind.kind != "correct/incorrect" or kind.judge is not None:
+        key += [kind.kind, str(better.judge)]
     known = better.score is not None and worse.score is not None
     return {
-        "pair_id": content_id("pair", key if kind == "correct/incorrect" else [*key, kind, better.judge]), "run_id": scope.run_id,
+        "pair_id": content_id("pair", key), "run_id": scope.run_id,
         "iteration": scope.iteration, "problem_id": better.problem_id, "chosen_sample_id": better.sample_id,
-        "rejected_sample_id": worse.sample_id, "kind": kind, "created_at": utc_now(), "prompt_id": better.prompt_id,
+        "rejected_sample_id": worse.sample_id, "kind": kind.kind, "created_at": utc_now(), "prompt_id": better.prompt_id,
         "judge": better.judge, "margin": _margin(better, worse) if known else None,
         "chosen_verdict_id": better.verdict_id, "rejected_verdict_id": worse.verdict_id,
     }  # fmt: skip
@@ -329,8 +345,7 @@ _JUDGED = """
     SELECT c.sample_id, c.problem_id, c.completion, v.passed, v.reason, v.score, v.verdict_id, v.judge,
            md5(coalesce(c.problem_id, '') || c.prompt) AS prompt_id
     FROM chosen c JOIN said v USING (sample_id)
-    WHERE v.passed IS NOT NULL OR v.score IS NOT NULL
-    ORDER BY coalesce(c.problem_id, ''), prompt_id, c.draw, c.sample_id
+    ORDER BY coalesce(c.problem_id, ''), prompt_id, v.judge, c.draw, c.sample_id
 """
 
 _COMPARED = """
@@ -342,7 +357,7 @@ _COMPARED = """
     JOIN samples a ON a.sample_id = c.fields ->> '$.first_id' JOIN samples b ON b.sample_id = c.fields ->> '$.second_id'
     LEFT JOIN requests r ON r.request_id = a.request_id
     WHERE c.run_id = $1 AND c.iteration = $2 AND starts_with(c.step, 'compare.') AND list_contains($3::VARCHAR[], a.step)
-    ORDER BY coalesce(a.problem_id, ''), prompt_id, c.sample_id
+    ORDER BY coalesce(a.problem_id, ''), prompt_id, v.judge, c.sample_id
 """
 
 _READY = """

@@ -1,6 +1,8 @@
 import random
+import time
 from itertools import islice
 
+import pytest
 from flywheel.config import PairKind
 from flywheel.judge._pairs import Judged, explain_none, find_alike, pair_up, rank_by_score
 
@@ -58,3 +60,26 @@ def test_texts_that_differ_in_numbers_are_never_alike():
     assert find_alike(right, right.replace("buys", "gets"), 0.9) > 0.9
     assert find_alike(right, "3 4 7 7 is what I think", 0.9) is None
     assert find_alike(right, right, 0) is None
+
+
+def test_a_text_that_is_judged_both_ways_is_in_no_pair():
+    kind = PairKind(kind="correct/incorrect")
+    rows = [judged("a", True), judged("a", False), judged("b", False)]
+    assert best(rows, 3) == []
+    assert explain_none(rows, kind) == "judged both ways"
+    assert [(c.completion, r.completion) for c, r in best([*rows, judged("c", True)], 3)] == [("c", "b")]
+
+
+def test_many_completions_of_one_prompt_are_ranked_in_no_time():
+    rows = [judged(f"text {i}", None, score=(i * 7919 % 10_007) / 10_007) for i in range(10_000)]
+    started = time.perf_counter()
+    pairs = rank_by_score(rows, 0.25)
+    assert time.perf_counter() - started < 2  # all pairs of them are fifty million
+    assert 3700 < len(pairs) < 3800  # the nth best over the nth worst, as long as they are a quarter apart
+    assert len({c.completion for c, _ in pairs} | {r.completion for _, r in pairs}) == 2 * len(pairs)
+
+
+def test_margins_of_judges_end_at_one_and_recorded_ones_do_not():
+    assert PairKind(kind="higher/lower", judge="recorded", margin=2).margin == 2
+    with pytest.raises(ValueError, match="0 to 1"):
+        PairKind(kind="higher/lower", judge="quality", margin=2)

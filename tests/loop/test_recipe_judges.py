@@ -251,6 +251,40 @@ def test_imported_scores_and_preferences_make_pairs_without_a_recipe(tmp_path):
     assert "--judge" in done.stderr
 
 
+def test_recorded_scores_of_two_sets_are_compared_within_their_set(tmp_path):
+    folder = tmp_path / "p"
+    folder.mkdir()
+    for name, scores in (("ten", (9, 4)), ("five", (5, 2))):
+        answers = [f"{name} says {word} to it" for word in ("yes", "nothing")]
+        write_jsonl(folder / f"{name}.jsonl", [{"prompt": "Well?", "completion": answers, "score": list(scores)}])
+        run_cli(
+            folder,
+            "import",
+            str(folder / f"{name}.jsonl"),
+            "--map",
+            "prompt=prompt",
+            "--map",
+            "completion=completion",
+            "--map",
+            "score=score",
+            "--yes",
+            check=0,
+        )
+    run_cli(
+        folder, "pairs", "--kind", "higher/lower", "--judge", "recorded", "--margin", "2", "--per-prompt", "4", check=0
+    )
+    pairs = sql(folder, "select judge, margin, chosen, rejected from dpo order by judge")
+    assert [(p["judge"], p["margin"]) for p in pairs] == [("recorded@five.jsonl", 3), ("recorded@ten.jsonl", 5)]
+    assert all(("ten says" in p["chosen"]) == ("ten says" in p["rejected"]) for p in pairs)
+    run_cli(
+        folder, "pairs", "--kind", "higher/lower", "--judge", "recorded", "--margin", "4", "--per-prompt", "4", check=0
+    )
+    (line,) = sql(folder, "select entered, kept, reason from funnel where step = 'pair'")
+    assert (line["entered"], line["kept"], line["reason"]) == (2, 1, "no margin of 4: 1")
+    refused = run_cli(folder, "pairs", "--kind", "higher/lower", "--judge", "quality", "--margin", "4", check=2)
+    assert "0 to 1" in refused.stderr and "Traceback" not in refused.stderr
+
+
 def test_what_a_recipe_says_wrongly_of_judges_is_told_with_the_key(tmp_path, endpoint, none):
     server = endpoint(none)
     for judge, message in (
