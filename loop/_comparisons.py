@@ -8,7 +8,7 @@ import itertools
 import json
 import random
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from ..gen import Step
@@ -31,8 +31,9 @@ class Compared(NamedTuple):
     problem_id: str | None
 
 
-def compare_samples(store: Store, scope: Step, most: int) -> str:
-    """Make the comparisons of a step's samples, each once; return the step that holds them.
+def compare_samples(store: Store, scope: Step, most: int) -> str | None:
+    """Make the comparisons of a step's samples, each once; return the step that holds them, None where no prompt has two different
+    completions.
 
     Samples that hold ``first`` and ``second`` themselves are comparisons already: then it is the step itself.
 
@@ -49,8 +50,10 @@ def compare_samples(store: Store, scope: Step, most: int) -> str:
         for (i,) in store.query("SELECT sample_id FROM samples WHERE step = ? AND run_id = ?", [step.name, step.run_id])
     }
     n, alone, rows = 0, [], []
+    if not store.query(f"SELECT 1 FROM samples s WHERE {_OF} LIMIT 1", source):
+        return scope.name
     for key, group in itertools.groupby(map(Compared._make, store.spool(_SAMPLES, source).rows()), key=lambda c: c.key):
-        pairs = list(itertools.islice(choose_pairs(list(group), f"{scope.run_id}/{key}"), most))
+        pairs = choose_pairs(list(group), most, f"{scope.run_id}/{key}")
         n += len(pairs)
         alone += [key] if not pairs else []
         rows += [row for row in (_row(step, *pair) for pair in pairs) if row.sample_id not in known]
@@ -61,21 +64,22 @@ def compare_samples(store: Store, scope: Step, most: int) -> str:
     store.fold()
     store.replan(step.run_id, step.iteration, step.name, [("comparisons", n), (ALONE, len(alone))])
     _drop(store, step, alone)
-    return step.name
+    return step.name if n else None
 
 
-def choose_pairs(completions: Sequence[Compared], seed: str) -> Iterator[tuple[Compared, Compared]]:
-    """Yield pairs of different texts, those first whose two have been chosen least; which comes first is chance."""
+def choose_pairs(completions: Sequence[Compared], most: int, seed: str) -> list[tuple[Compared, Compared]]:
+    """Return pairs of different texts, those first whose two have been chosen least; which comes first is chance."""
     texts = list({c.completion: c for c in sorted(completions, key=lambda c: c.sample_id)}.values())
-    rng = random.Random(seed)
-    rng.shuffle(texts)
-    left = list(itertools.combinations(texts, 2))
+    random.Random(seed).shuffle(texts)
+    left = list(itertools.combinations(texts[: 2 * most], 2))
     used: Counter[str] = Counter()
-    while left:
+    chosen: list[tuple[Compared, Compared]] = []
+    while left and len(chosen) < most:
         best = min(left, key=lambda p: (used[p[0].sample_id] + used[p[1].sample_id], max(used[c.sample_id] for c in p)))
         left.remove(best)
         used.update(c.sample_id for c in best)
-        yield best
+        chosen.append(best)
+    return chosen
 
 
 def _row(step: Step, first: Compared, second: Compared) -> SampleRow:

@@ -172,7 +172,13 @@ class Bench:
         """
         asked = judge.judge if isinstance(judge, Panel) else judge
         if isinstance(asked, Pairwise):
-            source = compare_samples(self.store, Step(self.run_id, self.iteration, source), asked.compare)
+            compared = compare_samples(self.store, Step(self.run_id, self.iteration, source), asked.compare)
+            if compared is None:
+                self.reporter.say(
+                    f"[{self.iteration}] judge {judge.name}: no prompt of {source} has two different completions"
+                )
+                return self.filed(judge), Progress()
+            source = compared
         if isinstance(judge, Panel):
             return self._run_panel(judge, source)
         filed = self.filed(judge)

@@ -174,6 +174,20 @@ def test_of_what_no_member_can_judge_the_panel_has_a_drop(judged):
     assert [(r["entered"], r["kept"], r["dropped"], r["reason"]) for r in rows] == [(20, 0, 20, "no reference: 20")] * 3
 
 
+def test_where_nothing_can_be_compared_it_is_told_and_nothing_breaks(judged):
+    folder, server = judged
+    before = len(server.answered())
+    write_judge(folder, {"kind": "pairwise", "name": "better", "criteria": "It is right."})
+    judge(folder, server.env, check=0)
+    done = judge(folder, server.env, check=0)  # one answer to each passage
+    assert "no prompt of answers has two different completions" in done.stderr
+    assert len(server.answered()) == before
+    (row,) = sql(folder, "select entered, kept, reason from funnel where step = 'compare.answers.1'")
+    assert row == {"entered": 20, "kept": 0, "reason": "one completion of its prompt: 20"}
+    write_judge(folder, {"kind": "pairwise", "name": "better", "criteria": "It is right.", "compare": 0})
+    refused(judge(folder, server.env), "key compare")
+
+
 def test_what_cannot_be_judged_is_refused(judged):
     folder, server = judged
     write_judge(folder, {**RUBRIC, "models": ["a", "a"]})
