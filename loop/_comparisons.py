@@ -9,6 +9,7 @@ import json
 import random
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import NamedTuple
 
 from ..gen import Step
@@ -98,8 +99,7 @@ def _drop(store: Store, step: Step, keys: Sequence[str]) -> None:
         drop_id = content_id("drop", [step.run_id, step.iteration, step.name])
         why = "one completion of its prompt"
         row = DropRow(drop_id, step.run_id, step.iteration, step.name, why, ALONE, None, None, len(keys))
-        store.append([row])
-        store.fold()
+        store.insert("drops", [asdict(row)], key="drop_id")
 
 
 _OF = "s.run_id = ? AND s.iteration = ? AND s.step = ?"

@@ -7,6 +7,7 @@ member. The panel asks nobody: its verdict names the members' verdicts, and a sa
 import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from typing import Any
 
 from ..gen import Step
@@ -35,9 +36,9 @@ def judge_by_members(store: Store, panel: Panel, filed: str, members: Mapping[st
     for start in range(0, len(left), PAGE):
         part = left[start : start + PAGE]
         found = _read_verdicts(store, members, part)
-        store.append(
-            [_combine(panel, filed, found[i], i) if i in found else _drop(store, step, members, i) for i in part]
-        )
+        store.append([_combine(panel, filed, found[i], i) for i in part if i in found])
+        drops = [asdict(_drop(store, step, members, i)) for i in part if i not in found]
+        store.insert("drops", drops, key="drop_id")
     store.fold()
     return len(ids)
 

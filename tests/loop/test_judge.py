@@ -167,6 +167,7 @@ def test_of_what_no_member_can_judge_the_panel_has_a_drop(judged):
     folder, server = judged
     write_judge(folder, {"kind": "reference", "name": "right", "models": ["fake-teacher", "harsh/Judge:1"]})
     judge(folder, server.env, check=0)
+    judge(folder, server.env, check=0)
     rows = sql(
         folder,
         "select step, entered, kept, dropped, reason from funnel where step like 'judge.right%' and step not like '%/items'",
