@@ -4,6 +4,9 @@ import json
 
 import pytest
 import yaml
+from flywheel.config import EngineConfig, JudgeConfig
+from flywheel.errors import RecipeError
+from flywheel.loop._judges import _make
 from support import refused, run_cli, sql, start_cli, wait_for
 from support_flow import make_flow_project
 
@@ -247,3 +250,14 @@ def test_a_grader_file_that_asks_a_model_is_run(judged):
     assert {(r["passed"], r["score"], r["reason"]) for r in run(LACKING)} == {
         (False, 0.0, "completion without output_json")
     }
+
+
+def test_a_recipe_names_a_graders_file(tmp_path):
+    config = JudgeConfig(kind="grader", name="close", spec="grader.json", of=("answers",))
+    engine = EngineConfig(kind="openai", model="fake-teacher")
+    (tmp_path / "grader.json").write_text("{")
+    with pytest.raises(RecipeError, match="JSON in"):
+        _make(config, engine, tmp_path, tmp_path)
+    (tmp_path / "grader.json").write_text(json.dumps(MODEL))
+    ready = _make(config, engine, tmp_path, tmp_path)
+    assert ready.judge.grader.name == "Close Enough" and "grader grader.json" in ready.content
