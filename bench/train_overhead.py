@@ -71,6 +71,7 @@ def main(rounds=3, n_rows=2000, epochs=2):
     ]
     args = {**ARGS, "num_train_epochs": epochs}
     os.environ.setdefault("OMP_NUM_THREADS", "1")
+    os.environ.setdefault("HF_HUB_OFFLINE", "1")  # or transformers waits for a network, in both
     seen = {"flywheel": [], "by hand": []}
     with tempfile.TemporaryDirectory() as root:
         for number in range(rounds):

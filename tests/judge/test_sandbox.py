@@ -462,7 +462,7 @@ for attempt in (
 
 
 def test_no_unix_sockets(run, tmp_path):
-    for address in (str(tmp_path / "s"), "\0flywheel-test-abstract"):
+    for address in (str(tmp_path / "s"), f"\0flywheel-test-abstract-{os.getpid()}"):
         with socket.socket(socket.AF_UNIX) as server:
             server.bind(address)
             server.listen()
@@ -471,7 +471,7 @@ def test_no_unix_sockets(run, tmp_path):
 
 
 def test_a_pair_reaches_nobody_else(run, tmp_path):
-    for address in (str(tmp_path / "s"), "\0flywheel-test-datagrams"):
+    for address in (str(tmp_path / "s"), f"\0flywheel-test-datagrams-{os.getpid()}"):
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as server:
             server.bind(address)
             for folder in (tmp_path, *tmp_path.parents[:-2]):
