@@ -17,6 +17,18 @@ TAKEN_BACK = re.compile(
     re.IGNORECASE,
 )
 """Words by which a writer takes back what stands before them."""
+_PEOPLE = "some|many|most|few|people|others|students|you|they|he|she|one|everyone|everybody|someone|somebody|anyone|friends?|critics?|readers?|users?|experts?"
+_OPINION = "say|says|said|think|thinks|thought|believe|believes|believed|claim|claims|claimed|argue|argues|argued|suggest|suggests|suggested|guess|guesses|assume|assumes|assumed|expect|expects|expected|suppose|supposes|conclude"  # fmt: skip
+NOT_SAID = re.compile(
+    r"(?<!\bno )(?<!\bwithout )(?<!\bwithout a )(?<!\bbeyond )(?<!\bbeyond a )\bdoubt(?:s|ed|ful)?\b"
+    r"|\b(?:unlikely|improbable|implausible|impossible|absurd|nonsense|nobody|no one|den(?:y|ies|ied)|disagrees?|refus(?:e|es|ed)|reject(?:s|ed)?"
+    r"|dispute[sd]?|if|unless|whether|why|(?:opposite|contrary|reverse) of|mistakenly|falsely|wrongly|second[- ]best|far from|avoid|hate)\b"
+    r"|\b(?:false|wrong|incorrect|untrue|mistake|error|myth|misconception|mistaken) (?:that|to)\b|\b(?:any|every)(?:thing|one)(?: (?:but|except|other than))|\ball (?:but|except)\b"
+    r"|\bother than\b|\brather than\b|\binstead of\b"
+    rf"|\b(?:{_PEOPLE}) (?:(?:would|may|might|could|will|often|also|once|wrongly) )?(?:{_OPINION})\b",
+    re.IGNORECASE,
+)
+"""Words behind which a statement, to the end of its clause, is none of the writer's: doubted, denied, supposed, or another's."""
 _STOP = re.compile(r"\.\s")
 
 
