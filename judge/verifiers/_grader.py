@@ -29,7 +29,6 @@ from ._json_text import read_json
 from ._similarity import Embed, measure_similarity
 from ._verifier import REQUIRED, CannotJudge, Case, verifier
 
-
 MOST_FAULTS = 8
 """Parts of a ``multi`` grader that a completion may give nothing to grade; with more, all of it scores 0."""
 

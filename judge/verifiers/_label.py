@@ -45,8 +45,12 @@ _NEGATIONS = frozenset(
     )
 )
 """Words after which a label of the same clause is not given (``t`` is the end of ``isn't``)."""
-_ASSURED = re.compile(r"\b(?:there is )?(?:no|without(?: an?| any)?|beyond(?: an?| any)?) (?:reasonable )?doubts?\b", re.IGNORECASE)
-_BEHIND_DENIES = re.compile(r"(?:(?:only |just |exactly )?the (?:exact |very )?(?:opposite|contrary|reverse|converse)|nothing|neither|none|no)\b")
+_ASSURED = re.compile(
+    r"\b(?:there is )?(?:no|without(?: an?| any)?|beyond(?: an?| any)?) (?:reasonable )?doubts?\b", re.IGNORECASE
+)
+_BEHIND_DENIES = re.compile(
+    r"(?:(?:only |just |exactly )?the (?:exact |very )?(?:opposite|contrary|reverse|converse)|nothing|neither|none|no)\b"
+)
 """What makes another of the label before it: ``supports the opposite``."""
 _DENIALS = frozenset(words("not wrong incorrect inaccurate ruled"))
 _BEHIND_NO = frozenset(words("it the that this these those he she they i we there"))
@@ -126,7 +130,9 @@ def _read_clause(
 
 def _is_denied_behind(each: list[str]) -> bool:
     """Say whether "is wrong", "is not right", "the opposite" follow a label."""
-    return bool(_BEHIND_DENIES.match(" ".join(each))) or bool({"is", "would", "be"} & set(each[:2]) and _DENIALS & set(each))
+    return bool(_BEHIND_DENIES.match(" ".join(each))) or bool(
+        {"is", "would", "be"} & set(each[:2]) and _DENIALS & set(each)
+    )
 
 
 def _is_an_answer(each: list[str], at: int) -> bool:

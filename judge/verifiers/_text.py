@@ -17,6 +17,14 @@ TAKEN_BACK = re.compile(
     re.IGNORECASE,
 )
 """Words by which a writer takes back what stands before them."""
+SECOND_LOOK = re.compile(
+    r"\bactually\b|\bon (?:further )?(?:reflection|closer (?:look|inspection)|review)\b|\bsorry\b|\bapolog(?:y|ies|i[sz]e)\b|\bo+ps\b|\bhm+\b|\bhowever\b|\bbut\b"
+    r"|\blet(?:['’]s| me| us) (?:double[- ]?check|re-?check|check|verify|re-?do|recompute|recalculate|rethink|see)"
+    r"|\b(?:that|this|it)(?:['’]s| is| was) (?:wrong|incorrect|mistaken|false|not (?:right|true|correct))\b|\bI (?:disagree|misread|miscounted|miscalculated|forgot)\b"
+    r"|\b(?:edit|update|revised|new answer)\s*:|\bor rather\b|\bmake that\b|其实|实际上|抱歉",
+    re.IGNORECASE,
+)
+"""Words with which a writer looks at an answer again; what stands before them holds, unless another answer follows."""
 _PEOPLE = "some|many|most|few|people|others|students|you|they|he|she|one|everyone|everybody|someone|somebody|anyone|friends?|critics?|readers?|users?|experts?"
 _OPINION = "say|says|said|think|thinks|thought|believe|believes|believed|claim|claims|claimed|argue|argues|argued|suggest|suggests|suggested|guess|guesses|assume|assumes|assumed|expect|expects|expected|suppose|supposes|conclude"  # fmt: skip
 NOT_SAID = re.compile(
