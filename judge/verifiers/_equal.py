@@ -11,7 +11,7 @@ from typing import NamedTuple
 from ._expression import FUNCTIONS, is_near, is_same_expression
 from ._quantity import is_same_quantity, parse_quantity
 from ._tidy import plain_fractions, tidy_answer
-from ._units import TURNS
+from ._units import NO_UNITS, TURNS, is_counted, is_numeral
 
 _WORDS = re.compile(r"[^\W\d_]+(?:[ .'’/-]+[^\W\d_]+)*")
 _BASE = re.compile(r"([0-9A-Fa-f]+)\s*_\s*(?:\{\s*)?(\d{1,2})\s*\}?")
@@ -34,7 +34,7 @@ _VERBS = (
 )
 _STATES = re.compile(
     rf"(?:^|.*[\s,:])(?:{_VERBS}|[^\W\d_]{{2,}}(?:s|ed))"
-    r"(?:\s+(?:him|her|them|us|me|it|you|to|be|of|only|exactly|just|about|approximately|roughly|a|an|another|all|also|still|now|then|in|for|at|with|out|equal|total|sum))*\s*",
+    r"(?:\s+(?:him|her|them|us|me|it|you|to|be|of|only|exactly|just|about|approximately|roughly|a|an|another|all|also|still|now|then|in|for|at|by|with|out|equal|total|sum))*\s*",
     re.IGNORECASE | re.DOTALL,
 )
 """What stands before a number that a sentence states: a verb, or one with a short object; "almost", "the square of" are none."""
@@ -172,6 +172,10 @@ def _turns(text: str) -> bool:
     return bool(each & (TURNS | set(FUNCTIONS)))
 
 
+def _turns_word(word: str) -> bool:
+    return word in TURNS or (is_numeral(word) and word not in ("score", "grand", "gross"))
+
+
 def _same_approximation(found: str, answer: str) -> bool:
     exact, *others = (side.strip() for side in found.split(r"\approx"))
     if len(others) != 1 or not others[0]:
@@ -186,13 +190,18 @@ def _same_number_of_sentence(found: str, answer: str) -> bool | None:
     """``She sold 72 clips in April and May``: the only number of a sentence without a word that turns it."""
     right = parse_quantity(answer, any_word=True)
     each = re.findall(r"[^\W\d_]+(?:['’]t)?", found.lower().replace("’", "'"))
-    if right is None or re.search(r"[\\<>=^_*+/|]", found) or sum(len(w) > 2 for w in each) < 2 or TURNS & set(each):
+    if (
+        right is None
+        or re.search(r"[\\<>=^_*+/|]", found)
+        or sum(len(w) > 2 for w in each) < 2
+        or any(map(_turns_word, each))
+    ):
         return None
     numbers = list(_ONE_NUMBER.finditer(found))
     if len(numbers) != 1 or len(re.findall(r"\d[\d.,]*", found)) != 1:
         return None
     before = found[: numbers[0].start()]
-    if not _STATES.fullmatch(before) or _NO_STATEMENT.search(before):
+    if not _is_stated(before, found[numbers[0].start() :]):
         return None
     left = parse_quantity(numbers[0][0])
     behind = parse_quantity(found[numbers[0].start() :].split(" ", 1)[0])
@@ -200,6 +209,14 @@ def _same_number_of_sentence(found: str, answer: str) -> bool | None:
         return None
     unit = parse_quantity(" ".join(found[numbers[0].start() :].split(" ")[:2]))
     return is_same_quantity(unit or left, right)
+
+
+def _is_stated(before: str, behind: str) -> bool:
+    """Say whether a sentence states its number: behind a verb, or, where it begins with it, before what it counts (``4 pans to bake``)."""
+    if before.strip():
+        return bool(_STATES.fullmatch(before)) and not _NO_STATEMENT.search(before)
+    number, *nouns = behind.lower().split()[:3]
+    return number[0] in "$€£¥₹" or (any(map(is_counted, nouns)) and nouns[0] not in NO_UNITS)
 
 
 class _List(NamedTuple):

@@ -13,7 +13,7 @@ from ._units import SCALES
 _LAST_NUMBER = re.compile(
     r"(?:√\s*|\\sqrt\s*\{?|(?<![\d)%]\s)\b(?:[mM]inus|[nN]egative)\s+)?(?:(?<![\w.)])-)?[$€£]?(?:\d{1,3}(?:[ \u00a0\u202f]\d{3})+(?![\d/])|\d[\d,]*(?:\.\d+)?|(?<!\d)\.\d+)(?:/\d+)?(?:[eE][+-]?\d+(?!\w))?"
     r"(?:\s*(?:×|\\times|\\cdot|[x*])\s*10(?:\s*\^\s*\{?[+-]?\d+\}?|[⁰¹²³⁴⁵⁶⁷⁸⁹⁻]+)|\s?\^\s?\{?-?\d+\}?)?"
-    rf"(?:%|[^\W\d_]+\d*|(?:\s(?:{'|'.join(SCALES)})s?\b)+|\s(?:squared|cubed|factorial|doubled|tripled|halved)\b)?"
+    rf"(?:%|(?:[^\W\d_]|[abcijknpqxyz]{2, 3}|st|nd|rd|th|bn|mn|tn)(?!\w)|(?:\s(?:{'|'.join(SCALES)})s?\b)+|\s(?:squared|cubed|factorial|doubled|tripled|halved)\b)?"
 )
 """A number with all that makes another number of it."""
 _WORDS_FOR_ANSWER = r"A|(?:(?:the|my|so the) )?(?:final |correct )?answer|答案|最终答案|答え|정답|답|réponse|respuesta|antwort|ответ|risposta|resposta"

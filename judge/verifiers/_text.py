@@ -30,9 +30,9 @@ _OPINION = "say|says|said|think|thinks|thought|believe|believes|believed|claim|c
 NOT_SAID = re.compile(
     r"(?<!\bno )(?<!\bwithout )(?<!\bwithout a )(?<!\bbeyond )(?<!\bbeyond a )\bdoubt(?:s|ed|ful)?\b"
     r"|\b(?:unlikely|improbable|implausible|impossible|absurd|nonsense|nobody|no one|den(?:y|ies|ied)|disagrees?|refus(?:e|es|ed)|reject(?:s|ed)?"
-    r"|dispute[sd]?|if|unless|whether|why|(?:opposite|contrary|reverse) of|mistakenly|falsely|wrongly|second[- ]best|far from|avoid|hate)\b"
+    r"|dispute[sd]?|if|unless|whether|(?:why|how) (?:is|was|would|could|can|should|do|does)|(?:opposite|contrary|reverse) of|mistakenly|falsely|wrongly|second[- ]best|far from|avoid|hate)\b"
     r"|\b(?:false|wrong|incorrect|untrue|mistake|error|myth|misconception|mistaken) (?:that|to)\b|\b(?:any|every)(?:thing|one)(?: (?:but|except|other than))|\ball (?:but|except)\b"
-    r"|\bother than\b|\brather than\b|\binstead of\b"
+    r"|(?:\bnot|n['’]t) (?:the case|true|clear|certain|sure|likely|think|believe|say|agree)\b|\bother than\b|\brather than\b|\binstead of\b"
     rf"|\b(?:{_PEOPLE}) (?:(?:would|may|might|could|will|often|also|once|wrongly) )?(?:{_OPINION})\b",
     re.IGNORECASE,
 )

@@ -50,7 +50,7 @@ TURNS = frozenset(
     )
 )
 """Words after which a number need not be what its sentence says."""
-_NO_UNITS = (TURNS - {"second"}) | frozenset(
+NO_UNITS = (TURNS - {"second"}) | frozenset(
     words(
         "and or half third quarter plus minus times to than over by pi sin cos tan log ln sqrt mod inf infinity choose not no"
         " less fewer squared cubed factorial below above under divided remainder negative root power halves thirds quarters fourths fifths"
@@ -74,7 +74,7 @@ _BESIDE = frozenset(
 )
 """What may stand behind a number without a noun."""
 _PLURALS = re.compile(
-    r"\w*(?:people|children|men|feet|teeth|geese|mice|fish|craft|sheep|deer|dice|oxen|cattle|offspring|salmon|shrimp|squid|data|series|species|means|pennies"
+    r"\w*(?:people|children|men|fruit|feet|teeth|geese|mice|fish|craft|sheep|deer|dice|oxen|cattle|offspring|salmon|shrimp|squid|data|series|species|means|pennies"
     r"|bacteria|media|criteria|vertices|indices|matrices|cacti|fungi|loaves)"
 )
 _ALIASES = (
@@ -147,7 +147,7 @@ def _read_part(text: str, attached: bool, any_word: bool) -> Unit | None:
     if len(known) == 1 and known[0] is not None:
         power = int(found[0][2] or 1) if found[0] is not None else 1
         return Unit(known[0][0] + (f"^{power}" if power > 1 else ""), known[0][1] ** power)
-    if not (any_word or any(_is_counted(word.lower()) for word in each) or {word.lower() for word in each} & _BESIDE):
+    if not (any_word or any(is_counted(word.lower()) for word in each) or {word.lower() for word in each} & _BESIDE):
         return None
     return Unit(" ".join(_singular(word.lower()) for word in each), Fraction(1))
 
@@ -162,7 +162,12 @@ def _singular(word: str) -> str:
     return word.rstrip("s") if len(word) > 2 and word not in UNITS else word
 
 
-def _is_counted(word: str) -> bool:
+def is_numeral(word: str) -> bool:
+    """Say whether a word is a number of another size or language, a scale or a fraction."""
+    return bool(_NUMERAL.fullmatch(word)) or scale_of(word) is not None
+
+
+def is_counted(word: str) -> bool:
     """Say whether a word is what a number counts: a known unit, a noun in the plural, a word of another script."""
     if not word.isascii() or _PLURALS.fullmatch(word):
         return True
@@ -174,7 +179,7 @@ def _may_be_unit(word: str, attached: bool) -> bool:
     if _look_up(word) is not None:
         return True
     small = word.lower()
-    if attached or small in _NO_UNITS or _NUMERAL.fullmatch(small) or scale_of(small):
+    if attached or small in NO_UNITS or is_numeral(small):
         return False
     return small in _SHORT_WORDS or (len(small) > 2 and (not small.isascii() or any(c in "aeiouy" for c in small)))
 

@@ -280,6 +280,9 @@ The answer is 7, not 8.|7
 #### The sum of the ages is 12|12
 #### They can buy 12 apples|12
 #### She finished in 12 days|12
+#### She needs 48 / 12 = 4 pans to bake all of the cupcakes.|4
+#### This leaves him with 52 - 13 = 39 math problems to complete on Thursday.|39
+#### 14 years since her son was born|14
 """
 DIFFERENT = r"""
 #### 3 millions|3
@@ -318,6 +321,8 @@ DIFFERENT = r"""
 #### one of the 12 apples|12
 #### He failed to get 12 apples|12
 #### 12 and change|12
+#### 12 basis points|12
+#### 12 bakers dozens|12
 #### 7//8|7
 \boxed{7^{2{,}000}}|7
 \boxed{7 \approx 8}|7
