@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 from ._final_answer import MARKERS
-from ._text import NOT_SAID, SECOND_LOOK, TAKEN_BACK, normalize_text
+from ._text import DISOWNED, NOT_SAID, SECOND_LOOK, TAKEN_BACK, normalize_text
 
 LONGEST_ANSWER = 300
 """Characters behind "answer is" that are read."""
@@ -66,12 +66,16 @@ _DENIED_AFTER = re.compile(
     re.IGNORECASE,
 )
 _ANOTHER = re.compile(
-    r"[)\]*_\s]*(?:(?:,|/|&|\+|\band\b|\bor\b|\(\s*(?:and|or)\b|\b(?:as well as|along with|together with|plus|vs\.?|versus)\s)\s*(?:(?:and|or|both|also|possibly|maybe|perhaps|option|choice)\s+)*"
+    r"[)\]*_\s]*(?:(?:,|/|&|\+|\band\b|\bor\b|\(\s*(?:and|or)\b|\b(?:as well as|along with|together with|plus|vs\.?|versus|but|then|followed by|alternatively|else|otherwise|if not)\s)\s*(?:(?:and|or|both|also|possibly|maybe|perhaps|option|choice|but|then|alternatively|else|otherwise|if not)\s+)*"
     r"[*_(\[]*(?P<joined>[A-Z]|\d\d?)(?=[)\]*_.,;!?\s]|$)|[;|.\\\s–—-]*[(\[](?P<inside>[A-Z]|\d\d?)[)\]](?=[\s.,;!]*(?:$|[(\[]))"
     r"|\s*[;|.\\–—-]\s*\**(?P<after>[A-Z]|\d\d?)\**(?=[.,;!]?\s*(?:$|\n|[A-Z][.)])))"
 )
+_ANOTHER_LAST = re.compile(
+    r"[.!?…\n]\s*(?:(?:[\w'’]+\s+){0,4}[\w'’]+[,:]\s*|(?:[\w'’]+\s+){0,3}(?:is|it['’]s|be|maybe|perhaps|or)\s+)?[*_(\[]*([A-Z]|\d\d?)[)\]*_]*[.!]?\s*(?:$|\n)"
+)
+"""A short sentence that ends in a letter: "In fact, C."."""
 _JUDGED = re.compile(
-    r"[)\]:*_\s.,(\[–—-]*(?:(?P<weak>no|false)|incorrect|wrong|untrue|impossible|rejected|eliminated|excluded|ruled out|not (?:correct|right|true|the answer|possible)|✗|❌|✘)"
+    r"[)\]:*_\s.,(\[–—-]*(?:which is )?(?:(?P<weak>no|false)|incorrect|wrong|untrue|impossible|rejected|eliminated|excluded|ruled out|not (?:correct|right|true|the answer|possible)|✗|❌|✘)"
     r"(?=\s*(?:[.,;:!)\]\n–—-]|$|because|since))",
     re.IGNORECASE,
 )
@@ -130,6 +134,7 @@ def _in_a_box(text: str, choices: Choices) -> str | None:
             if (
                 letter == SEVERAL
                 or _lists_others(said, letter, choices)
+                or _listed(said, choices) - {letter}
                 or _other_box(text[:at], letter, mark, choices)
             ):
                 return SEVERAL
@@ -248,7 +253,7 @@ def _read(said: str, choices: Choices) -> str | None:
 def _another(rest: str, choices: Choices) -> str | None:
     """Return the choice that a text adds to the one before it: "or C", "; C", "(C)"."""
     found = _ANOTHER.match(rest)
-    if found is None or (found["joined"] is None and _denied(rest, found.start(), found.end())):
+    if found is None or _denied(rest, found.start(), found.end()):
         return None
     return choices.letter(found["joined"] or found["inside"] or found["after"])
 
@@ -303,7 +308,11 @@ def _second(rest: str, letter: str, choices: Choices) -> str:
             and not _is_anothers(rest[: found.start(group)][-90:])
         ):
             return other
-    return letter
+    if DISOWNED.match(re.sub(r"^[^.\n]{0,40}(?=[.!,;])", "", rest)):
+        return SEVERAL
+    last = ((choices.letter(m[1]), m) for m in _ANOTHER_LAST.finditer(rest))
+    others = {other for other, m in last if other and not _denied(rest, m.start(1), m.end(1))}
+    return letter if others <= {letter} else SEVERAL
 
 
 def _denied(text: str, start: int, end: int) -> bool:
@@ -391,6 +400,8 @@ def _by_words(text: str, choices: Choices, *, whole: bool = False) -> str | None
 
 def _denies(said: str, words: str) -> bool:
     before, _, after = f" {said} ".partition(f" {words} ")
+    if after.strip() in ("no", "false", "wrong", "incorrect", "untrue"):
+        return True
     own = set(words.split())
     turned = set(before.split()[-6:]) & (_NEGATIONS - own) or NOT_SAID.search(before)
     return bool(turned or _DENIED_AFTER.match(f" {after.strip()[:80]}"))

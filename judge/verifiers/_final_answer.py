@@ -7,7 +7,7 @@ answer is 18``; ``\boxed{18}``; ``<answer>18</answer>``.
 import re
 from collections.abc import Callable
 
-from ._text import SECOND_LOOK, TAKEN_BACK, text_behind
+from ._text import DISOWNED, SECOND_LOOK, TAKEN_BACK, text_behind
 from ._units import SCALES
 
 _LAST_NUMBER = re.compile(
@@ -35,6 +35,8 @@ _STATED_AGAIN = re.compile(
     re.IGNORECASE,
 )
 """A number that a text states as its answer; a part of a calculation is none."""
+LONGEST_LOOK = 5_000
+"""Characters behind an answer that are read for another one, from the end."""
 _TAG = re.compile(r"<(/?)answer>", re.IGNORECASE)
 
 
@@ -122,12 +124,15 @@ def find_marked(text: str, markers: tuple[str, ...]) -> tuple[str, str | None]:
             continue  # "Answer: Let us see. …" begins a solution, "the answer is" ends it
         if taken := list(TAKEN_BACK.finditer(rest)):
             return name, _last_number(rest[taken[-1].end() :])
-        return name, _second(rest) or unwrap(answer)
+        if (second := _second(rest)) is None and DISOWNED.match(rest):
+            return name, None
+        return name, second or unwrap(answer)
     return "", None
 
 
 def _second(rest: str) -> str | None:
     """Return the answer that a second look gives ("Let me check: … So it's 15."); None where it gives none."""
+    rest = rest[-LONGEST_LOOK:]
     look = SECOND_LOOK.search(rest)
     stated = list(_STATED_AGAIN.finditer(rest, look.start())) if look else []
     return _last_number(rest[: stated[-1].end()]) if stated else None

@@ -46,7 +46,7 @@ TURNS = frozenset(
         " can't don't doesn't isn't hundred thousand million billion trillion dozen remainder divided multiplied first second maybe perhaps"
         " one two three four five six seven eight nine ten eleven twelve twenty thirty forty fifty sixty seventy eighty ninety zero"
         " false untrue mistaken impossible exceed exceeds exceeded exceeding almost nearly barely hardly unlike doubles doubled triples"
-        " tripled quadrupled halved reciprocal inverse modulo mod instead rather unlikely doubt lack lacks miss misses fail fails failed beyond short too"
+        " tripled quadrupled halved reciprocal inverse modulo mod instead rather unlikely doubt divides squares cubes approaches lack lacks miss misses fail fails failed beyond short too"
     )
 )
 """Words after which a number need not be what its sentence says."""
@@ -56,7 +56,7 @@ NO_UNITS = (TURNS - {"second"}) | frozenset(
         " less fewer squared cubed factorial below above under divided remainder negative root power halves thirds quarters fourths fifths"
         " point zero one two three four five six seven eight nine ten eleven twelve twenty thirty forty fifty sixty seventy eighty ninety"
         " sixths sevenths eighths ninths tenths hundredths thousandths is was isn't wasn't has does equals fails seems becomes few many much"
-        " base octal binary hex hexadecimal shy unsure guess something tens myriads mille basis milliers centaines dizaines douzaines docenas"
+        " base octal binary hex hexadecimal shy unsure guess something fold upwards onwards afterwards kilo tens myriads mille basis milliers centaines dizaines douzaines docenas"
         " decenas cientos millares dezenas centenas"
     )
 )

@@ -622,7 +622,8 @@ def test_a_solution_may_begin_with_answer():
     [
         ("The answer is 5. Wait, no, it is 6.", "6"), ("A: 5\nHold on: 3 + 3 is 6", "6"), ("The answer is 5. I made a mistake.", None),
         ("The answer is 6. They wait there.", "6"), ("The answer is 5. Wait. The answer is 6.", "6"), ("#### 6", "6"),
-        ("The answer is 5. But actually it's 6.", "6"), ("The answer is 5. Hmm, that's wrong, it's 6.", "6"), ("The answer is 5. Sorry, 6.", "6"),
+        ("The answer is 5. But actually it's 6.", "6"), ("The answer is 5. Hmm, that's wrong, it's 6.", "6"), ("The answer is 5. Sorry, 6.", "6"), ("The answer is 5. My bad, 6.", "6"),
+        ("The answer is 5. In fact it's 6.", "6"), ("The answer is 5. That's wrong.", None), ("The answer is 6. Confidence: 95%", "6"),
         ("The answer is 5. Let me check: 2*3=6. So it's 6.", "6"), ("The answer is 5. On reflection, 6.", "6"), ("A: 5\nActually it is 6.", "6"),
         ("The answer is 6. Let me check: 2*3=6. Correct.", "6"), ("The answer is 6. Actually, that's right.", "6"),
         ("The answer is 6. But she also has 5 dogs.", "6"), ("The answer is 6. But it's 5 more than 1.", "6"),
