@@ -89,7 +89,7 @@ def _classify(case: Case, options: Mapping[str, Any]) -> tuple[str | None, str] 
     return find_choice(case.completion, choices), read_reference(case.expected, choices)
 
 
-@verifier("choice", version=2, needs=("expected",), options={"letters": "ABCDEFGHIJ"}, classify=_classify)
+@verifier("choice", version=3, needs=("expected",), options={"letters": "ABCDEFGHIJ"}, classify=_classify)
 def choice(case: Case, options: Mapping[str, Any]) -> Verdict:
     """Compare the choice that a completion names with the right one.
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 from ._final_answer import MARKERS
-from ._text import TAKEN_BACK, normalize_text
+from ._text import DISOWNED, NOT_SAID, SECOND_LOOK, TAKEN_BACK, normalize_text
 
 LONGEST_ANSWER = 300
 """Characters behind "answer is" that are read."""
@@ -19,7 +19,7 @@ MOST_STATEMENTS = 200
 
 _AFTER = (
     r"(?=[^\w\s'’.]|[\u3000-\u9fff\uff00-\uffef]|\.(?!\d)|\s*$"
-    r"|\s+(?:because|since|as|is|was|for|due|given|based|followed|[-–—(])(?:\b|\s))"
+    r"|\s+(?:because|since|as|is|was|must be|for|due|given|based|followed|[-–—(])(?:\b|\s))"
 )
 """What may stand behind a bare letter, so that "A dog" and "2.5" name no choice; in a text that begins with it, less."""
 _TOKEN = rf"(?:[(\[]\s*(?P<inside>[A-Za-z]|\d\d?)\s*[)\]]|(?P<bare>[A-Z]|\d\d?){_AFTER})"
@@ -31,7 +31,7 @@ _LABELLED = re.compile(
     rf"[\s*_\"'`#>-]*(?P<named>(?:option|choice)\s+)?(?:[(\[]\s*(?P<inside>[A-Za-z]|\d\d?)\s*[)\]]|(?P<bare>[A-Za-z]|\d\d?){_FIRST})",
     re.IGNORECASE,
 )
-_LINE_LABEL = re.compile(r"^[\s*_(\[-]*([A-Z]|\d\d?)[).:\]]|\s([A-Z])[).:](?=\s)", re.MULTILINE)
+_LINE_LABEL = re.compile(r"^[\s*_(\[-]*([A-Z]|\d\d?)(?:[).:\]]|\s+[-–—]\s)|\s([A-Z])[).:](?=\s)", re.MULTILINE)
 _BRACKETED = re.compile(r"[(\[]([A-Za-z]|\d\d?)[)\]]")
 _MARKS = re.compile(
     r"\b(?:answer|choice|option|one)(?: choice| option| letter)?(?: (?:to|for|that|which) [^.\n:]{0,80}?)?(?:\s*\**\s*(?:is|would be|should be|must be|has to be|equals)\b|\**\s*[:：=])"
@@ -44,7 +44,7 @@ _MARKS = re.compile(
 )
 """What stands before a named choice. "Option A" alone is a mention."""
 _CONCLUSIONS = re.compile(
-    r"\b(?:it(?:['’]s| is| must be| should be| has to be| would be)|therefore|thus|hence|so|yes|no|probably|likely|definitely|certainly"
+    r"\b(?:it(?:['’]s| is| must be| should be| has to be| would be)|therefore|thus|hence|so|yes|no(?=,)|probably|likely|definitely|certainly"
     r"|(?:that |which |this )?(?:leaves|leaving)(?: us with| only)?)\b,?",
     re.IGNORECASE,
 )
@@ -61,15 +61,43 @@ _DENIED_BEFORE = re.compile(r"(?:\b(?:not|never|neither|nor|isn't|isn’t|except
 _DENIED_AFTER = re.compile(
     r"[)\]:*_\s]*(?:(?:(?!\b[A-Z]\b)[^.,;\n]){0,60}?\s)?(?:(?:is|are|was|seems|looks|would be)(?: (?:also|clearly|obviously|definitely|therefore|thus|just|simply|probably))*"
     r" (?:not|wrong|incorrect|false|untrue|ruled out|eliminated|excluded|irrelevant|a (?:common |typical )?(?:mistake|trap|distractor|misconception|error))"
-    r"|isn['’]t|aren['’]t|can(?:not|['’]t)|does(?: not|n['’]t)|do(?: not|n['’]t))\b|是?(?:错误|不正确|不对|错的)",
+    r"|isn['’]t|aren['’]t|(?:can|could|should|must|may) be (?:ruled out|eliminated|excluded|rejected|discarded|dismissed|crossed out)|can(?:not|['’]t)|does(?: not|n['’]t)|do(?: not|n['’]t))\b|[)\]:*_\s]*\s(?:is|was|seems|looks|would be)(?: (?:also|clearly|obviously|definitely|therefore|thus|just|simply|probably|much|far))*"
+    r" (?:impossible|implausible|unlikely|out|rejected|too \w+|(?:less|least) \w+)\b|是?(?:错误|不正确|不对|错的)",
     re.IGNORECASE,
 )
 _ANOTHER = re.compile(
-    r"[)\]*_\s]*(?:,|/|&|\band\b|\bor\b|\+)\s*(?:(?:and|or|both|also|possibly|maybe|perhaps|option|choice)\s+)*[*_(\[]*([A-Z]|\d\d?)(?=[)\]*_.,;!?\s]|$)"
+    r"[)\]*_\s]*(?:(?:,|/|&|\+|\band\b|\bor\b|\(\s*(?:and|or)\b|\b(?:as well as|along with|together with|plus|vs\.?|versus|but|then|followed by|alternatively|else|otherwise|if not)\s)\s*(?:(?:and|or|both|also|possibly|maybe|perhaps|option|choice|but|then|alternatively|else|otherwise|if not)\s+)*"
+    r"[*_(\[]*(?P<joined>[A-Z]|\d\d?)(?=[)\]*_.,;!?\s]|$)|[;|.\\\s–—-]*[(\[](?P<inside>[A-Z]|\d\d?)[)\]](?=[\s.,;!]*(?:$|[(\[]))"
+    r"|\s*[;|.\\–—-]\s*\**(?P<after>[A-Z]|\d\d?)\**(?=[.,;!]?\s*(?:$|\n|[A-Z][.)])))"
 )
+_ANOTHER_LAST = re.compile(
+    r"[.!?…\n]\s*(?:(?:[\w'’]+\s+){0,4}[\w'’]+[,:]\s*|(?:[\w'’]+\s+){0,3}(?:is|it['’]s|be|maybe|perhaps|or)\s+)?[*_(\[]*([A-Z]|\d\d?)[)\]*_]*[.!]?\s*(?:$|\n)"
+)
+"""A short sentence that ends in a letter: "In fact, C."."""
+_JUDGED = re.compile(
+    r"[)\]:*_\s.,(\[–—-]*(?:which is )?(?:(?P<weak>no|false)|incorrect|wrong|untrue|impossible|rejected|eliminated|excluded|ruled out|not (?:correct|right|true|the answer|possible)|✗|❌|✘)"
+    r"(?=\s*(?:[.,;:!)\]\n–—-]|$|because|since))",
+    re.IGNORECASE,
+)
+"""A judgement right behind a label: ``A: false``, ``A (incorrect)``; unless that is the choice's own text."""
+_PREDICATE = re.compile(
+    r"[)\]*_]*\s+(?:(?:also|still|clearly|obviously|simply|just|then)\s+)*(?:is|are|was|has|have|had|does|do|did|can|could|would|will|may|might|must|should|seems?|looks?|fails?|loses"
+    r"|contradicts?|violates?|cannot|gets?|goes|comes|needs|makes|gives|ignores?|misses|lacks?|exceeds?|overstates?|conflicts?)\b"
+)
+"""What says something of a choice rather than that it is the answer; :data:`_CONFIRMED` finds "is correct"."""
+_ONLY_IF = re.compile(r"[\s,]*(?:only )?(?:if|unless)\b", re.IGNORECASE)
+_CLAUSE = re.compile(r"[.,;:\n]|\b(?:so|but|therefore|thus|hence|then)\b", re.IGNORECASE)
+_JOINED_BOXES = re.compile(r"(?:[\s$,;/&.{}]|\\text|and|or)*(?:\\boxed\{|<answer>)?", re.IGNORECASE)
 _LETTER_AFTER = re.compile(
     r"(?<![\w(\[])(?:[(\[]([A-Z]|\d\d?)[)\]]|\**([A-Z]|\d\d?)\**(?=[.,;!?)]|\s*$|\s+(?:is|because|since)\b))"
 )
+_LOOKED_AGAIN = re.compile(
+    rf"(?i:(?:{SECOND_LOOK.pattern})[\s,.:—–-]*(?:(?:it(?:['’]s| is)|the answer is|it should be|I (?:choose|pick|say))\s+)?"
+    r"|\b(?:it|that|answer)(?:['’]s| is| should be| must be)\s+(?:actually |really |rather )?|\b(?:so|therefore|thus)[\s,]+)"
+    r"(?i:(?:the |option |choice )*)[*_]*(?:[(\[](?P<inside>[A-Z]|\d\d?)[)\]]|(?P<bare>[A-Z]|\d\d?)(?=[*_]*(?:[.,;!]|\s*$|\n)))"
+    r"|\b(?P<better>[A-Z]|\d\d?)[)\]]?\s+(?:fits|suits|is (?:a )?better|is (?:the )?(?:best|correct|right|answer))\b",
+)
+"""A choice that a text names after a second look."""
 
 
 class Choices(NamedTuple):
@@ -99,10 +127,40 @@ def find_choice(text: str, choices: Choices) -> str | None:
 
 def _in_a_box(text: str, choices: Choices) -> str | None:
     r"""``\boxed{B}``, ``<answer>B</answer>``: the whole of it is a letter, or a choice's words."""
-    for name in ("boxed", "<answer>"):
+    for name, mark in (("boxed", "\\boxed{"), ("<answer>", "<answer>")):
         if (said := MARKERS[name](text)) is not None:
-            return _read(said, choices) or _stated(said, choices) or SEVERAL
+            at = text.rfind(said) if said else text.rfind(mark)
+            letter = _read(said, choices) or _stated(said, choices) or SEVERAL
+            if (
+                letter == SEVERAL
+                or _lists_others(said, letter, choices)
+                or _listed(said, choices) - {letter}
+                or _other_box(text[:at], letter, mark, choices)
+            ):
+                return SEVERAL
+            return _unless_taken_back(text, at + len(said), letter, choices)
     return None
+
+
+def _lists_others(text: str, letter: str, choices: Choices) -> bool:
+    """Say whether a short text labels another choice, and does not deny it: ``A. cat B. dog``."""
+    others = ((choices.letter(m[1] or m[2]), m) for m in _LINE_LABEL.finditer(text))
+    return any(
+        other not in (None, letter) and not _denied(text, m.start(1) if m[1] else m.start(2), m.end())
+        for other, m in others
+    )
+
+
+def _other_box(before: str, letter: str, mark: str, choices: Choices) -> bool:
+    r"""Say whether another choice stands in a box right before: ``\boxed{A} or \boxed{B}``."""
+    name = "boxed" if mark == "\\boxed{" else "<answer>"
+    begun = before.rfind(mark)
+    earlier = before[:begun] if begun >= 0 else ""
+    said = MARKERS[name](earlier)
+    if said is None:
+        return False
+    between = re.sub(r"^\s*(?:\}|</answer>)", "", earlier[earlier.rfind(said) + len(said) :], flags=re.IGNORECASE)
+    return bool(_JOINED_BOXES.fullmatch(between)) and _read(said, choices) not in (None, letter)
 
 
 def _stated(text: str, choices: Choices) -> str | None:
@@ -113,6 +171,14 @@ def _stated(text: str, choices: Choices) -> str | None:
 def _concluded(text: str, choices: Choices) -> str | None:
     """The last "therefore B", "it is B", where nothing says so more clearly."""
     return _last_statement(text, _CONCLUSIONS, choices, [])
+
+
+def _is_predicate(said: str) -> bool:
+    """Say whether a conclusion says something of a choice: "Thus (B) is too small"."""
+    named = _NAMED.match(said)
+    return bool(
+        named and _PREDICATE.match(said[named.end() :]) and not _CONFIRMED.match(said[named.start() :].lstrip("( "))
+    )
 
 
 def _last_statement(text: str, marks: re.Pattern[str], choices: Choices, found: list[tuple[int, str]]) -> str | None:
@@ -136,6 +202,8 @@ def _note(
     elif (negation := _NOT.match(said)) is not None:
         if (letter := _read(said[negation.end() :], choices)) is not None:
             denied.append((mark.end(), letter))
+    elif mark.re is _CONCLUSIONS and _is_predicate(said):
+        return
     elif not _is_no_statement(text, mark) and (letter := _read(said, choices)):
         found.append((mark.end(), letter))
 
@@ -144,7 +212,12 @@ def _is_no_statement(text: str, mark: re.Match[str]) -> bool:
     """Say whether what stands before a mark makes a denial, a question or a supposition of it."""
     before = text[max(0, mark.start() - 90) : mark.start()]
     supposed = "would" in mark[0].lower() and re.search(r"\bif\b[^.\n]*$", before, re.IGNORECASE)
-    return bool(supposed or _DENIED_BEFORE.search(before[-60:]))
+    return bool(supposed or _DENIED_BEFORE.search(before[-60:]) or _is_anothers(before))
+
+
+def _is_anothers(before: str) -> bool:
+    """Say whether a clause that begins so is doubted, supposed or another's."""
+    return bool(NOT_SAID.search(_CLAUSE.split(before)[-1]))
 
 
 def _confirmed(text: str, choices: Choices) -> list[tuple[int, str]]:
@@ -152,7 +225,12 @@ def _confirmed(text: str, choices: Choices) -> list[tuple[int, str]]:
     for match in _CONFIRMED.finditer(text):
         letter = choices.letter(match["inside"] or match["bare"])
         behind = text[match.end("inside" if match["inside"] else "bare") :][:100]
-        if letter and not _DENIED_AFTER.match(behind):
+        if (
+            letter
+            and not _DENIED_AFTER.match(behind)
+            and not _ONLY_IF.match(text[match.end() :])
+            and not _is_anothers(text[max(0, match.start() - 90) : match.start()])
+        ):
             others = _ANOTHER_BEFORE.search(text[max(0, match.start() - 12) : match.start()])
             found.append((match.start(), SEVERAL if others and choices.letter(others[1]) else letter))
     return found
@@ -165,12 +243,30 @@ def _read(said: str, choices: Choices) -> str | None:
     if letter is None or named is None:
         return _as_a_whole(said, choices) or _worded(said, choices)
     rest = said[named.end() :]
-    if _QUESTION.match(rest) or _DENIED_AFTER.match(rest):
+    if _QUESTION.match(rest) or _is_denied_behind(rest, letter, choices):
         return None
-    another = _ANOTHER.match(rest)
-    others = {choices.letter(another[1]) if another else None, _by_words(said, choices, whole=True)}
+    others = {_another(rest, choices), _by_words(said, choices, whole=True)}
     others.add(_by_words(_SENTENCE.split(rest.lstrip(").:]*_ "), maxsplit=1)[0], choices, whole=True))
     return letter if others <= {letter, None} else SEVERAL
+
+
+def _another(rest: str, choices: Choices) -> str | None:
+    """Return the choice that a text adds to the one before it: "or C", "; C", "(C)"."""
+    found = _ANOTHER.match(rest)
+    if found is None or _denied(rest, found.start(), found.end()):
+        return None
+    return choices.letter(found["joined"] or found["inside"] or found["after"])
+
+
+def _is_denied_behind(rest: str, letter: str, choices: Choices) -> bool:
+    """Say whether a judgement behind a label denies it; "No" and "False" may be the text of a choice that is not known."""
+    if _DENIED_AFTER.match(rest):
+        return True
+    judged = _JUDGED.match(rest)
+    if judged is None or (judged["weak"] and not choices.words):
+        return False
+    own = as_words(choices.words.get(letter, ""))
+    return not (own and f"{as_words(rest)} ".startswith(f"{own} "))
 
 
 def _letter_of(named: re.Match[str], choices: Choices) -> str | None:
@@ -190,7 +286,7 @@ def _unless_taken_back(text: str, at: int, letter: str, choices: Choices) -> str
     """Return what the text says in the end, where it takes something back ("Wait, no, B")."""
     taken = list(TAKEN_BACK.finditer(text, at))
     if not taken:
-        return letter
+        return _second(text[at:], letter, choices)
     rest = text[taken[-1].end() :]
     named = [
         other
@@ -198,6 +294,25 @@ def _unless_taken_back(text: str, at: int, letter: str, choices: Choices) -> str
         if (other := choices.letter(m[1] or m[2])) and not _denied(rest, m.start(), m.end())
     ]
     return named[-1] if len(set(named)) == 1 else SEVERAL
+
+
+def _second(rest: str, letter: str, choices: Choices) -> str:
+    """Return what a second look names last ("Actually, C."); the letter where it names none."""
+    look = SECOND_LOOK.search(rest)
+    for found in reversed(list(_LOOKED_AGAIN.finditer(rest, look.start())) if look else []):
+        group = next(name for name in ("inside", "bare", "better") if found[name])
+        other = choices.letter(found[group])
+        if (
+            other
+            and not _denied(rest, found.start(group), found.end(group))
+            and not _is_anothers(rest[: found.start(group)][-90:])
+        ):
+            return other
+    if DISOWNED.match(re.sub(r"^[^.\n]{0,40}(?=[.!,;])", "", rest)):
+        return SEVERAL
+    last = ((choices.letter(m[1]), m) for m in _ANOTHER_LAST.finditer(rest))
+    others = {other for other, m in last if other and not _denied(rest, m.start(1), m.end(1))}
+    return letter if others <= {letter} else SEVERAL
 
 
 def _denied(text: str, start: int, end: int) -> bool:
@@ -229,11 +344,17 @@ def _labelled(text: str, choices: Choices) -> str | None:
         return None
     if _QUESTION.match(text[first.end() :]):
         return SEVERAL
-    if _DENIED_AFTER.match(text[first.end() :][:200].lstrip(").:]*_")):
+    behind = text[first.end() :][:200]
+    if _DENIED_AFTER.match(behind.lstrip(").:]*_")) or _is_denied_behind(behind, letter, choices):
         return None
+    if _by_words(_SENTENCE.split(behind.lstrip(").:]*_ -–—"), maxsplit=1)[0], choices, whole=True) not in (
+        None,
+        letter,
+    ):
+        return SEVERAL
     others = {other for m in _LINE_LABEL.finditer(text) if (other := choices.letter(m[1] or m[2]))} - {letter}
     others |= _listed(text[first.end() :], choices) - {letter}
-    if (another := _ANOTHER.match(text[first.end() :])) and choices.letter(another[1]) not in (None, letter):
+    if _another(text[first.end() :], choices) not in (None, letter):
         return SEVERAL
     return SEVERAL if others else _unless_taken_back(text, 0, letter, choices)
 
@@ -243,7 +364,7 @@ def _listed(text: str, choices: Choices) -> set[str]:
     found = set()
     for m in _BRACKETED.finditer(text):
         letter = choices.letter(m[1])
-        if letter and m[1].isupper() and not _denied(text, m.start(), m.end()):
+        if letter and m[1].isupper() and not _denied(text, m.start(), m.end()) and not _is_predicate(text[m.start() :]):
             found.add(letter)
     return found
 
@@ -279,8 +400,10 @@ def _by_words(text: str, choices: Choices, *, whole: bool = False) -> str | None
 
 def _denies(said: str, words: str) -> bool:
     before, _, after = f" {said} ".partition(f" {words} ")
+    if after.strip() in ("no", "false", "wrong", "incorrect", "untrue"):
+        return True
     own = set(words.split())
-    turned = set(before.split()[-6:]) & (_NEGATIONS - own)
+    turned = set(before.split()[-6:]) & (_NEGATIONS - own) or NOT_SAID.search(before)
     return bool(turned or _DENIED_AFTER.match(f" {after.strip()[:80]}"))
 
 
@@ -301,6 +424,15 @@ _NEGATIONS = frozenset(
         "except",
         "than",
         "without",
+        "rule",
+        "ruled",
+        "eliminate",
+        "eliminated",
+        "exclude",
+        "excluded",
+        "discard",
+        "dismiss",
+        "avoid",
         "wrong",
         "incorrect",
     ]

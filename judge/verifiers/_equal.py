@@ -10,7 +10,8 @@ from typing import NamedTuple
 
 from ._expression import FUNCTIONS, is_near, is_same_expression
 from ._quantity import is_same_quantity, parse_quantity
-from ._tidy import plain_fractions, tidy_answer, words
+from ._tidy import plain_fractions, tidy_answer
+from ._units import NO_UNITS, TURNS, is_counted, is_numeral
 
 _WORDS = re.compile(r"[^\W\d_]+(?:[ .'’/-]+[^\W\d_]+)*")
 _BASE = re.compile(r"([0-9A-Fa-f]+)\s*_\s*(?:\{\s*)?(\d{1,2})\s*\}?")
@@ -25,15 +26,21 @@ _EQUALS = re.compile(r"(?<![<>!=:\\])=(?!=)|\\in(?![a-zA-Z])")
 _ONE_NUMBER = re.compile(
     r"(?<![\w.,/^_\\+*(\[{-])-?[$€£¥₹]?(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?(?![\w^*/+(\[{=<>:!-]|[.,]\d| ?/| ?[-+*=<>^] ?)"
 )
-_TURNS = frozenset(
-    words(
-        "not no never neither nor n't without than least most less fewer under over above below between half halves third quarter minus plus"
-        " negative times twice double triple squared cubed root power factorial except unless if or versus vs unknown wrong incorrect cannot"
-        " can't don't doesn't isn't hundred thousand million billion trillion dozen remainder divided multiplied first second maybe perhaps"
-        " one two three four five six seven eight nine ten eleven twelve twenty thirty forty fifty sixty seventy eighty ninety zero"
-    )
+_VERBS = (
+    "is|are|was|were|be|been|has|have|had|get|got|will|can|could|would|should|must|need|make|made|take|took|pay|paid|cost|sell|sold|buy|bought|eat|ate|spend"
+    "|spent|earn|save|win|won|lose|lost|leave|left|run|ran|walk|drive|drove|give|gave|find|found|see|saw|read|write|wrote|do|did|cut|grow|grew|keep|kept|hold"
+    "|held|send|sent|build|built|drink|drank|use|want|receive|collect|own|weigh|travel|contain|require|put|set|come|came|become|became|go|went|total|equal"
+    "|remain|charge|score|finish|sum|loss|profit|gain"
 )
-"""Words after which the only number of a sentence need not be what it says."""
+_STATES = re.compile(
+    rf"(?:^|.*[\s,:])(?:{_VERBS}|[^\W\d_]{{2,}}(?:s|ed))"
+    r"(?:\s+(?:him|her|them|us|me|it|you|to|be|of|only|exactly|just|about|approximately|roughly|a|an|another|all|also|still|now|then|in|for|at|by|with|out|equal|total|sum))*\s*",
+    re.IGNORECASE | re.DOTALL,
+)
+"""What stands before a number that a sentence states: a verb, or one with a short object; "almost", "the square of" are none."""
+_NO_STATEMENT = re.compile(
+    r"(?<!total )(?<!sum )(?<!loss )(?<!profit )(?<!gain )(?<!cost )\bof\s*$|\bin the\b\s*$", re.IGNORECASE
+)
 
 
 def is_equal(found: str, answer: str, *, in_latex: bool = False) -> bool:
@@ -86,10 +93,10 @@ def _value_of_base(digits: str, base: int) -> int | None:
 
 
 def _same_quantity(found: str, answer: str) -> bool | None:
-    right = parse_quantity(answer)
+    right = parse_quantity(answer, any_word=True)
     if right is None:
         return None
-    left = parse_quantity(found)
+    left = parse_quantity(found, any_word=bool(right.unit.name))
     if left is None and re.fullmatch(r"-?\d+,\d+", found) and "," not in answer:  # 3,14 is how many write 3.14
         left = parse_quantity(found.replace(",", ".")) if "." in answer else None
     return None if left is None else is_same_quantity(left, right)
@@ -162,7 +169,11 @@ def _is_prose(text: str) -> bool:
 
 def _turns(text: str) -> bool:
     each = set(re.findall(r"[^\W\d_]+", text.lower()))
-    return bool(each & (_TURNS | set(FUNCTIONS)))
+    return bool(each & (TURNS | set(FUNCTIONS)))
+
+
+def _turns_word(word: str) -> bool:
+    return word in TURNS or (is_numeral(word) and word not in ("score", "grand", "gross"))
 
 
 def _same_approximation(found: str, answer: str) -> bool:
@@ -177,12 +188,20 @@ def _same_approximation(found: str, answer: str) -> bool:
 
 def _same_number_of_sentence(found: str, answer: str) -> bool | None:
     """``She sold 72 clips in April and May``: the only number of a sentence without a word that turns it."""
-    right = parse_quantity(answer)
+    right = parse_quantity(answer, any_word=True)
     each = re.findall(r"[^\W\d_]+(?:['’]t)?", found.lower().replace("’", "'"))
-    if right is None or re.search(r"[\\<>=^_*+/|]", found) or sum(len(w) > 2 for w in each) < 2 or _TURNS & set(each):
+    if (
+        right is None
+        or re.search(r"[\\<>=^_*+/|]", found)
+        or sum(len(w) > 2 for w in each) < 2
+        or any(map(_turns_word, each))
+    ):
         return None
     numbers = list(_ONE_NUMBER.finditer(found))
     if len(numbers) != 1 or len(re.findall(r"\d[\d.,]*", found)) != 1:
+        return None
+    before = found[: numbers[0].start()]
+    if not _is_stated(before, found[numbers[0].start() :]):
         return None
     left = parse_quantity(numbers[0][0])
     behind = parse_quantity(found[numbers[0].start() :].split(" ", 1)[0])
@@ -190,6 +209,14 @@ def _same_number_of_sentence(found: str, answer: str) -> bool | None:
         return None
     unit = parse_quantity(" ".join(found[numbers[0].start() :].split(" ")[:2]))
     return is_same_quantity(unit or left, right)
+
+
+def _is_stated(before: str, behind: str) -> bool:
+    """Say whether a sentence states its number: behind a verb, or, where it begins with it, before what it counts (``4 pans to bake``)."""
+    if before.strip():
+        return bool(_STATES.fullmatch(before)) and not _NO_STATEMENT.search(before)
+    number, *nouns = behind.lower().split()[:3]
+    return number[0] in "$€£¥₹" or (any(map(is_counted, nouns)) and nouns[0] not in NO_UNITS)
 
 
 class _List(NamedTuple):

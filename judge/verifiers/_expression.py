@@ -30,6 +30,7 @@ _MISREAD: tuple[tuple[re.Pattern[str], str], ...] = (
     (re.compile(r"(?<!\d)0x[0-9a-fA-F]"), "is read as a product"),
     (re.compile(r"(?<!\\begin\{)(?<!\\end\{)(?<![\\a-zA-Z])(?![a-z]*matrix)[^\W\d_]{4,}"), "words, read as products of letters"),
     (re.compile(r"['\"`?@#$]"), "is read as nothing"),
+    (re.compile(r"(?<![a-z])[pb]?mod(?![a-z])"), "is read as nothing"),
     (re.compile(r"\\(?:text|nobreak|ldots|quad)"), "words"),
 )  # fmt: skip
 """What math-verify reads as something else than it says."""
@@ -43,7 +44,8 @@ def is_same_expression(found: str, answer: str) -> bool:
     Raises:
         CannotJudge: the reference cannot be read, or the comparison takes too long.
     """
-    (left, unit), (right, known) = _split_unit(found), _split_unit(answer)
+    right, known = _split_unit(answer, any_word=True)
+    left, unit = _split_unit(found, any_word=bool(known.name))
     if unit.name and known.name and unit != known:
         return False
     return _compare(right, left) == "yes"
@@ -54,13 +56,13 @@ def is_near(exact: str, rounded: str) -> bool:
     return not (_fault(exact) or _fault(rounded)) and _ask("near", _as_latex(exact), _as_latex(rounded)) == "yes"
 
 
-def _split_unit(text: str) -> tuple[str, Unit]:
+def _split_unit(text: str, *, any_word: bool) -> tuple[str, Unit]:
     r"""Return an expression and the unit behind it: ``12\pi cm^2``; only words that stand apart are one."""
-    if (known := parse_quantity(text)) is not None:
+    if (known := parse_quantity(text, any_word=any_word)) is not None:
         return str(known.value), known.unit
     text = _CURRENCY.sub("", text)
     found = _UNIT_BEHIND.fullmatch(text)
-    unit = read_unit(found[2], attached=False) if found else None
+    unit = read_unit(found[2], attached=False, any_word=any_word) if found else None
     return (text, NONE) if found is None or unit is None else (found[1], unit)
 
 

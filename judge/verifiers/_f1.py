@@ -10,13 +10,13 @@ from ._verifier import Case, verifier
 
 
 def token_f1(answer: str, reference: str) -> float:
-    """Return the F1 of the words of two texts, 0 to 1; two texts without words are the same, one is not.
+    """Return the F1 of the words of two texts, 0 to 1; texts without words (``the``, ``!!!``) only equal themselves.
 
     Source: SQuAD's evaluate-v2.0.py (Rajpurkar et al. 2018, arXiv 1806.03822).
     """
     left, right = (_words(text) for text in (answer, reference))
     if not left or not right:
-        return float(left == right)
+        return float(answer.strip().casefold() == reference.strip().casefold())
     shared = sum((Counter(left) & Counter(right)).values())
     return 2 * shared / (len(left) + len(right))
 
@@ -25,7 +25,7 @@ def _words(text: str) -> list[str]:
     return normalize_text(text, case=False, punctuation=False, articles=False, whitespace=False).split()
 
 
-@verifier("f1", needs=("expected",), options={"threshold": 0.5, "after": ""})
+@verifier("f1", version=2, needs=("expected",), options={"threshold": 0.5, "after": ""})
 def f1(case: Case, options: Mapping[str, Any]) -> Verdict:
     """Score the best F1 over the references; passed from ``threshold`` (0 to 1) on."""
     references = as_texts(case.expected)

@@ -7,12 +7,13 @@ answer is 18``; ``\boxed{18}``; ``<answer>18</answer>``.
 import re
 from collections.abc import Callable
 
-from ._text import TAKEN_BACK, text_behind
+from ._text import DISOWNED, SECOND_LOOK, TAKEN_BACK, text_behind
+from ._units import SCALES
 
 _LAST_NUMBER = re.compile(
-    r"(?:(?<![\w.)])-)?[$€£]?(?:\d[\d,]*(?:\.\d+)?|(?<!\d)\.\d+)(?:/\d+)?(?:[eE][+-]?\d+(?!\w))?"
+    r"(?:√\s*|\\sqrt\s*\{?|(?<![\d)%]\s)\b(?:[mM]inus|[nN]egative)\s+)?(?:(?<![\w.)])-)?[$€£]?(?:\d{1,3}(?:[ \u00a0\u202f]\d{3})+(?![\d/])|\d[\d,]*(?:\.\d+)?|(?<!\d)\.\d+)(?:/\d+)?(?:[eE][+-]?\d+(?!\w))?"
     r"(?:\s*(?:×|\\times|\\cdot|[x*])\s*10(?:\s*\^\s*\{?[+-]?\d+\}?|[⁰¹²³⁴⁵⁶⁷⁸⁹⁻]+)|\s?\^\s?\{?-?\d+\}?)?"
-    r"(?:%|(?:k|K|M|bn)(?!\w)|\s(?:hundred|thousand|million|billion|trillion|dozen)\b)?"
+    rf"(?:%|(?:[^\W\d_]|[abcijknpqxyz]{2, 3}|st|nd|rd|th|bn|mn|tn)(?!\w)|(?:\s(?:{'|'.join(SCALES)})s?\b)+|\s(?:squared|cubed|factorial|doubled|tripled|halved)\b)?"
 )
 """A number with all that makes another number of it."""
 _WORDS_FOR_ANSWER = r"A|(?:(?:the|my|so the) )?(?:final |correct )?answer|答案|最终答案|答え|정답|답|réponse|respuesta|antwort|ответ|risposta|resposta"
@@ -27,6 +28,15 @@ _ANSWER_IS = re.compile(
     re.IGNORECASE,
 )
 _REASON = re.compile(r",?(?<!\s)\s+(?:because|since|(?:and )?not)\b", re.IGNORECASE)
+_STATED_AGAIN = re.compile(
+    rf"(?:\b(?:it|that|this|answer|result|total|value|which)(?:['’]s| is| was| should be| must be| would be| makes| equals| comes to)(?: (?:actually|really|now|rather|only))*"
+    rf"|\b(?:so|therefore|thus|hence|make that|or rather|instead|{SECOND_LOOK.pattern})[\s,.:…—–-]*(?:it['’]?s )?|(?:是|为))\s*[,:]?\s*\**(?:{_LAST_NUMBER.pattern})"
+    r"(?!\w|\s*[-+*/×÷=]|\s(?:more|less|fewer|times|out)\b)",
+    re.IGNORECASE,
+)
+"""A number that a text states as its answer; a part of a calculation is none."""
+LONGEST_LOOK = 5_000
+"""Characters behind an answer that are read for another one, from the end."""
 _TAG = re.compile(r"<(/?)answer>", re.IGNORECASE)
 
 
@@ -114,8 +124,18 @@ def find_marked(text: str, markers: tuple[str, ...]) -> tuple[str, str | None]:
             continue  # "Answer: Let us see. …" begins a solution, "the answer is" ends it
         if taken := list(TAKEN_BACK.finditer(rest)):
             return name, _last_number(rest[taken[-1].end() :])
-        return name, unwrap(answer)
+        if (second := _second(rest)) is None and DISOWNED.match(rest):
+            return name, None
+        return name, second or unwrap(answer)
     return "", None
+
+
+def _second(rest: str) -> str | None:
+    """Return the answer that a second look gives ("Let me check: … So it's 15."); None where it gives none."""
+    rest = rest[-LONGEST_LOOK:]
+    look = SECOND_LOOK.search(rest)
+    stated = list(_STATED_AGAIN.finditer(rest, look.start())) if look else []
+    return _last_number(rest[: stated[-1].end()]) if stated else None
 
 
 def unwrap(answer: str) -> str:

@@ -5,6 +5,7 @@ the score to :func:`grade`.
 """
 
 from collections.abc import Mapping, Sequence
+from itertools import product
 from typing import Any
 
 from ...errors import RecipeError
@@ -23,10 +24,13 @@ from ._grader_spec import (
     each_grader,
     parse_grader,
 )
-from ._grader_template import NoSuchValue, render
+from ._grader_template import NoSuchValue, columns_in, render
 from ._json_text import read_json
 from ._similarity import Embed, measure_similarity
 from ._verifier import REQUIRED, CannotJudge, Case, verifier
+
+MOST_FAULTS = 8
+"""Parts of a ``multi`` grader that a completion may give nothing to grade; with more, all of it scores 0."""
 
 
 class Fault(ValueError):
@@ -93,14 +97,23 @@ def grade(
     item, sample, known = dict(case.fields), make_sample(case.completion), scores or {}
     if not isinstance(grader, Multi):
         return _grade_one(grader, item, sample, known.get(""), embed)
-    values = {}
+    values: dict[str, tuple[float, ...]] = {}
+    fault = None
     for name, one in grader.graders.items():
         try:
-            values[name] = _grade_one(one, item, sample, known.get(name), embed)
-        except Fault:
-            values[name] = 0.0
+            values[name] = (_grade_one(one, item, sample, known.get(name), embed),)
+        except Fault as reason:
+            fault, values[name] = reason, (0.0, one.range[1] if isinstance(one, ScoreModel) else 1.0)
+    if fault and sum(len(each) > 1 for each in values.values()) > MOST_FAULTS:
+        raise fault
+    return _least(grader.calculate_output, values)
+
+
+def _least(formula: str, values: Mapping[str, Sequence[float]]) -> float:
+    """Return the lowest value of a formula: a part that cannot be graded counts as lowest and as highest, so that it gains nothing."""
+    parsed = parse_formula(formula)
     try:
-        return float(compute(parse_formula(grader.calculate_output), values))
+        return min(float(compute(parsed, dict(zip(values, each, strict=True)))) for each in product(*values.values()))
     except ValueError as error:
         raise CannotJudge("formula without a value", str(error)) from None
 
@@ -109,9 +122,11 @@ def _grade_one(
     grader: Grader, item: dict[str, Any], sample: dict[str, Any], score: float | None, embed: Embed | None
 ) -> float:
     if isinstance(grader, StringCheck):
-        return _check_string(grader, _render(grader.input, item, sample), _render(grader.reference, item, sample))
+        return _check_string(grader, *_render_both(grader, item, sample))
     if isinstance(grader, TextSimilarity):
-        text, reference = _render(grader.input, item, sample), _render(grader.reference, item, sample)
+        text, reference = _render_both(grader, item, sample)
+        if not text.strip() or not reference.strip():
+            return 0.0
         return measure_similarity(grader.evaluation_metric, text, reference, embed)
     if isinstance(grader, PythonGrader):
         return _run_source(grader.source, item, sample)
@@ -122,12 +137,27 @@ def _grade_one(
     return score
 
 
+def _render_both(
+    grader: StringCheck | TextSimilarity, item: Mapping[str, Any], sample: Mapping[str, Any]
+) -> tuple[str, str]:
+    """Return input and reference, filled in.
+
+    Raises:
+        CannotJudge: what the row gives for one of them is empty, so that nobody knows what was asked.
+        Fault: the completion lacks what a template names.
+    """
+    text, reference = (_render(t, item, sample) for t in (grader.input, grader.reference))
+    if any(columns_in(t) and not said.strip() for t, said in ((grader.input, text), (grader.reference, reference))):
+        raise CannotJudge("empty reference")
+    return text, reference
+
+
 def _check_string(grader: StringCheck, text: str, reference: str) -> float:
     if grader.operation in ("eq", "ne"):
         return float((text == reference) is (grader.operation == "eq"))
     if grader.operation == "ilike":
         text, reference = text.lower(), reference.lower()
-    return float(reference in text)
+    return float(bool(reference.strip()) and reference in text)  # every text holds the empty one
 
 
 def _render(text: str, item: Mapping[str, Any], sample: Mapping[str, Any]) -> str:
@@ -180,7 +210,7 @@ def check_runs_here(parsed: Grader, place: str) -> None:
             choose("auto")
 
 
-@verifier("grader", version=2, options={"spec": REQUIRED, "threshold": 0.5}, prepare=_prepare)
+@verifier("grader", version=3, options={"spec": REQUIRED, "threshold": 0.5}, prepare=_prepare)
 def grader(case: Case, options: Mapping[str, Any]) -> Verdict:
     """Score by a grader of OpenAI's format: ``string_check``, ``text_similarity``, ``multi`` or ``python``.
 

@@ -7,6 +7,7 @@ from typing import Any
 from ...errors import RecipeError
 from .._verdict import Verdict
 from ._json_text import read_json
+from ._text import NOT_SAID
 from ._tidy import words
 from ._verifier import CannotJudge, Case, verifier
 
@@ -44,6 +45,13 @@ _NEGATIONS = frozenset(
     )
 )
 """Words after which a label of the same clause is not given (``t`` is the end of ``isn't``)."""
+_ASSURED = re.compile(
+    r"\b(?:there is )?(?:no|without(?: an?| any)?|beyond(?: an?| any)?) (?:reasonable )?doubts?\b", re.IGNORECASE
+)
+_BEHIND_DENIES = re.compile(
+    r"(?:(?:only |just |exactly )?the (?:exact |very )?(?:opposite|contrary|reverse|converse)|nothing|neither|none|no)\b"
+)
+"""What makes another of the label before it: ``supports the opposite``."""
 _DENIALS = frozenset(words("not wrong incorrect inaccurate ruled"))
 _BEHIND_NO = frozenset(words("it the that this these those he she they i we there"))
 KEYS = ("label", "verdict", "answer", "classification")
@@ -96,7 +104,7 @@ def _labels_in(text: str, names: Mapping[str, str]) -> tuple[set[str], set[str]]
     denied: set[str] = set()
     longest = sorted({len(name.split()) for name in names}, reverse=True)
     negated = False
-    for clause in _CLAUSE.split(text):
+    for clause in _CLAUSE.split(NOT_SAID.sub(" not ", _ASSURED.sub(" ", text))):
         if each := fold(clause).split():
             negated = _read_clause(each, names, longest, negated, (given, denied))
     return given, denied
@@ -121,8 +129,10 @@ def _read_clause(
 
 
 def _is_denied_behind(each: list[str]) -> bool:
-    """Say whether "is wrong", "is not right" follow a label."""
-    return bool({"is", "would", "be"} & set(each[:2]) and _DENIALS & set(each))
+    """Say whether "is wrong", "is not right", "the opposite" follow a label."""
+    return bool(_BEHIND_DENIES.match(" ".join(each))) or bool(
+        {"is", "would", "be"} & set(each[:2]) and _DENIALS & set(each)
+    )
 
 
 def _is_an_answer(each: list[str], at: int) -> bool:
@@ -159,7 +169,7 @@ def _classify(case: Case, options: Mapping[str, Any]) -> tuple[str | None, str] 
 
 
 @verifier(
-    "label", version=2, needs=("expected",), options={"preset": "", "labels": (), "aliases": {}}, choices={"preset": tuple(PRESETS)},
+    "label", version=3, needs=("expected",), options={"preset": "", "labels": (), "aliases": {}}, choices={"preset": tuple(PRESETS)},
     prepare=_prepare, classify=_classify,
 )  # fmt: skip
 def label(case: Case, options: Mapping[str, Any]) -> Verdict:

@@ -20,7 +20,7 @@ from ._verifier import CannotJudge, Case, verifier
 __all__ = ["GUESSES", "MARKERS", "NAME", "VERSION", "extract_answer", "math", "verify_math"]
 
 NAME = "math"
-VERSION = 3
+VERSION = 4
 
 
 def verify_math(completion: str, answer: str, *, markers: tuple[str, ...] = ("####",)) -> Verdict:

@@ -10,7 +10,7 @@ from fractions import Fraction
 from typing import NamedTuple
 
 from ._tidy import LONGEST_TEXT, plain_fractions, words
-from ._units import CURRENCIES, NONE, SCALES, SHORT_SCALES, Unit, is_same_amount, read_unit
+from ._units import CURRENCIES, MONEY, NONE, SHORT_SCALES, Unit, is_same_amount, read_unit, scale_of
 
 LONGEST_NUMBER = 100
 """Digits of the longest number that is read with a unit."""
@@ -70,8 +70,8 @@ def parse_number(text: str) -> Decimal | None:
         return None
 
 
-def parse_quantity(text: str) -> Quantity | None:
-    """Read one number with its unit from a tidy answer; None when ``text`` is anything more."""
+def parse_quantity(text: str, *, any_word: bool = False) -> Quantity | None:
+    """Read one number with its unit from a tidy answer; None when ``text`` is anything more; see :func:`read_unit`."""
     if len(text) > LONGEST_TEXT:
         return None
     found = _QUANTITY.fullmatch(_spell_out(text))
@@ -79,7 +79,8 @@ def parse_quantity(text: str) -> Quantity | None:
         return None
     bottom = int((found["bottom"] or "1").replace(",", ""))
     scaled = _read_scale(found["unit"], attached=not found["space"])
-    unit = read_unit(scaled[1], attached=scaled[2])
+    is_one = scaled[0] == 1 and (bottom > 1 or found["top"] == "1" or found["top"].lstrip("0").startswith("."))
+    unit = read_unit(scaled[1], attached=scaled[2], any_word=any_word or is_one or bool(found["currency"]))
     if unit is None or bottom == 0 or (found["currency"] and unit.name):
         unit = _named_twice(found["currency"], unit) if unit is not None and bottom else None
     if unit is None:
@@ -99,9 +100,11 @@ def _read_currency(sign: str) -> Unit:
 def _named_twice(currency: str, unit: Unit) -> Unit | None:
     """Return the unit of ``$5 dollars`` and of ``$5 per day``; None where the words name another currency."""
     money = _read_currency(currency)
-    if unit == money:
-        return money
-    return None if unit.name in ("dollar", "euro", "pound", "yen", "rupee") else money
+    if unit.name.startswith("/"):
+        return Unit(money.name, money.size, unit.name[1:], 1 / unit.size)
+    if unit.name == money.name and unit.size == money.size:
+        return unit
+    return None if unit.name in MONEY else money
 
 
 def _spell_out(text: str) -> str:
@@ -138,11 +141,9 @@ def _read_scale(text: str, *, attached: bool) -> tuple[int, str, bool]:
     if attached and head in SHORT_SCALES:
         return SHORT_SCALES[head], rest, False
     scale = 1
-    while head.lower() in SCALES:
-        scale *= SCALES[head.lower()]
-        text = rest
-        head, _, rest = rest.strip().partition(" ")
-        attached = False
+    while (factor := scale_of(head)) is not None:
+        scale, text, attached = scale * factor, rest.strip().removeprefix("of "), False
+        head, _, rest = text.partition(" ")
     return scale, text, attached
 
 

@@ -17,6 +17,31 @@ TAKEN_BACK = re.compile(
     re.IGNORECASE,
 )
 """Words by which a writer takes back what stands before them."""
+DISOWNED = re.compile(
+    r"\W*(?:(?:hmm+|but|no|oh|well),? )?(?:(?:that|this|it|which)(?:['’]s| is| was) (?:wrong|incorrect|mistaken|false|not (?:right|true|correct))|I disagree)\b(?=\s*(?:[.!]|$))",
+    re.IGNORECASE,
+)
+"""What disowns an answer right behind it."""
+SECOND_LOOK = re.compile(
+    r"\bactually\b|\bon (?:further )?(?:reflection|closer (?:look|inspection)|review)\b|\bsorry\b|\bapolog(?:y|ies|i[sz]e)\b|\bo+ps\b|\bhm+\b|\bhowever\b|\bbut\b"
+    r"|\blet(?:['’]s| me| us) (?:double[- ]?check|re-?check|check|verify|re-?do|recompute|recalculate|rethink|see)"
+    r"|\b(?:that|this|it)(?:['’]s| is| was) (?:wrong|incorrect|mistaken|false|not (?:right|true|correct))\b|\bI (?:disagree|misread|miscounted|miscalculated|forgot)\b"
+    r"|\b(?:edit|update|revised|new answer)\s*:|\b(?:or )?rather,|\bor (?:rather|maybe|perhaps)\b|\bmake that\b|\bmy bad\b|\bin fact\b|\bthen again\b|\btake (?:that|it) back\b|\bre-?calculating\b|\bre-?checking\b|\bchecking\b|\bjust kidding\b|\bupon (?:re)?view\b|\bwell,|其实|实际上|抱歉",
+    re.IGNORECASE,
+)
+"""Words with which a writer looks at an answer again; what stands before them holds, unless another answer follows."""
+_PEOPLE = "some|many|most|few|people|others|students|you|they|he|she|one|everyone|everybody|someone|somebody|anyone|friends?|critics?|readers?|users?|experts?"
+_OPINION = "say|says|said|think|thinks|thought|believe|believes|believed|claim|claims|claimed|argue|argues|argued|suggest|suggests|suggested|guess|guesses|assume|assumes|assumed|expect|expects|expected|suppose|supposes|conclude"  # fmt: skip
+NOT_SAID = re.compile(
+    r"(?<!\bno )(?<!\bwithout )(?<!\bwithout a )(?<!\bbeyond )(?<!\bbeyond a )\bdoubt(?:s|ed|ful)?\b"
+    r"|\b(?:unlikely|improbable|implausible|impossible|absurd|nonsense|nobody|no one|den(?:y|ies|ied)|disagrees?|refus(?:e|es|ed)|reject(?:s|ed)?"
+    r"|dispute[sd]?|if|unless|whether|(?:why|how) (?:is|was|would|could|can|should|do|does)|(?:opposite|contrary|reverse) of|mistakenly|falsely|wrongly|suppos(?:e|ing)|assum(?:e|ing)|pretend|imagine|wish|told|used to be|by no means|under no circumstances|seldom|rarely|were the|a lie|second[- ]best|far from|avoid|hate)\b"
+    r"|\b(?:false|wrong|incorrect|untrue|mistake|error|myth|misconception|mistaken) (?:that|to)\b|\b(?:any|every)(?:thing|one)(?: (?:but|except|other than))|\ball (?:but|except)\b"
+    r"|(?:\bnot|n['’]t) (?:the case|true|clear|certain|sure|likely|think|believe|say|agree)\b|\bother than\b|\brather than\b|\binstead of\b"
+    rf"|\b(?:{_PEOPLE}) (?:(?:would|may|might|could|will|often|also|once|wrongly) )?(?:{_OPINION})\b",
+    re.IGNORECASE,
+)
+"""Words behind which a statement, to the end of its clause, is none of the writer's: doubted, denied, supposed, or another's."""
 _STOP = re.compile(r"\.\s")
 
 

@@ -54,7 +54,7 @@ def drawn(i, texts, model="teacher", **sample):
     return [request, *samples]
 
 
-def verdict(sample_id, passed, judge="math@3"):
+def verdict(sample_id, passed, judge="math@4"):
     return VerdictRow(f"vrd_{sample_id}_{judge}", sample_id, judge, passed, float(bool(passed)), "said so", None)
 
 

@@ -44,7 +44,7 @@ def test_every_row_is_counted_and_written(tmp_path, file):
         "no completion",
     ]
     assert verdicts[5]["reason"].startswith("not JSON")
-    assert verdicts[0]["judge"] == "math@3"
+    assert verdicts[0]["judge"] == "math@4"
 
 
 def test_each_disagreement_is_shown(tmp_path, file):

@@ -55,13 +55,13 @@ def test_recorded_solutions_are_verified_paired_and_trained_on(gsm8k, shared_dat
         folder,
         """
         select count(*) as n, count(*) filter (a.passed <> b.passed) as disagree
-        from verdicts a join verdicts b using (sample_id) where a.judge = 'math@3' and b.judge = 'recorded@file'
+        from verdicts a join verdicts b using (sample_id) where a.judge = 'math@4' and b.judge = 'recorded@file'
         """,
     )
     assert disagree == [{"n": 660 * 4, "disagree": 0}]
     by_model = sql(
         folder,
-        "select r.model, count(*) filter (v.passed) as n from verdicts v join samples using (sample_id) join requests r using (request_id) where v.judge = 'math@3' group by 1",
+        "select r.model, count(*) filter (v.passed) as n from verdicts v join samples using (sample_id) join requests r using (request_id) where v.judge = 'math@4' group by 1",
     )
     recorded = expected["gsm8k/example_model_solutions.jsonl"]
     assert {r["model"]: r["n"] for r in by_model} == {m: e["is_correct_recorded"] for m, e in recorded.items()}

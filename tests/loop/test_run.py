@@ -82,7 +82,7 @@ def test_each_pair_names_its_kind_judge_verdicts_and_margin(finished_run):
         """select distinct p.kind, p.judge, p.margin, c.passed, r.passed from pairs p
         join verdicts c on c.verdict_id = p.chosen_verdict_id join verdicts r on r.verdict_id = p.rejected_verdict_id""",
     )
-    assert made == [("correct/incorrect", "math@3", 1.0, True, False)]
+    assert made == [("correct/incorrect", "math@4", 1.0, True, False)]
 
 
 def test_leaderboard_has_every_checkpoint_with_its_error_bar(finished_run):

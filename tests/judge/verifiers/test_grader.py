@@ -110,6 +110,27 @@ def test_multi_works_out_a_formula():
     assert judge("Cat", {**MULTI, "calculate_output": "9^9^9^9 + near"}).reason == "formula without a value"
 
 
+def test_what_a_completion_lacks_gains_it_nothing():
+    inverted = {**MULTI, "calculate_output": "1 - same"}
+    assert judge("Cat", inverted).score == 0.0
+    assert judge('{"kind": "y"}', inverted).score == 1.0
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [check("eq"), check("like"), check("ilike"), check("ne"), *map(similar, ["fuzzy_match", "bleu", "gleu", "meteor", "rouge_l"])],
+)  # fmt: skip
+@pytest.mark.parametrize("answer", ["", " ", None])
+def test_an_empty_reference_is_an_abstention(spec, answer):
+    for completion in ("", "anything"):
+        verdict = judge(completion, spec, {"answer": answer})
+        assert (verdict.passed, verdict.reason) == (None, "empty reference")
+
+
+def test_an_empty_completion_is_no_part_of_every_answer():
+    assert judge("", check("like", "{{item.answer}}", "{{sample.output_text}}")).passed is False
+
+
 @pytest.mark.parametrize(
     ("spec", "words"),
     [

@@ -258,8 +258,71 @@ The answer is 7, not 8.|7
 \boxed{(x,y)=(1,2)}|(1,2)
 \boxed{(x, y) = (1,2)}|(x,y)=(1,2)
 \boxed{0.\overline{3}x}|\frac{x}{3}
+#### 3 millions|3000000
+#### 3 millions of dollars|$3,000,000
+#### 3 dozens|36
+#### 3 lakh|300000
+#### 12 grand|12000
+#### 3 gross|432
+#### 12 apple pies|12
+#### 12 people|12
+#### 1 apple|1
+#### 1/2 cup|0.5
+#### $12 profit|12
+#### 12 gizmo|12 gizmo
+#### 12|12 sheep
+#### 12 яблок|12
+#### $5 per hour|$5
+#### $5/hr|5 dollars per hour
+#### $120 per day|$5 per hour
+#### It will take them 12 hours|12
+#### He earns a total of $12 a day|12
+#### The sum of the ages is 12|12
+#### They can buy 12 apples|12
+#### She finished in 12 days|12
+#### She needs 48 / 12 = 4 pans to bake all of the cupcakes.|4
+#### This leaves him with 52 - 13 = 39 math problems to complete on Thursday.|39
+#### 14 years since her son was born|14
 """
 DIFFERENT = r"""
+#### 3 millions|3
+#### 3 dozens|3
+#### 12 hundreds|12
+#### 3 lakh|3
+#### 3 crore|3
+#### 3 quadrillion|3
+#### 3 octillion|3
+#### 12 grand|12
+#### 3 gross|3
+#### 3 score|3
+#### 3 twelfths|3
+#### 3 millionths|3
+#### 3 per mille|3
+#### 12 Mio|12
+#### 12 Millionen|12
+#### 12 тысяч|12
+#### 12 万|12
+#### 12 is wrong|12
+#### 12 incorrect|12
+#### 12 doubled|12
+#### 12 too few|12
+#### 12 unless raining|12
+#### 12 octal|12
+#### 3 mod 4|3
+#### 12 foo|12 gizmo
+#### $5 per hour|$5 per day
+#### 5 dollars per hour|$5 per day
+#### the total exceeds 12 easily|12
+#### almost 12 apples there|12
+#### he has up to 12 apples|12
+#### It is impossible to have 12|12
+#### the square of 12 feet|12
+#### a third of 12 apples|12
+#### one of the 12 apples|12
+#### He failed to get 12 apples|12
+#### 12 and change|12
+#### 12 basis points|12
+#### 12 bakers dozens|12
 #### 7//8|7
 \boxed{7^{2{,}000}}|7
 \boxed{7 \approx 8}|7
@@ -537,6 +600,9 @@ def test_answers_that_only_look_alike(completion, expected):
     [
         ("so 3 × 10^5", "300000", True), ("so 3 × 10^5", "5", False), ("it is 7^2", "49", True), ("it is 7^2", "7", False),
         ("it is 5 million.", "5000000", True), ("it is 5 million", "5", False), ("it is $5k", "5", False), ("so, $1,234.", "1234", True),
+        ("minus 12", "12", False), ("minus 12", "-12", True), ("15 minus 12 is 3", "3", True), ("12 thousands", "12", False),
+        ("12 thousands", "12000", True), ("12x", "12", False), ("12 squared", "12", False), ("√12", "12", False), ("12 000", "0", False),
+        ("12 000", "12000", True), ("1 000 012", "12", False), ("1 000 012", "1000012", True), ("so 12kg", "12", True), ("at 12pm", "12", True),
     ],
 )  # fmt: skip
 def test_the_last_number_is_read_with_what_makes_another_of_it(completion, expected, passed):
@@ -556,6 +622,11 @@ def test_a_solution_may_begin_with_answer():
     [
         ("The answer is 5. Wait, no, it is 6.", "6"), ("A: 5\nHold on: 3 + 3 is 6", "6"), ("The answer is 5. I made a mistake.", None),
         ("The answer is 6. They wait there.", "6"), ("The answer is 5. Wait. The answer is 6.", "6"), ("#### 6", "6"),
+        ("The answer is 5. But actually it's 6.", "6"), ("The answer is 5. Hmm, that's wrong, it's 6.", "6"), ("The answer is 5. Sorry, 6.", "6"), ("The answer is 5. My bad, 6.", "6"),
+        ("The answer is 5. In fact it's 6.", "6"), ("The answer is 5. That's wrong.", None), ("The answer is 6. Confidence: 95%", "6"),
+        ("The answer is 5. Let me check: 2*3=6. So it's 6.", "6"), ("The answer is 5. On reflection, 6.", "6"), ("A: 5\nActually it is 6.", "6"),
+        ("The answer is 6. Let me check: 2*3=6. Correct.", "6"), ("The answer is 6. Actually, that's right.", "6"),
+        ("The answer is 6. But she also has 5 dogs.", "6"), ("The answer is 6. But it's 5 more than 1.", "6"),
     ],
 )  # fmt: skip
 def test_an_answer_that_is_taken_back_is_none(completion, answer):

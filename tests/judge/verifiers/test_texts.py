@@ -59,7 +59,10 @@ def test_exact_says_why():
         ("cat cat", "cat", 2 / 3),
         ("cat", ["dog", "cat"], 1.0),
         ("", "cat", 0.0),
-        ("the", "a", 1.0),
+        ("the", "a", 0.0),
+        ("!!!", "???", 0.0),
+        ("The", "the", 1.0),
+        ("the", "cat", 0.0),
     ],
 )
 def test_f1_as_squads(completion, expected, score):
