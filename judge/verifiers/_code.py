@@ -217,7 +217,8 @@ def _has_units(source: str) -> bool:
     names = [n.name for n in body if isinstance(n, ast.FunctionDef | ast.AsyncFunctionDef)]
     classes = [n for n in body if isinstance(n, ast.ClassDef)]
     suites = [n for n in classes if n.name.startswith("Test") or any("TestCase" in ast.unparse(b) for b in n.bases)]
-    return "check" not in names and bool(suites or any(name.startswith("test") for name in names))
+    methods = [n.name for c in classes for n in c.body if isinstance(n, ast.FunctionDef | ast.AsyncFunctionDef)]
+    return "check" not in names and any(name.startswith("test") for name in (*names, *(methods if suites else ())))
 
 
 def _is_empty(source: str) -> bool:
@@ -309,6 +310,8 @@ def _judge(done: Outcome, told: list[dict[str, Any]]) -> Verdict:
     results = {m["test"]: m for m in told if "test" in m}
     total = known.get("tests", {"tests": 0})["tests"]
     n_passed = sum(bool(m["passed"]) for m in results.values())
+    if "tests" in known and not total:
+        return Verdict(None, None, "no tests")
     if "done" in known and total and n_passed == total:
         return Verdict(True, 1.0, "passed", f"{total} of {total} tests")
     wrong = next((m for _, m in sorted(results.items()) if not m["passed"]), None)

@@ -570,6 +570,8 @@ def test_texts():
         ("import unittest\nunittest.TestCase.assertEqual = print\ndef add(a, b): return 0\n", UNITTEST, (False, 0.0, "wrong answer")),
         ("import os\ndef add(a, b): os._exit(0)\n", UNITTEST, (False, 0.0, "error: ended early")),
         (GOOD, "def test_sum(fix):\n    assert fix == 1", (None, None, "broken tests: SyntaxError: test_sum needs a fixture fix")),
+        (GOOD, "import unittest\nclass T(unittest.TestCase):\n    def check(self): pass", (None, None, "no tests")),
+        (GOOD, "import numpy as np\ndef test_a():\n    assert add(1, 2) == 3", (None, None, "broken tests: ModuleNotFoundError: No module named 'numpy'")),
         (GOOD, "import numpy_not_here_x as np\ndef test_sum():\n    assert np.array", (False, 0.0, "error: AttributeError")),
         (GOOD, "import unittest\nclass T(unittest.TestCase):\n    @unittest.skip('later')\n    def test_a(self): pass", (None, None, "broken tests: a test is skipped: later")),
         ("async def add(a, b):\n    return a + b\n", "import asyncio\nasync def test_a():\n    assert await add(1, 2) == 3", (True, 1.0, "passed")),

@@ -190,7 +190,7 @@ class _Approx:
         numbers = isinstance(found, int | float | complex) and isinstance(wanted, int | float | complex)
         if not numbers or isinstance(found, complex) or isinstance(wanted, complex):
             return bool(found == wanted)
-        return found == wanted or abs(found - wanted) <= max(self.rel * abs(wanted), self.abs) < math.inf
+        return bool(found == wanted) or abs(found - wanted) <= max(self.rel * abs(wanted), self.abs) < math.inf
 
 
 class _Marks:
