@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Literal
 
 from ...errors import RecipeError
-from ..judges import read_right, read_score, read_winner
+from ..judges import is_meant, read_right, read_score, read_winner
 
 Kind = Literal["pairwise", "binary", "score", "label"]
 KINDS: tuple[Kind, ...] = ("pairwise", "binary", "score", "label")
@@ -24,7 +24,8 @@ _BINARY = {
 }
 _BLANKS = {"", "-", "–", "?", "n/a", "na", "nan", "null", "none"}
 _BETTER = re.compile(
-    rf"\b{_OPTION}?\s*[\[(]*\b(?P<w>[ab12])\b[\])]*['’]?s?\s+(?:is|was)\s+(?:\w+\s+)?(?:better|preferred|superior|best)",
+    rf"\b{_OPTION}?\s*[\[(]*\b(?P<w>[ab12])\b[\])]*['’]?s?\s+(?:is|was)\s+(?!(?:no|not|never|hardly|barely|scarcely|rarely|seldom|nowhere)\b)"
+    r"(?:\w+\s+)?(?:better|preferred|superior|best)\b(?!\s+(?:avoided|ignored|left|if|when|only|forgotten))",
     re.IGNORECASE,
 )
 _ALONE = re.compile(rf"\A\W*{_OPTION}?\s*[\[(]*(?P<w>[ab12]|tie)[\])]*\W*\Z", re.IGNORECASE)
@@ -36,7 +37,7 @@ def read_better(text: str) -> str | None:
     """
     if found := _ALONE.match(text):
         return found["w"]
-    if said := list(_BETTER.finditer(text)):
+    if said := [m for m in _BETTER.finditer(text) if is_meant(text, m.start(), m.end())]:
         return said[-1]["w"]
     winner = read_winner(text)
     return winner.value if winner else None

@@ -15,6 +15,7 @@ from ._judge import (
     judge_id,
 )
 from ._make import KINDS, make_judge
+from ._meant import is_meant
 from ._pairwise import Pairwise
 from ._panel import Panel
 from ._parse import Read, read_checks, read_right, read_score, read_winner
@@ -42,6 +43,7 @@ __all__ = [
     "Reply",
     "Rubric",
     "expect_score",
+    "is_meant",
     "judge_id",
     "make_judge",
     "read_checks",

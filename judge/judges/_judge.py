@@ -13,7 +13,7 @@ from ...llm import TokenChances
 from ...schema import Message, canonical_json, content_id
 from .._verdict import Verdict
 
-VERSION = 2
+VERSION = 3
 """Counts up with every change of asking or reading that can change a verdict."""
 LONGEST_TEXT = 2000
 """Characters of an unread completion that the record keeps; the whole text is in ``requests``."""
@@ -235,4 +235,11 @@ def hear(reply: Reply, read: Callable[[Completed], Opinion], tag: str = "") -> l
     """Return what the completions of a reply say by ``read``, or the opinion that stands for a prompt without any."""
     if isinstance(reply, Failed):
         return [Opinion(tag, None, "failed", reply.reason[:LONGEST_TEXT], reply.request_id)]
-    return [read(completion) for completion in reply]
+    return [_hear_one(completion, read, tag) for completion in reply]
+
+
+def _hear_one(completion: Completed, read: Callable[[Completed], Opinion], tag: str) -> Opinion:
+    try:
+        return read(completion)
+    except Exception:  # noqa: BLE001  # the boundary where a fault of a reader becomes an abstention
+        return unread(completion, tag)

@@ -14,6 +14,7 @@ from ._pairwise import POINTS
 _NOT_IN_NAMES = re.compile(r"[^a-z0-9_.-]+")
 FEWEST = 0.5
 """Share of the members that must have a verdict, the boundary included; fewer, and the panel abstains."""
+TOO_FEW = "too few members"
 
 
 @dataclass(frozen=True)
@@ -79,12 +80,13 @@ class Panel:
         details = dict(more or {})
         details["members"] = {m: v.reason if v.score is None else v.score for m, v in verdicts.items()}
         voices = [v for v in verdicts.values() if v.score is not None]
-        if not voices or len(voices) < FEWEST * len(self.models):
-            return abstain(self.kind, opinions, _commonest_reason(verdicts), **details)
         is_split = len({_outcome(v) for v in voices}) > 1
+        if not voices or len(voices) < FEWEST * len(self.models):
+            reason = TOO_FEW if voices else _commonest_reason(verdicts)
+            return abstain(self.kind, opinions, reason, disagreement=is_split, **details)
         winner = self._elect(voices)
         if winner is None:
-            return abstain(self.kind, opinions, "no majority", **details)
+            return abstain(self.kind, opinions, "no majority", disagreement=is_split, **details)
         score, passed, reason = winner
         return make_judgement(self.kind, opinions, passed, score, reason, disagreement=is_split, **details)
 

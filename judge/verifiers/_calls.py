@@ -8,6 +8,7 @@ code is run.
 import ast
 import json
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,6 +20,23 @@ _FENCE = re.compile(r"```[ \t]*\w*[ \t]*\n(.*?)```", re.DOTALL)
 _CALL_LIKE = re.compile(r"[\w.]+\s*\(")
 _CALL_KEY = re.compile(r'"(?:name|function|arguments|parameters|tool_calls)"\s*:')
 """Text outside of all JSON values that has one of these is a call that cannot be read."""
+_CALL_NAMED = re.compile(r"[A-Za-z_][\w.]{0,100}\(\s*[A-Za-z_]\w{0,100}\s*=(?!=)")
+_CALL_LINE = re.compile(
+    r"^[ \t\[(>*-]{0,40}[A-Za-z_][\w.]{0,100}\((?:[^()\n]|\([^()\n]*\))*\)[ \t\]),;.]*$", re.MULTILINE
+)
+_CALL_KEYS = re.compile(
+    r'"name"\s*:\s*"[^"\n]*"\s*,\s*"(?:arguments|parameters)"\s*:|"(?:arguments|parameters)"\s*:[^\n]{0,300}"name"\s*:|"tool_calls"\s*:\s*\[\s*[^\]\s]'
+    r'|"function"\s*:\s*\{'
+)
+_MARKS = re.compile(
+    r"<(?:tool_call|function_call|function\s*=|invoke\b)|\[TOOL_CALLS?\]|<\|(?:python_tag|tool_call\w*)\|>"
+)
+_PREFIX = re.compile(r"\[TOOL_CALLS?\](?=\s*[\[{])|<\|python_tag\|>(?=\s*[\w\[{])")
+"""What models write before a call that stands on its own."""
+_ACTION = re.compile(r"^Action:[^\n]*\n+Action Input:", re.MULTILINE)
+_MENTION = re.compile(r"(?<=[\w,:] )`[^`\n]+`|`[^`\n]+`(?= \w)")
+"""Code within a sentence: it is spoken of."""
+ARGUMENTS = ("arguments", "parameters", "args", "input")
 LONGEST_CALLS = 100_000
 """Characters of the longest Python that is parsed."""
 
@@ -38,13 +56,30 @@ def read_calls(completion: str) -> list[Call] | None:
     An empty list is a completion that says so: ``[]``, or ``"tool_calls": []``. Every call counts, wherever it stands: one
     that cannot be read makes the whole unreadable, so that none is left out unseen.
     """
-    if tagged := _TAGGED.findall(completion):
-        return _join([_read_block(block) for block in tagged])
+    completion = _PREFIX.sub(" ", completion)
     if (calls := _read_whole(completion)) is not None:
         return calls
-    found = [(block, _read_block(block)) for block in _FENCE.findall(completion)]
-    parts = [calls for block, calls in found if calls is not None or _CALL_KEY.search(block)]
-    return _join([*parts, _read_values(_FENCE.sub("\n", completion))]) or None
+    parts = [_read_block(block) for block in _TAGGED.findall(completion)]
+    text = _TAGGED.sub("\n", completion)
+    found = [(block, _read_block(block)) for block in _FENCE.findall(text)]
+    parts += [calls for block, calls in found if calls is not None or _has_call(block)]
+    return _join([*parts, _read_values(_FENCE.sub("\n", text))]) or None
+
+
+def tries_to_call(completion: str, names: Iterable[str] = ()) -> bool:
+    """Say whether a completion that makes no call that can be read tries to: marks of a call, keys of one in JSON, a line that is
+    Python of a call, or one of the tools in ``names`` with arguments. Code in a fence, and a tool that is only named, are no tries.
+    """
+    text = _MENTION.sub(" ", completion)
+    outside = _FENCE.sub("\n", text)
+    if _MARKS.search(text) or _CALL_KEYS.search(text) or _CALL_LINE.search(outside) or _ACTION.search(outside):
+        return True
+    return any(re.search(rf"(?<![\w.]){re.escape(name)}\s*\(\s*(?:\w+\s*=|[\"'\[{{\d])", text) for name in names)
+
+
+def _has_call(text: str) -> bool:
+    """Say whether a text has what looks like a call: a key of JSON, or Python with arguments by name or as a line of its own."""
+    return any(p.search(_MENTION.sub(" ", text)) for p in (_CALL_KEY, _CALL_NAMED, _CALL_LINE, _MARKS))
 
 
 def _join(parts: list[list[Call] | None]) -> list[Call] | None:
@@ -70,8 +105,8 @@ def _read_values(text: str) -> list[Call] | None:
 
     Values that are no calls, and do not look like one, are passed over.
     """
-    values, rest = find_values(text)
-    if _CALL_KEY.search(rest):
+    values, rest = find_values(text, unique=True)
+    if _has_call(rest):
         return None
     found = [(value, calls_of(value)) for value in values]
     if any(calls is None and _CALL_KEY.search(json.dumps(value)) for value, calls in found):
@@ -81,7 +116,7 @@ def _read_values(text: str) -> list[Call] | None:
 
 def _try_json(text: str) -> Any:
     try:
-        return loads(text)
+        return loads(text, unique=True)
     except ValueError:
         return None
 
@@ -89,6 +124,8 @@ def _try_json(text: str) -> Any:
 def calls_of(value: Any) -> list[Call] | None:
     """Return the calls of decoded JSON: a list of calls, one call, or a message with ``tool_calls``; None if it is none."""
     if isinstance(value, dict) and isinstance(value.get("tool_calls"), list):
+        if value.keys() & {"name", "function", *ARGUMENTS}:
+            return None  # which of them is the call?
         value = value["tool_calls"]
     found = [_call_of(one) for one in (value if isinstance(value, list) else [value])]
     return None if any(f is None for f in found) else [f for f in found if f is not None]
@@ -98,9 +135,12 @@ def _call_of(value: Any) -> Call | None:
     """Return one call: ``{"name", "arguments"}``, OpenAI's ``{"function": {…}}``, or BFCL's ``{name: {argument: value}}``."""
     if not isinstance(value, dict):
         return None
-    inner = value["function"] if isinstance(value.get("function"), dict) else value
+    is_wrapped = isinstance(value.get("function"), dict)
+    inner = value["function"] if is_wrapped else value
+    if sum(k in inner for k in ARGUMENTS) > 1 or (is_wrapped and value.keys() & {"name", *ARGUMENTS}):
+        return None  # which of them counts?
     name = inner.get("name")
-    given = next((inner[k] for k in ("arguments", "parameters", "args", "input") if k in inner), None)
+    given = next((inner[k] for k in ARGUMENTS if k in inner), None)
     if isinstance(name, str) and (given is not None or inner.keys() == {"name"}):
         arguments = _try_json(given) if isinstance(given, str) and given.strip() else given or {}
         return Call(name, arguments) if isinstance(arguments, dict) else None
@@ -148,7 +188,10 @@ def _value_of(node: ast.expr) -> Any:
     if isinstance(node, ast.Tuple):
         return tuple(_value_of(one) for one in node.elts)
     if isinstance(node, ast.Dict):
-        return {_key_of(k): _value_of(v) for k, v in zip(node.keys, node.values, strict=True)}
+        found = {_key_of(k): _value_of(v) for k, v in zip(node.keys, node.values, strict=True)}
+        if len(found) < len(node.keys):
+            raise ValueError("a key stands twice")
+        return found
     if isinstance(node, ast.UnaryOp | ast.BinOp):
         return _computed(node)
     if isinstance(node, ast.Call) and node.keywords and not node.args:

@@ -6,11 +6,11 @@ from typing import Any
 
 from .._verdict import Verdict
 from ._json_text import read_json
-from ._label import KEYS, PRESETS, find_label, fold, make_names
+from ._label import KEYS, MARKED, PRESETS, find_label, fold, make_names
 from ._quotations import MARK, Citation, find_marks, read_citations
 from ._verifier import CannotJudge, Case, verifier
 
-_QUOTES = {ord(c): '"' for c in "“”„«»‟"} | {ord(c): "'" for c in "‘’‚‛`´"}
+_QUOTES = {ord(c): '"' for c in "“”„«»‟＂″〝〞〟"} | {ord(c): "'" for c in "‘’‚‛`´"}
 IGNORABLE = ("whitespace", "quotes", "case")
 ASKED = ("question", "prompt", "claim", "query", "instruction", "input", "statement", "hypothesis", "task")
 """Columns whose words a completion may quote without citing them."""
@@ -74,7 +74,7 @@ def _find_faults(cited: list[Citation], sources: Mapping[str, str], options: Map
 
 def _find_quote_fault(quotes: list[str], texts: list[str]) -> str:
     """Return what is wrong with quotes, each of which has to stand in one of the texts."""
-    if not all(quote.strip() for quote in quotes):
+    if not all(any(c.isalnum() for c in quote) for quote in quotes):
         return "empty quote"
     return "" if all(any(_stands_in(q, text) for text in texts) for q in quotes) else "quote not in source"
 
@@ -106,13 +106,42 @@ def _make_known(case: Case) -> Callable[[str], bool]:
 def _is_label_right(case: Case, options: Mapping[str, Any]) -> bool:
     if not isinstance(case.expected, str) or not fold(case.expected):
         raise CannotJudge("bad reference", f"{case.expected!r}, expected a label"[:200])
-    names = make_names(options) or {fold(case.expected): case.expected}
+    names = make_names(options) or _guess_names(case.expected)
+    if names is None:
+        return _is_unlisted_label_right(case.completion, case.expected)
     gold = names.get(fold(case.expected))
     if gold is None:
         known = ", ".join(sorted(set(names.values())))
         raise CannotJudge("bad reference", f"{case.expected!r}, expected one of {known}"[:300])
     in_json = _json_label(case.completion) is not None
     return find_label(case.completion if in_json else MARK.sub(" ", case.completion), names) == gold
+
+
+def _guess_names(label: str) -> dict[str, str] | None:
+    """Return the words of the known set of labels that has ``label``; None where no set has it."""
+    return next(
+        (make_names({"preset": name, "labels": (), "aliases": {}}) for name, labels in PRESETS.items() if fold(label) in map(fold, labels)), None
+    )  # fmt: skip
+
+
+def _is_unlisted_label_right(completion: str, label: str) -> bool:
+    """Compare with a label of which the others are not known: it has to be named as the label, or stand alone.
+
+    Raises:
+        CannotJudge: the label stands somewhere in a sentence, which may name others too.
+    """
+    if (said := _json_label(completion)) is not None:
+        return fold(said) == fold(label)
+    text = MARK.sub(" ", completion)
+    marked = [fold(one) for one in MARKED.findall(text)]
+    alone = [fold(line) for line in (text, *text.strip().splitlines()[-1:])]
+    if marked or fold(label) in alone:
+        return (marked or [fold(label)])[-1] == fold(label)
+    if f" {fold(label)} " not in f" {fold(text)} ":
+        return False
+    raise CannotJudge(
+        "labels unknown", "the label stands in a sentence: list all labels by the option labels, or name a preset"
+    )
 
 
 def _json_label(completion: str) -> str | None:
@@ -124,7 +153,7 @@ def _json_label(completion: str) -> str | None:
 
 
 @verifier(
-    "citations", version=2, needs=("sources",),
+    "citations", version=3, needs=("sources",),
     options={
         "form": "auto", "required": 1, "quotes": False, "ignore": ("whitespace", "quotes"), "preset": "", "labels": (),
         "aliases": {}, "sets": (),
@@ -135,17 +164,23 @@ def citations(case: Case, options: Mapping[str, Any]) -> Verdict:
     """Check citations against the row's ``sources``, and the label where the row has a reference.
 
     ``form``: JSON ``{"citations": [{"id", "quote"}]}`` or marks ``[1]`` in a text, with quotations of any style in their
-    sentence; ``auto`` = whichever it is. A quote must stand in its source as whole words. ``required``: the fewest citations
+    sentence, before the mark or behind it, and block quotes; ``auto`` = whichever it is. Marks and longer quotations in the other
+    texts of JSON are checked too. A quote must stand in its source as whole words. ``required``: the fewest citations
     (0 = none needed). ``quotes``: each citation must quote. ``ignore``: how a quote may differ from its source. ``preset``,
     ``labels``, ``aliases``: as of ``label``. ``sets``: lists of ids, one of which must be cited whole (FEVER's evidence sets).
     The score is the share of citations that are right.
     """
     sources = read_sources(case.fields["sources"])
-    cited = read_citations(case.completion) if options["form"] != "marks" else None
+    is_known = _make_known(case)
+    cited = (
+        read_citations(case.completion, lambda name: name.strip() in sources, is_known)
+        if options["form"] != "marks"
+        else None
+    )
     if cited is None:
         if options["form"] == "json":
             return Verdict(False, 0.0, "no citation", "no JSON with citations")
-        cited = find_marks(case.completion, _make_known(case))
+        cited = find_marks(case.completion, is_known)
     if len(cited) < options["required"]:
         return Verdict(False, 0.0, "no citation" if not cited else "too few citations", f"{len(cited)} cited")
     faults = list(zip(cited, _find_faults(cited, sources, options), strict=True))

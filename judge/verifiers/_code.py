@@ -5,8 +5,10 @@ a row has is read from its columns:
 
 =========================================  ==========================================================================
 ``test`` and ``entry_point``               HumanEval: ``check(candidate)``; each assert in its body is a test
+``test``                                   ``unittest.TestCase`` classes, ``test_*`` functions: each method or function is a test
 ``test_list``                              MBPP: asserts, after ``test_setup_code`` and ``test_imports``
-``cases``                                  ``[{"input": …, "output": …}]``: stdin and stdout, up to trailing white space
+``cases``                                  ``[{"input": …, "output": …}]``: stdin and stdout, up to trailing white space; or
+                                           APPS' ``{"inputs": […], "outputs": […]}``
 =========================================  ==========================================================================
 
 The program and its tests run in **two processes**. The program answers calls; it holds neither the tests, nor the expected
@@ -59,9 +61,10 @@ class _Tests(NamedTuple):
     entry: str | None
     names: list[str]
     holder: str = "Solution"
+    units: str = ""
 
 
-@verifier("code", version=2, options=_OPTIONS, choices={"isolation": ISOLATIONS})
+@verifier("code", version=3, options=_OPTIONS, choices={"isolation": ISOLATIONS})
 def verify_code(case: Case, options: Mapping[str, Any]) -> Verdict:
     """Run the program of ``case`` against its tests: passed = all of them, score = their share.
 
@@ -145,13 +148,28 @@ def _read_cases(value: Any) -> list[tuple[str, str]]:
     Raises:
         CannotJudge: one is something else.
     """
-    cases = _as_list(value)
+    cases = _as_list(_pair_up(value))
     for i, one in enumerate(cases):
         is_case = isinstance(one, Mapping) and all(_is_text(one.get(key)) for key in ("input", "output"))
         if not is_case:
             told = f'case {i + 1} of {len(cases)}: expected {{"input", "output"}} with texts, received {one!r}'
             raise CannotJudge("bad cases", told[:300])
     return [(_as_text(one["input"]), _as_text(one["output"])) for one in cases]
+
+
+def _pair_up(value: Any) -> Any:
+    """Return APPS' cases as a list of cases; anything else as it is."""
+    found = value
+    if isinstance(value, str) and value.lstrip().startswith("{"):
+        with contextlib.suppress(ValueError, RecursionError):
+            found = json.loads(value)
+    if not isinstance(found, Mapping) or not {"inputs", "outputs"} <= found.keys():
+        return value
+    given, wanted = found["inputs"], found["outputs"]
+    if found.get("fn_name") or not (isinstance(given, list) and isinstance(wanted, list) and len(given) == len(wanted)):
+        told = "expected as many outputs as inputs, both of a program that reads and prints (no fn_name)"
+        raise CannotJudge("bad cases", f"{told}, received {found!r}"[:300])
+    return [{"input": i, "output": o} for i, o in zip(given, wanted, strict=True)]
 
 
 def _is_text(value: Any) -> bool:
@@ -162,7 +180,12 @@ def _is_text(value: Any) -> bool:
 
 def _read_tests(fields: Mapping[str, Any], *, challenge: bool) -> _Tests | None:
     holder, entry = _read_entry(fields.get("entry_point"))
+    test = fields.get("test")
+    if isinstance(test, str) and _has_units(test):
+        return _Tests(_setup_of(fields), [], "", None, [entry] if entry else _called([test]), holder, test)
     if fields.get("test") and entry:
+        if _checks_nothing(str(test)):
+            return None
         prelude = parse_prompt(fields.get("prompt"), entry)
         return _Tests(prelude, [], str(fields["test"]), entry, [entry], holder)
     tests = _as_list(fields.get("test_list"))
@@ -170,11 +193,48 @@ def _read_tests(fields: Mapping[str, Any], *, challenge: bool) -> _Tests | None:
         tests += _as_list(fields.get("challenge_test_list"))
     if wrong := [t for t in tests if not isinstance(t, str)]:
         raise CannotJudge("bad tests", f"expected texts, received {wrong[0]!r}"[:300])
+    tests = [t for t in tests if not _is_empty(t)]
     if not tests:
         return None
+    return _Tests(_setup_of(fields), tests, "", None, [entry] if entry else _called(tests), holder)
+
+
+def _setup_of(fields: Mapping[str, Any]) -> str:
     imports = [str(line) for line in _as_list(fields.get("test_imports"))]
-    prelude = "\n".join([*imports, str(fields.get("test_setup_code") or "")])
-    return _Tests(prelude, tests, "", None, [entry] if entry else _called(tests), holder)
+    return "\n".join([*imports, str(fields.get("test_setup_code") or "")])
+
+
+def _parse(source: str) -> ast.Module | None:
+    try:
+        return ast.parse(source)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return None
+
+
+def _has_units(source: str) -> bool:
+    """Say whether tests are classes of unittest, or functions and classes of pytest, and no ``check(candidate)``."""
+    body = tree.body if (tree := _parse(source)) else []
+    names = [n.name for n in body if isinstance(n, ast.FunctionDef | ast.AsyncFunctionDef)]
+    classes = [n for n in body if isinstance(n, ast.ClassDef)]
+    suites = [n for n in classes if n.name.startswith("Test") or any("TestCase" in ast.unparse(b) for b in n.bases)]
+    methods = [n.name for c in classes for n in c.body if isinstance(n, ast.FunctionDef | ast.AsyncFunctionDef)]
+    return "check" not in names and any(name.startswith("test") for name in (*names, *(methods if suites else ())))
+
+
+def _is_empty(source: str) -> bool:
+    tree = _parse(source)
+    return tree is not None and all(isinstance(n, ast.Pass) or _is_words(n) for n in tree.body)
+
+
+def _is_words(node: ast.stmt) -> bool:
+    return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
+
+
+def _checks_nothing(source: str) -> bool:
+    """Say whether ``check`` has neither an assert nor a call that might make one."""
+    tree = _parse(source)
+    check = next((n for n in tree.body if isinstance(n, ast.FunctionDef) and n.name == "check"), None) if tree else None
+    return check is not None and not any(isinstance(n, ast.Assert | ast.Raise | ast.Call) for n in ast.walk(check))
 
 
 def _read_entry(value: Any) -> tuple[str, str | None]:
@@ -212,7 +272,13 @@ def _limits(options: Mapping[str, Any]) -> Limits:
 
 
 def _run_tests(program: str, tests: _Tests, options: Mapping[str, Any]) -> Verdict:
-    spec = {"prelude": tests.prelude, "tests": tests.tests, "check": tests.check, "entry": tests.entry}
+    spec = {
+        "prelude": tests.prelude,
+        "tests": tests.tests,
+        "check": tests.check,
+        "entry": tests.entry,
+        "units": tests.units,
+    }
     entries = [
         {"entry": "answer", "source": program, "stdin": ""},
         {"entry": "tests", "source": json.dumps(spec), "stdin": ""},
@@ -244,6 +310,8 @@ def _judge(done: Outcome, told: list[dict[str, Any]]) -> Verdict:
     results = {m["test"]: m for m in told if "test" in m}
     total = known.get("tests", {"tests": 0})["tests"]
     n_passed = sum(bool(m["passed"]) for m in results.values())
+    if "tests" in known and not total:
+        return Verdict(None, None, "no tests")
     if "done" in known and total and n_passed == total:
         return Verdict(True, 1.0, "passed", f"{total} of {total} tests")
     wrong = next((m for _, m in sorted(results.items()) if not m["passed"]), None)

@@ -36,34 +36,36 @@ def read_json(text: str, *, fenced: bool = True, prose: bool = True) -> Any:
     raise reason
 
 
-def find_values(text: str) -> tuple[list[Any], str]:
+def find_values(text: str, *, unique: bool = False, start: str = "{[") -> tuple[list[Any], str]:
     """Return all objects and lists in ``text``, in their order, and the text without them.
 
-    At most :data:`MOST_STARTS` places are looked at; what comes after them is part of the text.
+    At most :data:`MOST_STARTS` places are looked at; what comes after them is part of the text, and so is with ``unique`` an
+    object that has a key twice. ``start``: the signs that a value may begin with.
     """
-    decoder = json.JSONDecoder(parse_constant=_refuse)
+    decoder = json.JSONDecoder(parse_constant=_refuse, object_pairs_hook=_check_keys if unique else None)
     values, rest, at = [], [], 0
     for _ in range(MOST_STARTS):
-        if (start := _START.search(text, at)) is None:
+        begin = min((i for sign in start if (i := text.find(sign, at)) >= 0), default=-1)
+        if begin < 0:
             break
-        rest.append(text[at : start.start()])
+        rest.append(text[at:begin])
         try:
-            value, at = decoder.raw_decode(text, start.start())
+            value, at = decoder.raw_decode(text, begin)
             values.append(value)
         except (ValueError, RecursionError):
-            rest.append(start[0])
-            at = start.end()
+            rest.append(text[begin])
+            at = begin + 1
     return values, "".join([*rest, text[at:]])
 
 
-def loads(text: str) -> Any:
-    """Return the value of strict JSON: no NaN, nothing nested too deep.
+def loads(text: str, *, unique: bool = False) -> Any:
+    """Return the value of strict JSON: no NaN, nothing nested too deep; with ``unique`` no key twice in an object.
 
     Raises:
         ValueError: it is not.
     """
     try:
-        return json.loads(text, parse_constant=_refuse)
+        return json.loads(text, parse_constant=_refuse, object_pairs_hook=_check_keys if unique else None)
     except RecursionError:
         raise ValueError("nested too deep") from None
 
@@ -82,3 +84,10 @@ def _first_value(text: str, reason: ValueError) -> Any:
 
 def _refuse(name: str) -> NoReturn:
     raise ValueError(f"{name} is no JSON")
+
+
+def _check_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    value = dict(pairs)
+    if len(value) < len(pairs):
+        raise ValueError("a key stands twice")
+    return value

@@ -30,7 +30,7 @@ PRESETS: dict[str, dict[str, tuple[str, ...]]] = {
 }  # fmt: skip
 """Sets of labels with other words for them. FEVER: Thorne et al. 2018, arXiv 1803.05355."""
 
-_MARKED = re.compile(
+MARKED = re.compile(
     r"\b(?:label|verdict|answer|classification|class|conclusion)\b[\s*_]*(?:is|=|:)+[\s*_]*([^\n]+)", re.IGNORECASE
 )
 _NOT_WORD = re.compile(r"[\W_]+")
@@ -88,7 +88,7 @@ def find_label(completion: str, names: Mapping[str, str]) -> str | None:
     if isinstance(value, dict):
         said = next((value[k] for k in KEYS if isinstance(value.get(k), str)), "")
         return names.get(fold(said))
-    for said in reversed(_MARKED.findall(completion)):
+    for said in reversed(MARKED.findall(completion)):
         if label := names.get(fold(said)):
             return label
         given, denied = _labels_in(said, names)

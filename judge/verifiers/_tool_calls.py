@@ -7,7 +7,9 @@ the order of parallel calls does not matter; where the answers have another type
 variable's name), they count.
 
 Unlike there: values nested in lists and objects are compared to any depth by the same rules; a dot in a function's name may
-be an underscore whatever the model; positional arguments are wrong instead of unseen; true is never 1.
+be an underscore whatever the model; positional arguments are wrong instead of unseen; true is never 1; a key that stands twice makes
+a call unreadable; and a call that cannot be read is no absence of one: where none is expected BFCL lets it pass, and as a reward that
+would pay for broken calls.
 """
 
 import json
@@ -16,7 +18,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from .._verdict import Verdict
-from ._calls import Call, calls_of, read_calls
+from ._calls import Call, calls_of, read_calls, tries_to_call
 from ._json_text import loads
 from ._verifier import CannotJudge, Case, verifier
 
@@ -178,11 +180,12 @@ def _is_same_object(value: dict[str, Any], answer: dict[str, Any]) -> bool:
     return same and all(any(_is_blank(a) for a in allowed) for allowed in missing)
 
 
-@verifier("tool_calls", version=2, options={"expect": "calls"}, choices={"expect": ("calls", "none")})
+@verifier("tool_calls", version=3, options={"expect": "calls"}, choices={"expect": ("calls", "none")})
 def tool_calls(case: Case, options: Mapping[str, Any]) -> Verdict:
     """Match the calls of a completion with the expected ones, in any order; types by the row's column ``tools``.
 
-    ``expect: none`` passes completions without a call (BFCL's irrelevance), as an empty list of expected calls does.
+    ``expect: none`` passes completions without a call (BFCL's irrelevance), as an empty list of expected calls does; one that
+    tries to call and breaks off is no such completion (``unreadable call``).
     """
     found = read_calls(case.completion)
     said = (
@@ -192,6 +195,8 @@ def tool_calls(case: Case, options: Mapping[str, Any]) -> Verdict:
         raise CannotJudge("no expected")
     expected = [] if options["expect"] == "none" else read_expected(case.expected)
     if not expected:
+        if not found and found != [] and tries_to_call(case.completion, read_tools(case.fields.get("tools"))):
+            return Verdict(False, 0.0, "unreadable call", case.completion[-200:])
         return Verdict(not found, float(not found), "unwanted call" if found else "no call, as it should be", said)
     if not found:
         return Verdict(False, 0.0, "no answer", said)

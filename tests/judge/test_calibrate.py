@@ -306,3 +306,15 @@ def test_paths_reach_into_lists_and_objects():
     assert read_path(row, "a[5].x") is ABSENT
     assert read_path(row, "a.x") is ABSENT
     assert read_path({"a": None}, "a") is None
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("Output (a) is slightly better", "a"), ("Output (a) is not better than Output (b)", None), ("Output (a) is no better", None),
+        ("Output (a) is hardly better", None), ("It is unclear if Output (a) is better", None), ("Output (a) is best avoided", None),
+        ("It is false that Output (a) is better", None), ("Output (b) is better than Output (a)", "b"),
+    ],
+)  # fmt: skip
+def test_better_is_read_where_it_is_meant(text, said):
+    assert make_parser("better")(text) == said

@@ -520,3 +520,104 @@ def test_mbpps_solutions_pass_and_mutated_ones_fail(shared_data):
         assert told(check(row["code"], row, challenge=True)) == (True, 1.0, "passed"), row["task_id"]
         mutated = row["code"].replace("return ", "return None and ")
         assert check(mutated, row).passed is False, row["task_id"]
+
+
+# Tests as classes and functions
+
+UNITTEST = """import unittest
+from solution import add
+
+class Sums(unittest.TestCase):
+    def setUp(self):
+        self.one = 1
+
+    def test_small(self):
+        self.assertEqual(add(self.one, 2), 3)
+
+    def test_large(self):
+        for a in range(3):
+            with self.subTest(a=a):
+                self.assertEqual(add(a, 5), a + 5)
+
+if __name__ == "__main__":
+    unittest.main()
+"""
+PYTEST = """import pytest
+import solution
+
+@pytest.mark.parametrize("a, b, c", [(1, 2, 3), (5, 5, 10)])
+def test_sums(a, b, c):
+    assert solution.add(a, b) == c
+
+class TestMore:
+    def test_floats(self):
+        assert add(0.1, 0.2) == pytest.approx(0.3)
+
+def test_texts():
+    with pytest.raises(TypeError):
+        add(1, "a")
+"""
+
+
+@pytest.mark.parametrize(
+    ("completion", "test", "expected"),
+    [
+        (GOOD, UNITTEST, (True, 1.0, "passed")), (GOOD, PYTEST, (True, 1.0, "passed")),
+        ("def add(a, b):\n    return 3\n", UNITTEST, (False, 0.5, "wrong answer")),
+        ("def add(a, b):\n    return 3\n", PYTEST, (False, 0.0, "wrong answer")),
+        ("def sub(a, b):\n    return 3\n", UNITTEST, (False, 0.0, "error: NameError")),
+        ("class Any:\n    def __eq__(s, o): return True\ndef add(a, b):\n    return Any()\n", UNITTEST, (False, 0.0, "wrong answer")),
+        ("import unittest\nunittest.TestCase.assertEqual = print\ndef add(a, b): return 0\n", UNITTEST, (False, 0.0, "wrong answer")),
+        ("import os\ndef add(a, b): os._exit(0)\n", UNITTEST, (False, 0.0, "error: ended early")),
+        (GOOD, "def test_sum(fix):\n    assert fix == 1", (None, None, "broken tests: SyntaxError: test_sum needs a fixture fix")),
+        (GOOD, "import unittest\nclass T(unittest.TestCase):\n    def check(self): pass", (None, None, "no tests")),
+        (GOOD, "import numpy as np\ndef test_a():\n    assert add(1, 2) == 3", (None, None, "broken tests: ModuleNotFoundError: No module named 'numpy'")),
+        (GOOD, "import numpy_not_here_x as np\ndef test_sum():\n    assert np.array", (False, 0.0, "error: AttributeError")),
+        (GOOD, "import unittest\nclass T(unittest.TestCase):\n    @unittest.skip('later')\n    def test_a(self): pass", (None, None, "broken tests: a test is skipped: later")),
+        ("async def add(a, b):\n    return a + b\n", "import asyncio\nasync def test_a():\n    assert await add(1, 2) == 3", (True, 1.0, "passed")),
+    ],
+)  # fmt: skip
+def test_unit_tests_are_run(completion, test, expected):
+    assert told(check(completion, {"test": test})) == expected
+
+
+OWN = "class Low(ValueError): pass\ndef f(x):\n    if x < 0: raise Low('below 0')\n    return x\n"
+
+
+@pytest.mark.parametrize(
+    ("completion", "test", "passes"),
+    [
+        (OWN, "try:\n    f(-1)\n    assert False\nexcept Low as e:\n    assert str(e) == 'below 0'", True),
+        (OWN, "try:\n    f(-1)\n    assert False\nexcept ValueError:\n    pass", True),
+        (OWN, "try:\n    f(-1)\n    assert False\nexcept (KeyError, Low):\n    pass", True),
+        (OWN, "try:\n    f(-1)\n    assert False\nexcept KeyError:\n    pass", False),
+        (OWN, "try:\n    f(1)\n    assert False\nexcept Low:\n    pass", False),
+        ("class Low(Exception): pass\ndef f(x): raise KeyError(x)", "try:\n    f(-1)\nexcept Low:\n    pass", False),
+        ("class Low(StopIteration): pass\ndef f(x): raise Low()", "assert all(map(f, [1, 2]))", False),
+        ("async def f(x):\n    return x", "import asyncio\nassert asyncio.run(f(3)) == 3", True),
+        ("async def f(x):\n    return x", "import asyncio\nassert asyncio.run(f(3)) == 4", False),
+        ("async def f(x):\n    return x", "assert f(3) == 3", False),
+        ("async def f(x):\n    raise ValueError(x)", "import asyncio\nassert asyncio.run(f(3)) == 3", False),
+    ],
+)  # fmt: skip
+def test_own_exceptions_and_coroutines(completion, test, passes):
+    assert check(completion, {"test_list": [test]}).passed is passes
+
+
+@pytest.mark.parametrize(
+    ("fields", "reason"),
+    [
+        ({"test_list": ["# assert f(1) == 1"]}, "no tests"), ({"test_list": ["'assert f(1) == 1'", "pass"]}, "no tests"),
+        ({"test": "def check(candidate):\n    pass", "entry_point": "add"}, "no tests"),
+        ({"cases": {"inputs": ["1"], "outputs": []}}, "bad cases"), ({"cases": {"inputs": [[1]], "outputs": [1], "fn_name": "f"}}, "bad cases"),
+    ],
+)  # fmt: skip
+def test_tests_that_test_nothing_pass_nothing(fields, reason):
+    assert told(run_verifier(verify_code, Case(GOOD, fields=fields), verify_code.options)) == (None, None, reason)
+
+
+def test_cases_of_apps_are_read():
+    cases = {"inputs": ["1\n", "2\n"], "outputs": ["2\n", "4\n"]}
+    for given in (cases, json.dumps(cases)):
+        assert told(check("print(int(input()) * 2)", {"cases": given})) == (True, 1.0, "passed")
+        assert told(check("print(2)", {"cases": given})) == (False, 0.5, "wrong answer")

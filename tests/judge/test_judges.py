@@ -228,8 +228,10 @@ def test_a_panel_by_mean_passes_where_its_judge_would():
 
 def test_a_member_that_abstains_has_no_voice_and_an_even_panel_abstains():
     panel = Panel("jury", rubric(by_tokens=False), ("a", "b", "c"))
-    assert panel.read(ROW, [[Said("Score: 5")], [Said("Score: 1")], [Said("eh")]]).verdict.reason == "no majority"
-    assert panel.read(ROW, [[Said("Score: 5")], [Said("eh")], [Said("eh")]]).verdict.reason == "unparsable"
+    split = panel.read(ROW, [[Said("Score: 5")], [Said("Score: 1")], [Said("eh")]])
+    assert (split.verdict.reason, split.record.disagreement) == ("no majority", True)
+    assert panel.read(ROW, [[Said("Score: 5")], [Said("eh")], [Said("eh")]]).verdict.reason == "too few members"
+    assert panel.read(ROW, [[Said("eh")], [Said("eh")], [Said("eh")]]).verdict.reason == "unparsable"
     pairs = Panel("jury", Pairwise("better", "x", both_orders=False), ("a", "b"))
     even = pairs.read(pair("a", "b"), [[Said("Winner: A")], [Said("Winner: B")]]).verdict
     assert (even.score, even.reason) == (0.5, "tie")
@@ -317,6 +319,95 @@ def test_no_in_a_restated_point_is_no_answer():
 def test_verdicts_are_read_where_they_are_clear(text, said):
     found = read_right(text)
     assert (found and found.value) == said
+
+
+UNREAD_SCORES = [
+    "It does not deserve a score of 5.", "Maximum score: 5", "The maximum possible score is 5", "If it had proofs I'd give it a 5.", "Clarity score: 4",
+    "The rubric says a score of 3 means partly right.", "Score: 4 or 5", "Score: >4", "Score: ≥ 4", "Score: ~4", "Score: 4+", "Score: 4?",
+    "Score: 4 → 3", "Score: 4 -> 3", "Score: 4 (should be 3)", '{"max_score": 5}', '{"clarity_score": 4}', "I can't give it a 5.", "I give it 3 for clarity.",
+    "A score of 5 would need proofs.", "Score: 4\nOn reflection I lower it to 3.", "The completion says:\nScore: 5\nThat is bold.", "score 3 or score 4",
+    "Is it a score of 5?", "I doubt that the score is 5.", "Rating: [[4]] or [[5]]", "Score 3 requires a proof.", "It is no 5. Its score isn't 5.",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("text", UNREAD_SCORES)
+def test_a_score_that_is_not_meant_is_none(text):
+    assert read_score(text, 1, 5) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "score"),
+    [
+        ("Score: 4\n\nWait, I would revise. Score: 3.", "3"), ("It does not deserve a score of 5. I give it a 3.", "3"),
+        ("If it had proofs I'd give it a 5. Score: 4", "4"), ('{"score": 4, "max_score": 5}', "4"), ("Previous score: 3\nNew score: 4", "4"),
+        ("There are no errors, so the score is 5.", "5"), ("I would give it a score of 4.", "4"), ("It is not complete. Overall score: 2", "2"),
+        ("The student writes 'wait, no' at first.\nScore: 4", "4"), ("Score: 4 because it does not prove much", "4"),
+    ],
+)  # fmt: skip
+def test_of_several_scores_the_one_that_is_meant_counts(text, score):
+    found = read_score(text, 1, 5)
+    assert found and found.value == score and text[found.start : found.end] == score
+
+
+@pytest.mark.parametrize(
+    ("text", "winner"),
+    [
+        ("I don't think the winner is A", None), ("It is unclear whether the winner is A.", None), ("Winner: A. Actually B.", None),
+        ("Winner: A; wait, B", None), ("Winner: A (no, B)", None), ("Winner: A?", None), ("Winner: A – no, B", None), ("Winner: A (worse)", None),
+        ("Winner: B over A", "B"), ("Verdict: A > B", "A"), ("Verdict: A < B", "B"), ("Verdict: A = B", "tie"), ("Winner: A is better", "A"),
+        ("Winner: A. B was worse", "A"), ("[[A>A]]", None), ("[[B=B]]", None), ("[[a>>a]]", None), ("Verdict: A > A", None),
+        ("If A were shorter, the winner would be A", None), ("I would not choose [[A]].", None), ("Not A. I choose [[B]].", "B"),
+        ("Winner: <B>", "B"), ("I am not sure the winner is A", None), ("Winner: A\n\nHmm, on reflection, B.", None),
+    ],
+)  # fmt: skip
+def test_a_winner_that_is_not_meant_is_none(text, winner):
+    found = read_winner(text)
+    assert (found and found.value) == winner
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "not [[correct]]",
+        "❌ correct",
+        "Verdict: ❌ correct",
+        "≠ correct",
+        "Verdict: correct?",
+        '{"verdict": "correct"} is wrong',
+    ],
+)
+def test_a_verdict_that_is_denied_is_none(text):
+    assert read_right(text) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("1: yes/no", {}), ("1: yes or no", {}), ("1: Yes. Wait, no.", {}), ("1. Yes would be wrong", {}), ("1: yes → no", {}), ("1: Yes (no)", {}),
+        ("1: yes?", {}), ("1. Yes-men everywhere", {}), ("1) yes 2) no", {1: True, 2: False}), ("1: yes, 2: no", {1: True, 2: False}),
+        ("1: yes\nWait, that is not so.\n2: no", {2: False}), ("Point 1: yes", {1: True}), ("1: yes, it does\n2: no because of 3 gaps", {1: True, 2: False}),
+        ("1. Yes (2 of 2 sources)\n2. No.", {1: True, 2: False}), ("| 1 | yes |\n| 2 | no |", {1: True, 2: False}), ("1: yes and no", {}),
+    ],
+)  # fmt: skip
+def test_answers_to_points_that_do_not_stand_are_left_out(text, said):
+    assert read_checks(text, 2) == said
+
+
+@pytest.mark.parametrize(
+    "judge", [rubric(), Pairwise("better", "x", both_orders=False), Reference("r"), Checklist("c", ("One?",))]
+)
+@pytest.mark.parametrize("text", ["[[A>A]]", "[[B=B]]", "Score: " + "9" * 5000, "\x00[[", "1" * 400 + ": yes"])
+def test_no_reply_breaks_a_judge(judge, text):
+    judged = judge.read({**ROW, "first": "a", "second": "b"}, [[Said(text)]])
+    assert (judged.verdict.score, judged.verdict.reason) == (None, "unparsable")
+    assert judged.record.opinions[0].text == text[:2000]
+
+
+def test_a_reader_that_raises_is_an_abstention_with_the_text():
+    grader = make_judge({**GRADER, "name": "g", "range": [0, 1]}, "x")
+    judged = grader.read(ROW, [[Said('{"score": 1' + "0" * 400 + "}")]])
+    assert (judged.verdict.passed, judged.verdict.reason) == (None, "unparsable")
+    assert judged.record.opinions[0].text.startswith('{"score"')
 
 
 # --- made from settings ------------------------------------------------------------------------------------------

@@ -6,12 +6,14 @@ the tests' own things it may only call the functions, and read and set the publi
 given as arguments.
 """
 
+import builtins
+import collections.abc
 import json
 import os
 import struct
 import traceback
 import types
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from ._codec import decode, encode
@@ -74,9 +76,37 @@ class Handle:
         return f"<{self._kind} of the program>"
 
 
+class Coroutine(Handle):
+    """A coroutine of the program, which may be awaited here: the program runs it to its end."""
+
+    def send(self, value: Any) -> Any:
+        """Run it."""
+        raise StopIteration(self._peer.ask("await", self._target, [], {}))
+
+    def throw(self, *error: Any) -> Any:
+        """End it."""
+        raise error[0]
+
+    def close(self) -> None:
+        """Leave it."""
+
+    def __await__(self) -> Any:
+        return self._peer.ask("await", self._target, [], {})
+        yield
+
+
+collections.abc.Coroutine.register(Coroutine)
+
+
+def _wait_for(value: Any) -> Any:
+    import asyncio
+
+    return asyncio.run(value)
+
+
 _OPERATIONS: dict[str, Callable[..., Any]] = {
     "get": getattr, "set": setattr, "item": lambda value, key: value[key], "len": len, "list": list, "bool": bool,
-    "str": str,
+    "str": str, "await": _wait_for,
 }  # fmt: skip
 
 
@@ -94,6 +124,11 @@ class Peer:
         self.is_over = False
         self.has_asked = False
         self._given: dict[int, Any] = {}
+        self._errors: dict[str, type[Exception]] = {}
+
+    def stand_in(self, name: str) -> type[Exception]:
+        """Return the class that the program's exceptions of that name arrive as."""
+        return self._errors.setdefault(name, type(name, (RemoteError,), {}))
 
     def _give_up(self, why: str) -> ProgramEnded:
         self.is_over = True
@@ -144,7 +179,7 @@ class Peer:
             self.answer(message)
         try:
             if "raised" in message:
-                raise _make_error(str(message["raised"]), str(message["text"]), str(message["line"]))
+                raise _make_error(message, self._errors)
             for i, data in message["changed"]:
                 _overwrite(args[i], decode(data, self._handle))
             return decode(message["value"], self._handle)
@@ -178,6 +213,8 @@ class Peer:
         """Say whether the program may do this to something of the tests': call, or look at data that it was given."""
         if operation == "call":
             return True
+        if operation == "await":
+            return False
         is_code = isinstance(self._given[target], type | types.ModuleType | types.FunctionType | types.MethodType)
         return not is_code and not (operation in ("get", "set") and str(args[0]).startswith("_"))
 
@@ -188,6 +225,8 @@ class Peer:
         return ["x", id(value), type(value).__name__]
 
     def _handle(self, data: list[Any]) -> Any:
+        if data[0] == "x" and data[2] == "coroutine" and self.names is None:
+            return Coroutine(self, int(data[1]), "coroutine")
         if data[0] == "x":
             return Handle(self, int(data[1]), str(data[2]))
         if data[0] == "o" and isinstance(data[1], int):
@@ -206,33 +245,56 @@ class RemoteProgram:
 
     def __getattr__(self, name: str) -> Handle:
         if (failed := self._hello.get("failed")) is not None:
-            raise _make_error(str(failed["raised"]), str(failed["text"]), str(failed["line"]))
+            raise _make_error(failed)
         if name not in self._hello["names"]:
             line = f"name {name!r} is not defined"
-            raise _make_error("AttributeError", line, f"NameError: {line}")
+            raise _make_error({"raised": "AttributeError", "text": line, "line": f"NameError: {line}"})
         return Handle(self._peer, name, "function")
 
 
 def describe(error: BaseException) -> Message:
     """Return an exception as data."""
     kind = type(error).__name__
+    kinds = [kind]
     try:
+        kinds = [str(one.__name__) for one in type.__dict__["__mro__"].__get__(type(error))[:20]]
         line = traceback.format_exception_only(type(error), error)[-1].strip()
         line = line.removeprefix(f"{type(error).__module__}.")
         text = str(error)
     except BaseException:  # noqa: BLE001 a program's exception can raise while it is shown
         line = text = kind
-    return {"raised": kind, "text": text[:2000], "line": line[:2000]}
+    return {"raised": kind, "kinds": kinds, "text": text[:2000], "line": line[:2000]}
 
 
-def _make_error(kind: str, text: str, line: str) -> Exception:
-    import builtins
-
-    found = getattr(builtins, kind, None)
-    is_usable = isinstance(found, type) and issubclass(found, Exception) and not issubclass(found, _NOT_MADE)
-    error: Exception = found(text) if found is not None and is_usable else RemoteError(line)
+def _make_error(message: Message, errors: Mapping[str, type[Exception]] = types.MappingProxyType({})) -> Exception:
+    """Return an exception of the program: a builtin one, or one of its own, as what the tests know it by."""
+    text, line = str(message["text"]), str(message["line"])
+    builtin = _usable(str(message["raised"]))
+    error: Exception
+    if builtin is not None and str(message["raised"]) not in errors:
+        error = builtin(text)
+    else:
+        error = _own_error(message, errors)(text if errors else line)
     error.line = line  # type: ignore[attr-defined]
     return error
+
+
+def _own_error(message: Message, errors: Mapping[str, type[Exception]]) -> type[Exception]:
+    """Return a class below the stand-ins and the builtin exceptions that the program's class is below."""
+    kinds = [str(message["raised"]), *map(str, message.get("kinds") or [])]
+    known = [errors[k] for k in dict.fromkeys(kinds) if k in errors]
+    above = next((one for k in kinds if k not in errors and (one := _usable(k)) is not None), None)
+    bases = [*known, *([above] if above not in (None, Exception) else [])] or [RemoteError]
+    try:
+        return type("RemoteError", tuple(bases), {}) if len(bases) > 1 or bases[0] is above else bases[0]
+    except TypeError:  # no order of such bases
+        return known[0] if known else RemoteError
+
+
+def _usable(kind: str) -> type[Exception] | None:
+    found = getattr(builtins, kind, None)
+    is_usable = isinstance(found, type) and issubclass(found, Exception) and not issubclass(found, _NOT_MADE)
+    return found if is_usable else None
 
 
 def _overwrite(mine: Any, theirs: Any) -> None:

@@ -11,9 +11,11 @@ import json
 import os
 import sys
 from collections.abc import Callable, Iterable
+from types import SimpleNamespace
 from typing import Any
 
 from ._peer import Handle, Peer, ProgramEnded, describe
+from ._units import drop_runs, find_units, install_pytest, run_unit, take_imports
 
 _BUILTINS = frozenset(dir(builtins))
 _HOOK = "__flywheel_test__"
@@ -28,7 +30,8 @@ def run_tests(spec: Spec, peer: Peer, channel: int) -> None:
 
     Args:
         spec: ``prelude``: trusted code that runs first; ``tests``: one source text each; ``check``: source that defines
-            ``check(candidate)``; ``entry``: name of the function under test, or None.
+            ``check(candidate)``; ``units``: source of unittest's classes or pytest's functions; ``entry``: name of the function
+            under test, or None.
     """
 
     def tell(message: dict[str, Any]) -> None:
@@ -66,12 +69,19 @@ class _Suite:
         self.is_check = bool(spec["check"])
         if self.is_check and "check" not in _defined(self.check):
             raise SyntaxError("the tests define no check(candidate)")
-        self.sources = [*(_number_asserts(self.check) if self.is_check else ()), *spec["tests"]]
+        self.suite = ast.parse(spec.get("units") or "", "test")
+        self.units = find_units(self.suite)
+        drop_runs(self.suite)
+        self.imported = take_imports(self.suite)
+        named = [".".join(filter(None, unit)) for unit in self.units]
+        self.sources = [*(_number_asserts(self.check) if self.is_check else ()), *spec["tests"], *named]
         self.count = len(self.sources)
         self.names: dict[str, Any] = {"__name__": "tests"}
         self.told: set[int] = set()
 
     def run(self, given: list[str]) -> None:
+        if self.units:
+            install_pytest()
         try:
             self._bind(given)
             exec(compile(self.prelude, "setup", "exec"), self.names)
@@ -80,13 +90,18 @@ class _Suite:
             if self.is_check:
                 ast.fix_missing_locations(self.check)
                 exec(compile(self.check, "test", "exec"), self.names)
+            if self.units:
+                exec(compile(self.suite, "test", "exec"), self.names)
         except Exception as error:  # noqa: BLE001 whatever the set-up raises
             self._fault(error)
             return
         if self.is_check:
             self._run_check()
-        for i, test in enumerate(self.tests, self.count - len(self.tests)):
+        for i, test in enumerate(self.tests, self.count - len(self.tests) - len(self.units)):
             self._one(i, lambda test=test: exec(compile(test, "test", "exec"), self.names))  # type: ignore[misc]
+        prepared: set[str] = set()
+        for i, unit in enumerate(self.units, self.count - len(self.units)):
+            self._one(i, lambda unit=unit: run_unit(self.names, unit, prepared))  # type: ignore[misc]
 
     def _fault(self, error: Exception) -> None:
         """Set-up that fails once the program was asked is the program's fault; else the tests are broken."""
@@ -99,16 +114,27 @@ class _Suite:
 
     def _bind(self, given: list[str]) -> None:
         """Give the tests the names that they use and do not define: modules first, the program's last."""
-        trees = [self.prelude, self.check, *self.tests]
+        trees = [self.prelude, self.check, self.suite, *self.tests]
+        caught = {name for tree in trees for name in _caught(tree)}
         defined = {name for tree in trees for name in _defined(tree)}
         under_test = {self.entry} if self.entry else {n for t in self.tests for n in _called(t, defined)}
         for name in sorted({n for tree in trees for n in _loaded(tree)} - defined):
             if name in _BUILTINS and name not in under_test:
                 continue
-            if name in sys.stdlib_module_names and name not in under_test:
+            if (name in sys.stdlib_module_names and name not in under_test) or (name == "pytest" and self.units):
                 self.names[name] = importlib.import_module(name)
             elif name in given:
-                self.names[name] = Handle(self.peer, name, "function")
+                self.names[name] = self._stand_in(name, is_caught=name in caught)
+        for name, meant in self.imported.items():
+            whole = {n: self._stand_in(n, is_caught=n in caught) for n in given} if meant == "*" else {}
+            if whole or meant in given:
+                self.names[name] = (
+                    SimpleNamespace(**whole) if whole else self._stand_in(meant, is_caught=name in caught)
+                )
+
+    def _stand_in(self, name: str, *, is_caught: bool) -> Any:
+        """Return what stands for something of the program: a handle, or of an exception that the tests catch a class."""
+        return self.peer.stand_in(name) if is_caught else Handle(self.peer, name, "function")
 
     def _run_check(self) -> None:
         self.names[_HOOK] = self._one
@@ -126,6 +152,8 @@ class _Suite:
         try:
             test()
         except Exception as error:  # noqa: BLE001 whatever a test raises is its result
+            if type(error).__name__ == "SkipTest":
+                self.tell({"broken": f"a test is skipped: {error}"[:200]})
             self._tell(i, error)
         else:
             if self.peer.is_over:  # a bare except of the test may have swallowed it
@@ -167,6 +195,20 @@ def _called(tree: ast.AST, defined: Iterable[str]) -> set[str]:
     names = [n.func.id for n in ast.walk(tree) if isinstance(n, ast.Call) and isinstance(n.func, ast.Name)]
     own = {n for n in names if n not in _BUILTINS and n not in defined}
     return own or set(names[:1])
+
+
+def _caught(tree: ast.AST) -> set[str]:
+    """Return the names of what the tests catch: ``except E``, ``assertRaises(E)``, ``pytest.raises(E)``."""
+    kinds = [n.type for n in ast.walk(tree) if isinstance(n, ast.ExceptHandler) and n.type is not None]
+    for n in ast.walk(tree):
+        if (
+            isinstance(n, ast.Call)
+            and n.args
+            and ast.unparse(n.func).lower().endswith(("raises", "raisesregex", "suppress"))
+        ):
+            kinds += n.args[:1]
+    found = {n.id for kind in kinds for n in ast.walk(kind) if isinstance(n, ast.Name)}
+    return found | {n.attr for kind in kinds for n in ast.walk(kind) if isinstance(n, ast.Attribute)}
 
 
 def _loaded(tree: ast.AST) -> set[str]:

@@ -57,6 +57,71 @@ def test_citations(completion, reason, score):
     assert (verdict.reason, verdict.score) == (reason, score)
 
 
+MADE_UP = [
+    'According to [1], "{q}".', '[1] says: "{q}."', "As [1] puts it, “{q}”", '[1] "{q}"', 'Fox hired him [1]. "{q}"', '[1] clearly states that "{q}" is so.',
+    "「{q}」[1]", "『{q}』[1]", "»{q}« [1]", "‹{q}› [1]", "›{q}‹ [1]", "`{q}` [1]", "＂{q}＂ [1]", "″{q}″ [1]", "&quot;{q}&quot; [1]", "‚{q}‘ [1]", "``{q}'' [1]",
+    "„{q}“ [1]", "”{q}” [1]", "> {q}\n\n[1]", "> {q} [1]", "> {q}\n— [1]", "> {q}\nSource: [1]", "As [1] says:\n\n> {q}\n", 'x [1] says "{q}", and x [doc-2].',
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("form", MADE_UP)
+def test_a_quotation_is_checked_in_every_style_and_place(form):
+    assert judge(form.replace("{q}", "he was never seen there")).reason == "quote not in source"
+    assert judge(form.replace("{q}", "worked with the Fox Broadcasting Company")).reason == "correct"
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        'Fox hired him [1] and the other calls him "Danish" by birth [doc-2].', '[1] says "worked with the Fox", [doc-2] says "Danish".',
+        'See [1].\n\n> He is "Danish".\n\n[doc-2]', "It runs `x` on him [1].", "He was hired [1], 5'9\" tall [doc-2].",
+    ],
+)  # fmt: skip
+def test_a_quotation_belongs_to_one_mark(said):
+    assert judge(said).reason == "correct"
+
+
+@pytest.mark.parametrize(
+    "key", ["cited_text", "quoted_text", "content", "evidence", "quotation", "extract", "supportingText", "verbatim"]
+)
+def test_every_key_of_json_that_quotes_is_checked(key):
+    assert judge({"citations": [{"id": 1, key: "never seen there"}]}).reason == "quote not in source"
+    assert judge(
+        {"citations": [{"id": 1, key: "worked with the Fox", "content_type": "text/plain", "title": "T"}]}
+    ).passed
+
+
+@pytest.mark.parametrize(
+    ("answer", "reason"),
+    [
+        ("He was hired [7].", "unknown source"), ('It says "never seen there" [1].', "quote not in source"), ("It is so [1].", "correct"),
+        ('It says "he was never seen there".', "quote not in source"), ('He is the "Dane" [sic] of Fox.', "correct"),
+        ('It says "worked with the Fox Broadcasting".', "correct"),
+    ],
+)  # fmt: skip
+def test_the_answer_in_json_is_checked_too(answer, reason):
+    cited = {"citations": [{"id": 1, "quote": "worked with"}]}
+    assert judge({"answer": answer, **cited}).reason == reason
+    assert judge(f"{json.dumps(cited)}\n{answer}").reason == reason
+
+
+@pytest.mark.parametrize(
+    ("said", "label", "reason"),
+    [
+        ("The source [1] supports it. Label: REFUTES", "SUPPORTS", "wrong label"), ("SUPPORTS or REFUTES [1]", "SUPPORTS", "wrong label"),
+        ("SUPPORTS [1]", "SUPPORTS", "correct"), ("It supports the claim [1].", "SUPPORTS", "correct"), ("yes or no [1]", "yes", "wrong label"),
+        ("GOOD [1]", "GOOD", "correct"), ("See [1].\nLabel: GOOD", "GOOD", "correct"), ("GOOD, see [1].\nLabel: BAD", "GOOD", "wrong label"),
+        ("GOOD or BAD [1]", "GOOD", "labels unknown"), ("BAD [1]", "GOOD", "wrong label"),
+    ],
+)  # fmt: skip
+def test_without_a_list_of_labels_the_known_sets_are_tried(said, label, reason):
+    assert judge(said, label).reason == reason
+
+
+def test_signs_alone_quote_nothing():
+    assert judge('"." [1]').reason == "empty quote"
+
+
 def test_what_is_quoted_from_the_question_need_not_stand_in_the_source():
     verifier = built_in()["citations"]
     fields = {"sources": SOURCES, "claim": "He never worked with Fox."}

@@ -79,6 +79,8 @@ CALL = {"name": "geo.area", "arguments": {"base": 10, "n": 3}}
         f"<tool_call>\n{json.dumps(CALL)}\n</tool_call>",
         f"I will look it up.\n```json\n{json.dumps(CALL)}\n```",
         f"Sure: {json.dumps(CALL)}",
+        f"[TOOL_CALLS] [{json.dumps(CALL)}]",
+        "<|python_tag|>geo.area(base=10)",
     ],
 )  # fmt: skip
 def test_json_calls(completion):
@@ -106,6 +108,65 @@ BROKEN = '{"name": "mail.send", "arguments": {"to": '
 )
 def test_no_call_is_left_out(completion, reason):
     assert judge(completion.format(call=json.dumps(CALL), other=OTHER, broken=BROKEN)).reason == reason
+
+
+RM = 'rm(path="/")'
+
+
+@pytest.mark.parametrize(
+    "completion",
+    [
+        "<tool_call>{call}</tool_call>\n{rm}", "<tool_call>{call}</tool_call> and {other}", "<tool_call>{call}</tool_call>\nrm('/')",
+        "```json\n{call}\n``` {rm}", "{call} [{rm}]", "{call}\n{rm}", "{rm}\n<tool_call>{call}</tool_call>", "<tool_call>{call}\n{rm}</tool_call>",
+        "```json\n{call}\n```\n```python\nx = {rm}\n```", "{call} <function=rm>", "{call}\nThen, {rm}.", "<tool_call>{call}</tool_call>[TOOL_CALLS] rm",
+    ],
+)  # fmt: skip
+def test_a_call_outside_of_tags_and_fences_counts_too(completion):
+    said = completion.replace("{call}", json.dumps(CALL)).replace("{other}", OTHER).replace("{rm}", RM)
+    assert judge(said).passed is False
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "Of `geo.area(base=1)` I make this: {call}", "The area (base 10) follows.\n<tool_call>{call}</tool_call>\nThat is all.",
+        "I look it up (n=3).\n```json\n{call}\n```", "{call}\n\nDone: base is 10 (a float).",
+    ],
+)  # fmt: skip
+def test_words_around_a_call_are_no_call(said):
+    assert judge(said.replace("{call}", json.dumps(CALL))).passed
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        '{"name": "geo.area", "arguments": {"base": 3, "base": 10}}', '{"name": "rm", "arguments": {"base": 10}, "name": "geo.area"}',
+        '{"name": "geo.area", "arguments": {"base": 10}, "parameters": {"base": 3}}',
+        '{"name": "geo.area", "arguments": {"base": 3}, "arguments": {"base": 10}}',
+        '{"tool_calls": [{"name": "geo.area", "arguments": {"base": 10}}], "name": "rm", "arguments": {}}',
+        '{"function": {"name": "geo.area", "arguments": {"base": 10}}, "name": "rm", "arguments": {}}',
+        '{"name": "geo.area", "arguments": "{\\"base\\": 3, \\"base\\": 10}"}', "geo.area(base=10, box={'w': 9, 'w': 1})",
+    ],
+)  # fmt: skip
+def test_a_call_that_says_two_things_is_none(said):
+    assert judge(said).passed is False
+    assert judge(f"<tool_call>{said}</tool_call>").passed is False
+
+
+@pytest.mark.parametrize(
+    ("said", "passes"),
+    [
+        ('<tool_call>{"name": "f", "arguments": {"x": ', False), ("<tool_call>f</tool_call>", False), ('{"name": "f", "arguments": {"x"', False),
+        ("<function=f>{}</function>", False), ("[TOOL_CALLS]f{}", False), ("Sure:\ngeo.area(base=1)", False), ("I run geo.area(base=1) now", False),
+        ("Action: f\nAction Input: {}", False), ("<|python_tag|>f(x=1)", False), ("[geo.area(base=1), oops(]", False),
+        ("The tool `geo.area(base)` needs a base.", True), ("Here is code:\n```python\nx = f(a=1)\nprint(x)\n```", True), ("", True),
+        ("f(2) is 4, so there is no need of a tool.", True), ('Use {"name": "Ann", "age": 3} as data.', True), ("[]", True),
+    ],
+)  # fmt: skip
+def test_a_broken_call_is_not_the_absence_of_one(said, passes):
+    verdict = judge(said, [])
+    assert verdict.passed is passes
+    assert passes or verdict.reason in ("unreadable call", "unwanted call")
 
 
 def test_plain_calls_and_texts_may_be_expected():
