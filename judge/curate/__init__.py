@@ -11,6 +11,7 @@ from ...config import (
     SelectionConfig,
 )
 from ._affixes import Affix, AffixCounter, find_affixes
+from ._conflicts import read_labels
 from ._difficulty import order_rows, read_pass_rates
 from ._diversity import (
     Diversity,
@@ -82,6 +83,7 @@ __all__ = [
     "name_topics",
     "order_rows",
     "read_card",
+    "read_labels",
     "read_pass_rates",
     "render_card",
     "select_diverse",
