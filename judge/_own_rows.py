@@ -1,6 +1,7 @@
 """Rows of a user's own, as curation reads them: prompt, completion, rejected and label, whatever columns hold them.
 
-Guarantee: a row of no known shape is left to the trainer's checks, and is never dropped here for what it lacks.
+Guarantee: a row of no known shape, or whose answer says nothing, is left to the trainer's checks, and is never dropped here for
+what it lacks.
 """
 
 import hashlib
@@ -132,7 +133,9 @@ class OwnCurated:
 
 def curate_own(ids: Sequence[str], parts: Sequence[Parts], method: str, rules: OwnCuration, seed: int) -> OwnCurated:
     """Curate rows of one's own by the recipe's rules, as far as they fit rows of the method; see :func:`fit_config`."""
-    places = np.array([i for i, p in enumerate(parts) if p.completion is not None], np.int64)
+    may_be_empty = method in WITHOUT_COMPLETION
+    read = [i for i, p in enumerate(parts) if p.completion is not None and (may_be_empty or p.completion.strip())]
+    places = np.array(read, np.int64)
     known = [parts[i] for i in places.tolist()]
     labels = [p.label for p in known]
     if method in ("sft", "seq2seq"):

@@ -67,6 +67,9 @@ CASES = {
         "sft", [{"prompt": asked("Go"), "completion": [{"role": "assistant", "tool_calls": [{"function": {"name": "go"}}]}]}], {},
         [0], {},
     ),
+    "sft: an answer that says nothing is the trainer's to drop": (
+        "sft", [{"prompt": "Where?", "completion": " "}, {"prompt": "When?", "completion": said("")}], {}, [0, 1], {},
+    ),
     "sft: rows of no known shape are the trainer's to refuse": ("sft", [{"a": "x"}, {"a": "x"}], {}, [0, 0], {}),
     "sft: an evaluation item": (
         "sft", [{"prompt": ITEM, "completion": "48"}, CLAIMS[2]], {}, [1], {"contaminated: gsm/gate": 1},
