@@ -1,13 +1,16 @@
 """Decontamination at scale: held-out GSM8K and FEVER items planted into generated rows, recall and false positives by kind.
 
     python bench/decontaminate.py [--data ../shared/data] [--rows 100000] [--items 200] [--extra 0]
+    python bench/decontaminate.py --others [--data ../shared/data] [--items 200]
 
 Rows are problems of the seed's world with solutions; ``--extra`` adds held-out items that are not planted, to make the
 search harder. Prints a table: kind, suite, planted, found, found as another item, by kind of match; then the false
-positives among the generated rows, and time and memory.
+positives among the generated rows, and time and memory. ``--others``: the first items of each source against its other
+rows, which are other tasks: what is found there is false, by kind of match.
 """
 
 import argparse
+import json
 import resource
 import sys
 import time
@@ -18,7 +21,7 @@ HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent / "tests"))
 
 from flywheel.config import DecontaminateConfig  # noqa: E402
-from flywheel.judge import Decontaminator  # noqa: E402
+from flywheel.judge import Decontaminator, EvalText  # noqa: E402
 from planted import make_rows, plant, read_items  # noqa: E402
 
 
@@ -30,7 +33,11 @@ def main():
     parser.add_argument("--items", type=int, default=200)
     parser.add_argument("--extra", type=int, default=0)
     parser.add_argument("--misses", action="store_true", help="print what was not found")
+    parser.add_argument("--others", action="store_true", help="search other rows of each source instead")
     args = parser.parse_args()
+    if args.others:
+        search_others(args.data, args.items, args.misses)
+        return
     items = read_items(args.data, args.items)
     rows = make_rows(args.rows)
     planted = list(plant(items, rows))
@@ -48,6 +55,29 @@ def main():
         print(f"  {match.evidence}: {row!r}\n    {match.item.text!r}")
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     print(f"index {built - started:.1f} s, search {done - built:.1f} s, peak {peak:.0f} MB with the rows themselves")
+
+
+OTHERS = {
+    "GSM8K": ("gsm8k/test.jsonl", "question"),
+    "FEVER": ("fever/paper_dev.jsonl", "claim"),
+    "MBPP": ("mbpp/mbpp.jsonl", "text"),
+    "MATH-500": ("math/math500.jsonl", "problem"),
+}
+
+
+def search_others(data, n, shown):
+    """Print, of each source, how many rows beside the first ``n`` different texts match one of these."""
+    for name, (file, column) in OTHERS.items():
+        with (data / file).open(encoding="utf-8") as stream:
+            texts = list(dict.fromkeys(" ".join(json.loads(line)[column].split()) for line in stream))
+        items = [EvalText(name, "gate", str(i), text) for i, text in enumerate(texts[:n])]
+        found = Decontaminator(items, DecontaminateConfig()).find_all(texts[n:])
+        kinds = Counter(m.kind for m in found if m)
+        total, rows = kinds.total(), len(texts) - n
+        print(f"{name}: {total} of {rows} other rows ({100 * total / rows:.2f} %) {dict(kinds)}")
+        for match, text in zip(found, texts[n:], strict=True):
+            if match and shown:
+                print(f"  {match.evidence}: {text!r}\n    {match.item.text!r}")
 
 
 def report(planted, found, misses):

@@ -8,9 +8,15 @@ import click
 from ..errors import InputError, NotFoundError, RunInProgressError
 from ..gen import ASIDE, EXPORT_FORMATS, HF, SELECTIONS, Exported, check_push, export_rows, parse_mapping, push_folder
 from ..loop import count
-from ..store import Project, Store
+from ..store import Project, Store, run_query
 from ._common import make_reporter, open_project
 from ._tables import print_table
+
+_UNCHOSEN = """
+    SELECT count(DISTINCT pair_id)::BIGINT FROM pairs
+    WHERE kind IN ('revised/original', 'solved/failed branch', 'imported')
+      AND pair_id NOT IN (SELECT input_id FROM plans WHERE step = 'pair/items')
+"""
 
 
 @click.command("export")
@@ -70,6 +76,7 @@ def export_command(
         root, fmt, output, what=what, where=where, mapping=mapping, include=include, distinct=distinct, force=force
     )
     _tell(result, distinct)
+    _tell_unchosen(open_project(root), result)
     if push is not None:
         click.echo(push_folder(output, push, private=not public))
 
@@ -101,6 +108,19 @@ def _open_if_free(project: Project) -> Store:
     except RunInProgressError:
         click.echo("note: a run is on; what it has stored so far is exported", err=True)
         return store
+
+
+def _tell_unchosen(project: Project, result: Exported) -> None:
+    """Say so where pairs go out that no rule has looked at."""
+    if result.what != "dpo":
+        return
+    ((n,),) = run_query(project, _UNCHOSEN).rows
+    if n:
+        click.echo(
+            f"note: {count(n, 'pair')} of generators or imported sets went through no rules yet (identical or empty ones, ones that "
+            "contradict each other): flywheel pairs --kind imported chooses among them",
+            err=True,
+        )
 
 
 def _tell(result: Exported, distinct: bool) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from ..config import FIGURES, find_figure_name, list_figures
 from ..errors import InputError, RecipeError
 from ..files import ABSENT, read_lines, read_path
 from ..judge.calibration import (
@@ -39,7 +40,8 @@ from ._output import check_output, write_output
 from ._tables import print_table
 
 Numbered = list[tuple[int, Mapping[str, Any]]]
-VERDICT_COLUMNS = "sample_id, judge, passed, score, reason, completion"
+VERDICT_COLUMNS = """sample_id, judge, passed, score, reason, completion, concat_ws(': ', v.reason,
+    CASE WHEN json_valid(v.evidence) THEN json_extract_string(v.evidence, '$.opinions[*].text')[1] ELSE v.evidence END) AS said"""
 
 
 @click.command("calibrate")
@@ -125,6 +127,8 @@ def judge_calibrate_command(
     rows, left = _read_rows(root, labels, verdicts, judge, on)
     reading = Reading(columns, kind, _read_names(values), make_parser(parse) if parse else None)
     examples = read_examples(rows, reading, str(labels))
+    for demand in demands:
+        _check_figure(demand.figure, examples.kind)
     if kind is None:
         click.echo(f"note: taken as {examples.kind}, by what is mapped and the labels; --kind says otherwise", err=True)
     name = judge or (verdicts or labels).name
@@ -222,7 +226,7 @@ def _join(
 def _default_maps(maps: Sequence[str], kind: str | None) -> list[str]:
     """Add what the store's columns are called."""
     given = {m.partition("=")[0] for m in maps}
-    usual = {"verdict": "score" if kind == "score" else "passed", "completion": "completion"}
+    usual = {"verdict": "score" if kind == "score" else "passed", "completion": "completion", "said": "said"}
     return [*maps, *(f"{target}={column}" for target, column in usual.items() if target not in given)]
 
 
@@ -240,12 +244,23 @@ def _read_names(values: Sequence[str]) -> dict[str, str]:
 
 def _read_minimum(text: str, n: int, ties: str | None, abstentions: str | None) -> Minimum:
     name, _, value = text.rpartition("=")
+    cure = "for example --minimum accuracy=0.7"
     try:
-        return Minimum(name, float(value), n=n, ties=TIES.get(ties or ""), abstentions=abstentions or "wrong")
+        least = float(value)
     except ValueError:
+        raise RecipeError(f"--minimum {text}", expected="FIGURE=VALUE", received=repr(text), cure=cure) from None
+    figure = find_figure_name(name)
+    if figure is None:
+        raise RecipeError(f"--minimum {text}", expected=f"a figure: {list_figures()}", received=repr(name), cure=cure)
+    return Minimum(figure, least, n=n, ties=TIES.get(ties or ""), abstentions=abstentions or "wrong")
+
+
+def _check_figure(name: str, kind: str) -> None:
+    if name not in FIGURES[kind]:
         raise RecipeError(
-            f"--minimum {text}", expected="FIGURE=VALUE", received=repr(text), cure="for example --minimum accuracy=0.7"
-        ) from None
+            f"--minimum {name}", expected=f"a figure of kind {kind}: {list_figures(kind)}", received=repr(name),
+            cure="name one of these, or say what the labels are: --kind",
+        )  # fmt: skip
 
 
 def _choose(found: Calibration, left: Mapping[str, int], ties: str | None, abstentions: str | None) -> Calibration:

@@ -12,6 +12,7 @@ from ._curate import (
 )
 from ._engine import EngineConfig
 from ._explain import explain_faults
+from ._figures import FIGURES, find_figure_name, list_figures
 from ._gate import GateConfig, GuardConfig, LimitConfig, Measure
 from ._judging import CODE, VERDICT_KINDS, CalibrationConfig, JudgeConfig, PairConfig, PairKind, VerifierConfig
 from ._load import RECIPE_FILE, load_recipe
@@ -37,6 +38,7 @@ from ._vllm import shaping_args
 
 __all__ = [
     "CODE",
+    "FIGURES",
     "PROMPTS_TASK",
     "RECIPE_FILE",
     "VERDICT_KINDS",
@@ -78,7 +80,9 @@ __all__ = [
     "VerifierConfig",
     "explain_faults",
     "explain_yaml",
+    "find_figure_name",
     "find_url_fault",
+    "list_figures",
     "load_prompt_suite",
     "load_recipe",
     "parse_yaml",

@@ -2,9 +2,10 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import BeforeValidator, ConfigDict, Field, field_validator, model_validator
 
 from ._engine import EngineConfig
+from ._figures import FIGURES, PLAIN_FIGURES, find_figure_name, list_figures
 from ._strict import Name, Strict, fault
 
 CODE = "verifier"
@@ -45,11 +46,22 @@ class CalibrationConfig(Strict):
     values: dict[str, str] = Field(default_factory=dict)
     """What a label means, where it is no usual word: ``{"3": tie}``."""
     minimum: dict[str, float] = Field(min_length=1)
-    """Least value by figure, in a calibration's words: ``{accuracy: 0.7}``, ``{"Cohen's kappa": 0.4}``."""
+    """Least value by figure: ``{accuracy: 0.7}``, ``{kappa: 0.4}``. Of pairs and of pass or fail ``accuracy`` and ``Cohen's kappa`` (or
+    ``kappa``); of scores ``Spearman`` and ``Cohen's kappa, quadratic weights`` (``qwk``) too."""
     by: Literal["low", "value"] = "low"
     """``low``: the lower end of the figure's interval must reach it; ``value``: the figure."""
     n: int = Field(50, ge=1)
     """Fewest labelled rows that a figure must rest on."""
+
+    @field_validator("minimum")
+    @classmethod
+    def _name_figures(cls, given: dict[str, float]) -> dict[str, float]:
+        found = {}
+        for name, least in given.items():
+            if (figure := find_figure_name(name)) is None:
+                raise fault(f"a figure: {list_figures()}", repr(name), "for example minimum: {accuracy: 0.7}")
+            found[figure] = least
+        return found
 
 
 class JudgeConfig(Strict):
@@ -87,7 +99,20 @@ class JudgeConfig(Strict):
         if self.kind == CODE and (self.settings or self.constitution or self.calibration or self.engine):
             named = [*self.settings, *(k for k in ("constitution", "calibration", "engine") if getattr(self, k))]
             raise fault("of a verifier only of, options, map and must_pass", f"{named[0]!r}", f"remove {named[0]}")
+        self._check_minimum()
         return self
+
+    def _check_minimum(self) -> None:
+        """Refuse a figure that labels of this kind do not have, before anything is asked: a recipe's pairs are judged once."""
+        if self.calibration is None:
+            return
+        kind = self.calibration.kind or ("pairwise" if self.kind == "pairwise" else "binary")
+        names = FIGURES["score"] if kind == "score" else PLAIN_FIGURES
+        if wrong := [name for name in self.calibration.minimum if name not in names]:
+            raise fault(
+                f"calibration.minimum: a figure of {kind} labels: {', '.join(names)}", repr(wrong[0]),
+                "name one of these, or set calibration.kind: score" if kind != "score" else "name one of these",
+            )  # fmt: skip
 
     @property
     def settings(self) -> dict[str, Any]:

@@ -3,12 +3,13 @@
 from ._classify import Classification, LabelFigures, classify
 from ._decontaminate import Decontaminator, EvalText, Match, find_embedded
 from ._grade import Grading
+from ._own_rows import OwnCuration, OwnRow
 from ._pairs import Scope, make_pairs
 from ._reward import as_reward
 from ._rows import drop_rows
 from ._score_file import FileScore, Judged, Source, score_file
 from ._snapshot import Freezer, Rules, Snapshot
-from ._snapshot_more import OwnRow, snapshot_grpo, snapshot_kto, snapshot_own
+from ._snapshot_more import snapshot_grpo, snapshot_kto, snapshot_own
 from ._verdict import Verdict
 from ._verify import MATH_JUDGE, Grader, make_grader, verdict_row, verify_samples
 from .verifiers import CannotJudge, Case, Verifier, complete_options, find_verifier, run_verifier, verifier, verify_math
@@ -27,6 +28,7 @@ __all__ = [
     "Judged",
     "LabelFigures",
     "Match",
+    "OwnCuration",
     "OwnRow",
     "Rules",
     "Scope",

@@ -8,19 +8,22 @@ An evaluation item is the text of its question. A training row is contaminated b
   begins and ends where words do, and one of fewer than three words is a sentence or line of its own;
 * ``renamed``: the same n-grams after words that are no common words of the items (names, as a rule) were masked, when
   all the item's numbers stand in the row;
-* ``near``: at least ``near`` of an item's words in their order, its numbers all among them and no others between.
+* ``near``: at least ``near`` of the words, in their order, of an item of ``ngram`` words or more, its numbers all among them and no
+  others between.
 
-Case, spacing, punctuation and Unicode's compatibility forms do not matter. Many rows are searched at once: see
+Case, spacing, punctuation, HTML entities and Unicode's compatibility forms do not matter. Many rows are searched at once: see
 :meth:`Decontaminator.find_all`.
 
-Not found by these: paraphrases, translations, and items that lost a number. With an embedding model (``embed``) a row, or a line
+Not found by these: paraphrases, translations, items that lost a number, and a shorter item with any word changed (but for names, by
+``renamed``): one word makes *X was a film* another claim. With an embedding model (``embed``) a row, or a line
 of it, whose cosine with an item is ``config.embedding`` or more is a match too (:func:`find_embedded`).
 """
 
+import html
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from difflib import SequenceMatcher
 from typing import Any
 
@@ -124,7 +127,7 @@ class Decontaminator:
     ) -> None:  # fmt: skip
         self._embed, self._cosine = embed, config.embedding
         self._vectors: Array | None = None
-        self._items = list(items)
+        self._items = [replace(i, text=unescape(i.text)) for i in items]
         self._overlap, self._near, self._renamed = config.overlap, near, renamed
         self._n, self._n_letters = config.ngram, LETTERS_A_WORD * config.ngram
         batch = hash_texts([i.text for i in self._items])
@@ -138,6 +141,11 @@ class Decontaminator:
         self._vocabulary = common_words([i.text for i in self._items])
         self._masked = self._index_masked(batch) if renamed else []
 
+    @property
+    def n_items(self) -> int:
+        """How many items are looked for."""
+        return len(self._items)
+
     def find(self, text: str) -> Match | None:
         """Return the item that ``text`` holds, or holds most of; None when it holds none."""
         return self.find_all([text])[0]
@@ -145,7 +153,7 @@ class Decontaminator:
     def find_all(self, texts: Iterable[str]) -> list[Match | None]:
         """Return for each text the item that it holds, searched in batches of about 260,000 characters."""
         out: list[Match | None] = []
-        for batch in in_batches(texts):
+        for batch in in_batches(map(unescape, texts)):
             out += self._find_batch(batch) if self._items else [None] * len(batch)
         return out
 
@@ -222,6 +230,15 @@ class Decontaminator:
             share = align(split_words(self._items[item].text), _words_of(batch, row))
             if share >= self._near:
                 best.offer(row, item, share)
+
+
+def unescape(text: str) -> str:
+    """Return ``text`` with HTML's entities as the characters that they stand for, those that were escaped twice too."""
+    for _ in range(2):
+        if "&" not in text:
+            break
+        text = html.unescape(text)
+    return text
 
 
 def _parts(text: str) -> list[str]:

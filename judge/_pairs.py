@@ -6,16 +6,19 @@ go through the same rules. The funnel has two lines: ``pair``, prompts that gave
 ``pair/items``, single pairs. Each pair names its kind, judge, verdicts and margin.
 
 Memory: completions of one prompt at a time, and some 300 bytes a pair.
+A chosen completion that says nothing and calls no tool makes no pair; nor do pairs that contradict each other.
 """
 
 import itertools
 import math
 import random
+from array import array
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
 from rapidfuzz.distance import Indel
 
 from ..config import VERDICT_KINDS, PairConfig, PairKind
@@ -23,10 +26,14 @@ from ..schema import DropRow, content_id, utc_now
 from ..store import Store
 from ._decontaminate import split_words
 from ._rows import replace_drops
+from .curate import find_opposed, short_key
 
 STEP = "pair"
 ITEMS = "pair/items"
 BATCH = 5000
+BOTH_WAYS = "judged both ways"
+EMPTY = "empty chosen"
+OPPOSED = "another pair has its two completions the other way round"
 
 
 @dataclass(frozen=True)
@@ -138,12 +145,16 @@ def _take(
         why_none: the reason, if there is none.
     """
     made.entered[kind.kind] += 1
-    chosen, alike = 0, 0
+    chosen, alike, empty = 0, 0, 0
     for better, worse in pairs:
         if used[one.key] == config.per_problem:
             break
         row = _pair_row(scope, kind, better, worse)
         made.plan.append((row["pair_id"], 1))
+        if not better.completion.strip():
+            empty += 1
+            made.drops.append(_drop_pair(scope, row["pair_id"], EMPTY, "the chosen one says nothing"))
+            continue
         if share := find_alike(better.completion, worse.completion, config.near):
             alike += 1
             made.drops.append(_drop_pair(scope, row["pair_id"], "near-identical", f"{share:.2f} of the words alike"))
@@ -154,7 +165,7 @@ def _take(
     if not chosen:
         key = [scope.run_id, scope.iteration, STEP, kind.kind, kind.judge and one.judge, one.key]
         full = used[one.key] == config.per_problem
-        reason = "more than pairs.per_problem" if full else "near-identical" if alike else why_none
+        reason = "more than pairs.per_problem" if full else "near-identical" if alike else EMPTY if empty else why_none
         made.drops.append(
             DropRow(content_id("drop", key), scope.run_id, scope.iteration, STEP, reason, one.key, None, None)
         )
@@ -163,10 +174,16 @@ def _take(
 def _choose_ready(made: _Made, store: Store, scope: Scope, kind: PairKind, config: PairConfig) -> None:
     """Choose among pairs that generators or imported sets brought."""
     per_prompt: Counter[str] = Counter()
-    for pair_id, key, better, worse in store.spool(_READY, [scope.run_id, scope.iteration, kind.kind]).rows():
+    ready = store.spool(_READY, [scope.run_id, scope.iteration, kind.kind])
+    opposed = _find_opposed((key, better, worse) for _, key, better, worse in ready.rows())
+    for place, (pair_id, key, better, worse) in enumerate(ready.rows()):
         made.plan.append((pair_id, 1))
-        if share := find_alike(better, worse, config.near):
+        if not better.strip():
+            made.drops.append(_drop_pair(scope, pair_id, EMPTY, "the chosen one says nothing"))
+        elif share := find_alike(better, worse, config.near):
             made.drops.append(_drop_pair(scope, pair_id, "near-identical", f"{share:.2f} of the words alike"))
+        elif place in opposed:
+            made.drops.append(_drop_pair(scope, pair_id, "conflicting preferences", OPPOSED))
         elif per_prompt[key] >= config.per_problem:
             made.drops.append(
                 _drop_pair(scope, pair_id, "more than pairs.per_problem", f"{config.per_problem} of its prompt")
@@ -174,6 +191,15 @@ def _choose_ready(made: _Made, store: Store, scope: Scope, kind: PairKind, confi
         else:
             per_prompt[key] += 1
             made.lengths.append((pair_id, _log_ratio(better, worse)))
+
+
+def _find_opposed(rows: Iterable[tuple[str, str, str]]) -> set[int]:
+    """Return the places of (key, chosen, rejected) that another one contradicts: of each all go, as before training."""
+    keys = array("Q")
+    for row in rows:
+        keys.extend(map(short_key, row))
+    table = np.frombuffer(keys, np.uint64).reshape(-1, 3)
+    return set(find_opposed(table[:, 0], table[:, 1], table[:, 2]).tolist()) if len(table) else set()
 
 
 def _balance(made: _Made, scope: Scope) -> None:
@@ -214,28 +240,44 @@ def _judged_both_ways(judged: Sequence[Judged]) -> set[str]:
 
 def rank_by_score(judged: Sequence[Judged], margin: float) -> list[tuple[Judged, Judged]]:
     """Return (higher, lower) pairs whose scores differ by ``margin`` or more, the largest difference first, no text twice on
-    a side.
+    a side. Of a text with several scores the one that speaks against the pair counts; where they differ by ``margin``
+    themselves it is in none.
     """
-    scored = {
-        j.completion: j for j in sorted(judged, key=lambda j: (j.score or 0.0, j.sample_id)) if j.score is not None
-    }
-    best = sorted(scored.values(), key=lambda j: (-(j.score or 0.0), j.sample_id))
-    worst = sorted(scored.values(), key=lambda j: (j.score or 0.0, j.sample_id))
+    least = max(margin, 1e-9) - 1e-12
+    scored = [(low, high) for low, high in _score_ranges(judged) if _margin(high, low) < least]
+    best = sorted((low for low, _ in scored), key=lambda j: (-(j.score or 0.0), j.sample_id))
+    worst = sorted((high for _, high in scored), key=lambda j: (j.score or 0.0, j.sample_id))
     both = zip(best, worst, strict=True)  # the nth best over the nth worst: no two others differ more that are left
-    return list(itertools.takewhile(lambda p: _margin(*p) >= max(margin, 1e-9) - 1e-12, both))
+    return list(itertools.takewhile(lambda p: _margin(*p) >= least, both))
+
+
+def _score_ranges(judged: Sequence[Judged]) -> list[tuple[Judged, Judged]]:
+    """Return of each text its lowest and its highest scored sample."""
+    found: dict[str, tuple[Judged, Judged]] = {}
+    for one in sorted((j for j in judged if j.score is not None), key=lambda j: (j.score or 0.0, j.sample_id)):
+        low, _ = found.get(one.completion, (one, one))
+        found[one.completion] = (low, one)
+    return list(found.values())
 
 
 def rank_compared(rows: Sequence[Compared], margin: float) -> list[tuple[Judged, Judged]]:
-    """Return (winner, loser) of the comparisons that a judge decided by ``margin`` or more, the clearest first, each two once."""
+    """Return (winner, loser) of the comparisons that a judge decided by ``margin`` or more, the clearest first, each two once;
+    of two texts that won over each other none.
+    """
     won = [(c.first, c.second) if c.passed else (c.second, c.first) for c in rows if c.passed is not None]
     won = [p for p in won if _margin(*p) >= max(margin, 1e-9) - 1e-12]
+    opposed = _find_opposed(("", a.completion, b.completion) for a, b in won)
+    won = [p for i, p in enumerate(won) if i not in opposed]
     return sorted(won, key=lambda p: (-_margin(*p), p[0].sample_id, p[1].sample_id))
 
 
 def explain_no_winner(rows: Sequence[Compared], margin: float) -> str:
     """Return why a prompt's comparisons make no pair: what most of them say."""
     reasons = Counter(c.first.reason for c in rows if c.passed is None)
-    return reasons.most_common(1)[0][0] if reasons else f"no margin of {margin:g}"
+    if reasons:
+        return reasons.most_common(1)[0][0]
+    is_clear = any(abs(_margin(c.first, c.second)) >= max(margin, 1e-9) - 1e-12 for c in rows)
+    return BOTH_WAYS if is_clear else f"no margin of {margin:g}"
 
 
 def _margin(a: Judged, b: Judged) -> float:
@@ -246,11 +288,14 @@ def explain_none(judged: Sequence[Judged], kind: PairKind) -> str:
     """Return why a prompt's completions make no pair."""
     good, _ = VERDICT_KINDS[kind.kind]
     if kind.kind == "higher/lower":
-        n = len({j.completion for j in judged if j.score is not None})
+        ranges = _score_ranges(judged)
+        n = len(ranges)
+        if n > 1 and sum(_margin(high, low) < max(kind.margin, 1e-9) - 1e-12 for low, high in ranges) < 2:
+            return BOTH_WAYS
         return f"no margin of {kind.margin:g}" if n > 1 else "one scored completion" if n else "no score"
     said = {j.passed for j in judged}
     if {True, False} <= said:
-        return "judged both ways"
+        return BOTH_WAYS
     return "no verdict" if said == {None} else f"none {good}" if True not in said else f"all {good}"
 
 
@@ -302,7 +347,7 @@ def _read_judged(store: Store, scope: Scope, kind: PairKind, verifier: str) -> I
         whose, name = "v.judge = $4", verifier
     else:
         whose, name = "split_part(v.judge, '@', 1) = $4", kind.judge or "citations"
-    rows = store.spool(_JUDGED.format(whose=whose), [scope.run_id, scope.iteration, list(scope.steps), name])
+    rows = store.spool(_JUDGED.replace("{whose}", whose), [scope.run_id, scope.iteration, list(scope.steps), name])
     for sample_id, problem_id, completion, passed, reason, score, verdict_id, judge, prompt_id in rows.rows():
         key = problem_id or prompt_id
         yield Judged(sample_id, problem_id, completion, passed, reason, score, verdict_id, judge, key, prompt_id)
@@ -328,7 +373,7 @@ def _read_compared(store: Store, scope: Scope, kind: PairKind) -> Iterator[Compa
 
 _JUDGED = """
     WITH chosen AS (
-        SELECT s.sample_id, s.problem_id, s.completion, s.draw, coalesce(s.prompt, r.messages)::VARCHAR AS prompt
+        SELECT s.sample_id, s.problem_id, coalesce(nullif(s.completion, ''), nullif(s.fields ->> '$.message.tool_calls', '[]'), '') AS completion, s.draw, coalesce(s.prompt, r.messages)::VARCHAR AS prompt
         FROM samples s JOIN requests r USING (request_id)
         WHERE (s.run_id = $1 AND s.iteration = $2 AND list_contains($3::VARCHAR[], s.step))
            OR (list_contains($3::VARCHAR[], 'import') AND s.run_id = 'project' AND s.step = 'import')
@@ -361,7 +406,9 @@ _COMPARED = """
 """
 
 _READY = """
-    SELECT p.pair_id, coalesce(p.problem_id, md5(coalesce(c.prompt, r.messages)::VARCHAR)), c.completion, j.completion
+    SELECT p.pair_id, coalesce(p.problem_id, md5(coalesce(c.prompt, r.messages)::VARCHAR)),
+           coalesce(nullif(c.completion, ''), nullif(c.fields ->> '$.message.tool_calls', '[]'), ''),
+           coalesce(nullif(j.completion, ''), nullif(j.fields ->> '$.message.tool_calls', '[]'), '')
     FROM (SELECT DISTINCT ON (pair_id) * FROM pairs) p
     JOIN samples c ON c.sample_id = p.chosen_sample_id JOIN samples j ON j.sample_id = p.rejected_sample_id
     JOIN requests r ON r.request_id = c.request_id

@@ -1,6 +1,7 @@
 """Snapshots beside SFT's and DPO's: labelled completions for KTO, prompts with references for GRPO, rows of a user's own.
 
-As those, each is a JSONL file and its rows in the store, decontaminated, known by the rows in their order.
+As those, each is a JSONL file and its rows in the store, decontaminated, known by the rows in their order. Rows of a user's own
+are curated by the recipe's rules too.
 """
 
 import json
@@ -13,7 +14,8 @@ from typing import Any
 from ..schema import DropRow, content_id, utc_now
 from ..store import Store
 from ._decontaminate import Decontaminator
-from ._rows import insert_drops
+from ._own_rows import OwnCuration, OwnRow, Parts, curate_own, fit_config, read_parts
+from ._rows import insert_drops, replace_drops
 from ._snapshot import Snapshot
 
 
@@ -23,15 +25,6 @@ class TrainRow:
 
     sample_id: str
     columns: dict[str, Any]
-
-
-@dataclass(frozen=True)
-class OwnRow:
-    """A row of a user's file: its columns, or why it cannot be read."""
-
-    columns: dict[str, Any] | None
-    raw: str
-    fault: str | None = None
 
 
 _LABELLED = """
@@ -95,12 +88,17 @@ def _problem_columns(fields: dict[str, Any], messages: list[dict[str, Any]], ans
 
 def snapshot_own(
     store: Store, run_id: str, iteration: int, method: str, source: str, given: Sequence[OwnRow], *,
-    decontaminator: Decontaminator,
+    decontaminator: Decontaminator, rules: OwnCuration, seed: int = 0,
 ) -> Snapshot:  # fmt: skip
-    """Freeze the rows of a user's file as they are, each a sample that names its source; unreadable ones are drops."""
+    """Freeze the rows of a user's file, curated, each a sample that names its source; unreadable ones are drops.
+
+    Raises:
+        RecipeError: ``rules`` hold what cannot apply to rows of the method.
+    """
     step = f"{method}/rows"
+    fit_config(rules.config, method, seed)
     store.fix_plan(run_id, iteration, step, [(source, len(given))])
-    rows, samples, drops = [], [], []
+    rows, parts, samples, drops = [], [], [], []
     for ordinal, row in enumerate(given):
         sample_id = content_id("smp", [run_id, step, source, ordinal, row.raw])
         if row.columns is None:
@@ -108,17 +106,47 @@ def snapshot_own(
             drops.append(DropRow(drop_id, run_id, iteration, step, row.fault or "no row", sample_id, None, row.raw))
             continue
         rows.append(TrainRow(sample_id, row.columns))
-        samples.append(
-            {
-                "sample_id": sample_id, "request_id": None, "draw": ordinal, "run_id": run_id, "iteration": iteration,
-                "step": step, "problem_id": None, "completion": answer_of(row.columns), "finish_reason": None,
-                "logprob": None, "source": source, "created_at": utc_now(), "input_id": None, "item": 0, "prompt": None,
-                "fields": row.raw, "parser": None,
-            }
-        )  # fmt: skip
+        parts.append(read_parts(row.columns, method, rules.references))
+        samples.append(_own_sample(sample_id, run_id, iteration, step, source, ordinal, row, parts[-1]))
     insert_drops(store, drops)
     store.insert("samples", samples, key="sample_id")
-    return _freeze(store, run_id, iteration, method, "own rows", rows, [(source, len(rows))], decontaminator)
+    kept = _curate_own(store, run_id, iteration, method, source, rows, parts, rules, seed)
+    return _freeze(
+        store, run_id, iteration, method, "own rows", kept, [("curated rows", len(kept))], decontaminator, again=True
+    )
+
+
+def _own_sample(
+    sample_id: str, run_id: str, iteration: int, step: str, source: str, ordinal: int, row: OwnRow, parts: Parts
+) -> dict[str, Any]:  # fmt: skip
+    columns = row.columns or {}
+    completion = answer_of(columns) if parts.completion is None else parts.completion
+    prompt = None if parts.messages is None else json.dumps(parts.messages, ensure_ascii=False)
+    return {
+        "sample_id": sample_id, "request_id": None, "draw": ordinal, "run_id": run_id, "iteration": iteration,
+        "step": step, "problem_id": None, "completion": completion, "finish_reason": None,
+        "logprob": None, "source": source, "created_at": utc_now(), "input_id": None, "item": 0, "prompt": prompt,
+        "fields": row.raw, "parser": None,
+    }  # fmt: skip
+
+
+def _curate_own(
+    store: Store, run_id: str, iteration: int, method: str, source: str, rows: Sequence[TrainRow], parts: Sequence[Parts],
+    rules: OwnCuration, seed: int,
+) -> list[TrainRow]:  # fmt: skip
+    """Return the rows that stay, in the order of training; the others are drops with their evidence."""
+    step = f"{method}/curate"
+    store.replan(run_id, iteration, step, [(source, len(rows))])
+    made = curate_own([r.sample_id for r in rows], parts, method, rules, seed)
+    drops = [
+        DropRow(
+            content_id("drop", [run_id, iteration, step, rows[i].sample_id]), run_id, iteration, step, reason,
+            rows[i].sample_id, None, "\n".join(text_of(rows[i].columns)), evidence=evidence,
+        )
+        for i, reason, evidence in made.gone
+    ]  # fmt: skip
+    replace_drops(store, run_id, iteration, step, drops)
+    return [rows[i] for i in made.kept]
 
 
 def answer_of(columns: dict[str, Any]) -> str:
@@ -141,11 +169,14 @@ def text_of(value: Any) -> Iterator[str]:
 
 def _freeze(
     store: Store, run_id: str, iteration: int, stage: str, fmt: str, rows: Sequence[TrainRow],
-    inputs: Sequence[tuple[str, int]], decontaminator: Decontaminator, reject: Any = lambda i: None,
+    inputs: Sequence[tuple[str, int]], decontaminator: Decontaminator, reject: Any = lambda i: None, *, again: bool = False,
 ) -> Snapshot:  # fmt: skip
-    """Write the rows that are no evaluation items and that ``reject`` gives no reason against."""
+    """Write the rows that are no evaluation items and that ``reject`` gives no reason against.
+
+    ``again``: what enters depends on rules that may change; the newest outcome stands.
+    """
     step = f"{stage}/snapshot"
-    store.fix_plan(run_id, iteration, step, inputs)
+    (store.replan if again else store.fix_plan)(run_id, iteration, step, inputs)
     texts = ["\n".join(text_of(row.columns)) for row in rows]
     drops: list[DropRow] = []
     kept: list[TrainRow] = []
@@ -156,7 +187,10 @@ def _freeze(
             continue
         drop_id = content_id("drop", [run_id, iteration, step, row.sample_id])
         drops.append(DropRow(drop_id, run_id, iteration, step, reason, row.sample_id, None, texts[i]))
-    insert_drops(store, drops)
+    if again:
+        replace_drops(store, run_id, iteration, step, drops)
+    else:
+        insert_drops(store, drops)
     return _write(store, run_id, iteration, stage, fmt, kept)
 
 

@@ -1,12 +1,14 @@
 """The order of the stages, the gate, and what a run came to."""
 
 from ..gen import Estimate, Progress
+from ..judge import Decontaminator
 from ._before_after import COLUMNS as COMPARISON_COLUMNS
 from ._before_after import comparison_cells
 from ._compare import Comparison
 from ._decide import check_metrics, decide, propose
 from ._evaluate import read_scores
 from ._explain import add_scores, describe_account, explain_decision, read_decisions, show_difference, show_interval
+from ._freeze import read_items
 from ._gate import GuardTrial, Increase, LimitTrial, Ruling, judge_guards, pair_items, rule
 from ._graded import Graded
 from ._measured import compare_items, read_unscored
@@ -24,6 +26,7 @@ __all__ = [
     "ITERATION_COLUMNS",
     "Compared",
     "Comparison",
+    "Decontaminator",
     "Estimate",
     "Graded",
     "GuardTrial",
@@ -56,6 +59,7 @@ __all__ = [
     "percent",
     "propose",
     "read_decisions",
+    "read_items",
     "read_length_preferences",
     "read_scores",
     "read_unscored",

@@ -21,6 +21,7 @@ from ..judge.calibration import (
     calibrate,
     find_figure,
     find_shortfall,
+    lower_end,
     read_examples,
 )
 from ..schema import RequestRow, SampleRow, canonical_json, content_id, hash_files, utc_now
@@ -148,9 +149,9 @@ def settle(store: Store, config: JudgeConfig, filed: str, labels: Path, found: C
 
 
 def _describe(figure: Figure, least: float) -> str:
-    return (
-        f"{figure.name} {figure.value:.3f} ({figure.low:.3f} to {figure.high:.3f}, n = {figure.n}), {least:g} demanded"
-    )
+    low = lower_end(figure)
+    interval = "no interval" if low is None or figure.high is None else f"{low:.3f} to {figure.high:.3f}"
+    return f"{figure.name} {figure.value:.3f} ({interval}, n = {figure.n}), {least:g} demanded"
 
 
 def is_settled(store: Store, config: JudgeConfig, filed: str, labels: Path, run_id: str) -> bool:

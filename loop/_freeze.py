@@ -5,11 +5,12 @@ from pathlib import Path
 
 from ..config import Recipe
 from ..errors import RecipeError
-from ..eval import Split
+from ..eval import Split, load_grader, prepare_suites
 from ..gen import SOLVE, Step
 from ..judge import Decontaminator, EvalText, Freezer, Grader, Rules
-from ..store import Store
-from ._embed import Embed
+from ..store import Project, Store
+from ._embed import Embed, load_embed
+from ._evaluate import GRADER
 
 
 def make_rules(recipe: Recipe, grader: Grader) -> Rules:
@@ -25,6 +26,16 @@ def make_decontaminator(recipe: Recipe, splits: Sequence[Split], embed: Embed | 
     """Return what knows the items of every suite."""
     items = (EvalText(s.suite.name, s.name, item, text) for s in splits for item, text in s.texts())
     return Decontaminator(items, recipe.decontaminate, embed=embed)
+
+
+def read_items(project: Project, recipe: Recipe, base: Path) -> Decontaminator:
+    """Return what knows the items of a recipe's suites, to look for them outside a run.
+
+    Raises:
+        UserError: a suite or the embedding model cannot be read.
+    """
+    splits = prepare_suites(project, recipe.suites, base, load_grader(GRADER, project.root))
+    return make_decontaminator(recipe, splits, load_embed(recipe, base))
 
 
 def make_freezer(

@@ -5,8 +5,10 @@ from pathlib import Path
 from ..config import Recipe
 from ..errors import RecipeError
 from ..gen import Step
-from ..judge import Decontaminator, Freezer, Snapshot, snapshot_grpo, snapshot_kto, snapshot_own
+from ..judge import Decontaminator, Freezer, OwnCuration, Snapshot, snapshot_grpo, snapshot_kto, snapshot_own
 from ..store import Store
+from ._embed import Embed
+from ._freeze import make_token_counter
 from ._own_rows import read_own_rows
 
 
@@ -29,8 +31,13 @@ def freeze_for(freezer: Freezer, step: Step, parent_id: str) -> Snapshot:
     )  # fmt: skip
 
 
-def freeze_own(store: Store, recipe: Recipe, step: Step, base: Path, clean: Decontaminator) -> Snapshot:
-    """Freeze the rows that the recipe names."""
+def freeze_own(
+    store: Store, recipe: Recipe, step: Step, base: Path, clean: Decontaminator, model: Path, *, seed: int, embed: Embed | None = None
+) -> Snapshot:  # fmt: skip
+    """Freeze the rows that the recipe names, curated; tokens are those of ``model``, a folder."""
     spec = str(recipe.train.rows)
     rows = read_own_rows(spec, base)
-    return snapshot_own(store, step.run_id, step.iteration, step.name, spec, rows, decontaminator=clean)
+    references = tuple(dict.fromkeys([*(r.expected for r in recipe.train.rewards), "answer"]))
+    rules = OwnCuration(recipe.curate, make_token_counter(recipe, model), embed, references)
+    run = (store, step.run_id, step.iteration, step.name)
+    return snapshot_own(*run, spec, rows, decontaminator=clean, rules=rules, seed=seed)

@@ -50,17 +50,30 @@ class Bench:
     iteration: int
 
     def run_all(self, judges: Sequence[ReadyJudge], steps: Sequence[str]) -> Stop | None:
-        """Let each judge of any of ``steps`` judge their samples; return why it ended early, if it did.
+        """Let each judge of any of ``steps`` judge their samples; return why it ended early, if it did. A step without a sample is told,
+        and passed over.
 
         Raises:
             RecipeError: a judge does not agree enough with people.
         """
         for ready in judges:
             for source in [s for s in steps if s in ready.config.of]:
+                if not self._has_samples(source):
+                    self.reporter.say(
+                        f"[{self.iteration}] judge {ready.config.name}: nothing to judge, since step {source} made no sample; "
+                        "flywheel status shows why"
+                    )
+                    continue
                 stopped = self._run_code(ready, source) if ready.grader else self._run_model(ready, source)
                 if stopped:
                     return stopped
         return None
+
+    def _has_samples(self, source: str) -> bool:
+        where = "run_id = ? AND iteration = ? AND step = ?"
+        return bool(
+            self.store.query(f"SELECT 1 FROM samples WHERE {where} LIMIT 1", [self.run_id, self.iteration, source])
+        )
 
     def _run_code(self, ready: ReadyJudge, source: str) -> Stop | None:
         if ready.grader is None:

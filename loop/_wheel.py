@@ -247,10 +247,12 @@ class Wheel:
     def train_own(self, method: str) -> Checkpoint | None:
         """Train by any method on the rows that the recipe names, from the champion, or from the first model if it says so."""
         step = self._step(self.iterations.current(), method)
-        snapshot = freeze_own(self.store, self.recipe, step, self.base, self._decontaminate())
+        seed, model = self._seed(step.iteration, method), Path(self.checkpoints.resolve(self.checkpoints.first()).path)
+        known = (self.store, self.recipe, step, self.base, self._decontaminate(), model)
+        snapshot = freeze_own(*known, seed=seed, embed=self._embed)
         from_base = self.recipe.train.sft_from == "base"
         parent = self.checkpoints.first() if from_base else self.checkpoints.champion()
-        return self._train(step, parent, snapshot, self._seed(step.iteration, method))
+        return self._train(step, parent, snapshot, seed)
 
     def judge_challenger(self, iteration: int, challenger: Checkpoint) -> Ruling:
         """Score a challenger and let the gate decide between it and the champion of the moment."""

@@ -14,7 +14,7 @@ SELECT input_id AS pair_id FROM drops WHERE step = 'pair/items'
 UNION
 SELECT pair_id FROM pairs
 WHERE prompt_id IS NOT NULL AND pair_id NOT IN (SELECT input_id FROM plans WHERE step = 'pair/items');
-COMMENT ON VIEW unused_pairs IS 'Pairs that the rules in use leave out: near-identical ones, too many of a prompt, too many with the longer one chosen, and those that other rules had made.';
+COMMENT ON VIEW unused_pairs IS 'Pairs that the rules in use leave out: near-identical ones, ones that contradict each other or have an empty chosen, too many of a prompt, too many with the longer one chosen, and those that other rules had made.';
 
 CREATE OR REPLACE VIEW current_chunks AS
 SELECT DISTINCT chunk_id FROM document_chunks
@@ -67,7 +67,7 @@ JOIN samples c ON c.sample_id = p.chosen_sample_id
 JOIN samples j ON j.sample_id = p.rejected_sample_id
 JOIN requests r ON r.request_id = c.request_id
 WHERE p.pair_id NOT IN (SELECT pair_id FROM unused_pairs);
-COMMENT ON VIEW dpo IS 'Preference pairs in TRL''s prompt/chosen/rejected columns (conversational).';
+COMMENT ON VIEW dpo IS 'Preference pairs in TRL''s prompt/chosen/rejected columns (conversational); those of imported sets and generators as they came, until pairing (flywheel pairs, a run) has chosen among them.';
 
 CREATE OR REPLACE VIEW length_preference AS
 WITH sized AS (

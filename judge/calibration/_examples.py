@@ -19,6 +19,7 @@ TARGETS = {
     "completion": "text that was scored, for length bias",
     "first_model": "who wrote the first", "second_model": "who wrote the second", "model": "who wrote the completion",
     "judge_model": "who judged: a column, or the name itself",
+    "said": "the judge's own text, shown where it abstains",
 }  # fmt: skip
 _FLIPPED = {FIRST: SECOND, SECOND: FIRST, TIE: TIE}
 MOST_SHOWN = 20
@@ -125,7 +126,7 @@ def read_examples(rows: Sequence[tuple[int, Mapping[str, Any]]], reading: Readin
     """
     for target, paths in reading.columns.items():
         for path in paths:
-            if target != "judge_model" and all(read_path(row, path) is ABSENT for _, row in rows):
+            if target not in ("judge_model", "said") and all(read_path(row, path) is ABSENT for _, row in rows):
                 _refuse_path(rows, target, path, place)
     kind = reading.kind or _guess_kind(rows, reading, place)
     examples = tuple(_read_row(line, row, reading, kind) for line, row in rows)
@@ -180,10 +181,14 @@ def _read_row(line: int, row: Mapping[str, Any], reading: Reading, kind: Kind) -
     judge_model = get("judge_model") or next(iter(reading.columns.get("judge_model", ())), None)
     return Example(
         line, settle(annotators, kind), tuple(judge.values()),
-        tuple(str(raw[t]) for t, v in judge.items() if v is None),
+        tuple(_show_abstention(raw[t], get("said")) for t, v in judge.items() if v is None),
         tuple(len(str(t)) for t in texts) if None not in texts else (),
         tuple(map(str, models)) if None not in models else (), judge_model, annotators,
     )  # fmt: skip
+
+
+def _show_abstention(verdict: Any, said: Any) -> str:
+    return str(said) if said is not None and is_blank(verdict) else "no verdict" if verdict is None else str(verdict)
 
 
 def read_any(row: Mapping[str, Any], path: str) -> Any:

@@ -46,7 +46,7 @@ def find_shortfall(minimum: Minimum, figures: Sequence[Figure]) -> str | None:
     if figure is None:
         names = ", ".join(dict.fromkeys(f.name for f in figures))
         return f"no figure {minimum.figure!r} under that counting; there are {names}"
-    found = _low(figure) if minimum.by == "low" else figure.value
+    found = lower_end(figure) if minimum.by == "low" else figure.value
     if figure.n < minimum.n:
         value = "" if figure.value is None else f" {figure.value:.3f}"
         return f"{figure.name}{value} rests on {figure.n} row" + ("s" if figure.n != 1 else "")
@@ -56,12 +56,12 @@ def find_shortfall(minimum: Minimum, figures: Sequence[Figure]) -> str | None:
         return f"{figure.name} is not defined on these rows"
     if found >= minimum.at_least:
         return None
-    low, high = _low(figure), figure.high
+    low, high = lower_end(figure), figure.high
     interval = "no interval" if low is None or high is None else f"interval {low:.3f} to {high:.3f}"
     return f"{figure.name} {figure.value or 0.0:.3f} ({interval}, n = {figure.n})"
 
 
-def _low(figure: Figure) -> float | None:
+def lower_end(figure: Figure) -> float | None:
     """Return the lower end of the interval; where all rows agree, and resampling them shows no doubt, the exact binomial one of
     ``n`` of ``n`` (Clopper and Pearson 1934): 0.93 at 50 rows, 0.03 at one.
     """

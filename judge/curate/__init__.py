@@ -11,6 +11,7 @@ from ...config import (
     SelectionConfig,
 )
 from ._affixes import Affix, AffixCounter, find_affixes
+from ._conflicts import find_opposed, read_labels
 from ._difficulty import order_rows, read_pass_rates
 from ._diversity import (
     Diversity,
@@ -22,7 +23,7 @@ from ._diversity import (
     name_topics,
     select_diverse,
 )
-from ._duplicates import Duplicate, exact_key, find_exact, find_near, find_semantic
+from ._duplicates import Duplicate, exact_key, find_exact, find_near, find_semantic, short_key
 from ._filters import (
     Finding,
     check_boilerplate,
@@ -74,6 +75,7 @@ __all__ = [
     "find_affixes",
     "find_exact",
     "find_near",
+    "find_opposed",
     "find_pii",
     "find_semantic",
     "mask_pii",
@@ -82,8 +84,10 @@ __all__ = [
     "name_topics",
     "order_rows",
     "read_card",
+    "read_labels",
     "read_pass_rates",
     "render_card",
     "select_diverse",
+    "short_key",
     "write_card",
 ]  # fmt: skip

@@ -73,9 +73,9 @@ def read_labels(prompts: Sequence[str], completions: Sequence[str], labels: Sequ
 
 
 def say_labels(prompts: Sequence[str], labels: Sequence[str | None], places: Sequence[str]) -> list[Said]:
-    """Return what rows say of their prompts."""
+    """Return what rows say of their prompts; rows without a prompt say nothing."""
     rows = zip(prompts, labels, places, strict=True)
-    return [Said(exact_key(prompt), label, place) for prompt, label, place in rows if label is not None]
+    return [Said(exact_key(prompt), label, place) for prompt, label, place in rows if label is not None and prompt]
 
 
 def say_preferences(rows: Iterable[tuple[str, str, str, str]]) -> list[Said]:

@@ -3,8 +3,8 @@
 Guarantees: kept + dropped = entered for every step, in order; the same rows, config and seed give the same result; what
 was kept, curated again, is kept whole (constant affixes aside, which depend on the set).
 
-Memory a row: texts lie in a temporary file; of each row its id (8 bytes and its text), and 37 bytes for label, score, pass
-rate, prompt and state, of a pair 24 more. Near duplicates take 250 bytes a row, twice that while they are looked for; selection and embeddings
+Memory a row: texts lie in a temporary file; of each row its id (8 bytes and its text), and 45 bytes for label and what it
+is of, score, pass rate, prompt and state, of a pair 24 more. Near duplicates take 250 bytes a row, twice that while they are looked for; selection and embeddings
 1 KB. There is no Python object for a row that stays; one that goes has one, some 500 bytes.
 """
 
@@ -47,6 +47,7 @@ class CurateRow:
         score: of a judge; the best of a cluster stays; None comes last.
         pass_rate: share of the problem's draws that passed, 0 to 1.
         rejected: of a pair, what it learns not to say; duplicates and evaluation items are looked for there too.
+        subject: what the label is said of, where that is more than the prompt: of a judged completion prompt and completion.
     """
 
     row_id: str
@@ -56,6 +57,7 @@ class CurateRow:
     score: float | None = None
     pass_rate: float | None = None
     rejected: str = ""
+    subject: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,7 +206,7 @@ class _Work:
         checks = self._checks()
         struck: dict[str, list[CurateDrop]] = {step: [] for step, _ in checks}
         alive, labels, scores, rates, prompts = bytearray(), array("i"), array("d"), array("d"), array("Q")
-        chosen, rejected = array("Q"), array("Q")
+        subjects, chosen, rejected = array("Q"), array("Q"), array("Q")
         for row in rows:
             found = next(((step, f) for step, check in checks if (f := check(row)) is not None), None)
             alive.append(found is None)
@@ -213,6 +215,7 @@ class _Work:
             scores.append(np.nan if row.score is None else row.score)
             rates.append(np.nan if row.pass_rate is None else row.pass_rate)
             prompts.append(short_key(row.prompt))
+            subjects.append(short_key(row.subject) if row.subject else prompts[-1])
             if row.rejected:
                 self._pairs.append(len(alive) - 1)
                 chosen.append(short_key(row.completion))
@@ -228,6 +231,7 @@ class _Work:
         self._spool.finish()
         self.alive = np.frombuffer(alive, np.uint8).astype(bool)
         self._labels, self._prompts = np.frombuffer(labels, np.int32), np.frombuffer(prompts, np.uint64)
+        self._subjects = np.frombuffer(subjects, np.uint64)
         self._chosen, self._rejected = np.frombuffer(chosen, np.uint64), np.frombuffer(rejected, np.uint64)
         self._scores, self._rates = np.frombuffer(scores, np.float64), np.frombuffer(rates, np.float64)
         entered = len(alive)
@@ -289,14 +293,14 @@ class _Work:
         self.strike("affixes", found)
 
     def strike_conflicts(self) -> None:
-        """Take out every row of a prompt that stands with several labels, and pairs that contradict each other."""
+        """Take out every row of a prompt (or subject) that stands with several labels, and pairs that contradict each other."""
         if self.config.conflicts and (len(self._codes) > 1 or len(self._pairs)):
             self.strike("conflicts", self._find_several_labels() | self._find_opposed())
 
     def _find_several_labels(self) -> dict[int, tuple[str, str]]:
         rows = self._living[self._labels[self._living] > 0]
-        rows = rows[np.lexsort((self._labels[rows], self._prompts[rows]))]
-        starts = np.flatnonzero(np.diff(self._prompts[rows], prepend=~self._prompts[rows[:1]])) if len(rows) else rows
+        rows = rows[np.lexsort((self._labels[rows], self._subjects[rows]))]
+        starts = np.flatnonzero(np.diff(self._subjects[rows], prepend=~self._subjects[rows[:1]])) if len(rows) else rows
         names = {code: str(label) for label, code in self._codes.items()}
         found: dict[int, tuple[str, str]] = {}
         for group in np.split(rows, starts[1:]):

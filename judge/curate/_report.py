@@ -14,8 +14,9 @@ import numpy as np
 from ...config import AffixConfig, DuplicateConfig
 from ...errors import NotFoundError
 from ...store import Project, run_query
+from .._decontaminate import Decontaminator
 from ._affixes import Affix, find_affixes
-from ._conflicts import Conflict, find_conflicts, read_labels, say_labels, say_preferences
+from ._conflicts import MOST_SHOWN, Conflict, find_conflicts, read_labels, say_labels, say_preferences
 from ._diversity import Diversity, cluster_topics, embed_lexically, measure_diversity, name_topics
 from ._duplicates import find_exact, find_near
 from ._pii import count_kinds
@@ -34,9 +35,13 @@ _ROWS = {
     "all": _OWN,
 }
 _SAMPLES = """
-    SELECT s.sample_id, coalesce(s.prompt, r.messages) AS prompt, s.completion, coalesce(r.model, 'unknown') AS model,
-           coalesce(t.name, 'none') AS template, s.source, s.step, coalesce(s.fields ->> '$.label', nullif(p.answer, '')) AS label,
-           coalesce(s.source, s.sample_id) AS place, v.said
+    SELECT s.sample_id, coalesce(s.prompt, r.messages, s.fields -> '$.prompt') AS prompt, s.completion, coalesce(r.model, 'unknown') AS model,
+           coalesce(t.name, 'none') AS template, s.source, s.step,
+           coalesce(CASE WHEN s.step = 'grpo/rows' THEN s.fields ->> '$.answer'
+                         WHEN s.step = 'classify/rows' OR NOT ends_with(s.step, '/rows') THEN s.fields ->> '$.label' END,
+                    nullif(p.answer, '')) AS label,
+           CASE WHEN ends_with(s.step, '/rows') THEN s.source || ' row ' || (s.draw + 1) ELSE coalesce(s.source, s.sample_id) END AS place,
+           coalesce(v.said, CASE WHEN s.step = 'kto/rows' THEN s.fields ->> '$.label' END) AS said
     FROM (SELECT DISTINCT ON (sample_id) * FROM samples WHERE {where} ORDER BY sample_id) s
     LEFT JOIN (SELECT DISTINCT ON (request_id) request_id, messages, model, template_id FROM requests) r USING (request_id)
     LEFT JOIN templates t ON t.template_id = r.template_id
@@ -50,7 +55,12 @@ _PREFERENCES = """
     FROM (SELECT DISTINCT ON (pair_id) * FROM pairs) p
     JOIN samples c ON c.sample_id = p.chosen_sample_id JOIN samples j ON j.sample_id = p.rejected_sample_id
     LEFT JOIN (SELECT DISTINCT ON (request_id) request_id, messages FROM requests) r ON r.request_id = c.request_id
-    ORDER BY p.pair_id
+    UNION ALL
+    SELECT coalesce(s.prompt, s.fields -> '$.prompt')::VARCHAR, s.fields ->> '$.chosen', s.fields ->> '$.rejected',
+           s.source || ' row ' || (s.draw + 1)
+    FROM (SELECT DISTINCT ON (sample_id) * FROM samples WHERE step IN ('dpo/rows', 'reward/rows')) s
+    WHERE (s.fields ->> '$.chosen') IS NOT NULL AND (s.fields ->> '$.rejected') IS NOT NULL
+    ORDER BY 4
 """
 
 
@@ -70,6 +80,7 @@ class DataCard:
         origins: counts by model, template, step and source.
         topics: (share, commonest words) of the clusters of the completions; a sample of 20,000 rows at most.
         drops: step, reason, count; contamination is among them.
+        searched: what the rows were searched for evaluation items with, or why they were not.
     """
 
     what: str
@@ -84,10 +95,31 @@ class DataCard:
     origins: dict[str, list[tuple[str, int]]]
     topics: list[tuple[float, list[str]]]
     drops: list[tuple[str, str, int]]
+    searched: "Searched"
 
 
-def read_card(project: Project, what: str | None = None) -> DataCard:
+@dataclass(frozen=True)
+class Searched:
+    """Evaluation items in the rows of a card: rows by (suite/split, places of the first), or why nothing was searched."""
+
+    why_not: str | None
+    n_items: int = 0
+    found: tuple[tuple[str, int, str], ...] = ()
+
+
+def read_card(
+    project: Project,
+    what: str | None = None,
+    decontaminator: Decontaminator | None = None,
+    why_not: str = "no suites were given",
+) -> DataCard:
     """Read the figures; ``what`` None takes the rows that were trained on, else accepted ones, else all.
+
+    Args:
+        project: whose rows.
+        what: which of them.
+        decontaminator: knows the items that the rows are searched for; None = they are not, and ``why_not`` says why.
+        why_not: for people.
 
     Raises:
         NotFoundError: there are no such rows.
@@ -95,14 +127,16 @@ def read_card(project: Project, what: str | None = None) -> DataCard:
     for choice in (what,) if what else tuple(_ROWS):
         table = run_query(project, _SAMPLES.format(where=_ROWS[choice])).table
         if table.num_rows:
-            return _measure(project, choice, table)
+            return _measure(project, choice, table, decontaminator, why_not)
     raise NotFoundError(
         f"project {project.root}", expected="samples" if what is None else f"samples of --rows {what}", received="none",
         cure="flywheel import, flywheel generate or flywheel run; flywheel status shows what is there",
     )  # fmt: skip
 
 
-def _measure(project: Project, what: str, table: Any) -> DataCard:
+def _measure(
+    project: Project, what: str, table: Any, decontaminator: Decontaminator | None, why_not: str
+) -> DataCard:  # fmt: skip
     completions = table.column("completion").to_pylist()
     prompts = [_prompt_text(p) for p in table.column("prompt").to_pylist()]
     both = [f"{p}\n{c}" for p, c in zip(prompts, completions, strict=True)]
@@ -131,7 +165,19 @@ def _measure(project: Project, what: str, table: Any) -> DataCard:
         },
         topics=_topics(completions),
         drops=_read_drops(project),
+        searched=_search(both, table.column("place").to_pylist(), decontaminator, why_not),
     )
+
+
+def _search(texts: list[str], places: list[str], decontaminator: Decontaminator | None, why_not: str) -> Searched:
+    if decontaminator is None:
+        return Searched(why_not)
+    found: dict[str, list[str]] = {}
+    for place, match in zip(places, decontaminator.find_all(texts), strict=True):
+        if match is not None:
+            found.setdefault(f"{match.suite}/{match.split}", []).append(place)
+    rows = tuple((name, len(at), ", ".join(at[:MOST_SHOWN])) for name, at in sorted(found.items()))
+    return Searched(None, decontaminator.n_items, rows)
 
 
 def _prompt_text(messages: str | None) -> str:
@@ -213,10 +259,8 @@ def render_card(card: DataCard) -> str:
         else "None found.",
         "## Personal data and secrets",
         _table(["kind", "rows"], [[k, n] for k, n in sorted(card.pii.items())]) if card.pii else "None found.",
-        "## Evaluation items found",
-        _table(["step", "reason", "rows"], [list(x) for x in card.drops if x[1].startswith("contaminated")])
-        if any(x[1].startswith("contaminated") for x in card.drops)
-        else "No row was dropped for holding an evaluation item.",
+        "## Evaluation items",
+        *_say_items(card),
         "## Dropped, by step and reason",
         *(
             [_table(["step", "reason", "rows"], [list(x) for x in card.drops]), f"![Drops]({PLOTS}/drops.png)"]
@@ -225,6 +269,22 @@ def render_card(card: DataCard) -> str:
         ),
     ]  # fmt: skip
     return "\n\n".join(parts) + "\n"
+
+
+def _say_items(card: DataCard) -> list[str]:
+    """Return what was searched in the card's rows, what was found, and what earlier steps dropped."""
+    s = card.searched
+    if s.why_not is not None:
+        said = [f"These rows were not searched: {s.why_not}."]
+    elif not s.found:
+        said = [f"None found: {card.n} rows were searched for evaluation items ({s.n_items} known)."]
+    else:
+        said = [
+            f"{card.n} rows were searched for evaluation items ({s.n_items} known):",
+            _table(["suite/split", "rows that hold an item", "where (the first)"], [list(f) for f in s.found]),
+        ]
+    dropped = [list(x) for x in card.drops if x[1].startswith("contaminated")]
+    return [*said, "Dropped for holding one:", _table(["step", "reason", "rows"], dropped)] if dropped else said
 
 
 def _length_row(name: str, words: Any) -> list[Any]:

@@ -1,11 +1,24 @@
 """``flywheel judge calibrate`` on small files: every counting, every bias, what is refused."""
 
 import json
+import re
 
 import pytest
+from flywheel.config import FIGURES as FIGURES_BY_KIND
+from flywheel.config import JudgeConfig, find_figure_name
 from flywheel.errors import RecipeError
 from flywheel.files import ABSENT, read_path
-from flywheel.judge.calibration import Figure, Minimum, find_shortfall, make_parser, meets, require
+from flywheel.judge.calibration import (
+    Figure,
+    Minimum,
+    Reading,
+    find_shortfall,
+    make_parser,
+    meets,
+    read_examples,
+    require,
+)
+from flywheel.judge.calibration import calibrate as measure
 from flywheel.judge.calibration._values import canonical
 from flywheel.schema import SampleRow, VerdictRow
 from flywheel.store import Project, Store
@@ -46,7 +59,7 @@ def test_each_counting_of_ties_and_abstentions_is_there_and_says_so(tmp_path):
         ("left out", "left out"): pytest.approx(2 / 3),
     }
     assert found["n_abstained"] == 2
-    assert found["abstentions"] == [{"line": 7, "text": "I cannot say"}, {"line": 8, "text": "None"}]
+    assert found["abstentions"] == [{"line": 7, "text": "I cannot say"}, {"line": 8, "text": "no verdict"}]
 
 
 def test_one_counting_can_be_chosen(tmp_path):
@@ -222,6 +235,8 @@ def test_rows_that_cannot_be_read_are_counted(tmp_path):
         ([{"human": i, "judge": i} for i in range(3)], LABEL, "--kind pairwise"), (PAIRS, (*LABEL, "--parse", "("), "regular expression"),
         (PAIRS, (*LABEL, "--value", "x"), "RAW=NAME"), (PAIRS, (*LABEL, "--verdicts", "x.jsonl"), "--on"),
         (PAIRS, (*LABEL, "--kind", "pairwise", "--minimum", "accuracy"), "FIGURE=VALUE"),
+        (PAIRS, (*LABEL, "--kind", "pairwise", "--minimum", "acuracy=0.5"), "a figure: accuracy"),
+        (PAIRS, (*LABEL, "--kind", "pairwise", "--minimum", "spearman=0.5"), "a figure of kind pairwise"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_calibrated_is_refused(tmp_path, rows, args, part):
@@ -267,6 +282,58 @@ def test_a_minimum_takes_the_lower_end_and_the_stricter_counting():
     assert [meets(Minimum(at_least=0.9, n=10), [f]) for f in all_right] == [False, True]
     with pytest.raises(RecipeError, match="lower end of the interval"):
         require(Minimum(at_least=0.75), FIGURES, "quality")
+
+
+@pytest.mark.parametrize(
+    ("given", "figure"),
+    [
+        ("Accuracy", "accuracy"), ("kappa", "Cohen's kappa"), ("cohens_kappa", "Cohen's kappa"), ("COHEN’S KAPPA", "Cohen's kappa"),
+        ("spearman", "Spearman"), ("qwk", "Cohen's kappa, quadratic weights"), ("kappa of both orders", "Cohen's kappa of both orders"),
+        ("mean", None), ("length bias: correlation, judge minus people", None), ("", None),
+    ],
+)  # fmt: skip
+def test_figures_are_known_by_short_names_in_any_case(given, figure):
+    assert find_figure_name(given) == figure
+
+
+@pytest.mark.parametrize(
+    ("minimum", "changes", "said"),
+    [
+        ({"kapa": 0.5}, {}, "'kapa'"), ({"spearman": 0.5}, {}, "a figure of binary labels: accuracy, Cohen's kappa"),
+        ({"kappa of both orders": 0.5}, {"kind": "pairwise"}, "a figure of pairwise labels"),
+    ],
+)  # fmt: skip
+def test_a_recipe_that_demands_what_no_calibration_measures_is_refused_on_reading(minimum, changes, said):
+    judge = {"name": "q", "kind": "rubric", "of": ["answers"], **changes}
+    with pytest.raises(ValueError, match=re.escape(said)):
+        JudgeConfig.model_validate({**judge, "calibration": {"labels": "l.jsonl", "minimum": minimum}})
+    ready = {"labels": "l.jsonl", "minimum": {"KAPPA": 0.4, "qwk": 0.5}, "kind": "score"}
+    found = JudgeConfig.model_validate({**judge, "kind": "rubric", "calibration": ready}).calibration.minimum
+    assert found == {"Cohen's kappa": 0.4, "Cohen's kappa, quadratic weights": 0.5}
+
+
+def test_every_figure_that_may_be_demanded_is_one_that_is_measured():
+    scores = [(i, {"label": i % 4, "verdict": (i + i % 2) % 4}) for i in range(20)]
+    pairs = [(i, {"label": "AB"[i % 2], "verdict": "ABA"[i % 3], "swapped": "BA"[i % 2]}) for i in range(20)]
+    words = [(i, {"label": ("pass", "fail")[i % 2], "verdict": ("pass", "fail")[i % 3 > 0]}) for i in range(20)]
+    measured = {}
+    for kind, rows in (("score", scores), ("pairwise", pairs), ("binary", words), ("label", words)):
+        reading = Reading({name: [name] for name in rows[0][1]}, kind)
+        measured[kind] = {f.name for f in measure(read_examples(rows, reading, "x"), resamples=10).figures}
+    one_order = {"accuracy", "Cohen's kappa"}
+    assert all(set(names) <= measured[kind] | one_order for kind, names in FIGURES_BY_KIND.items())
+
+
+def test_an_abstention_of_the_store_is_shown_in_the_judges_words():
+    rows = [
+        (1, {"label": "pass", "passed": None, "said": "unparsable: I like it"}),
+        (2, {"label": "pass", "passed": True, "said": "x"}),
+    ]
+    found = measure(
+        read_examples(rows, Reading({"label": ["label"], "verdict": ["passed"], "said": ["said"]}, "binary"), "x"),
+        resamples=0,
+    )
+    assert found.abstentions == ((1, "unparsable: I like it"),)
 
 
 @pytest.mark.parametrize(

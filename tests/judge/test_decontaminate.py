@@ -22,9 +22,10 @@ def decontaminator():
         ITEM.upper(),
         ITEM.replace(" ", "  \n "),
         ITEM.replace(".", " !"),
+        ITEM.replace("Ben", "&quot;Ben&quot;").replace(" ", "&nbsp;").replace("&", "&amp;"),
         f"Before. {ITEM} And a long tail of other words after it that changes nothing at all.",
     ],
-    ids=["verbatim", "re-cased", "re-spaced", "re-punctuated", "inside a longer text"],
+    ids=["verbatim", "re-cased", "re-spaced", "re-punctuated", "escaped for HTML, twice", "inside a longer text"],
 )
 def test_an_item_is_found(decontaminator, text):
     assert decontaminator.find(text).item_id == "item_1"
@@ -46,3 +47,12 @@ def test_other_texts_pass(decontaminator, text):
 
 def test_no_items_no_findings():
     assert Decontaminator([], DecontaminateConfig()).find(ITEM) is None
+
+
+def test_entities_of_html_are_the_characters_that_they_stand_for_on_either_side():
+    plain, escaped = (
+        "Damon Albarn's first album was released in 2011.",
+        "Damon Albarn&#39;s first album was released in 2011.",
+    )
+    for item, row in ((plain, escaped), (escaped, plain), (plain, plain.replace("'", "&rsquo;"))):
+        assert Decontaminator([EvalText("s", "gate", "1", item)], DecontaminateConfig()).find(row)

@@ -1,10 +1,22 @@
+import json
 import random
 import time
 from itertools import islice
 
 import pytest
-from flywheel.config import PairKind
-from flywheel.judge._pairs import Judged, explain_none, find_alike, pair_up, rank_by_score
+from flywheel.config import PairConfig, PairKind
+from flywheel.judge import MATH_JUDGE, Scope, make_pairs
+from flywheel.judge._pairs import (
+    Compared,
+    Judged,
+    explain_no_winner,
+    explain_none,
+    find_alike,
+    pair_up,
+    rank_by_score,
+    rank_compared,
+)
+from flywheel.schema import PROJECT_RUN, RequestRow, SampleRow, utc_now
 
 
 def judged(text, passed, reason=None, score=None):
@@ -83,3 +95,104 @@ def test_margins_of_judges_end_at_one_and_recorded_ones_do_not():
     assert PairKind(kind="higher/lower", judge="recorded", margin=2).margin == 2
     with pytest.raises(ValueError, match="0 to 1"):
         PairKind(kind="higher/lower", judge="quality", margin=2)
+
+
+@pytest.mark.parametrize(
+    ("scores", "margin", "pairs", "reason"),
+    [
+        ((("a", 8), ("a", 2), ("b", 5)), 1, [], "judged both ways"),
+        ((("a", 8), ("a", 2), ("b", 5), ("c", 3)), 1, [("b", "c")], None),
+        ((("a", 8), ("a", 7.5), ("b", 7)), 1, [], "no margin of 1"),  # 7.5 over 7, at the worst
+        ((("a", 8), ("a", 7.5), ("b", 5), ("b", 5.5)), 1, [("a", "b")], None),
+    ],
+)
+def test_of_a_text_with_several_scores_the_one_against_the_pair_counts(scores, margin, pairs, reason):
+    rows = [Judged(f"s{i}", "p", t, None, "", s) for i, (t, s) in enumerate(scores)]
+    found = rank_by_score(rows, margin)
+    assert [(c.completion, r.completion) for c, r in found] == pairs
+    assert all(c.score - r.score >= margin for c, r in found)
+    if reason:
+        assert explain_none(rows, PairKind(kind="higher/lower", judge="recorded", margin=margin)) == reason
+
+
+def test_two_texts_that_won_over_each_other_make_no_pair():
+    def won(a, b, n):
+        return Compared(Judged(f"{n}a", "p", a, True, "", 1.0), Judged(f"{n}b", "p", b, False, "", 0.0), True)
+
+    rows = [won("x", "y", 1), won("y", "x", 2)]
+    assert rank_compared(rows, 0.2) == [] and explain_no_winner(rows, 0.2) == "judged both ways"
+    ((chosen, _),) = rank_compared([*rows, won("z", "x", 3)], 0.2)
+    assert chosen.completion == "z"
+
+
+READY = (
+    ("p", "aaa bbb", "ccc ddd", "conflicting preferences"), ("p", "CCC  ddd", "aaa bbb", "conflicting preferences"),
+    ("q", "ccc ddd", "aaa bbb", None), ("r", " ", "zzz", "empty chosen"), ("r", "same", "same", "near-identical"),
+    ("t", {"role": "assistant", "content": "", "tool_calls": [{"function": {"name": "f"}}]}, "no idea", None),
+)  # fmt: skip
+
+
+def test_pairs_that_come_ready_go_where_they_contradict_each_other_or_the_chosen_one_is_empty(store):
+    rows, pairs, now = [], [], utc_now()
+    for i, (prompt, *texts, _) in enumerate(READY):
+        messages = json.dumps([{"role": "user", "content": prompt}])
+        rows.append(
+            RequestRow(
+                f"req_{i}",
+                PROJECT_RUN,
+                0,
+                "import",
+                "x",
+                None,
+                "import",
+                "set",
+                None,
+                messages,
+                "{}",
+                1,
+                "[]",
+                1,
+                1,
+                1,
+                0.0,
+                now,
+                now,
+            )
+        )
+        for j, text in enumerate(texts):
+            said = "" if isinstance(text, dict) else text
+            fields = json.dumps({"message": text}) if isinstance(text, dict) else None
+            rows.append(
+                SampleRow(
+                    f"s_{i}_{j}",
+                    f"req_{i}",
+                    j,
+                    PROJECT_RUN,
+                    0,
+                    "import",
+                    None,
+                    said,
+                    None,
+                    None,
+                    "set",
+                    now,
+                    "x",
+                    0,
+                    None,
+                    fields,
+                    "import-trl",
+                )
+            )
+        pairs.append({
+            "pair_id": f"pair_{i}", "run_id": PROJECT_RUN, "iteration": 0, "problem_id": None, "chosen_sample_id": f"s_{i}_0",
+            "rejected_sample_id": f"s_{i}_1", "kind": "imported", "created_at": now,
+        })  # fmt: skip
+    store.append(rows)
+    store.fold()
+    store.insert("pairs", pairs, key="pair_id")
+    n = make_pairs(
+        store, Scope(PROJECT_RUN, 0, ("import",)), PairConfig(kinds=("imported",)), verifier=MATH_JUDGE, seed=1
+    )
+    gone = dict(store.query("SELECT input_id, reason FROM drops"))
+    assert [gone.get(f"pair_{i}") for i in range(len(READY))] == [reason for *_, reason in READY]
+    assert store.query("SELECT count(*) FROM dpo") == [(n,)] == [(2,)]

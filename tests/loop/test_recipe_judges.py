@@ -355,3 +355,12 @@ def test_wrong_verifiers_are_refused_before_anything_is_asked(tmp_path):
         folder = make_solved(tmp_path / str(i), rows, problems=problems, verifier=verifier)
         with pytest.raises(Exception, match=message), opened(folder, {}):
             pass
+
+
+def test_a_judged_step_that_made_no_sample_is_told_and_ends_nothing(tmp_path, endpoint, none):
+    folder = with_calibration(tmp_path / "p", 0.7)
+    write_labels(folder, right=60)
+    server = endpoint(none)
+    with opened(folder, server.env) as wheel:
+        assert wheel.judge(1, ["answers"]) is None
+    assert not server.answered(), "labels are judged when there is something to judge"

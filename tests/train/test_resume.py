@@ -65,7 +65,7 @@ def test_after_a_kill_the_same_command_gives_the_losses_of_an_undisturbed_traini
     assert not [*work.glob("*/trainer")], "the states go when the checkpoint is there"
     funnel = sql(folder, "select step, entered, kept, dropped from funnel where step like 'sft/%' order by step")
     assert [tuple(row.values()) for row in funnel] == [
-        ("sft/preflight", 61, 60, 1), ("sft/rows", 62, 61, 1), ("sft/snapshot", 61, 61, 0),
+        ("sft/curate", 61, 61, 0), ("sft/preflight", 61, 60, 1), ("sft/rows", 62, 61, 1), ("sft/snapshot", 61, 61, 0),
     ]  # fmt: skip
     (drop,) = sql(folder, "select reason, input_id, raw from drops where step = 'sft/preflight'")
     assert drop["reason"] == "empty: completion is empty" and '"content": " "' in drop["raw"]
