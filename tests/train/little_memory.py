@@ -18,11 +18,11 @@ ROWS = [
 
 @pytest.fixture
 def little_memory():
-    """Let this process have 150 MB more address space than it has now."""
+    """Let this process have 600 MB more address space than it has now."""
 
     def limit():
         pages = int(Path("/proc/self/statm").read_text().split()[0])
-        resource.setrlimit(resource.RLIMIT_AS, (pages * resource.getpagesize() + (150 << 20), old[1]))
+        resource.setrlimit(resource.RLIMIT_AS, (pages * resource.getpagesize() + (600 << 20), old[1]))
 
     old = resource.getrlimit(resource.RLIMIT_AS)
     yield limit
