@@ -9,6 +9,7 @@ from typing import Any
 from ...errors import RecipeError, StageError
 from ...stage import Emit, write_json
 from .._card import render_card
+from .._form import Form
 from ..methods import Method, Setup, find_method
 from ._args import complete_args, is_main, world_size
 from ._load import Reader, load_model, load_reader, make_peft
@@ -32,6 +33,7 @@ class _Run:
     reader: Reader
     labels: list[str]
     rows: list[dict[str, Any]]
+    form: Form
     heldout: Any
     log: list[dict[str, Any]] = field(default_factory=list)
     steps: int = 0
@@ -58,11 +60,11 @@ def train(job: dict[str, Any], folder: Path, emit: Emit) -> dict[str, Any]:
     if job["chat_template"] is not None:
         reader.processor.chat_template = reader.tokenizer.chat_template = job["chat_template"]
     given = read_rows(job["data"], job, method)
-    labels = find_labels(given, job, reader.config, method)
-    rows, faults = check(given, {**job, "labels": labels}, method, reader, job["args"])
-    heldout = _read_heldout(job, method, reader, labels)
-    ordered = order(rows, job["curriculum_by"], [c for columns in method.columns for c in columns])
-    run = _Run(job, folder, emit, method, reader, labels, ordered, heldout)
+    rows, faults, form = check(given, job, method, reader, job["args"])
+    labels = find_labels(rows, job, reader.config, method)
+    heldout = _read_heldout(job, method, reader, labels, form)
+    ordered = order(rows, job["curriculum_by"], form.columns)
+    run = _Run(job, folder, emit, method, reader, labels, ordered, form, heldout.rows)
     stages = job["curriculum"] or [WHOLE]
     config = {}
     for number, stage in enumerate(stages):
@@ -74,6 +76,8 @@ def train(job: dict[str, Any], folder: Path, emit: Emit) -> dict[str, Any]:
         "log": run.log,
         "faults": faults,
         "n_given": len(given),
+        "heldout_faults": heldout.faults,
+        "n_heldout_given": heldout.n_given,
     }
 
 
@@ -95,12 +99,21 @@ def _quiet() -> None:
     datasets.disable_progress_bars()
 
 
-def _read_heldout(job: dict[str, Any], method: Method, reader: Reader, labels: list[str]) -> Any:
+@dataclass(frozen=True)
+class _Heldout:
+    """Rows that are measured on: a data set, or None; and the faults of the others."""
+
+    rows: Any = None
+    faults: list[dict[str, Any]] = field(default_factory=list)
+    n_given: int = 0
+
+
+def _read_heldout(job: dict[str, Any], method: Method, reader: Reader, labels: list[str], form: Form) -> _Heldout:
     if job["heldout"] is None:
-        return None
+        return _Heldout()
     given = read_rows(job["heldout"], job, method)
-    rows, _ = check(given, {**job, "labels": labels}, method, reader, job["args"])
-    return make_dataset(rows, method, Path(job["root"]))
+    rows, faults, _ = check(given, {**job, "labels": labels}, method, reader, job["args"], form)
+    return _Heldout(make_dataset(rows, method, form, Path(job["root"])), faults, len(given))
 
 
 def _train_stage(run: _Run, number: int, stage: dict[str, Any], *, is_last: bool) -> dict[str, Any]:
@@ -149,7 +162,7 @@ def _make_trainer(run: _Run, args: dict[str, Any], rows: list[dict[str, Any]], n
         peft = None  # the adapter of the stage before goes on
     setup = Setup(
         {k: v for k, v in args.items() if k != "model_init_kwargs"}, model, run.reader.processor,
-        make_dataset(rows, run.method, Path(run.job["root"])), run.heldout, peft, load_rewards(run.job["rewards"]), run.labels,
+        make_dataset(rows, run.method, run.form, Path(run.job["root"])), run.heldout, peft, load_rewards(run.job["rewards"]), run.labels,
     )  # fmt: skip
     try:
         return run.method.make_trainer(setup)
