@@ -45,7 +45,7 @@ def train(
     )  # fmt: skip
     reporter.begin(f"[{iteration}] train {method}", unit="steps")
     made = train_checkpoint(store, job, on_event=lambda event: _show(reporter, event))
-    reporter.end(describe_training(store, made, snapshot))
+    reporter.end(describe_training(store, made, snapshot, parent))
     return made
 
 

@@ -1,6 +1,7 @@
 """Methods beside SFT and DPO in the wheel: what they train on, where they start, what becomes of old weights."""
 
 import json
+import re
 
 import pytest
 from flywheel.config import Recipe
@@ -19,6 +20,16 @@ def open_wheel(folder, method="sft", **changes):
     return wheel
 
 
+class Told(SilentReporter):
+    """Keeps what every stage came to."""
+
+    def __init__(self):
+        self.ends = []
+
+    def end(self, result):
+        self.ends.append(result)
+
+
 @pytest.mark.filterwarnings("ignore")
 def test_kto_and_grpo_train_on_what_the_verifier_judged(tmp_path, monkeypatch):
     skip_the_process(monkeypatch)
@@ -28,6 +39,7 @@ def test_kto_and_grpo_train_on_what_the_verifier_judged(tmp_path, monkeypatch):
         **MINI["train"], "kto": fast, "grpo": {**fast, "num_generations": 4, "max_completion_length": 16}, "peft": {"r": 4},
     }  # fmt: skip
     wheel = open_wheel(folder, train=train, solve={"draws": 4, "problems": 12, "max_tokens": 64})
+    wheel.reporter = Told()
     wheel.begin_iteration(1)
     wheel.generate(1)
     kto, grpo = wheel.train_by(1, "kto"), wheel.train_by(1, "grpo")
@@ -48,6 +60,7 @@ def test_kto_and_grpo_train_on_what_the_verifier_judged(tmp_path, monkeypatch):
     assert ask("SELECT count(*) FROM funnel WHERE dropped <> entered - kept AND step LIKE 'kto/%'") == [(0,)]
     logged = ask("SELECT entry FROM train_log WHERE checkpoint_id = ?", [grpo.checkpoint_id])
     assert "rewards/math/mean" in json.loads(logged[0][0])
+    assert re.search(r", loss \d\.\d+, reward \d\.\d+; from the first model$", wheel.reporter.ends[-1])
     card = (kto.path / "README.md").read_text()
     assert wheel.checkpoints.first().checkpoint_id in card and "the first model" in card and wheel.run_id in card
     wheel.store.close()
@@ -109,6 +122,31 @@ def test_a_classifier_is_measured_on_held_out_rows_before_and_after(tmp_path, mo
     assert all(n == 8 for _, _, n in scores)
     assert {c: s for c, s, _ in scores}[made.checkpoint_id] == 1.0
     assert wheel.train_own("classify").checkpoint_id == made.checkpoint_id, "trained once"
+    wheel.store.close()
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_preferences_of_ones_own_start_from_the_sft_checkpoint(tmp_path, monkeypatch):
+    skip_the_process(monkeypatch)
+    folder = tmp_path / "p"
+    folder.mkdir()
+    rows = [
+        {"prompt": f"{i}?", "completion": str(i), "chosen": str(i), "rejected": "No.", "label": True} for i in range(8)
+    ]
+    write_rows(folder / "rows.jsonl", rows)
+    fast = {"max_steps": 1}
+    train = {"rows": "rows.jsonl", "sft": fast, "dpo": fast, "kto": fast}
+    wheel = open_wheel(folder, train=train, problems=None, suites=[])
+    wheel.reporter = Told()
+    early = wheel.train_own("dpo")
+    sft, dpo, kto = (wheel.train_own(method) for method in ("sft", "dpo", "kto"))
+    parents = dict(wheel.store.query("SELECT checkpoint_id, parent_id FROM checkpoints"))
+    first = wheel.checkpoints.first().checkpoint_id
+    assert [parents[made.checkpoint_id] for made in (early, sft, dpo, kto)] == [
+        first, first, sft.checkpoint_id, sft.checkpoint_id,
+    ]  # fmt: skip
+    said = [line.split("; from ")[1] for line in wheel.reporter.ends]
+    assert said == ["the first model"] * 2 + [f"sft checkpoint {sft.checkpoint_id}"] * 2
     wheel.store.close()
 
 
