@@ -67,7 +67,8 @@ def _describe_curve(entries: Sequence[dict[str, Any]], name: str) -> str:
 def _describe_heldout(metrics: dict[str, Any]) -> str:
     before, after = metrics.get("before", {}), metrics.get("after", {})
     shown = [f"{k} {before[k]:.4f} → {after[k]:.4f}" for k in ("loss", "accuracy", "macro_f1", "rougeL") if k in after]
-    return f"; held out (n={metrics['heldout_n']}): {', '.join(shown)}" if shown else ""
+    dropped = f", {metrics['heldout_dropped']} dropped" if "heldout_dropped" in metrics else ""
+    return f"; held out (n={metrics['heldout_n']}{dropped}): {', '.join(shown)}" if shown else ""
 
 
 def _early(progress: Progress) -> str:

@@ -76,7 +76,7 @@ def _running(store: Store, recipe: Recipe, method: str, base: Path) -> Running:
     config = recipe.train
     heldout = None
     if config.heldout is not None and method in SUPERVISED:
-        heldout, _ = freeze_heldout(config.heldout, base, store.project.work)
+        heldout = freeze_heldout(config.heldout, base, store.project.work)
     root = base if config.rows is not None else store.project.root
     return Running(
         python=find_python(config.python, base), oom_retries=config.oom_retries, save_every_s=config.save_every_s,

@@ -123,7 +123,7 @@ class Wheel:
         self._embed = load_embed(recipe, self.base)
         known = (self._stages, self._grader, self._judges)
         content = describe_content(recipe, problem_set_id, self.splits, templates, *known)
-        content |= contents(iter((recipe.train.rows, recipe.train.heldout)), self.base)
+        content |= contents(recipe.train, self.base)
         content |= describe_embed(recipe, self.base)
         self.run_id = content_id("run", [recipe.identity(), first.revision, content])
         self.store.open()

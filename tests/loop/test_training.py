@@ -5,6 +5,7 @@ import re
 
 import pytest
 from flywheel.config import Recipe
+from flywheel.errors import NotFoundError
 from flywheel.llm import LocalEngine
 from flywheel.loop import SilentReporter, Wheel
 from flywheel.loop._prune import prune
@@ -106,7 +107,9 @@ def test_a_classifier_is_measured_on_held_out_rows_before_and_after(tmp_path, mo
     texts = {"good": "what a fine and lovely film", "bad": "a dull and awful waste of time"}
     rows = [{"text": f"{texts[label]} {i}", "label": label} for i in range(16) for label in texts]
     write_rows(folder / "rows.jsonl", rows)
-    write_rows(folder / "heldout.jsonl", rows[:8])
+    odd = [rows[0] | {"text": ""}, {"review": "no such column"}]
+    with write_rows(folder / "heldout.jsonl", [*rows[:8], *odd]).open("a") as stream:
+        stream.write('{"text": "broken\n')
     make_model("bert", folder / "bert", list(texts.values()))
     train = {
         "rows": "rows.jsonl", "heldout": "heldout.jsonl",
@@ -114,15 +117,30 @@ def test_a_classifier_is_measured_on_held_out_rows_before_and_after(tmp_path, mo
     }  # fmt: skip
     changes = {"model": "bert", "train": train, "problems": None, "suites": []}
     wheel = open_wheel(folder, "classify", **changes)
+    wheel.reporter = Told()
     made = wheel.train_own("classify")
     scores = wheel.store.query(
         "SELECT checkpoint_id, score, n FROM scores WHERE suite = 'heldout' AND metric = 'accuracy'"
     )
     assert {checkpoint for checkpoint, _, _ in scores} == {made.checkpoint_id, wheel.checkpoints.first().checkpoint_id}
     assert all(n == 8 for _, _, n in scores)
+    assert "held out (n=8, 3 dropped): " in wheel.reporter.ends[0]
+    dropped = wheel.store.query("SELECT reason FROM drops WHERE step = 'classify/heldout' ORDER BY reason")
+    assert [reason.split(":")[0] for (reason,) in dropped] == ["empty", "missing_columns", "not JSON"]
+    assert wheel.store.query("SELECT entered, kept, dropped FROM funnel WHERE step = 'classify/heldout'") == [
+        (11, 8, 3)
+    ]
     assert {c: s for c, s, _ in scores}[made.checkpoint_id] == 1.0
     assert wheel.train_own("classify").checkpoint_id == made.checkpoint_id, "trained once"
     wheel.store.close()
+
+
+def test_held_out_rows_that_are_not_there_are_told_by_their_key(tmp_path):
+    write_rows(tmp_path / "rows.jsonl", [{"prompt": "a", "completion": "b"}])
+    train = {"rows": "rows.jsonl", "heldout": "gone.jsonl"}
+    with pytest.raises(NotFoundError) as caught:
+        open_wheel(make_mini_project(tmp_path / "p"), train=train | {"rows": "../rows.jsonl"}, problems=None, suites=[])
+    assert caught.value.cure == "check train.heldout in the recipe"
 
 
 @pytest.mark.filterwarnings("ignore")
