@@ -144,8 +144,19 @@ def test_when_nothing_is_left_the_reasons_are_counted():
         check_rows([GOOD | {"completion": said("")}] * 2 + [{"prompt": user()}], Demands(METHODS["sft"]))
 
 
-def test_reasoning_that_was_never_closed_is_stripped_to_the_end():
-    assert strip_reasoning("<think>a</think>\n\nb <think>c") == "b "
+@pytest.mark.parametrize(
+    ("text", "left"),
+    [
+        ("<think>a</think>\n\nb <think>c", "b "),
+        ("a, since c</think>\n\nb", "b"),
+        ("a</think>b<think>c</think>d", "bd"),
+        ("</think>\nb", "b"),
+        ("b", "b"),
+        ("<think>a", ""),
+    ],
+)
+def test_reasoning_is_stripped_also_where_it_has_only_one_end(text, left):
+    assert strip_reasoning(text) == left
 
 
 @pytest.mark.filterwarnings("ignore")
