@@ -63,7 +63,7 @@ def test_kto_and_grpo_train_on_what_the_verifier_judged(tmp_path, monkeypatch):
     assert "rewards/math/mean" in json.loads(logged[0][0])
     assert re.search(r", loss \d\.\d+, reward \d\.\d+; from the first model$", wheel.reporter.ends[-1])
     card = (kto.path / "README.md").read_text()
-    assert wheel.checkpoints.first().checkpoint_id in card and "the first model" in card and wheel.run_id in card
+    assert f"1. `{wheel.checkpoints.first().checkpoint_id}` (the first model)" in card and wheel.run_id in card
     wheel.store.close()
 
 
@@ -110,12 +110,12 @@ def test_a_classifier_is_measured_on_held_out_rows_before_and_after(tmp_path, mo
     odd = [rows[0] | {"text": ""}, {"review": "no such column"}]
     with write_rows(folder / "heldout.jsonl", [*rows[:8], *odd]).open("a") as stream:
         stream.write('{"text": "broken\n')
-    make_model("bert", folder / "bert", list(texts.values()))
+    make_model("bert", tmp_path / "models" / "bert", list(texts.values()))
     train = {
         "rows": "rows.jsonl", "heldout": "heldout.jsonl",
         "classify": {"learning_rate": 2e-3, "per_device_train_batch_size": 8, "num_train_epochs": 4},
     }  # fmt: skip
-    changes = {"model": "bert", "train": train, "problems": None, "suites": []}
+    changes = {"model": "../models/bert", "train": train, "problems": None, "suites": []}
     wheel = open_wheel(folder, "classify", **changes)
     wheel.reporter = Told()
     made = wheel.train_own("classify")
@@ -132,6 +132,7 @@ def test_a_classifier_is_measured_on_held_out_rows_before_and_after(tmp_path, mo
     ]
     assert {c: s for c, s, _ in scores}[made.checkpoint_id] == 1.0
     assert wheel.train_own("classify").checkpoint_id == made.checkpoint_id, "trained once"
+    assert 'base_model: "bert"\n' in (made.path / "README.md").read_text(), "no path of this machine"
     wheel.store.close()
 
 

@@ -129,6 +129,15 @@ def test_what_is_accepted_is_no_fault():
     assert faults(long, limits=FORTY, renderer=Template(), accept=("overlong",)) == []
 
 
+def test_only_kinds_that_can_be_accepted_are_offered_to_be():
+    with pytest.raises(InputError) as caught:
+        check_rows([GOOD | {"completion": said("")}], Demands(METHODS["sft"]))
+    assert caught.value.cure == "mend the rows"
+    with pytest.raises(InputError) as caught:
+        check_rows([PAIR | {"rejected": said("2")}], Demands(METHODS["dpo"]))
+    assert caught.value.cure == "mend the rows, or let them pass with train.accept: [identical]"
+
+
 def test_rows_without_the_columns_are_refused_as_a_whole():
     with pytest.raises(InputError) as caught:
         check_rows([{"question": "a", "answer": "b"}] * 3, Demands(METHODS["dpo"]))
@@ -183,7 +192,9 @@ def test_messages_for_a_model_without_a_chat_template_are_refused_before_it_is_l
 def test_rows_of_another_kind_are_left_out_of_a_training_and_of_what_it_is_measured_on(tmp_path):
     talk = [{"messages": user(f"{i}?") + said(str(i))} for i in range(4)]
     args = {"max_steps": 1}
-    result, _, _ = train_here(tmp_path, "sft", SEED_MODEL, [GOOD, *talk, TEXT], args, heldout=[talk[0], GOOD])
+    result, _, out = train_here(tmp_path, "sft", SEED_MODEL, [GOOD, *talk, TEXT], args, heldout=[talk[0], GOOD])
     assert [(f["ordinal"], f["kind"]) for f in result["faults"]] == [(0, "mixed_columns"), (5, "mixed_columns")]
     assert [(f["ordinal"], f["kind"]) for f in result["heldout_faults"]] == [(1, "mixed_columns")]
     assert (result["metrics"]["n_rows"], result["metrics"]["heldout_n"]) == (4, 1)
+    card = (out / "README.md").read_text()
+    assert "| loss |" in card and "num_tokens" not in card

@@ -143,7 +143,7 @@ def _room_for_prompts(reader: Reader, args: dict[str, Any]) -> dict[str, Limit]:
 def _renderer(rows: Sequence[Row], method: Method, reader: Reader, args: dict[str, Any]) -> TokenizerRenderer:
     if method.model not in (CAUSAL, SCORER):
         return TokenizerRenderer(reader.tokenizer, None)
-    template = _template(args.get("chat_template_path")) or reader.processor.chat_template
+    template = read_template(args.get("chat_template_path")) or reader.processor.chat_template
     speaks = any(isinstance(row.get(c), list) for row in rows for c in ("prompt", "messages", "chosen"))
     if speaks and template is None:
         raise InputError(
@@ -155,7 +155,8 @@ def _renderer(rows: Sequence[Row], method: Method, reader: Reader, args: dict[st
     return TokenizerRenderer(reader.tokenizer, template, ends=not asks, asks=asks)
 
 
-def _template(path: str | None) -> str | None:
+def read_template(path: str | None) -> str | None:
+    """Return the chat template that a recipe names: a file, or a model that has one."""
     if path is None:
         return None
     if path.endswith((".jinja", ".j2")):

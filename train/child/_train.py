@@ -13,11 +13,13 @@ from .._form import Form
 from ..methods import Method, Setup, find_method
 from ._args import complete_args, is_main, world_size
 from ._load import Reader, load_model, load_reader, make_peft
+from ._loss import KEY as LOSS_KEY
+from ._loss import nothing_marked, settle_loss
 from ._memory import told_when_out_of_memory
 from ._publish import publish, save_trained
 from ._resume import find_state
 from ._rewards import load_rewards
-from ._rows import check, find_labels, make_dataset, order, read_rows
+from ._rows import check, find_labels, make_dataset, order, read_rows, read_template
 
 WHOLE = {"rows": [0.0, 1.0], "args": {}}
 
@@ -61,6 +63,8 @@ def train(job: dict[str, Any], folder: Path, emit: Emit) -> dict[str, Any]:
         reader.processor.chat_template = reader.tokenizer.chat_template = job["chat_template"]
     given = read_rows(job["data"], job, method)
     rows, faults, form = check(given, job, method, reader, job["args"])
+    template = read_template(job["args"].get("chat_template_path")) or reader.processor.chat_template
+    job = {**job, "args": settle_loss(job["args"], method, form, reader.tokenizer, template)}
     labels = find_labels(rows, job, reader.config, method)
     heldout = _read_heldout(job, method, reader, labels, form)
     ordered = order(rows, job["curriculum_by"], form.columns)
@@ -168,6 +172,10 @@ def _make_trainer(run: _Run, args: dict[str, Any], rows: list[dict[str, Any]], n
         return run.method.make_trainer(setup)
     except (TypeError, ValueError) as error:
         raise _refused(run.method.name, error) from error
+    except RuntimeError as error:
+        if LOSS_KEY not in str(error):
+            raise
+        raise nothing_marked(error) from error
 
 
 def _start(run: _Run, number: int) -> Any:
