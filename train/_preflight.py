@@ -19,9 +19,9 @@ from typing import Any, Protocol
 from ..errors import InputError
 from ._form import SAID, Form, Row, columns_of, find_form, has, images_of, shape_of
 from ._reasoning import strip_reasoning
+from ._said import fault_of_said, kind_of
 from .methods import CLASSIFIER, SEQ2SEQ, Method, content_of, text_of
 
-ROLES = ("system", "developer", "user", "assistant", "tool")
 SHOWN_FAULTS = 4
 ACCEPTED = ("overlong", "identical", "tools_without_calls", "text_only")
 """Kinds that ``train.accept`` lets pass."""
@@ -157,7 +157,7 @@ def _faults_of(row: Row, demands: Demands, form: Form) -> Iterator[tuple[str, st
         yield "not_a_number", f"{bad} is no finite number"
     for column in columns:
         if column in (*SAID, "messages", "text"):
-            yield from _fault_of_said(column, row[column], is_whole="prompt" not in columns)
+            yield from fault_of_said(column, row[column], is_whole="prompt" not in columns)
     if demands.method.model == SEQ2SEQ and not text_of(row["completion"]).strip():
         yield "empty", "completion has no text"
     shape = shape_of(row, columns)
@@ -190,59 +190,6 @@ def _find_nan(row: Row) -> str | None:
     return None
 
 
-def _fault_of_said(column: str, said: Any, *, is_whole: bool) -> Iterator[tuple[str, str]]:
-    """Yield what is wrong with a text or messages.
-
-    Args:
-        column: where they are.
-        said: the value.
-        is_whole: an answer begins with what it answers, for want of a prompt.
-    """
-    if isinstance(said, str) and column != "messages":
-        if column != "prompt" and not said.strip():
-            yield "empty", f"{column} is empty"
-        return
-    if column == "text":
-        yield "not_text", f"text is {_kind_of(said)}"
-        return
-    if not isinstance(said, list) or not said or not all(isinstance(m, dict) for m in said):
-        yield "roles", f"{column} is {'no list of messages' if column == 'messages' else 'neither text nor messages'}"
-        return
-    if (bad := next((m for m in said if not _iscontent_of(m.get("content"))), None)) is not None:
-        yield "not_text", f"{column} has a message whose content is {_kind_of(bad['content'])}"
-    yield from _fault_of_roles(column, said, is_whole)
-
-
-def _fault_of_roles(column: str, said: Sequence[Row], is_whole: bool) -> Iterator[tuple[str, str]]:
-    roles = [m.get("role") for m in said]
-    if unknown := [r for r in roles if r not in ROLES]:
-        yield "roles", f"{column} has a message of {unknown[0]!r}; roles are {', '.join(ROLES)}"
-    elif column == "prompt" and roles[-1] == "assistant":
-        yield "roles", "prompt ends with an answer of the assistant"
-    elif column not in ("prompt", "messages") and not is_whole and roles[0] != "assistant":
-        yield "roles", f"{column} begins with a message of {roles[0]}, not of the assistant"
-    elif column != "prompt" and "assistant" not in roles:
-        yield "roles", f"{column} has nothing that the assistant says"
-    elif column != "prompt" and not any(_says(m) for m in said if m.get("role") == "assistant"):
-        yield "empty", f"{column} is empty"
-
-
-def _iscontent_of(content: Any) -> bool:
-    """Say whether a message can hold it: text, parts of several kinds, or nothing beside calls of tools."""
-    return content is None or isinstance(content, str) or (
-        isinstance(content, list) and all(isinstance(part, dict) for part in content)
-    )  # fmt: skip
-
-
-def _kind_of(value: Any) -> str:
-    names = {bool: "true or false", int: "a number", float: "a number", list: "a list", dict: "a mapping"}
-    return f"{names.get(type(value), type(value).__name__)}, not text"
-
-
-def _says(message: Row) -> bool:
-    return bool(message.get("tool_calls")) or bool(content_of(message).strip())
-
-
 def _plain(said: Any) -> Any:
     return said.strip() if isinstance(said, str) else [(content_of(m).strip(), m.get("tool_calls")) for m in said]
 
@@ -254,7 +201,7 @@ def _fault_of_label(row: Row, demands: Demands) -> Iterator[tuple[str, str]]:
         return
     label = row["label"]
     if not isinstance(label, str | int | float):
-        yield "unknown_label", f"label is {_kind_of(label)}"
+        yield "unknown_label", f"label is {kind_of(label)}"
     elif not str(label).strip():
         yield "empty", "label is empty"
     elif demands.labels and str(label) not in demands.labels:
