@@ -48,13 +48,16 @@ class Line:
     notes: tuple[str, ...] = ()
 
 
-def read_lines(path: Path, *, header: bool = True, encoding: str = "utf-8") -> Iterator[Line]:
+def read_lines(
+    path: Path, *, header: bool = True, encoding: str = "utf-8", cure: str = "check the path on the command line"
+) -> Iterator[Line]:
     """Yield the rows of ``path``, by its suffix.
 
     Args:
         path: the file.
         encoding: of a text; bytes that are not in it make their row a fault.
         header: the first line of a CSV or TSV file names its columns; otherwise they are called 1, 2, 3, …
+        cure: what to do when there is no such file.
 
     Raises:
         NotFoundError: there is no such file.
@@ -63,7 +66,7 @@ def read_lines(path: Path, *, header: bool = True, encoding: str = "utf-8") -> I
     if not path.is_file():
         raise NotFoundError(
             f"data file {path}", expected="a file of that name",
-            received="a folder" if path.is_dir() else "no such file", cure="check the path on the command line",
+            received="a folder" if path.is_dir() else "no such file", cure=cure,
         )  # fmt: skip
     suffix = Path(path.stem).suffix.lower() if path.suffix.lower() == ".gz" else path.suffix.lower()
     if suffix not in SUFFIXES:

@@ -1,6 +1,7 @@
 """What a stage came to, in one line for a person."""
 
 import json
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -44,25 +45,30 @@ def describe_scores(store: Store, subject: Subject, splits: Sequence[Split]) -> 
     return ", ".join(parts)
 
 
-def describe_training(store: Store, checkpoint: Checkpoint, snapshot: Snapshot) -> str:
-    """Return how many rows a training read, and its first and last loss."""
-    rows = store.query(
-        "SELECT arg_min(loss, step), arg_max(loss, step), count(*) FROM train_log WHERE checkpoint_id = ? AND loss IS NOT NULL",
-        [checkpoint.checkpoint_id],
-    )
-    first, last, n = rows[0]
-    losses = "" if not n else f", loss {first:.4f}" if n == 1 else f", loss {first:.4f} → {last:.4f}"
+def describe_training(store: Store, checkpoint: Checkpoint, snapshot: Snapshot, parent: Checkpoint) -> str:
+    """Return how many rows a training read, its first and last loss (and reward), and where it started."""
     ((metrics,),) = store.query("SELECT metrics FROM checkpoints WHERE checkpoint_id = ?", [checkpoint.checkpoint_id])
     found = json.loads(metrics)
     used = found.get("n_rows", snapshot.n_rows)
     dropped = f" ({snapshot.n_rows - used} of the snapshot's dropped)" if used < snapshot.n_rows else ""
-    return f"{count(used, 'row')}{dropped}{losses}{_describe_heldout(found)}"
+    log = store.query("SELECT entry FROM train_log WHERE checkpoint_id = ? ORDER BY step", [checkpoint.checkpoint_id])
+    entries = [json.loads(entry) for (entry,) in log]
+    curves = "".join(_describe_curve(entries, name) for name in ("loss", "reward"))
+    start = "the first model" if parent.stage == "seed" else f"{parent.stage} checkpoint {parent.checkpoint_id}"
+    return f"{count(used, 'row')}{dropped}{curves}{_describe_heldout(found)}; from {start}"
+
+
+def _describe_curve(entries: Sequence[dict[str, Any]], name: str) -> str:
+    """Return the first and the last value of what a trainer logs."""
+    found = [entry[name] for entry in entries if math.isfinite(entry.get(name, math.nan))]
+    return f", {name} " + " → ".join(f"{value:.4f}" for value in (found[:1] + found[1:][-1:])) if found else ""
 
 
 def _describe_heldout(metrics: dict[str, Any]) -> str:
     before, after = metrics.get("before", {}), metrics.get("after", {})
     shown = [f"{k} {before[k]:.4f} → {after[k]:.4f}" for k in ("loss", "accuracy", "macro_f1", "rougeL") if k in after]
-    return f"; held out (n={metrics['heldout_n']}): {', '.join(shown)}" if shown else ""
+    dropped = f", {metrics['heldout_dropped']} dropped" if "heldout_dropped" in metrics else ""
+    return f"; held out (n={metrics['heldout_n']}{dropped}): {', '.join(shown)}" if shown else ""
 
 
 def _early(progress: Progress) -> str:

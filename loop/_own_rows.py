@@ -1,23 +1,25 @@
 """Rows of a user's own for training (``train.rows``): JSON lines, JSON, CSV, TSV, Parquet, or a data set of the hub."""
 
 import json
-from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
 
-from ..config import Source
+from ..config import Source, TrainConfig
+from ..errors import InputError
 from ..files import Line, read_lines
 from ..judge import OwnRow
 from ..schema import content_id
 from ..store import read_source
+from ..train import Heldout
 
 
-def read_own_rows(spec: str, base: Path) -> list[OwnRow]:
+def read_own_rows(spec: str, base: Path, key: str = "train.rows") -> list[OwnRow]:
     """Return the rows of a source.
 
     Args:
         spec: see :data:`flywheel.config.SourceSpec`; the file's suffix says what it is.
         base: folder that relative paths start from.
+        key: the recipe's, that names the source.
 
     Raises:
         NotFoundError: no such file, or the hub does not give the data set.
@@ -27,7 +29,7 @@ def read_own_rows(spec: str, base: Path) -> list[OwnRow]:
     if source.is_hub:
         found = read_source(spec, base)
         return [OwnRow(None if r.fault else r.row, r.raw if r.fault else _as_text(r.row), r.fault) for r in found]
-    lines = read_lines(base / Path(source.where).expanduser())
+    lines = read_lines(base / Path(source.where).expanduser(), cure=f"check {key} in the recipe")
     return [_read(line) for line in islice(lines, source.start, source.stop)]
 
 
@@ -41,17 +43,30 @@ def _as_text(row: object) -> str:
     return json.dumps(row, ensure_ascii=False, default=str)
 
 
-def freeze_heldout(spec: str, base: Path, folder: Path) -> tuple[Path, str]:
-    """Write held-out rows where the training process reads them; return the file and its content id."""
-    texts = [row.raw for row in read_own_rows(spec, base) if row.columns is not None]
-    content = content_id("held", texts)
-    path = folder / f"{content}.jsonl"
+def freeze_heldout(spec: str, base: Path, folder: Path) -> Heldout:
+    """Write held-out rows where the training process reads them.
+
+    Raises:
+        InputError: none can be read.
+    """
+    rows = read_own_rows(spec, base, "train.heldout")
+    texts = [row.raw for row in rows if row.columns is not None]
+    unread = tuple((row.raw, row.fault or "no row") for row in rows if row.columns is None)
+    if not texts:
+        raise InputError(
+            "recipe key train.heldout", expected="rows to measure on",
+            received=f"{spec}: {len(rows)} lines, none of them a row" + (f" ({unread[0][1]})" if unread else ""),
+            cure="mend the file, or remove train.heldout",
+        )  # fmt: skip
+    path = folder / f"{content_id('held', texts)}.jsonl"
     path.write_text("".join(text + "\n" for text in texts), encoding="utf-8")
-    return path, content
+    return Heldout(path, unread)
 
 
-def contents(specs: Iterator[str | None], base: Path) -> dict[str, str]:
-    """Return the content id of each source: part of a run's identity."""
+def contents(train: TrainConfig, base: Path) -> dict[str, str]:
+    """Return the content id of each source that a recipe's ``train:`` names: part of a run's identity."""
+    named = {"train.rows": train.rows, "train.heldout": train.heldout}
     return {
-        f"rows {spec}": content_id("rows", [row.raw for row in read_own_rows(spec, base)]) for spec in specs if spec
-    }
+        f"rows {spec}": content_id("rows", [row.raw for row in read_own_rows(spec, base, key)])
+        for key, spec in named.items() if spec
+    }  # fmt: skip

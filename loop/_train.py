@@ -41,11 +41,11 @@ def train(
     job = TrainJob(
         run_id, iteration, method, parent, hash_model(parent.path), snapshot.snapshot_id, snapshot.path, snapshot.n_rows,
         args, seed, _shape(store, recipe, method, base, template), _running(store, recipe, method, base),
-        {"recipe": recipe.name, "base_model": recipe.model, "parents": _parents(store, parent), "versions": _versions()},
+        {"recipe": recipe.name, "base_model": _name_model(recipe.model, base), "parents": _parents(store, parent), "versions": _versions()},
     )  # fmt: skip
     reporter.begin(f"[{iteration}] train {method}", unit="steps")
     made = train_checkpoint(store, job, on_event=lambda event: _show(reporter, event))
-    reporter.end(describe_training(store, made, snapshot))
+    reporter.end(describe_training(store, made, snapshot, parent))
     return made
 
 
@@ -76,7 +76,7 @@ def _running(store: Store, recipe: Recipe, method: str, base: Path) -> Running:
     config = recipe.train
     heldout = None
     if config.heldout is not None and method in SUPERVISED:
-        heldout, _ = freeze_heldout(config.heldout, base, store.project.work)
+        heldout = freeze_heldout(config.heldout, base, store.project.work)
     root = base if config.rows is not None else store.project.root
     return Running(
         python=find_python(config.python, base), oom_retries=config.oom_retries, save_every_s=config.save_every_s,
@@ -95,6 +95,12 @@ def _path(given: str, base: Path) -> Path:
     return path.parent.resolve() / path.name  # the python of an environment is a link, and has to stay one
 
 
+def _name_model(model: str, base: Path) -> str:
+    """Return how a card names the first model: as the recipe does, but of a folder its name, not where it is here."""
+    folder = base / Path(model).expanduser()
+    return folder.resolve().name if folder.is_dir() else model
+
+
 def _parents(store: Store, parent: Checkpoint) -> list[str]:
     """Return the line of parents, from the nearest to the first model."""
     rows = store.query(
@@ -108,9 +114,13 @@ def _parents(store: Store, parent: Checkpoint) -> list[str]:
         """,
         [parent.checkpoint_id],
     )
-    return [
-        f"`{i}` ({stage}" + (f", iteration {n})" if n is not None else ", the first model)") for i, stage, n in rows
-    ]
+    return [f"`{i}` ({_name_stage(stage, n)})" for i, stage, n in rows]
+
+
+def _name_stage(stage: str, iteration: int | None) -> str:
+    if stage == "seed":
+        return "the first model"
+    return stage if iteration is None else f"{stage}, iteration {iteration}"
 
 
 def _versions() -> dict[str, str]:

@@ -54,7 +54,7 @@ from ._report_to import Reporter
 from ._rewards import describe_rewards
 from ._run import describe_change, record_run, resolve_first_model
 from ._subjects import endpoint_subject, find_subject, recorded_subject
-from ._train import find_python, train
+from ._train import SUPERVISED, find_python, train
 from ._words import count
 
 IMPORT = "import"
@@ -123,7 +123,7 @@ class Wheel:
         self._embed = load_embed(recipe, self.base)
         known = (self._stages, self._grader, self._judges)
         content = describe_content(recipe, problem_set_id, self.splits, templates, *known)
-        content |= contents(iter((recipe.train.rows, recipe.train.heldout)), self.base)
+        content |= contents(recipe.train, self.base)
         content |= describe_embed(recipe, self.base)
         self.run_id = content_id("run", [recipe.identity(), first.revision, content])
         self.store.open()
@@ -245,13 +245,19 @@ class Wheel:
         return self._train(step, parent, snapshot, seed)
 
     def train_own(self, method: str) -> Checkpoint | None:
-        """Train by any method on the rows that the recipe names, from the champion, or from the first model if it says so."""
+        """Train by any method on the rows that the recipe names.
+
+        Supervised methods start from the champion, or from the first model if the recipe says so; the others from the
+        iteration's SFT checkpoint where there is one.
+        """
         step = self._step(self.iterations.current(), method)
         seed, model = self._seed(step.iteration, method), Path(self.checkpoints.resolve(self.checkpoints.first()).path)
         known = (self.store, self.recipe, step, self.base, self._decontaminate(), model)
         snapshot = freeze_own(*known, seed=seed, embed=self._embed)
         from_base = self.recipe.train.sft_from == "base"
         parent = self.checkpoints.first() if from_base else self.checkpoints.champion()
+        if method not in SUPERVISED:
+            parent = self.checkpoints.latest(step.iteration, "sft") or parent
         return self._train(step, parent, snapshot, seed)
 
     def judge_challenger(self, iteration: int, challenger: Checkpoint) -> Ruling:

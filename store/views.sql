@@ -163,6 +163,11 @@ counted AS (
     SELECT c.run_id, c.iteration, c.stage || '/preflight', 0, sum((c.metrics ->> '$.n_rows')::BIGINT)
     FROM checkpoints c JOIN (SELECT DISTINCT run_id, iteration, step FROM plans) p
       ON p.run_id = c.run_id AND p.iteration = c.iteration AND p.step = c.stage || '/preflight' GROUP BY ALL
+    UNION ALL
+    -- the same of the rows that it measured on
+    SELECT c.run_id, c.iteration, c.stage || '/heldout', 0, sum((c.metrics ->> '$.heldout_n')::BIGINT)
+    FROM checkpoints c JOIN (SELECT DISTINCT run_id, iteration, step FROM plans) p
+      ON p.run_id = c.run_id AND p.iteration = c.iteration AND p.step = c.stage || '/heldout' GROUP BY ALL
 ),
 failed AS (
     SELECT s.run_id, s.iteration, s.step || '/verify' AS step, v.reason, count(*)::BIGINT AS dropped

@@ -2,8 +2,8 @@
 
 from ._adapter import MERGED, export_checkpoint, is_adapter, merged_folder
 from ._keys import check_keys, check_train, valid_keys
-from ._options import Running, Shape
-from ._preflight import Demands, Fault, check_rows
+from ._options import Heldout, Running, Shape
+from ._preflight import Demands, Fault, Limit, check_rows
 from ._python import check_python
 from ._reasoning import strip_reasoning
 from ._stage import Checkpoint, TrainJob, is_whole, train_checkpoint
@@ -15,6 +15,8 @@ __all__ = [
     "Checkpoint",
     "Demands",
     "Fault",
+    "Heldout",
+    "Limit",
     "Running",
     "Shape",
     "TrainJob",

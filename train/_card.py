@@ -40,9 +40,10 @@ def render_card(origin: Mapping[str, Any], metrics: Mapping[str, Any], config: M
 def _heldout(before: Mapping[str, float] | None, after: Mapping[str, float] | None) -> list[str]:
     if not before or not after:
         return []
-    rows = [f"| {k} | {before[k]:.4f} | {after[k]:.4f} |" for k in after if k in before and not _is_speed(k)]
+    rows = [f"| {k} | {before[k]:.4f} | {after[k]:.4f} |" for k in after if k in before and _is_measure(k)]
     return ["Held-out rows:", "", "| metric | before | after |", "| --- | --- | --- |", *rows, ""]
 
 
-def _is_speed(name: str) -> bool:
-    return name.endswith(("runtime", "per_second", "preparation_time")) or name == "epoch"
+def _is_measure(name: str) -> bool:
+    """Say whether a number is of the model, not of the clock or of what it has read."""
+    return not name.endswith(("runtime", "per_second", "preparation_time")) and name not in ("epoch", "num_tokens")

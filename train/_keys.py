@@ -25,6 +25,47 @@ _PEFT_RESERVED = (
 _TRACKERS = {"azure_ml": "azureml"}
 """Packages of trackers that are called otherwise."""
 
+_USUAL_NAMES = {
+    "lr": ("learning_rate",),
+    "batch_size": ("per_device_train_batch_size",),
+    "train_batch_size": ("per_device_train_batch_size",),
+    "micro_batch_size": ("per_device_train_batch_size",),
+    "bs": ("per_device_train_batch_size",),
+    "eval_batch_size": ("per_device_eval_batch_size",),
+    "grad_accum": ("gradient_accumulation_steps",),
+    "grad_accum_steps": ("gradient_accumulation_steps",),
+    "accumulation_steps": ("gradient_accumulation_steps",),
+    "epochs": ("num_train_epochs",),
+    "n_epochs": ("num_train_epochs",),
+    "num_epochs": ("num_train_epochs",),
+    "steps": ("max_steps",),
+    "wd": ("weight_decay",),
+    "warmup": ("warmup_steps",),
+    "scheduler": ("lr_scheduler_type",),
+    "lr_scheduler": ("lr_scheduler_type",),
+    "optimizer": ("optim",),
+    "clip": ("max_grad_norm",),
+    "grad_clip": ("max_grad_norm",),
+    "max_seq_length": ("max_length",),
+    "max_seq_len": ("max_length",),
+    "seq_len": ("max_length",),
+    "cutoff_len": ("max_length",),
+    "max_tokens": ("max_completion_length", "max_length"),
+    "max_new_tokens": ("max_completion_length",),
+    "max_target_length": ("max_completion_length",),
+    "group_size": ("num_generations",),
+    "n_generations": ("num_generations",),
+    "loss": ("loss_type",),
+    "rank": ("r",),
+    "lora_r": ("r",),
+    "lora_rank": ("r",),
+    "alpha": ("lora_alpha",),
+    "dropout": ("lora_dropout",),
+    "modules": ("target_modules",),
+    "lora_target": ("target_modules",),
+}
+"""What other tools and papers call the keys; of several names the first that the method has."""
+
 Fields = Mapping[str, str]
 """Name to annotation."""
 
@@ -147,6 +188,7 @@ def _check(
 def _cure(key: str, valid: list[str], reserved: Sequence[str]) -> str:
     if key in reserved:
         return "remove it: flywheel sets it, from the recipe's seed and the project folder"
+    usual = [name for name in _USUAL_NAMES.get(key.lower().replace("-", "_"), ()) if name in valid]
     ends = [name for name in valid if name.endswith(f"_{key}")]
-    near = ends[:1] if len(ends) == 1 else difflib.get_close_matches(key, valid, n=1, cutoff=0.4)
+    near = usual or (ends[:1] if len(ends) == 1 else difflib.get_close_matches(key, valid, n=1, cutoff=0.4))
     return f"did you mean {near[0]!r}?" if near else "remove the key"

@@ -39,6 +39,19 @@ class Shape:
 
 
 @dataclass(frozen=True)
+class Heldout:
+    """Rows that are measured on.
+
+    Attributes:
+        path: JSON lines, called by the id of their content.
+        unread: lines of the source that were no rows, each with why.
+    """
+
+    path: Path
+    unread: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True)
 class Running:
     """Where a training runs, and what becomes of it when it fails; nothing here changes the weights."""
 
@@ -46,6 +59,6 @@ class Running:
     accelerate: Path | None = None
     oom_retries: int = 0
     save_every_s: float = 300.0
-    heldout: Path | None = None
+    heldout: Heldout | None = None
     root: Path = field(default_factory=Path)
     """Folder that paths of images start from."""

@@ -116,7 +116,7 @@ def _contract(job: TrainJob, path: Path) -> dict[str, Any]:
     return {
         "method": job.method, "model": str(job.parent.path), "data": str(job.snapshot_path), "out": str(path),
         "args": job.args, "seed": job.seed, **job.shape.contract(), "save_every_s": running.save_every_s,
-        "heldout": running.heldout and str(running.heldout), "root": str(running.root), "card": _origin(job, path.name),
+        "heldout": running.heldout and str(running.heldout.path), "root": str(running.root), "card": _origin(job, path.name),
         "processes": expected_processes(running.accelerate),
     }  # fmt: skip
 
@@ -142,6 +142,8 @@ def _check_room(parent: Path, folder: Path) -> None:
 
 
 def _record(store: Store, job: TrainJob, path: Path, result: dict[str, Any]) -> None:
+    if n := _record_heldout_faults(store, job, result):
+        result["metrics"]["heldout_dropped"] = n
     record = {
         "checkpoint_id": job.checkpoint_id, "run_id": job.run_id, "iteration": job.iteration, "stage": job.method,
         "parent_id": job.parent.checkpoint_id, "snapshot_id": job.snapshot_id,
@@ -157,7 +159,7 @@ def _record(store: Store, job: TrainJob, path: Path, result: dict[str, Any]) -> 
     ]  # fmt: skip
     _record_faults(store, job, result["faults"], result["n_given"])
     if "after" in result["metrics"] and job.running.heldout is not None:
-        before, content = job.parent.checkpoint_id, job.running.heldout.stem
+        before, content = job.parent.checkpoint_id, job.running.heldout.path.stem
         record_heldout(store, job.method, result["metrics"], content, before_id=before, after_id=job.checkpoint_id)
     store.insert("train_log", log, key="checkpoint_id")
     store.insert("checkpoints", [record], key="checkpoint_id")
@@ -169,15 +171,37 @@ def _record_faults(store: Store, job: TrainJob, faults: Sequence[dict[str, Any]]
         return
     step = f"{job.method}/preflight"
     rows = dict(store.query("SELECT ordinal, sample_id FROM snapshot_rows WHERE snapshot_id = ?", [job.snapshot_id]))
-    with job.snapshot_path.open(encoding="utf-8") as stream:
-        raw = [line for line in stream if line.strip()]
+    raw = _lines(job.snapshot_path)
     store.fix_plan(job.run_id, job.iteration, step, [(job.snapshot_id, n_given)])
+    dropped = [(f["ordinal"], _reason(f), raw[f["ordinal"]]) for f in faults]
+    _insert_drops(store, job, step, [(o, str(rows.get(o, o)), reason, text) for o, reason, text in dropped])
+
+
+def _record_heldout_faults(store: Store, job: TrainJob, result: dict[str, Any]) -> int:
+    """Put held-out rows that nothing is measured on, on record; return how many."""
+    heldout, faults = job.running.heldout, result["heldout_faults"]
+    if heldout is None or not (faults or heldout.unread):
+        return 0
+    step, name, raw = f"{job.method}/heldout", heldout.path.stem, _lines(heldout.path)
+    dropped = [*((text, why) for text, why in heldout.unread), *((raw[f["ordinal"]], _reason(f)) for f in faults)]
+    store.fix_plan(job.run_id, job.iteration, step, [(name, len(raw) + len(heldout.unread))])
+    _insert_drops(store, job, step, [(i, f"{name}/{i}", why, text) for i, (text, why) in enumerate(dropped)])
+    return len(dropped)
+
+
+def _lines(path: Path) -> list[str]:
+    with path.open(encoding="utf-8") as stream:
+        return [line.rstrip("\n") for line in stream if line.strip()]
+
+
+def _reason(fault: dict[str, Any]) -> str:
+    return f"{fault['kind']}: {fault['reason']}"
+
+
+def _insert_drops(store: Store, job: TrainJob, step: str, dropped: Sequence[tuple[int, str, str, str]]) -> None:
+    """Write drops: of each a number, the input's id, why, and its text."""
     drops = [
-        DropRow(
-            content_id("drop", [job.checkpoint_id, step, fault["ordinal"]]), job.run_id, job.iteration, step,
-            f"{fault['kind']}: {fault['reason']}", str(rows.get(fault["ordinal"], fault["ordinal"])), None,
-            raw[fault["ordinal"]].rstrip("\n"), 1,
-        )
-        for fault in faults
+        DropRow(content_id("drop", [job.checkpoint_id, step, n]), job.run_id, job.iteration, step, reason, input_id, None, text, 1)
+        for n, input_id, reason, text in dropped
     ]  # fmt: skip
     store.insert("drops", [asdict(d) for d in drops], key="drop_id")

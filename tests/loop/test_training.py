@@ -1,9 +1,11 @@
 """Methods beside SFT and DPO in the wheel: what they train on, where they start, what becomes of old weights."""
 
 import json
+import re
 
 import pytest
 from flywheel.config import Recipe
+from flywheel.errors import NotFoundError
 from flywheel.llm import LocalEngine
 from flywheel.loop import SilentReporter, Wheel
 from flywheel.loop._prune import prune
@@ -19,6 +21,16 @@ def open_wheel(folder, method="sft", **changes):
     return wheel
 
 
+class Told(SilentReporter):
+    """Keeps what every stage came to."""
+
+    def __init__(self):
+        self.ends = []
+
+    def end(self, result):
+        self.ends.append(result)
+
+
 @pytest.mark.filterwarnings("ignore")
 def test_kto_and_grpo_train_on_what_the_verifier_judged(tmp_path, monkeypatch):
     skip_the_process(monkeypatch)
@@ -28,6 +40,7 @@ def test_kto_and_grpo_train_on_what_the_verifier_judged(tmp_path, monkeypatch):
         **MINI["train"], "kto": fast, "grpo": {**fast, "num_generations": 4, "max_completion_length": 16}, "peft": {"r": 4},
     }  # fmt: skip
     wheel = open_wheel(folder, train=train, solve={"draws": 4, "problems": 12, "max_tokens": 64})
+    wheel.reporter = Told()
     wheel.begin_iteration(1)
     wheel.generate(1)
     kto, grpo = wheel.train_by(1, "kto"), wheel.train_by(1, "grpo")
@@ -48,8 +61,9 @@ def test_kto_and_grpo_train_on_what_the_verifier_judged(tmp_path, monkeypatch):
     assert ask("SELECT count(*) FROM funnel WHERE dropped <> entered - kept AND step LIKE 'kto/%'") == [(0,)]
     logged = ask("SELECT entry FROM train_log WHERE checkpoint_id = ?", [grpo.checkpoint_id])
     assert "rewards/math/mean" in json.loads(logged[0][0])
+    assert re.search(r", loss \d\.\d+, reward \d\.\d+; from the first model$", wheel.reporter.ends[-1])
     card = (kto.path / "README.md").read_text()
-    assert wheel.checkpoints.first().checkpoint_id in card and "the first model" in card and wheel.run_id in card
+    assert f"1. `{wheel.checkpoints.first().checkpoint_id}` (the first model)" in card and wheel.run_id in card
     wheel.store.close()
 
 
@@ -93,22 +107,65 @@ def test_a_classifier_is_measured_on_held_out_rows_before_and_after(tmp_path, mo
     texts = {"good": "what a fine and lovely film", "bad": "a dull and awful waste of time"}
     rows = [{"text": f"{texts[label]} {i}", "label": label} for i in range(16) for label in texts]
     write_rows(folder / "rows.jsonl", rows)
-    write_rows(folder / "heldout.jsonl", rows[:8])
-    make_model("bert", folder / "bert", list(texts.values()))
+    odd = [rows[0] | {"text": ""}, {"review": "no such column"}]
+    with write_rows(folder / "heldout.jsonl", [*rows[:8], *odd]).open("a") as stream:
+        stream.write('{"text": "broken\n')
+    make_model("bert", tmp_path / "models" / "bert", list(texts.values()))
     train = {
         "rows": "rows.jsonl", "heldout": "heldout.jsonl",
         "classify": {"learning_rate": 2e-3, "per_device_train_batch_size": 8, "num_train_epochs": 4},
     }  # fmt: skip
-    changes = {"model": "bert", "train": train, "problems": None, "suites": []}
+    changes = {"model": "../models/bert", "train": train, "problems": None, "suites": []}
     wheel = open_wheel(folder, "classify", **changes)
+    wheel.reporter = Told()
     made = wheel.train_own("classify")
     scores = wheel.store.query(
         "SELECT checkpoint_id, score, n FROM scores WHERE suite = 'heldout' AND metric = 'accuracy'"
     )
     assert {checkpoint for checkpoint, _, _ in scores} == {made.checkpoint_id, wheel.checkpoints.first().checkpoint_id}
     assert all(n == 8 for _, _, n in scores)
+    assert "held out (n=8, 3 dropped): " in wheel.reporter.ends[0]
+    dropped = wheel.store.query("SELECT reason FROM drops WHERE step = 'classify/heldout' ORDER BY reason")
+    assert [reason.split(":")[0] for (reason,) in dropped] == ["empty", "missing_columns", "not JSON"]
+    assert wheel.store.query("SELECT entered, kept, dropped FROM funnel WHERE step = 'classify/heldout'") == [
+        (11, 8, 3)
+    ]
     assert {c: s for c, s, _ in scores}[made.checkpoint_id] == 1.0
     assert wheel.train_own("classify").checkpoint_id == made.checkpoint_id, "trained once"
+    assert 'base_model: "bert"\n' in (made.path / "README.md").read_text(), "no path of this machine"
+    wheel.store.close()
+
+
+def test_held_out_rows_that_are_not_there_are_told_by_their_key(tmp_path):
+    write_rows(tmp_path / "rows.jsonl", [{"prompt": "a", "completion": "b"}])
+    train = {"rows": "rows.jsonl", "heldout": "gone.jsonl"}
+    with pytest.raises(NotFoundError) as caught:
+        open_wheel(make_mini_project(tmp_path / "p"), train=train | {"rows": "../rows.jsonl"}, problems=None, suites=[])
+    assert caught.value.cure == "check train.heldout in the recipe"
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_preferences_of_ones_own_start_from_the_sft_checkpoint(tmp_path, monkeypatch):
+    skip_the_process(monkeypatch)
+    folder = tmp_path / "p"
+    folder.mkdir()
+    rows = [
+        {"prompt": f"{i}?", "completion": str(i), "chosen": str(i), "rejected": "No.", "label": True} for i in range(8)
+    ]
+    write_rows(folder / "rows.jsonl", rows)
+    fast = {"max_steps": 1}
+    train = {"rows": "rows.jsonl", "sft": fast, "dpo": fast, "kto": fast}
+    wheel = open_wheel(folder, train=train, problems=None, suites=[])
+    wheel.reporter = Told()
+    early = wheel.train_own("dpo")
+    sft, dpo, kto = (wheel.train_own(method) for method in ("sft", "dpo", "kto"))
+    parents = dict(wheel.store.query("SELECT checkpoint_id, parent_id FROM checkpoints"))
+    first = wheel.checkpoints.first().checkpoint_id
+    assert [parents[made.checkpoint_id] for made in (early, sft, dpo, kto)] == [
+        first, first, sft.checkpoint_id, sft.checkpoint_id,
+    ]  # fmt: skip
+    said = [line.split("; from ")[1] for line in wheel.reporter.ends]
+    assert said == ["the first model"] * 2 + [f"sft checkpoint {sft.checkpoint_id}"] * 2
     wheel.store.close()
 
 

@@ -1,6 +1,6 @@
 import pytest
 from flywheel.errors import RecipeError
-from flywheel.train import check_keys, valid_keys
+from flywheel.train import METHODS, check_keys, valid_keys
 
 
 def test_trl_and_transformers_names_are_known():
@@ -25,6 +25,12 @@ def test_the_keys_read_from_source_are_those_of_the_classes():
         ("sft", "learning_rat", "did you mean 'learning_rate'?"),
         ("dpo", "betta", "did you mean 'beta'?"),
         ("sft", "beta", ""),
+        ("sft", "lr", "did you mean 'learning_rate'?"),
+        ("sft", "batch_size", "did you mean 'per_device_train_batch_size'?"),
+        ("classify", "batch-size", "did you mean 'per_device_train_batch_size'?"),
+        ("dpo", "epochs", "did you mean 'num_train_epochs'?"),
+        ("sft", "max_seq_length", "did you mean 'max_length'?"),
+        ("grpo", "max_tokens", "did you mean 'max_completion_length'?"),
         ("sft", "output_dir", "flywheel sets it"),
     ],
 )
@@ -89,3 +95,11 @@ def test_every_default_of_trl_passes():
             if f.default is not MISSING and f.name in valid_keys(method):
                 value = f.default.value if hasattr(f.default, "value") else f.default
                 check_keys(method, {f.name: value})
+
+
+def test_every_usual_name_stands_for_a_key_that_some_method_or_adapter_has():
+    from flywheel.train._keys import _USUAL_NAMES, _peft_fields
+
+    known = {key for method in METHODS for key in valid_keys(method)} | set(_peft_fields({}))
+    assert {name for names in _USUAL_NAMES.values() for name in names} <= known
+    assert not set(_USUAL_NAMES) & known

@@ -5,6 +5,7 @@ import math
 import shutil
 
 import pytest
+from flywheel.errors import RecipeError
 from support_train import SEED_MODEL, losses, train_here
 
 pytestmark = pytest.mark.filterwarnings("ignore")
@@ -159,3 +160,48 @@ def test_a_chat_template_of_ones_own_is_trained_with_and_saved(tmp_path):
 def test_rows_in_an_order_are_read_in_it(tmp_path):
     result, _, _ = train_here(tmp_path, "sft", SEED_MODEL, SFT, FAST | {"max_steps": 1}, curriculum_by="length")
     assert result["config"]["train_sampling_strategy"] == "sequential"
+
+
+MARKED = (
+    "{% for m in messages %}{{ m['role'] }}: {% if m['role'] == 'assistant' %}{% generation %}{{ m['content'] }}\n"
+    "{% endgeneration %}{% else %}{{ m['content'] }}\n{% endif %}{% endfor %}"
+)
+
+
+@pytest.mark.parametrize(
+    ("template", "given", "made"),
+    [(MARKED, {}, True), (MARKED, {"assistant_only_loss": False}, False), (None, {}, None)],
+)
+def test_messages_teach_what_the_assistant_says_where_the_template_marks_it(tmp_path, template, given, made):
+    rows = [{"messages": r["prompt"] + r["completion"]} for r in SFT]
+    args = FAST | {"max_steps": 1, **given}
+    result, _, _ = train_here(tmp_path, "sft", SEED_MODEL, rows, args, chat_template=template)
+    assert result["config"].get("assistant_only_loss") is made
+
+
+@pytest.mark.parametrize(
+    ("rows", "received"),
+    [
+        ([{"messages": r["prompt"] + r["completion"]} for r in SFT], "a template without {% generation %}"),
+        ([{"text": "a"}, {"text": "b"}], "rows with text"),
+    ],
+)
+def test_a_loss_on_the_assistant_alone_that_cannot_be_had_is_refused(tmp_path, rows, received):
+    with pytest.raises(RecipeError) as caught:
+        train_here(tmp_path, "sft", SEED_MODEL, rows, FAST | {"assistant_only_loss": True})
+    assert caught.value.place == "recipe key train.sft.assistant_only_loss"
+    assert caught.value.received == received
+
+
+def test_a_row_in_which_the_template_marks_nothing_is_told_with_what_to_do(tmp_path):
+    call = {
+        "role": "assistant",
+        "content": "",
+        "tool_calls": [{"type": "function", "function": {"name": "f", "arguments": {}}}],
+    }
+    template = MARKED.replace("{{ m['content'] }}\n{% endgeneration %}", "{{ m['content'] }}{% endgeneration %}")
+    tools = [{"type": "function", "function": {"name": "f", "parameters": {}}}]
+    rows = [{"messages": ask(1) + say(2)}, {"messages": [*ask(1), call], "tools": tools}]
+    with pytest.raises(RecipeError) as caught:
+        train_here(tmp_path, "sft", SEED_MODEL, rows, FAST | {"max_steps": 1}, chat_template=template)
+    assert "assistant_only_loss to false" in caught.value.cure

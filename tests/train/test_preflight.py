@@ -4,7 +4,7 @@ import math
 
 import pytest
 from flywheel.errors import InputError
-from flywheel.train import METHODS, Demands, check_rows, strip_reasoning
+from flywheel.train import METHODS, Demands, Limit, check_rows, strip_reasoning
 from support_train import SEED_MODEL, make_model, train_here
 
 
@@ -16,7 +16,7 @@ class Template:
             raise ValueError("System role not supported")
         return "\n".join(f"{m['role']}: {m.get('content') or m.get('tool_calls')}" for m in messages)
 
-    def count(self, texts):
+    def count(self, texts, *, plain):
         return [len(text.split()) for text in texts]
 
 
@@ -28,9 +28,14 @@ def said(text="2"):
     return [{"role": "assistant", "content": text}]
 
 
+FORTY = {"": Limit(40, "max_length = 40")}
 GOOD = {"prompt": user(), "completion": said()}
 PAIR = {"prompt": user(), "chosen": said("2"), "rejected": said("3")}
 CALL = {"role": "assistant", "tool_calls": [{"type": "function", "function": {"name": "f", "arguments": {}}}]}
+WHOLE = {"chosen": user() + said("2"), "rejected": user() + said("3")}
+TALK = {"messages": user() + said()}
+TEXT = {"text": "1 + 1 is 2."}
+MADE = {"text": "fine", "label": "good"}
 TOOLS = [{"type": "function", "function": {"name": "f", "parameters": {}}}]
 
 
@@ -50,9 +55,33 @@ def faults(rows, method="sft", **more):
         ("sft", GOOD, GOOD | {"prompt": 5}, "roles", {}),
         ("sft", GOOD, GOOD | {"completion": "2"}, "mixed_types", {}),
         ("sft", GOOD, {"prompt": "How much is 1 + 1?", "completion": "2"}, "mixed_types", {}),
+        ("sft", TALK, GOOD, "mixed_columns", {}),
+        ("sft", GOOD, TALK, "mixed_columns", {}),
+        ("sft", TEXT, GOOD, "mixed_columns", {}),
+        ("sft", GOOD, TEXT, "mixed_columns", {}),
+        ("sft", TALK, TEXT, "mixed_columns", {}),
+        ("sft", TALK, {"messages": "1 + 1 is 2."}, "roles", {}),
+        ("sft", TALK, {"messages": []}, "roles", {}),
+        ("sft", TALK, {"messages": [{"role": "user", "content": 5}, *said()]}, "not_text", {}),
+        ("sft", GOOD, GOOD | {"completion": [{"role": "assistant", "content": {"a": 1}}]}, "not_text", {}),
+        ("sft", TEXT, {"text": 5}, "not_text", {}),
+        ("sft", TEXT, {"text": user() + said()}, "not_text", {}),
+        ("dpo", PAIR, WHOLE, "mixed_columns", {}),
+        ("dpo", WHOLE, PAIR, "mixed_columns", {}),
+        ("reward", PAIR, {"chosen": "a", "rejected": "b"}, "mixed_columns", {}),
+        ("dpo", PAIR, {"prompt": "a", "chosen": "b", "rejected": "c"}, "mixed_types", {}),
+        ("grpo", {"prompt": user()}, {"prompt": "How much is 1 + 1?"}, "mixed_types", {}),
+        ("classify", MADE, MADE | {"text": 5}, "not_text", {}),
+        ("classify", MADE, MADE | {"text": " "}, "empty", {}),
+        ("classify", MADE, MADE | {"label": ""}, "empty", {}),
+        ("classify", MADE, MADE | {"label": ["good"]}, "unknown_label", {}),
+        ("classify", MADE, MADE | {"text": "word " * 50}, "overlong", {"limits": FORTY, "renderer": Template()}),
+        ("grpo", {"prompt": user()}, {"prompt": user("word " * 50)}, "overlong", {"limits": FORTY, "renderer": Template(), "accept": ("overlong",)}),
+        ("seq2seq", {"prompt": "a", "completion": "b"}, {"prompt": "a", "completion": "word " * 50}, "overlong", {"limits": {"completion": FORTY[""]}, "renderer": Template()}),
+        ("sft", GOOD, GOOD | {"images": ["a.png"]}, "images", {}),
         ("sft", GOOD, GOOD | {"completion": said("  ")}, "empty", {}),
         ("sft", {"prompt": "a", "completion": "b"}, {"prompt": "a", "completion": ""}, "empty", {}),
-        ("sft", GOOD, GOOD | {"completion": said("word " * 50)}, "overlong", {"max_length": 40, "renderer": Template()}),
+        ("sft", GOOD, GOOD | {"completion": said("word " * 50)}, "overlong", {"limits": FORTY, "renderer": Template()}),
         ("dpo", PAIR, PAIR | {"rejected": said("2 ")}, "identical", {}),
         ("sft", GOOD, {"prompt": [{"role": "system", "content": "s"}, *user()], "completion": said()}, "chat_template", {"renderer": Template()}),
         ("kto", GOOD | {"label": True}, GOOD | {"label": "maybe"}, "unknown_label", {}),
@@ -84,12 +113,29 @@ def test_images_that_do_not_open_and_rows_without_one(tmp_path):
         check_rows(rows[:1], Demands(METHODS["sft"], root=tmp_path))
 
 
+def test_a_column_that_all_rows_have_beside_the_usual_ones_changes_nothing():
+    """What most rows have is read; what some have besides is not."""
+    assert faults([GOOD | TEXT, GOOD, GOOD]) == []
+    assert faults([GOOD | TALK, TALK, TALK]) == []
+    assert faults([PAIR] * 2 + [PAIR | {"prompt": None}], "dpo") == [(2, "mixed_columns")]
+    assert faults([WHOLE] * 2, "dpo") == [], "the prompt is in both"
+
+
 def test_what_is_accepted_is_no_fault():
     rows = [GOOD | {"tools": TOOLS}, PAIR | {"rejected": said("2")}]
     assert faults(rows[:1], accept=("tools_without_calls",)) == []
     assert faults(rows[1:], "dpo", accept=("identical",)) == []
     long = [GOOD | {"completion": said("word " * 50)}]
-    assert faults(long, max_length=10, renderer=Template(), accept=("overlong",)) == []
+    assert faults(long, limits=FORTY, renderer=Template(), accept=("overlong",)) == []
+
+
+def test_only_kinds_that_can_be_accepted_are_offered_to_be():
+    with pytest.raises(InputError) as caught:
+        check_rows([GOOD | {"completion": said("")}], Demands(METHODS["sft"]))
+    assert caught.value.cure == "mend the rows"
+    with pytest.raises(InputError) as caught:
+        check_rows([PAIR | {"rejected": said("2")}], Demands(METHODS["dpo"]))
+    assert caught.value.cure == "mend the rows, or let them pass with train.accept: [identical]"
 
 
 def test_rows_without_the_columns_are_refused_as_a_whole():
@@ -107,8 +153,19 @@ def test_when_nothing_is_left_the_reasons_are_counted():
         check_rows([GOOD | {"completion": said("")}] * 2 + [{"prompt": user()}], Demands(METHODS["sft"]))
 
 
-def test_reasoning_that_was_never_closed_is_stripped_to_the_end():
-    assert strip_reasoning("<think>a</think>\n\nb <think>c") == "b "
+@pytest.mark.parametrize(
+    ("text", "left"),
+    [
+        ("<think>a</think>\n\nb <think>c", "b "),
+        ("a, since c</think>\n\nb", "b"),
+        ("a</think>b<think>c</think>d", "bd"),
+        ("</think>\nb", "b"),
+        ("b", "b"),
+        ("<think>a", ""),
+    ],
+)
+def test_reasoning_is_stripped_also_where_it_has_only_one_end(text, left):
+    assert strip_reasoning(text) == left
 
 
 @pytest.mark.filterwarnings("ignore")
@@ -129,3 +186,15 @@ def test_messages_for_a_model_without_a_chat_template_are_refused_before_it_is_l
     with pytest.raises(InputError, match="chat template") as caught:
         train_here(tmp_path / "job", "sft", model, [GOOD])
     assert "chat_template_path" in caught.value.cure
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_rows_of_another_kind_are_left_out_of_a_training_and_of_what_it_is_measured_on(tmp_path):
+    talk = [{"messages": user(f"{i}?") + said(str(i))} for i in range(4)]
+    args = {"max_steps": 1}
+    result, _, out = train_here(tmp_path, "sft", SEED_MODEL, [GOOD, *talk, TEXT], args, heldout=[talk[0], GOOD])
+    assert [(f["ordinal"], f["kind"]) for f in result["faults"]] == [(0, "mixed_columns"), (5, "mixed_columns")]
+    assert [(f["ordinal"], f["kind"]) for f in result["heldout_faults"]] == [(1, "mixed_columns")]
+    assert (result["metrics"]["n_rows"], result["metrics"]["heldout_n"]) == (4, 1)
+    card = (out / "README.md").read_text()
+    assert "| loss |" in card and "num_tokens" not in card

@@ -6,21 +6,31 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from ...errors import InputError
-from .._preflight import Demands, Fault, check_rows
+from ...errors import InputError, RecipeError
+from .._form import Form
+from .._preflight import Demands, Fault, Limit, check_rows, form_of
 from .._reasoning import strip_row
-from ..methods import CAUSAL, CLASSIFIER, SCORER, Method
+from ..methods import CAUSAL, CLASSIFIER, MAX_COMPLETION, MAX_LENGTHS, NO_LIMIT, SCORER, SEQ2SEQ, Method
 from ._load import Reader
 
 Row = dict[str, Any]
+GRPO_COMPLETION = 512
+"""TRL's own ``max_completion_length`` of GRPO."""
 
 
 class TokenizerRenderer:
-    """The model's own tokenizer and chat template."""
+    """The model's own tokenizer and chat template.
 
-    def __init__(self, tokenizer: Any, template: str | None) -> None:
+    Args:
+        ends: the trainer adds the end of text to a text that has none.
+        asks: messages are a prompt, which the template opens an answer after.
+    """
+
+    def __init__(self, tokenizer: Any, template: str | None, *, ends: bool = False, asks: bool = False) -> None:
         self._tokenizer = tokenizer
         self._template = template
+        self._ends = ends
+        self._asks = asks
 
     def render(self, row: Row, messages: Sequence[Row]) -> str:
         """See :class:`~flywheel.train._preflight.Renderer`."""
@@ -29,17 +39,26 @@ class TokenizerRenderer:
         more = row.get("chat_template_kwargs") or {}
         try:
             text: str = self._tokenizer.apply_chat_template(
-                list(messages), tools=tools, chat_template=self._template, tokenize=False, **more
+                list(messages),
+                tools=tools,
+                chat_template=self._template,
+                tokenize=False,
+                **({"add_generation_prompt": True} if self._asks else {}),
+                **more,
             )
         except Exception as error:
-            if not isinstance(error, TypeError | KeyError) and not type(error).__module__.startswith("jinja2"):
+            if not isinstance(error, TypeError | LookupError | AttributeError) and not type(
+                error
+            ).__module__.startswith("jinja2"):
                 raise
             raise ValueError(str(error).split("\n")[0]) from error
         return text
 
-    def count(self, texts: Sequence[str]) -> list[int]:
+    def count(self, texts: Sequence[str], *, plain: bool) -> list[int]:
         """See :class:`~flywheel.train._preflight.Renderer`."""
-        return [len(ids) for ids in self._tokenizer(list(texts), add_special_tokens=False)["input_ids"]]
+        read = self._tokenizer(list(texts), add_special_tokens=plain, verbose=False)["input_ids"]
+        end = self._tokenizer.eos_token if plain and self._ends else None
+        return [len(ids) + (end is not None and not text.endswith(end)) for text, ids in zip(texts, read, strict=True)]
 
 
 def read_rows(path: str, job: dict[str, Any], method: Method) -> list[Row]:
@@ -50,37 +69,81 @@ def read_rows(path: str, job: dict[str, Any], method: Method) -> list[Row]:
 
 
 def check(
-    rows: Sequence[Row], job: dict[str, Any], method: Method, reader: Reader, args: dict[str, Any]
-) -> tuple[list[Row], list[dict[str, Any]]]:
-    """Return the rows to train on, and the faults of the others.
+    rows: Sequence[Row],
+    job: dict[str, Any],
+    method: Method,
+    reader: Reader,
+    args: dict[str, Any],
+    form: Form | None = None,
+) -> tuple[list[Row], list[dict[str, Any]], Form]:
+    """Return the rows to train on, the faults of the others, and what the rows are like.
+
+    Args:
+        rows: to look at.
+        job: see ``TrainJob``.
+        method: what is trained.
+        reader: of the model.
+        args: the method's.
+        form: of the training's rows, for held-out ones; None = these are the training's.
 
     Raises:
         InputError: the rows are wrong as a whole.
+        RecipeError: the arguments leave no room for any row.
     """
     rewards = (job["rewards"] or {}).get("columns", ())
     demands = Demands(
-        method, job["accept"], tuple(job["labels"]), _limit(method, reader, args), _renderer(rows, method, reader, args),
-        rewards if method.name == "grpo" else (), Path(job["root"]), reader.sees,
+        method, job["accept"], tuple(job["labels"]), _limits(method, reader, args), _renderer(rows, method, reader, args),
+        rewards if method.name == "grpo" else (), Path(job["root"]), reader.sees, form,
+        "rows" if form is None else "held-out rows",
     )  # fmt: skip
     faults = check_rows(rows, demands)
     bad = {f.ordinal for f in faults}
-    return [row for i, row in enumerate(rows) if i not in bad], [asdict(f) for f in faults]
+    fine = [row for i, row in enumerate(rows) if i not in bad]
+    return fine, [asdict(f) for f in faults], form_of(rows, demands)
 
 
-def _limit(method: Method, reader: Reader, args: dict[str, Any]) -> int | None:
-    """Return how many tokens a row may have: more would be cut off, or is more than the model has places for."""
-    if method.model not in (CAUSAL, SCORER) or method.name == "grpo":
-        return None
+def _limits(method: Method, reader: Reader, args: dict[str, Any]) -> dict[str, Limit]:
+    """Return how many tokens the texts of a row may have: more would be cut off, or is more than the model has places for."""
+    if method.name == "grpo":
+        return _room_for_prompts(reader, args)
     if args.get("packing") and args.get("packing_strategy") in ("wrapped", "bfd_split"):
-        return None
-    limits = [n for n in (args.get("max_length", reader.default_length), reader.context) if n is not None]
-    return min(limits, default=None)
+        return {}
+    given = args.get("max_length", MAX_LENGTHS.get(method.name, reader.default_length))
+    places = [reader.context]
+    if method.model == CLASSIFIER and reader.tokenizer.model_max_length < NO_LIMIT:
+        places.append(reader.tokenizer.model_max_length)
+    if method.model != SEQ2SEQ:
+        return _shortest("", "max_length", given, places)
+    answer = args.get("max_completion_length", MAX_COMPLETION)
+    return _shortest("prompt", "max_length", given, places) | _shortest(
+        "completion", "max_completion_length", answer, places
+    )
 
 
-def _renderer(rows: Sequence[Row], method: Method, reader: Reader, args: dict[str, Any]) -> TokenizerRenderer | None:
+def _shortest(column: str, key: str, given: int | None, places: Sequence[int | None]) -> dict[str, Limit]:
+    limits = [] if given is None else [Limit(given, f"{key} = {given}")]
+    limits += [Limit(n, f"the {n} tokens that the model reads") for n in places if n is not None]
+    return {column: min(limits, key=lambda limit: limit.tokens)} if limits else {}
+
+
+def _room_for_prompts(reader: Reader, args: dict[str, Any]) -> dict[str, Limit]:
+    """Return how long a prompt may be, whose completions are drawn after it."""
+    places, completion = reader.context, args.get("max_completion_length", GRPO_COMPLETION)
+    if places is None or completion is None:
+        return {}
+    if completion >= places:
+        raise RecipeError(
+            "recipe key train.grpo.max_completion_length", expected=f"fewer tokens than the model reads ({places})",
+            received=f"{completion}, which leave no place for a prompt", cure=f"set it to {places // 2}",
+        )  # fmt: skip
+    words = f"the {places} tokens that the model reads, less max_completion_length = {completion}"
+    return {"": Limit(places - completion, words)}
+
+
+def _renderer(rows: Sequence[Row], method: Method, reader: Reader, args: dict[str, Any]) -> TokenizerRenderer:
     if method.model not in (CAUSAL, SCORER):
-        return None
-    template = _template(args.get("chat_template_path")) or reader.processor.chat_template
+        return TokenizerRenderer(reader.tokenizer, None)
+    template = read_template(args.get("chat_template_path")) or reader.processor.chat_template
     speaks = any(isinstance(row.get(c), list) for row in rows for c in ("prompt", "messages", "chosen"))
     if speaks and template is None:
         raise InputError(
@@ -88,10 +151,12 @@ def _renderer(rows: Sequence[Row], method: Method, reader: Reader, args: dict[st
             received="a tokenizer without one",
             cure=f"train.{method.name}.chat_template_path: a template file or a model that has one; or rows of plain text",
         )  # fmt: skip
-    return TokenizerRenderer(reader.tokenizer, template)
+    asks = method.name == "grpo"
+    return TokenizerRenderer(reader.tokenizer, template, ends=not asks, asks=asks)
 
 
-def _template(path: str | None) -> str | None:
+def read_template(path: str | None) -> str | None:
+    """Return the chat template that a recipe names: a file, or a model that has one."""
     if path is None:
         return None
     if path.endswith((".jinja", ".j2")):
@@ -127,16 +192,16 @@ def find_labels(rows: Sequence[Row], job: dict[str, Any], config: Any, method: M
         return []
     if job["labels"]:
         return list(job["labels"])
-    held = sorted({str(row["label"]) for row in rows if row.get("label") is not None})
+    held = sorted({str(row["label"]) for row in rows})
     own = [str(name) for _, name in sorted((getattr(config, "id2label", None) or {}).items())]
     return own if set(held) <= set(own) else held
 
 
-def make_dataset(rows: Sequence[Row], method: Method, root: Path) -> Any:
+def make_dataset(rows: Sequence[Row], method: Method, form: Form, root: Path) -> Any:
     """Return rows as a data set; objects of unlike keys (calls of tools) stay as they are."""
     import datasets
 
-    columns = {c for columns in method.columns for c in columns} | {"images", "image", "tools", "chat_template_kwargs"}
+    columns = {*form.columns, "tools", "chat_template_kwargs"} | ({"images", "image"} if form.images else set())
     if method.name == "grpo":
         columns |= {c for row in rows for c in row}
     kept = [{k: v for k, v in row.items() if k in columns} for row in rows]

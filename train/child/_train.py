@@ -9,14 +9,17 @@ from typing import Any
 from ...errors import RecipeError, StageError
 from ...stage import Emit, write_json
 from .._card import render_card
+from .._form import Form
 from ..methods import Method, Setup, find_method
 from ._args import complete_args, is_main, world_size
 from ._load import Reader, load_model, load_reader, make_peft
+from ._loss import KEY as LOSS_KEY
+from ._loss import nothing_marked, settle_loss
 from ._memory import told_when_out_of_memory
 from ._publish import publish, save_trained
 from ._resume import find_state
 from ._rewards import load_rewards
-from ._rows import check, find_labels, make_dataset, order, read_rows
+from ._rows import check, find_labels, make_dataset, order, read_rows, read_template
 
 WHOLE = {"rows": [0.0, 1.0], "args": {}}
 
@@ -32,6 +35,7 @@ class _Run:
     reader: Reader
     labels: list[str]
     rows: list[dict[str, Any]]
+    form: Form
     heldout: Any
     log: list[dict[str, Any]] = field(default_factory=list)
     steps: int = 0
@@ -58,11 +62,13 @@ def train(job: dict[str, Any], folder: Path, emit: Emit) -> dict[str, Any]:
     if job["chat_template"] is not None:
         reader.processor.chat_template = reader.tokenizer.chat_template = job["chat_template"]
     given = read_rows(job["data"], job, method)
-    labels = find_labels(given, job, reader.config, method)
-    rows, faults = check(given, {**job, "labels": labels}, method, reader, job["args"])
-    heldout = _read_heldout(job, method, reader, labels)
-    ordered = order(rows, job["curriculum_by"], [c for columns in method.columns for c in columns])
-    run = _Run(job, folder, emit, method, reader, labels, ordered, heldout)
+    rows, faults, form = check(given, job, method, reader, job["args"])
+    template = read_template(job["args"].get("chat_template_path")) or reader.processor.chat_template
+    job = {**job, "args": settle_loss(job["args"], method, form, reader.tokenizer, template)}
+    labels = find_labels(rows, job, reader.config, method)
+    heldout = _read_heldout(job, method, reader, labels, form)
+    ordered = order(rows, job["curriculum_by"], form.columns)
+    run = _Run(job, folder, emit, method, reader, labels, ordered, form, heldout.rows)
     stages = job["curriculum"] or [WHOLE]
     config = {}
     for number, stage in enumerate(stages):
@@ -74,6 +80,8 @@ def train(job: dict[str, Any], folder: Path, emit: Emit) -> dict[str, Any]:
         "log": run.log,
         "faults": faults,
         "n_given": len(given),
+        "heldout_faults": heldout.faults,
+        "n_heldout_given": heldout.n_given,
     }
 
 
@@ -95,12 +103,21 @@ def _quiet() -> None:
     datasets.disable_progress_bars()
 
 
-def _read_heldout(job: dict[str, Any], method: Method, reader: Reader, labels: list[str]) -> Any:
+@dataclass(frozen=True)
+class _Heldout:
+    """Rows that are measured on: a data set, or None; and the faults of the others."""
+
+    rows: Any = None
+    faults: list[dict[str, Any]] = field(default_factory=list)
+    n_given: int = 0
+
+
+def _read_heldout(job: dict[str, Any], method: Method, reader: Reader, labels: list[str], form: Form) -> _Heldout:
     if job["heldout"] is None:
-        return None
+        return _Heldout()
     given = read_rows(job["heldout"], job, method)
-    rows, _ = check(given, {**job, "labels": labels}, method, reader, job["args"])
-    return make_dataset(rows, method, Path(job["root"]))
+    rows, faults, _ = check(given, {**job, "labels": labels}, method, reader, job["args"], form)
+    return _Heldout(make_dataset(rows, method, form, Path(job["root"])), faults, len(given))
 
 
 def _train_stage(run: _Run, number: int, stage: dict[str, Any], *, is_last: bool) -> dict[str, Any]:
@@ -149,12 +166,16 @@ def _make_trainer(run: _Run, args: dict[str, Any], rows: list[dict[str, Any]], n
         peft = None  # the adapter of the stage before goes on
     setup = Setup(
         {k: v for k, v in args.items() if k != "model_init_kwargs"}, model, run.reader.processor,
-        make_dataset(rows, run.method, Path(run.job["root"])), run.heldout, peft, load_rewards(run.job["rewards"]), run.labels,
+        make_dataset(rows, run.method, run.form, Path(run.job["root"])), run.heldout, peft, load_rewards(run.job["rewards"]), run.labels,
     )  # fmt: skip
     try:
         return run.method.make_trainer(setup)
     except (TypeError, ValueError) as error:
         raise _refused(run.method.name, error) from error
+    except RuntimeError as error:
+        if LOSS_KEY not in str(error):
+            raise
+        raise nothing_marked(error) from error
 
 
 def _start(run: _Run, number: int) -> Any:

@@ -5,13 +5,17 @@ from typing import Any
 from ._method import CLASSIFIER, TRAINING_ARGUMENTS, Method, Setup
 
 MAX_LENGTH = 512
+NO_LIMIT = 10**9
+"""A tokenizer whose ``model_max_length`` is this or more has none."""
 
 
 def _make(setup: Setup) -> Any:
     from transformers import DataCollatorWithPadding, Trainer, TrainingArguments
 
     args = dict(setup.args)
-    max_length = args.pop("max_length", MAX_LENGTH)
+    places = getattr(setup.model.config, "max_position_embeddings", None)
+    limits = (args.pop("max_length", MAX_LENGTH), places, setup.processor.model_max_length)
+    max_length = min((n for n in limits if n is not None and n < NO_LIMIT), default=None)
     rows, heldout = (s and _encode(s, setup, max_length) for s in (setup.rows, setup.heldout))
     return Trainer(
         model=_wrap(setup), args=TrainingArguments(**args), train_dataset=rows, eval_dataset=heldout,

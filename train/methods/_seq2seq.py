@@ -15,7 +15,9 @@ def _make(setup: Setup) -> Any:
     limits = args.pop("max_length", MAX_LENGTH), args.pop("max_completion_length", MAX_COMPLETION)
     if setup.heldout is not None:
         args = {"predict_with_generate": True, "generation_max_length": limits[1], **args}
-    rows, heldout = (s and _encode(s, setup.processor, *limits) for s in (setup.rows, setup.heldout))
+    places = getattr(setup.model.config, "max_position_embeddings", None)
+    cut = [min((n for n in (limit, places) if n is not None), default=None) for limit in limits]
+    rows, heldout = (s and _encode(s, setup.processor, *cut) for s in (setup.rows, setup.heldout))
     return Seq2SeqTrainer(
         model=_wrap(setup), args=Seq2SeqTrainingArguments(**args), train_dataset=rows, eval_dataset=heldout,
         data_collator=DataCollatorForSeq2Seq(setup.processor, model=setup.model), processing_class=setup.processor,
@@ -44,7 +46,15 @@ def _encode(rows: Any, tokenizer: Any, max_length: int | None, max_completion: i
 
 def text_of(said: Any) -> str:
     """Return a text, or the contents of messages, a blank line between them: an encoder-decoder has no chat template."""
-    return said if isinstance(said, str) else "\n\n".join(str(m["content"]) for m in said)
+    return said if isinstance(said, str) else "\n\n".join(content_of(m) for m in said)
+
+
+def content_of(message: dict[str, Any]) -> str:
+    """Return the text of a message, of several parts a blank between them."""
+    content = message.get("content")
+    if isinstance(content, list):
+        return " ".join(str(part.get("text", "")) for part in content if isinstance(part, dict))
+    return "" if content is None else str(content)
 
 
 def _measure(tokenizer: Any) -> Any:

@@ -1,7 +1,7 @@
 """Supervised fine-tuning.
 
-The loss is on the completion alone where rows have a prompt, on all tokens where they have messages (or with
-``assistant_only_loss`` on the assistant's). ``packing`` fills blocks of ``max_length``.
+The loss is on the completion alone where rows have a prompt. Where they have messages it is on the assistant's tokens if the
+chat template marks them, else on all (see ``child/_loss.py``). ``packing`` fills blocks of ``max_length``.
 """
 
 from typing import Any
