@@ -6,13 +6,13 @@ import click
 
 from ..errors import NotFoundError, RecipeError
 from ..eval import Split
-from ..loop import COMPARISON_COLUMNS, Wheel, comparison_cells, percent, read_scores
+from ..loop import COMPARISON_COLUMNS, Wheel, comparison_cells, explain_deltas, read_scores, show_score
 from ._common import open_wheel, recipe_options
 from ._tables import print_table
 
 ENDPOINT = "endpoint"
 """Names the model of the recipe's endpoint in a comparison."""
-COLUMNS = ["suite", "split", "metric", "score, % ± standard error", "n"]
+COLUMNS = ["suite", "split", "metric", "score ± standard error", "n"]
 
 
 @click.command("eval")
@@ -55,12 +55,14 @@ def eval_command(
             before, after = (wheel.find_subject(name, "openai" if name == ENDPOINT else kind) for name in compare)
             found, path = wheel.compare(before, after, splits)
             print_table(COMPARISON_COLUMNS, [comparison_cells(c) for c in found], f"{after.name} against {before.name}")
+            for line in explain_deltas(found):
+                click.echo(line)
             click.echo(f"What flipped: {path}")
             return
         subject = wheel.recorded_subject(answers, splits) if answers else wheel.find_subject(checkpoint, kind)
         wheel.score(subject, subject.name, splits, wheel.iterations.current())
         rows = read_scores(wheel.store, subject, splits)
-    shown = [(s, p, metric, percent(score, stderr), n) for s, p, metric, score, stderr, n in rows]
+    shown = [(s, p, m, show_score(m, score, stderr, higher_is_better=up), n) for s, p, m, score, stderr, n, up in rows]
     print_table(COLUMNS, shown, f"checkpoint {subject.checkpoint_id}")
 
 

@@ -2,7 +2,7 @@
 
 from ..gen import Estimate, Progress
 from ._before_after import COLUMNS as COMPARISON_COLUMNS
-from ._before_after import comparison_cells
+from ._before_after import comparison_cells, explain_deltas
 from ._compare import Comparison
 from ._decide import check_metrics, decide, propose
 from ._evaluate import read_scores
@@ -12,16 +12,28 @@ from ._graded import Graded
 from ._measured import compare_items, read_unscored
 from ._pair import LengthPreference, pair, read_length_preferences, steps_to_pair
 from ._paired import Compared, Paired, detectable
-from ._report import ITERATION_COLUMNS, describe_outcome, iteration_cells, render_report, write_report
+from ._report import (
+    BEFORE_AFTER_COLUMNS,
+    ITERATION_COLUMNS,
+    MEASURED_COLUMNS,
+    before_after_cells,
+    describe_outcome,
+    iteration_cells,
+    measured_cells,
+    render_report,
+    write_report,
+)
 from ._report_to import Reporter, SilentReporter
 from ._spending import Spent, level_of, share_of_level
 from ._summary import Summary, summarize
 from ._wheel import Wheel
-from ._words import count, percent
+from ._words import count, percent, show_score
 
 __all__ = [
+    "BEFORE_AFTER_COLUMNS",
     "COMPARISON_COLUMNS",
     "ITERATION_COLUMNS",
+    "MEASURED_COLUMNS",
     "Compared",
     "Comparison",
     "Estimate",
@@ -39,6 +51,7 @@ __all__ = [
     "Summary",
     "Wheel",
     "add_scores",
+    "before_after_cells",
     "check_metrics",
     "compare_items",
     "comparison_cells",
@@ -48,9 +61,11 @@ __all__ = [
     "describe_outcome",
     "detectable",
     "explain_decision",
+    "explain_deltas",
     "iteration_cells",
     "judge_guards",
     "level_of",
+    "measured_cells",
     "pair",
     "pair_items",
     "percent",
@@ -64,6 +79,7 @@ __all__ = [
     "share_of_level",
     "show_difference",
     "show_interval",
+    "show_score",
     "steps_to_pair",
     "summarize",
     "write_report",
