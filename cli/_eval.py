@@ -4,6 +4,7 @@ from pathlib import Path
 
 import click
 
+from ..config import Recipe
 from ..errors import NotFoundError, RecipeError
 from ..eval import Split
 from ..loop import COMPARISON_COLUMNS, Wheel, comparison_cells, explain_deltas, read_scores, show_score
@@ -49,7 +50,8 @@ def eval_command(
             "flywheel eval --checkpoint", expected="who is scored once", received="an endpoint or answers beside it",
             cure="leave --checkpoint out, or score it by --engine local or vllm",
         )  # fmt: skip
-    with open_wheel(root, recipe_path, seed, "flywheel eval") as wheel:
+    without = _make_recipe(checkpoint, seed) if checkpoint is not None and suites else None
+    with open_wheel(root, recipe_path, seed, "flywheel eval", without=without) as wheel:
         splits = _choose(wheel, suites, split)
         if compare is not None:
             before, after = (wheel.find_subject(name, "openai" if name == ENDPOINT else kind) for name in compare)
@@ -64,6 +66,14 @@ def eval_command(
         rows = read_scores(wheel.store, subject, splits)
     shown = [(s, p, m, show_score(m, score, stderr, higher_is_better=up), n) for s, p, m, score, stderr, n, up in rows]
     print_table(COLUMNS, shown, f"checkpoint {subject.checkpoint_id}")
+
+
+def _make_recipe(checkpoint: str, seed: int | None) -> Recipe | None:
+    """Return what stands for a recipe where flags name all that is scored: a model's folder, on suites of their own."""
+    folder = Path(checkpoint).expanduser()
+    if not (folder / "config.json").is_file():
+        return None
+    return Recipe.model_construct(name="eval", model=str(folder.resolve()), seed=seed or 0)
 
 
 def _choose(wheel: Wheel, suites: tuple[str, ...], split: str | None) -> list[Split]:
