@@ -52,18 +52,22 @@ def open_project(root: Path) -> Project:
     return Project(root)
 
 
-def make_wheel(root: Path, recipe_path: Path | None, seed: int | None) -> Wheel:
-    """Return the wheel of a project's recipe, with progress on standard error."""
-    recipe, base = open_recipe(root, recipe_path, seed)
+def make_wheel(root: Path, recipe_path: Path | None, seed: int | None, without: Recipe | None = None) -> Wheel:
+    """Return the wheel of a project's recipe (of ``without`` where it has none), with progress on standard error."""
+    if without is not None and recipe_path is None and root.is_dir() and not (root / RECIPE_FILE).exists():
+        recipe, base = without, root
+    else:
+        recipe, base = open_recipe(root, recipe_path, seed)
     return Wheel(open_project(root), recipe, base, make_reporter())
 
 
 @contextmanager
 def open_wheel(
-    root: Path, recipe_path: Path | None, seed: int | None, what: str, *, method: str = "sft"
-) -> Iterator[Wheel]:
+    root: Path, recipe_path: Path | None, seed: int | None, what: str, *, method: str = "sft",
+    without: Recipe | None = None,
+) -> Iterator[Wheel]:  # fmt: skip
     """Own the project, with its recipe checked and its store open, while the block runs."""
-    wheel = make_wheel(root, recipe_path, seed)
+    wheel = make_wheel(root, recipe_path, seed, without)
     try:
         with wheel.store.run_lock(what):
             with wheel.store.kept_open():

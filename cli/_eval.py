@@ -4,15 +4,16 @@ from pathlib import Path
 
 import click
 
+from ..config import Recipe
 from ..errors import NotFoundError, RecipeError
 from ..eval import Split
-from ..loop import COMPARISON_COLUMNS, Wheel, comparison_cells, percent, read_scores
+from ..loop import COMPARISON_COLUMNS, Wheel, comparison_cells, explain_deltas, read_scores, show_score
 from ._common import open_wheel, recipe_options
 from ._tables import print_table
 
 ENDPOINT = "endpoint"
 """Names the model of the recipe's endpoint in a comparison."""
-COLUMNS = ["suite", "split", "metric", "score, % ± standard error", "n"]
+COLUMNS = ["suite", "split", "metric", "score ± standard error", "n"]
 
 
 @click.command("eval")
@@ -49,19 +50,30 @@ def eval_command(
             "flywheel eval --checkpoint", expected="who is scored once", received="an endpoint or answers beside it",
             cure="leave --checkpoint out, or score it by --engine local or vllm",
         )  # fmt: skip
-    with open_wheel(root, recipe_path, seed, "flywheel eval") as wheel:
+    without = _make_recipe(checkpoint, seed) if checkpoint is not None and suites else None
+    with open_wheel(root, recipe_path, seed, "flywheel eval", without=without) as wheel:
         splits = _choose(wheel, suites, split)
         if compare is not None:
             before, after = (wheel.find_subject(name, "openai" if name == ENDPOINT else kind) for name in compare)
             found, path = wheel.compare(before, after, splits)
             print_table(COMPARISON_COLUMNS, [comparison_cells(c) for c in found], f"{after.name} against {before.name}")
+            for line in explain_deltas(found):
+                click.echo(line)
             click.echo(f"What flipped: {path}")
             return
         subject = wheel.recorded_subject(answers, splits) if answers else wheel.find_subject(checkpoint, kind)
         wheel.score(subject, subject.name, splits, wheel.iterations.current())
         rows = read_scores(wheel.store, subject, splits)
-    shown = [(s, p, metric, percent(score, stderr), n) for s, p, metric, score, stderr, n in rows]
+    shown = [(s, p, m, show_score(m, score, stderr, higher_is_better=up), n) for s, p, m, score, stderr, n, up in rows]
     print_table(COLUMNS, shown, f"checkpoint {subject.checkpoint_id}")
+
+
+def _make_recipe(checkpoint: str, seed: int | None) -> Recipe | None:
+    """Return what stands for a recipe where flags name all that is scored: a model's folder, on suites of their own."""
+    folder = Path(checkpoint).expanduser()
+    if not (folder / "config.json").is_file():
+        return None
+    return Recipe.model_construct(name="eval", model=str(folder.resolve()), seed=seed or 0)
 
 
 def _choose(wheel: Wheel, suites: tuple[str, ...], split: str | None) -> list[Split]:

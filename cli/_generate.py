@@ -37,6 +37,11 @@ def generate_command(
     """
     kinds = _check_kinds(retry, max_tokens, dry_run)
     with open_wheel(root, recipe_path, seed, "flywheel generate") as wheel:
+        if not wheel.recipe.generate and wheel.recipe.problems is None:
+            raise RecipeError(
+                f"recipe {wheel.recipe.name}", expected="steps of generate, or problems, for flywheel generate",
+                received="neither", cure="flywheel eval scores its suites; or add generate or problems to the recipe",
+            )  # fmt: skip
         iteration = wheel.iterations.current()
         wheel.begin_iteration(iteration)
         if dry_run:

@@ -9,9 +9,9 @@ import click
 
 from ..errors import NotFoundError
 from ..loop import Summary, count, describe_outcome, summarize, write_report
-from ..store import Project, run_query
+from ..store import Project, Store, run_query
 from ._common import open_project
-from ._tables import order_funnel, print_iterations, print_table
+from ._tables import order_funnel, print_iterations, print_measured, print_table
 
 Row = dict[str, Any]
 
@@ -44,7 +44,7 @@ HOLDINGS = """
 @click.pass_obj
 def status_command(root: Path) -> None:
     """Show what was brought in, and the run that was active last: where every input went, scores, the champion."""
-    project = open_project(root)
+    project = _open_current(root)
     held = [r for r in _rows(project, HOLDINGS) if r["n"]]
     run_id = find_latest_run(project)
     if run_id is None and not held:
@@ -65,8 +65,15 @@ def status_command(root: Path) -> None:
 @click.pass_obj
 def report_command(root: Path) -> None:
     """Write report.md and its plots from what the store holds."""
-    project = open_project(root)
+    project = _open_current(root)
     click.echo(str(write_report(root, summarize(project, find_latest_run(project)))))
+
+
+def _open_current(root: Path) -> Project:
+    """Return the project, its store with this flywheel's views, which the tables are made of."""
+    project = open_project(root)
+    Store(project).upgrade()
+    return project
 
 
 def _rows(project: Project, sql: str) -> list[Row]:
@@ -90,6 +97,7 @@ def _print_run(summary: Summary) -> None:
         click.echo(f"Run {run['name']} ({run['run_id']}), asked: {asked}, seed {run['seed']}")
         left = sum(_open(f) for f in summary.funnel)
         click.echo(f"State: {count(left, 'input')} open; flywheel generate goes on." if left else "State: all done.")
+        print_measured(summary)
     _print_funnel(summary.funnel, [step["step"] for step in recipe["generate"]])
     for preference in summary.lengths:
         if preference.warning:

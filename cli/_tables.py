@@ -8,11 +8,23 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from ..loop import ITERATION_COLUMNS, Summary, iteration_cells
+from ..loop import (
+    BEFORE_AFTER_COLUMNS,
+    ITERATION_COLUMNS,
+    MEASURED_COLUMNS,
+    Summary,
+    before_after_cells,
+    iteration_cells,
+    measured_cells,
+)
 from ._common import _escape
 
 WIDE = 200
 """Columns of a table that no terminal shows; COLUMNS in the environment says otherwise."""
+
+
+SHOWN = 20
+"""Most rows of a table of single scores."""
 
 
 class _Console(Console):
@@ -42,14 +54,26 @@ def _show(value: Any) -> str:
 
 
 def print_iterations(summary: Summary) -> None:
-    """Print the table of iterations, and what the scores are of; nothing while there is none."""
+    """Print the table of iterations, and what the scores are of; then what was measured outside the gate."""
     cells = iteration_cells(summary)
-    if not cells:
+    if cells:
+        shown = summary.challengers
+        title = f"{shown[0]['suite']}/{shown[0]['split']}, {shown[0]['metric']} ± standard error" if shown else None
+        print_table(ITERATION_COLUMNS, cells, title)
+    elif not (summary.measured or summary.before_after):
         click.echo("No scores yet.")
-        return
-    shown = summary.challengers
-    title = f"{shown[0]['suite']}/{shown[0]['split']}, {shown[0]['metric']}, % ± standard error" if shown else None
-    print_table(ITERATION_COLUMNS, cells, title)
+    print_measured(summary)
+
+
+def print_measured(summary: Summary) -> None:
+    """Print the newest scores that no gate decided on, and those of a checkpoint beside those of its parent."""
+    for title, columns, cells in (
+        ("Measured by flywheel eval or a training", MEASURED_COLUMNS, measured_cells(summary)),
+        ("Before and after, outside the gate", BEFORE_AFTER_COLUMNS, before_after_cells(summary)),
+    ):
+        if cells:
+            more = f"; the last {SHOWN} of {len(cells)}, report.md has all" if len(cells) > SHOWN else ""
+            print_table(columns, cells[-SHOWN:], f"{title}{more}")
 
 
 _PARTS = ("", "items", "verify")

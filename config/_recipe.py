@@ -263,12 +263,12 @@ class Recipe(Strict):
 
     @model_validator(mode="after")
     def _known_suites(self) -> "Recipe":
-        if not (self.generate or self.train.rows) and not (self.problems and self.suites):
+        if not (self.generate or self.train.rows or self.suites):
             missing = "problems" if self.problems is None else "suites"
             raise fault(
                 f"the key {missing!r}",
                 "nothing",
-                "a recipe has problems and suites, or generate, or all three (or train.rows)",
+                "a recipe has problems and suites, or generate, or all three, or train.rows, or suites alone (flywheel eval)",
                 (missing,),
             )
         if self.budget.usd and not (self.prices.prompt or self.prices.completion):

@@ -25,8 +25,8 @@ def collect_scores(task: Any, out: Mapping[str, Any], lm: Any) -> list[Score]:
     results, samples = out["results"][name], sorted(out["samples"][name], key=lambda s: s["doc_id"])
     scores: list[Score] = []
     for key, value in results.items():
-        metric, _, kind = key.partition(",")
-        if not kind or metric.endswith("_stderr") or not isinstance(value, int | float):
+        metric, _, kind = key.rpartition(",")  # the name may hold commas, a filter may not
+        if not metric or metric.endswith("_stderr") or not isinstance(value, int | float):
             continue
         stderr = results.get(f"{metric}_stderr,{kind}")
         chosen = [s for s in samples if s["filter"] == kind and metric in s]

@@ -29,8 +29,10 @@ def macro_f1(pairs: Sequence[Pair]) -> float:
     return _macro(Counter(map(tuple, pairs)))
 
 
-def bootstrap_stderr(pairs: Sequence[Pair], statistic: Callable[[Any], float], draws: int = DRAWS) -> float:
+def bootstrap_stderr(pairs: Sequence[Pair], statistic: Callable[[Any], float], draws: int = DRAWS) -> float | None:
     """Return the standard deviation of a statistic over resampled pairs (seed 0).
+
+    A resample in which the statistic is not defined, as the F1 of a label that it lacks, says nothing and is left out.
 
     Only the counts of equal pairs matter, so each resample is one multinomial draw, whatever the number of pairs.
 
@@ -44,7 +46,9 @@ def bootstrap_stderr(pairs: Sequence[Pair], statistic: Callable[[Any], float], d
     counts = Counter(map(tuple, pairs))
     cells, n = list(counts), len(pairs)
     drawn = np.random.default_rng(0).multinomial(n, [counts[c] / n for c in cells], size=draws)
-    return float(np.std([statistic(dict(zip(cells, row, strict=True))) for row in drawn.tolist()], ddof=1))
+    values = np.array([statistic(dict(zip(cells, row, strict=True))) for row in drawn.tolist()], dtype=float)
+    values = values[np.isfinite(values)]
+    return float(np.std(values, ddof=1)) if len(values) > 1 else None
 
 
 def statistic_of(metric: str) -> Callable[[Any], float]:
@@ -52,13 +56,14 @@ def statistic_of(metric: str) -> Callable[[Any], float]:
     if metric == "macro_f1":
         return _macro
     label = metric.removeprefix("f1[").removesuffix("]")
-    return lambda counts: _f1(counts, label)
+    return lambda counts: _f1(counts, label, lacking=float("nan"))
 
 
-def _f1(counts: Any, label: str) -> float:
+def _f1(counts: Any, label: str, *, lacking: float = 0.0) -> float:
+    """Return the F1 of a label; ``lacking`` where no pair has it."""
     hit = counts.get((label, label), 0)
     total = sum(n * ((g == label) + (p == label)) for (g, p), n in counts.items())
-    return 2 * hit / total if total else 0.0
+    return 2 * hit / total if total else lacking
 
 
 def _macro(counts: Any) -> float:

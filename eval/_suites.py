@@ -1,12 +1,13 @@
 """Suites: the rows of each split, frozen into files, and what identifies a measurement."""
 
 import json
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ..config import SuiteConfig
+from ..config import Source, SuiteConfig
 from ..errors import RecipeError
 from ..schema import canonical_json, content_id
 from ..stage import write_json
@@ -98,6 +99,13 @@ def prepare_suites(
     ]
 
 
+def _tell_short(spec: str, n: int | None, place: str) -> None:
+    """Say on standard error when a slice ends behind the rows there are: fewer items are scored than it names."""
+    source = Source.parse(spec)
+    if n is not None and source.stop is not None and n < source.stop - source.start:
+        print(f"note: {place}: {spec} names {source.stop - source.start} rows, there are {n}", file=sys.stderr)
+
+
 @dataclass(frozen=True)
 class _Read:
     """A task with its rows as they are scored."""
@@ -120,6 +128,7 @@ def _prepare(project: Project, suite: SuiteConfig, name: str, spec: str, base: P
     content = content_id("items", contents[0] if len(contents) == 1 else contents)
     parts = tuple(_freeze(r, work, suite_hash, i) for i, r in enumerate(read))
     rows = tuple(row for r in read for row in r.rows)
+    _tell_short(spec, len(rows) if len(read) == 1 else None, f"suite {suite.name}, {name} split")
     return Split(suite, name, suite_hash, content, rows, version=task_version(parts[0].found.read()), parts=parts)
 
 

@@ -97,6 +97,7 @@ def load_model(path: str) -> tuple[Any, Any, frozenset[int]]:
     try:
         with quiet_loading():
             tokenizer = AutoTokenizer.from_pretrained(path)
+            _require_causal(path)
             model = AutoModelForCausalLM.from_pretrained(path, dtype=dtype).to(device)
     except (OSError, ValueError) as error:
         raise NotFoundError(
@@ -107,6 +108,31 @@ def load_model(path: str) -> tuple[Any, Any, frozenset[int]]:
         ) from error
     model.eval()
     return model, tokenizer, _end_ids(model, tokenizer)
+
+
+NO_CAUSAL = (
+    "ForMaskedLM",
+    "ForSequenceClassification",
+    "ForTokenClassification",
+    "ForQuestionAnswering",
+    "ForPreTraining",
+)
+"""Ends of the names of architectures that do not write text from left to right, though transformers may load them as if."""
+
+
+def _require_causal(path: str) -> None:
+    """Refuse a model that says of itself that it is of another kind.
+
+    Raises:
+        ValueError: it does.
+    """
+    from transformers import AutoConfig
+
+    names = AutoConfig.from_pretrained(path).architectures or []
+    if names and all(name.endswith(NO_CAUSAL) for name in names):
+        raise ValueError(
+            f"{', '.join(names)}, which does not write text; train.classify and train.heldout measure such models"
+        )
 
 
 def _end_ids(model: Any, tokenizer: Any) -> frozenset[int]:

@@ -3,7 +3,7 @@
 from ..gen import Estimate, Progress
 from ..judge import Decontaminator
 from ._before_after import COLUMNS as COMPARISON_COLUMNS
-from ._before_after import comparison_cells
+from ._before_after import comparison_cells, explain_deltas
 from ._compare import Comparison
 from ._decide import check_metrics, decide, propose
 from ._evaluate import read_scores
@@ -14,16 +14,28 @@ from ._graded import Graded
 from ._measured import compare_items, read_unscored
 from ._pair import LengthPreference, pair, read_length_preferences, steps_to_pair
 from ._paired import Compared, Paired, detectable
-from ._report import ITERATION_COLUMNS, describe_outcome, iteration_cells, render_report, write_report
+from ._report import (
+    BEFORE_AFTER_COLUMNS,
+    ITERATION_COLUMNS,
+    MEASURED_COLUMNS,
+    before_after_cells,
+    describe_outcome,
+    iteration_cells,
+    measured_cells,
+    render_report,
+    write_report,
+)
 from ._report_to import Reporter, SilentReporter
 from ._spending import Spent, level_of, share_of_level
 from ._summary import Summary, summarize
 from ._wheel import Wheel
-from ._words import count, percent
+from ._words import count, percent, show_score
 
 __all__ = [
+    "BEFORE_AFTER_COLUMNS",
     "COMPARISON_COLUMNS",
     "ITERATION_COLUMNS",
+    "MEASURED_COLUMNS",
     "Compared",
     "Comparison",
     "Decontaminator",
@@ -42,6 +54,7 @@ __all__ = [
     "Summary",
     "Wheel",
     "add_scores",
+    "before_after_cells",
     "check_metrics",
     "compare_items",
     "comparison_cells",
@@ -51,9 +64,11 @@ __all__ = [
     "describe_outcome",
     "detectable",
     "explain_decision",
+    "explain_deltas",
     "iteration_cells",
     "judge_guards",
     "level_of",
+    "measured_cells",
     "pair",
     "pair_items",
     "percent",
@@ -68,6 +83,7 @@ __all__ = [
     "share_of_level",
     "show_difference",
     "show_interval",
+    "show_score",
     "steps_to_pair",
     "summarize",
     "write_report",

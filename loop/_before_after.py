@@ -8,6 +8,7 @@ from ..eval import Subject
 from ..store import Store
 from ._compare import Comparison
 from ._report import final_of, prompt_of, render_table, shorten_cell
+from ._words import is_share
 
 FILE = "before_after.md"
 SHOWN = 10
@@ -18,14 +19,36 @@ COLUMNS = ["suite", "split", "metric", "before", "after", "Δ", "95 % interval",
 
 def comparison_cells(c: Comparison) -> list[str]:
     """Return a comparison as cells under :data:`COLUMNS`: in percent where the metric is a share."""
-    is_share = all(0 <= v <= 1 for v in (c.before, c.after))
-    scale, digits = (100, ".1f") if is_share else (1, ".4g")
+    scale, digits = (100, ".1f") if _is_share(c) else (1, ".4g")
     effect = "" if c.effect is None else f"{c.effect_kind} {c.effect:+.2f}"
     return [
         c.suite, c.split, c.metric, f"{scale * c.before:{digits}}", f"{scale * c.after:{digits}}",
         f"{scale * c.delta:+{digits}}", f"{scale * c.low:+{digits}} to {scale * c.high:+{digits}}", str(c.won), str(c.lost),
         str(c.n), f"{c.p_value:.2g}", effect,
     ]  # fmt: skip
+
+
+def _is_share(c: Comparison) -> bool:
+    return is_share(c.metric, c.before, c.after, higher_is_better=c.higher_is_better)
+
+
+def explain_deltas(found: Sequence[Comparison]) -> list[str]:
+    """Return what has to be said of metrics whose difference does not explain itself."""
+    lines = []
+    lower = dict.fromkeys(c.metric for c in found if not c.higher_is_better)
+    if lower:
+        lines.append(
+            f"Better when lower: {', '.join(lower)}. There Δ below 0 is a gain, and won counts the items that fell."
+        )
+    apart = dict.fromkeys(
+        c.metric for c in found if abs(c.delta - (c.after - c.before)) > 1e-6 * max(1.0, abs(c.before))
+    )
+    if apart:
+        lines.append(
+            f"Computed of the whole set or on other items: {', '.join(apart)}. There Δ, its interval and p are of the mean "
+            "difference of the items that both have, each measured alone, which is not after minus before."
+        )
+    return lines
 
 
 def write_before_after(store: Store, before: Subject, after: Subject, found: Sequence[Comparison]) -> Path:
@@ -36,6 +59,7 @@ def write_before_after(store: Store, before: Subject, after: Subject, found: Seq
         f"Before: {_tell(before)}. After: {_tell(after)}.",
         render_table(COLUMNS, [comparison_cells(c) for c in found]),
         _tell_methods(found),
+        *explain_deltas(found),
         "Nothing is decided here: the gate decides, on the gate split alone. Of many comparisons some look good by chance.",
     ]
     for key in dict.fromkeys((c.suite, c.split) for c in found):
@@ -52,7 +76,7 @@ def _tell(subject: Subject) -> str:
 
 def _tell_methods(found: Sequence[Comparison]) -> str:
     ways = dict.fromkeys(f"{c.test}; interval: {c.interval_kind}" for c in found)
-    shares = any(all(0 <= v <= 1 for v in (c.before, c.after)) for c in found)
+    shares = any(_is_share(c) for c in found)
     unit = "Shares are in percent, differences in points. " if shares else ""
     left_out = sum(c.left_out for c in found)
     missing = f" {left_out} values are left out, since one of the two lacks them." if left_out else ""
@@ -73,7 +97,7 @@ def _flips(store: Store, c: Comparison) -> list[str]:
 
 
 def _read(store: Store, c: Comparison, flip: str) -> list[tuple[Any, ...]]:
-    sign = ">" if flip == "won" else "<"
+    sign = ">" if (flip == "won") == c.higher_is_better else "<"
     return store.query(
         f"""
         SELECT '{flip}', a.ordinal, qa.messages, qb.completions ->> 0, qa.completions ->> 0, a.target

@@ -42,6 +42,7 @@ class Comparison:
     left_out: int
     before: float
     after: float
+    higher_is_better: bool
     delta: float
     low: float
     high: float
@@ -91,12 +92,17 @@ def compare_subjects(store: Store, before: Subject, after: Subject, splits: Sequ
     rows = [
         {
             "comparison_id": content_id("cmp", [c.before_score_id, c.after_score_id]), "before_id": before.checkpoint_id,
-            "after_id": after.checkpoint_id, **asdict(c), "created_at": utc_now(),
+            "after_id": after.checkpoint_id, **_columns(c), "created_at": utc_now(),
         }
         for c in found
     ]  # fmt: skip
     store.insert("comparisons", rows, key="comparison_id")
     return found
+
+
+def _columns(c: Comparison) -> dict[str, Any]:
+    """Return a comparison as a row; which way is better is a matter of its scores."""
+    return {k: v for k, v in asdict(c).items() if k != "higher_is_better"}
 
 
 def _scores(store: Store, subject: Subject, split: Split) -> dict[str, _Score]:
@@ -111,7 +117,7 @@ def _scores(store: Store, subject: Subject, split: Split) -> dict[str, _Score]:
 def _compare(store: Store, split: Split, metric: str, before: _Score, after: _Score) -> Comparison:
     old, new = _items(store, before.score_id), _items(store, after.score_id)
     seed = seed_from("compare", before.score_id, after.score_id) % (1 << 32)
-    name = metric.partition(",")[0]
+    name = metric.rpartition(",")[0] or metric
     compared = _pair(name, old, new, seed)
     won, lost = (compared.won, compared.lost) if after.higher_is_better else (compared.lost, compared.won)
     figures: dict[str, Any] = {
@@ -129,7 +135,7 @@ def _compare(store: Store, split: Split, metric: str, before: _Score, after: _Sc
         }  # fmt: skip
     return Comparison(
         split.suite.name, split.name, metric, before.score_id, after.score_id, before=before.score, after=after.score,
-        **figures,
+        higher_is_better=after.higher_is_better, **figures,
     )  # fmt: skip
 
 

@@ -11,7 +11,7 @@ from ..eval import Split
 from ..schema import content_id, utc_now
 from ..store import Store
 from ._gate import Finding, LimitTrial, Ruling, rule
-from ._measured import Key, measure_increase, read_items, read_measured
+from ._measured import Key, Measured, measure_increase, read_items, read_measured
 from ._paired import Compared, name_two_sided
 from ._spending import Spent, level_of
 from ._trial import Trial, suite_of
@@ -84,10 +84,15 @@ def propose(
         trial.key(t.guard.suite): f for (_, t), f in zip(guards, ruling.guards, strict=True) if t.against == "champion"
     }
     rows = [
-        {**about, **_scored(trial, key, champion), **_compared(trial.pairs[key], found.get(key))} for key in trial.now
+        {**about, **_scored(trial, key, champion), **_compared(trial.pairs[key], found.get(key), trial.now[key])}
+        for key in trial.now
     ]
     rows += [
-        {**about, **_scored(trial, trial.key(t.guard.suite), against, "anchor"), **_compared(t.compared, finding)}
+        {
+            **about,
+            **_scored(trial, trial.key(t.guard.suite), against, "anchor"),
+            **_compared(t.compared, finding, trial.now[trial.key(t.guard.suite)]),
+        }
         for (against, t), finding in zip(guards, ruling.guards, strict=True)
         if t.against == "first"
     ]
@@ -138,6 +143,15 @@ def check_metrics(store: Store, recipe: Recipe, splits: list[Split], checkpoint_
                 received=repr(split.suite.metric),
                 cure=f"choose one of: {'; '.join(sorted(names))}",
             )
+        if not found.higher_is_better and split.suite.name in (
+            recipe.gate_suite,
+            *(g.suite for g in recipe.gate.guards),
+        ):
+            raise RecipeError(
+                f"recipe: metric of suite {split.suite.name}", expected="a metric that is better when higher, for the gate",
+                received=f"{split.suite.metric!r}, better when lower",
+                cure="choose another, or take the suite out of the gate: what no gate decides on is reported",
+            )  # fmt: skip
     for i, limit in enumerate(recipe.gate.limits):
         suite = suite_of(recipe, limit)
         scored = measured[suite, "gate", recipe.suite(suite).metric]
@@ -185,11 +199,12 @@ def _scored(trial: Trial, key: Key, against: str, role: str | None = None) -> Ro
     }  # fmt: skip
 
 
-def _compared(pair: Compared, finding: Finding | None) -> Row:
+def _compared(pair: Compared, finding: Finding | None, score: Measured) -> Row:
     """Return the figures of a paired comparison; without a finding it is only reported, with a two-sided p."""
     low, high = pair.interval()
+    won, lost = (pair.won, pair.lost) if score.higher_is_better else (pair.lost, pair.won)
     row = {
-        "n": pair.n, "won": pair.won, "lost": pair.lost, "left_out": pair.left_out, "delta": pair.delta, "low": low,
+        "n": pair.n, "won": won, "lost": lost, "left_out": pair.left_out, "delta": pair.delta, "low": low,
         "high": high, "effect": pair.effect, "effect_kind": pair.effect_kind,
     }  # fmt: skip
     if finding is None:

@@ -10,7 +10,7 @@ from ..gen import Progress, Step
 from ..judge import Snapshot
 from ..store import Store
 from ..train import Checkpoint
-from ._words import count
+from ._words import count, show_score
 
 
 def describe_progress(progress: Progress) -> str:
@@ -38,10 +38,13 @@ def describe_scores(store: Store, subject: Subject, splits: Sequence[Split]) -> 
     parts = []
     for split in splits:
         rows = store.query(
-            "SELECT score, stderr, n FROM scores WHERE checkpoint_id = ? AND suite_hash = ? AND split = ? AND metric = ?",
+            "SELECT score, stderr, n, coalesce((settings ->> '$.higher_is_better')::BOOLEAN, true) FROM scores WHERE checkpoint_id = ? AND suite_hash = ? AND split = ? AND metric = ?",
             [subject.checkpoint_id, subject.hash_of(split), split.name, split.suite.metric],
         )
-        parts += [f"{split.suite.name}/{split.name} {100 * s:.1f} ± {100 * (e or 0):.1f} % (n={n})" for s, e, n in rows]
+        parts += [
+            f"{split.suite.name}/{split.name} {show_score(split.suite.metric, s, e, higher_is_better=up)} (n={n})"
+            for s, e, n, up in rows
+        ]
     return ", ".join(parts)
 
 

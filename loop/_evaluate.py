@@ -67,9 +67,9 @@ def evaluate(
 
 
 def read_scores(store: Store, subject: Subject, splits: Sequence[Split]) -> list[tuple[Any, ...]]:
-    """Return (suite, split, metric, score, stderr, n) of a subject on ``splits``."""
+    """Return (suite, split, metric, score, stderr, n, whether higher is better) of a subject on ``splits``."""
     hashes = [subject.hash_of(s) for s in splits]
     return store.query(
-        "SELECT suite, split, metric, score, stderr, n FROM scores WHERE checkpoint_id = ? AND list_contains(?, suite_hash) ORDER BY ALL",
+        "SELECT suite, split, metric, score, stderr, n, coalesce((settings ->> '$.higher_is_better')::BOOLEAN, true) FROM scores WHERE checkpoint_id = ? AND list_contains(?, suite_hash) ORDER BY ALL",
         [subject.checkpoint_id, hashes],
     )

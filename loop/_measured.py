@@ -36,18 +36,19 @@ class Measured:
     split: str
     metric: str
     n: int
+    higher_is_better: bool = True
 
 
 def read_measured(store: Store, checkpoint_id: str, splits: Sequence[Split]) -> dict[Key, Measured]:
     """Return the scores of a checkpoint on ``splits`` as they are now."""
     wanted = {(s.suite.name, s.name): s.suite_hash for s in splits}
     rows = store.query(
-        "SELECT score_id, suite, split, metric, n, suite_hash FROM scores WHERE checkpoint_id = ? ORDER BY suite, split, metric",
+        "SELECT score_id, suite, split, metric, n, coalesce((settings ->> '$.higher_is_better')::BOOLEAN, true), suite_hash FROM scores WHERE checkpoint_id = ? ORDER BY suite, split, metric",
         [checkpoint_id],
     )
     return {
-        (suite, split, metric): Measured(score_id, suite, split, metric, n)
-        for score_id, suite, split, metric, n, suite_hash in rows
+        (suite, split, metric): Measured(score_id, suite, split, metric, n, up)
+        for score_id, suite, split, metric, n, up, suite_hash in rows
         if wanted.get((suite, split)) == suite_hash
     }
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from ._summary import Row, Summary
-from ._words import percent
+from ._words import is_share, show_delta, show_score
 
 PLOT_FOLDER = "report"
 TEXT_CHARS = 600
@@ -33,13 +33,14 @@ def render_report(summary: Summary) -> str:
         f"Model `{run['model']}`, seed {run['seed']}, run `{run['run_id']}`, started {run['started_at']:%Y-%m-%d %H:%M} UTC. "
         f"Versions: {', '.join(f'{k} {v}' for k, v in json.loads(run['versions']).items())}.",
         "## Iterations",
-        "Scores of the gate suite, in percent ± standard error. The difference and p (paired by item, one-sided for a "
+        "Scores of the gate suite ± standard error. The difference and p (paired by item, one-sided for a "
         "gain; exact McNemar where items are right or wrong) are against the champion of the moment; `flywheel gate --explain` "
         "tells each decision.",
         render_iterations(summary),
         "![Score by iteration](report/scores.png)",
         *_overall_part(summary),
         *_examples_part(summary),
+        *_before_after_part(summary),
         "## Funnel",
         render_table(
             ["iteration", "step", "entered", "kept", "dropped", "reasons"],
@@ -50,9 +51,10 @@ def render_report(summary: Summary) -> str:
         ),
         *_lengths_part(summary),
         "## All scores",
+        "Role measured: by `flywheel eval` or a training, of the whole project; nothing was decided by it.",
         render_table(
-            ["iteration", "stage", "suite", "split", "metric", "score", "n", "Δ", "p", "role"],
-            [_score_cells(s) for s in summary.scores],
+            ["iteration", "stage", "checkpoint", "suite", "split", "metric", "score", "n", "Δ", "p", "role"],
+            [_score_cells(s) for s in (*summary.scores, *summary.measured)],
         ),
         *_splits_part(summary),
         "## Cost",
@@ -72,7 +74,7 @@ def render_report(summary: Summary) -> str:
             ],
         ),
         *(["## Training", "![Loss](report/losses.png)"] if summary.log else []),
-        "Every number here is a query on `flywheel.duckdb`: views `leaderboard`, `funnel`, `flips`, `lineage`, `cost`.",
+        "Every number here is a query on `flywheel.duckdb`: views `leaderboard`, `before_after`, `funnel`, `flips`, `lineage`, `cost`.",
     ]
     return "\n\n".join(parts) + "\n"
 
@@ -82,15 +84,14 @@ def render_iterations(summary: Summary) -> str:
     return render_table(ITERATION_COLUMNS, iteration_cells(summary))
 
 
-ITERATION_COLUMNS = ["iteration", "stage", "score", "n", "Δ points", "p", "promoted", "why"]
+ITERATION_COLUMNS = ["iteration", "stage", "score", "n", "Δ", "p", "promoted", "why"]
 
 
 def iteration_cells(summary: Summary) -> list[list[str]]:
     """Return the cells of the table of iterations; stages that were left out have no score but a reason."""
     rows = [
         [
-            str(c["iteration"]), c["stage"], percent(c["score"], c["stderr"]), str(c["n"]),
-            "" if c["delta"] is None else f"{100 * c['delta']:+.1f}", "" if c["p_value"] is None else f"{c['p_value']:.2g}",
+            str(c["iteration"]), c["stage"], _score(c), str(c["n"]), _delta(c), "" if c["p_value"] is None else f"{c['p_value']:.2g}",
             "baseline" if c["role"] == "baseline" else "yes" if c["promoted"] else "no", c["reason"],
         ]
         for c in summary.challengers
@@ -110,8 +111,7 @@ def describe_outcome(summary: Summary) -> str:
         return "No challenger was promoted: the first champion stays."
     rows = [r for r in summary.overall if r["metric"] == summary.challengers[0]["metric"]]
     parts = [
-        f"{r['suite']}/{r['split']}: {percent(r['before'], r['before_stderr'])} → {percent(r['after'], r['after_stderr'])} % "
-        f"({100 * (r['after'] - r['before']):+.1f} points, p = {r['p_value']:.2g}, n = {r['n']})"
+        f"{r['suite']}/{r['split']}: {_side(r, 'before')} → {_side(r, 'after')} ({_change(r)}, p = {r['p_value']:.2g}, n = {r['n']})"
         for r in rows
     ]
     return "Champion against the first model: " + "; ".join(parts) + "."
@@ -119,6 +119,64 @@ def describe_outcome(summary: Summary) -> str:
 
 def _overall_part(summary: Summary) -> list[str]:
     return ["## Champion against the first model", describe_outcome(summary)]
+
+
+BEFORE_AFTER_COLUMNS = ["before", "after", "suite", "split", "metric", "score before", "score after", "Δ", "p", "n"]
+
+
+def before_after_cells(summary: Summary) -> list[list[str]]:
+    """Return what trainings and comparisons of the project measured, before and after, outside the gate."""
+    return [
+        [
+            r["before_id"], f"{r['after_id']} ({r['stage']})", r["suite"], r["split"], r["metric"], _side(r, "before"),
+            _side(r, "after"), _change(r), "" if r["p_value"] is None else f"{r['p_value']:.2g}", str(r["n"]),
+        ]
+        for r in summary.before_after
+    ]  # fmt: skip
+
+
+def measured_cells(summary: Summary) -> list[list[str]]:
+    """Return the scores that no gate decided on."""
+    return [
+        [s["checkpoint_id"], s["stage"] or "", s["suite"], s["split"], s["metric"], _score(s), str(s["n"])]
+        for s in summary.measured
+    ]
+
+
+MEASURED_COLUMNS = ["checkpoint", "stage", "suite", "split", "metric", "score", "n"]
+
+
+def _before_after_part(summary: Summary) -> list[str]:
+    if not summary.before_after:
+        return []
+    return [
+        "## Before and after, outside the gate",
+        "What trainings measured on held-out rows, and `flywheel eval` of a checkpoint and of what it was trained from or was "
+        "compared with. Scores ± standard error; Δ is after minus before; p (two-sided, paired by item) only of "
+        "`flywheel eval --compare`, which tells more in `before_after.md`. Nothing is decided by these.",
+        render_table(BEFORE_AFTER_COLUMNS, before_after_cells(summary)),
+    ]
+
+
+def _score(row: Row) -> str:
+    return show_score(row["metric"], row["score"], row["stderr"], higher_is_better=row["higher_is_better"])
+
+
+def _delta(row: Row) -> str:
+    if row["delta"] is None:
+        return ""
+    return show_delta(row["metric"], row["delta"], row["score"], higher_is_better=row["higher_is_better"])
+
+
+def _side(row: Row, side: str) -> str:
+    return show_score(row["metric"], row[side], row[f"{side}_stderr"], higher_is_better=row["higher_is_better"])
+
+
+def _change(row: Row) -> str:
+    """Return after minus before, with its unit."""
+    metric, sides, up = row["metric"], (row["before"], row["after"]), row["higher_is_better"]
+    shown = show_delta(metric, sides[1] - sides[0], *sides, higher_is_better=up)
+    return f"{shown} points" if is_share(metric, *sides, higher_is_better=up) else shown
 
 
 def _splits_part(summary: Summary) -> list[str]:
@@ -193,10 +251,9 @@ def shorten_cell(text: Any) -> str:
 
 
 def _score_cells(s: Row) -> list[Any]:
-    delta = "" if s["delta"] is None else f"{100 * s['delta']:+.1f}"
     p = "" if s["p_value"] is None else f"{s['p_value']:.2g}"
-    score = percent(s["score"], s["stderr"])
-    return [s["iteration"], s["stage"], s["suite"], s["split"], s["metric"], score, s["n"], delta, p, s["role"]]
+    about = ["" if s[k] is None else s[k] for k in ("iteration", "stage", "checkpoint_id", "suite", "split", "metric")]
+    return [*about, _score(s), s["n"], _delta(s), p, s["role"]]
 
 
 def render_table(columns: list[str], rows: list[list[Any]]) -> str:
@@ -224,8 +281,10 @@ def _plot_scores(summary: Summary, stem: Path) -> None:
     axes = figure.add_subplot()
     rows = summary.challengers
     x = list(range(len(rows)))
-    scores = [100 * r["score"] for r in rows]
-    errors = [100 * (r["stderr"] or 0) for r in rows]
+    shares = all(is_share(r["metric"], r["score"], higher_is_better=r["higher_is_better"]) for r in rows)
+    scale = 100 if shares else 1
+    scores = [scale * r["score"] for r in rows]
+    errors = [scale * (r["stderr"] or 0) for r in rows]
     axes.errorbar(x, scores, yerr=errors, fmt="o", color="0.6", ecolor="0.75", capsize=3, label="kept out")
     kept = [i for i, r in enumerate(rows) if r["promoted"] or r["role"] == "baseline"]
     axes.errorbar(
@@ -239,7 +298,7 @@ def _plot_scores(summary: Summary, stem: Path) -> None:
     )
     axes.set_xticks(x, [f"{r['iteration']}\n{r['stage']}" for r in rows])
     axes.set_xlabel("iteration, stage")
-    axes.set_ylabel("score, % (± standard error)")
+    axes.set_ylabel("score, % (± standard error)" if shares else "score (± standard error)")
     if rows:
         axes.set_title(f"{rows[0]['suite']}/{rows[0]['split']}, {rows[0]['metric']}, n = {rows[0]['n']}")
     axes.grid(axis="y", alpha=0.3)

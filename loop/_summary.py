@@ -20,7 +20,9 @@ class Summary:
     Attributes:
         run: id, name, seed, model and when it started.
         challengers: leaderboard rows of the gate suite's deciding metric, baseline first.
-        scores: all leaderboard rows.
+        scores: all leaderboard rows of the run.
+        measured: scores of the project that no gate decided on: by flywheel eval and by trainings, each the newest of its kind.
+        before_after: rows of the view, and what trainings measured on held-out rows without a score (a loss).
         funnel: rows of the view.
         iterations: rows of the table.
         overall: final champion against the first, per suite, split and metric; empty while nothing was promoted.
@@ -34,6 +36,8 @@ class Summary:
     run: Row
     challengers: list[Row]
     scores: list[Row]
+    measured: list[Row]
+    before_after: list[Row]
     funnel: list[Row]
     iterations: list[Row]
     cost: list[Row]
@@ -62,7 +66,7 @@ def summarize(project: Project, run_id: str | None = None) -> Summary:
         raise NotFoundError(f"project {project.root}", expected="a run", received="none", cure="flywheel run")
     run = chosen[0]
     where = f"run_id = '{run['run_id']}'"
-    scores = _rows(project, f"SELECT * FROM leaderboard WHERE {where}")
+    scores = _rows(project, f"SELECT * FROM leaderboard WHERE {where} AND role <> 'measured'")
     overall, examples = _overall(project, run)
     log = _rows(
         project,
@@ -72,6 +76,8 @@ def summarize(project: Project, run_id: str | None = None) -> Summary:
         run=run,
         challengers=_challengers(scores, json.loads(run["recipe"])),
         scores=scores,
+        measured=_rows(project, _MEASURED),
+        before_after=_rows(project, "SELECT * FROM before_after") + _heldout_losses(project),
         funnel=_rows(project, f"SELECT * FROM funnel WHERE {where} ORDER BY iteration, {_ORDER}"),
         iterations=_rows(project, f"SELECT * FROM iterations WHERE {where} ORDER BY iteration"),
         cost=_rows(project, f"SELECT * FROM cost WHERE {where} ORDER BY iteration, step"),
@@ -96,6 +102,32 @@ _ORDER = "list_position(['problems', 'import', 'import/verify', 'solve', 'solve/
 def _rows(project: Project, sql: str) -> list[Row]:
     rows: list[Row] = run_query(project, sql).table.to_pylist()
     return rows
+
+
+_MEASURED = """
+    SELECT l.*, k.path FROM leaderboard l LEFT JOIN checkpoints k USING (checkpoint_id) WHERE role = 'measured'
+    QUALIFY row_number() OVER (PARTITION BY checkpoint_id, suite, split, metric ORDER BY l.created_at DESC) = 1
+    ORDER BY l.created_at, checkpoint_id, suite, split, metric
+"""
+
+
+def _heldout_losses(project: Project) -> list[Row]:
+    """Return the losses on held-out rows, before and after, which trainings keep with their checkpoints."""
+    rows = _rows(
+        project,
+        "SELECT checkpoint_id, parent_id, stage, run_id, metrics FROM checkpoints WHERE metrics IS NOT NULL ORDER BY created_at",
+    )
+    found = [(row, json.loads(row["metrics"])) for row in rows]
+    return [
+        {
+            "before_id": row["parent_id"], "after_id": row["checkpoint_id"], "run_id": row["run_id"], "stage": row["stage"],
+            "suite": "heldout", "split": "report", "metric": "loss", "before": m["before"]["loss"], "before_stderr": None,
+            "after": m["after"]["loss"], "after_stderr": None, "n": m["heldout_n"], "won": None, "lost": None, "delta": None,
+            "low": None, "high": None, "p_value": None, "test": None, "higher_is_better": False,
+        }
+        for row, m in found
+        if "loss" in (m.get("before") or {}) and "loss" in (m.get("after") or {})
+    ]  # fmt: skip
 
 
 def _challengers(scores: list[Row], recipe: Row) -> list[Row]:
@@ -123,7 +155,8 @@ def _overall(project: Project, run: Row) -> tuple[list[Row], list[Row]]:
         f"""
         SELECT sa.suite, sa.split, sa.metric, any_value(sb.score) AS before, any_value(sb.stderr) AS before_stderr,
                any_value(sa.score) AS after, any_value(sa.stderr) AS after_stderr, count(*) AS n,
-               count(*) FILTER (a.value > b.value) AS won, count(*) FILTER (a.value < b.value) AS lost,
+               count(*) FILTER (a.value <> b.value AND (a.value > b.value) = {_UP}) AS won,
+               count(*) FILTER (a.value <> b.value AND (a.value > b.value) <> {_UP}) AS lost, any_value({_UP}) AS higher_is_better,
                any_value(sa.score_id) AS after_id, any_value(sb.score_id) AS before_id
         FROM scores sa
         JOIN scores sb ON sb.checkpoint_id = '{before}' AND sb.suite_hash = sa.suite_hash AND sb.split = sa.split
@@ -141,14 +174,16 @@ def _overall(project: Project, run: Row) -> tuple[list[Row], list[Row]]:
     return totals, _rows(project, _EXAMPLES.format(after=shown["after_id"], before=shown["before_id"]))
 
 
-_EXAMPLES = """
-    SELECT a.ordinal, a.target, a.value > b.value AS won, qa.messages AS prompt,
+_UP = "coalesce((sa.settings ->> '$.higher_is_better')::BOOLEAN, true)"
+_EXAMPLES = f"""
+    SELECT a.ordinal, a.target, (a.value > b.value) = {_UP} AS won, qa.messages AS prompt,
            qb.completions ->> 0 AS before, qa.completions ->> 0 AS after
     FROM score_items a
-    JOIN score_items b ON b.score_id = '{before}' AND b.ordinal = a.ordinal
+    JOIN scores sa ON sa.score_id = a.score_id
+    JOIN score_items b ON b.score_id = '{{before}}' AND b.ordinal = a.ordinal
     JOIN requests qa ON qa.request_id = a.request_id
     JOIN requests qb ON qb.request_id = b.request_id
-    WHERE a.score_id = '{after}' AND a.value <> b.value
+    WHERE a.score_id = '{{after}}' AND a.value <> b.value
     QUALIFY row_number() OVER (PARTITION BY a.value > b.value ORDER BY a.ordinal) <= 4
     ORDER BY won DESC, a.ordinal
 """

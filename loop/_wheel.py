@@ -142,7 +142,8 @@ class Wheel:
         if self.recipe.problems is None or not self.recipe.suites:
             raise RecipeError(
                 f"recipe {self.recipe.name}", expected="problems to solve and suites to score, for flywheel run",
-                received="steps of generate only", cure="flywheel generate, or add problems and suites to the recipe",
+                received="no problems" if self.recipe.problems is None else "no suites",
+                cure="flywheel generate, train or eval do what the recipe is for; or add problems and suites to it",
             )  # fmt: skip
         if self.recipe.engine.kind == "openai":
             self._engines.identity(None)  # a wrong address is told before anything is scored

@@ -71,17 +71,28 @@ class Store:
             StoreLockedError: another program holds the file.
         """
         self.project.make_folders()
-        path, place = self.project.store_path, f"store {self.project.store_path}"
-        if not path.exists():
+        if not self.project.store_path.exists():
             self._create()
+        self.upgrade()
+        self._is_open = True
+        self.fold()
+        return self
+
+    def upgrade(self) -> None:
+        """Bring a store of an older flywheel to this one's tables and views; a current one, or none, is left as it is.
+
+        Raises:
+            StoreVersionError: written by a newer flywheel.
+            StoreLockedError: another program holds the file.
+        """
+        if not self.project.store_path.exists():
+            return
+        place = f"store {self.project.store_path}"
         with self.read() as connection:
             current = check_version(connection, place)
         if current < latest_version():
             with self.write() as connection:
                 migrate(connection, place)
-        self._is_open = True
-        self.fold()
-        return self
 
     def _create(self) -> None:
         """Make the file under another name first, so that it is there whole or not at all."""

@@ -219,13 +219,37 @@ FROM requests GROUP BY ALL;
 COMMENT ON VIEW cost IS 'Requests and tokens by step and model.';
 
 CREATE OR REPLACE VIEW leaderboard AS
+WITH decided AS (SELECT * FROM decisions WHERE role NOT IN ('anchor', 'limit'))
 SELECT d.iteration, d.stage, d.checkpoint_id, s.suite, s.split, s.metric, s.score, s.stderr, s.n, d.champion_id,
        d.delta, d.p_value, d.promoted, d.created_at, d.role, d.won, d.lost, d.reason, d.run_id, d.score_id, d.low, d.high,
-       d.level
-FROM decisions d JOIN scores s USING (score_id)
-WHERE d.role NOT IN ('anchor', 'limit')
-ORDER BY d.run_id, d.iteration, d.created_at, s.suite, s.split, s.metric;
-COMMENT ON VIEW leaderboard IS 'Every score with its error bar, and how its checkpoint compared with the champion of the moment.';
+       d.level, coalesce((s.settings ->> '$.higher_is_better')::BOOLEAN, true) AS higher_is_better
+FROM decided d JOIN scores s USING (score_id)
+UNION ALL
+SELECT k.iteration, k.stage, s.checkpoint_id, s.suite, s.split, s.metric, s.score, s.stderr, s.n, NULL,
+       NULL, NULL, false, s.created_at, 'measured', NULL, NULL, NULL, k.run_id, s.score_id, NULL, NULL,
+       NULL, coalesce((s.settings ->> '$.higher_is_better')::BOOLEAN, true)
+FROM scores s LEFT JOIN checkpoints k USING (checkpoint_id)
+WHERE s.score_id NOT IN (SELECT score_id FROM decided)
+ORDER BY run_id, iteration, created_at, suite, split, metric;
+COMMENT ON VIEW leaderboard IS 'Every score with its error bar, and how its checkpoint compared with the champion of the moment. role measured: by flywheel eval or a training, nothing was decided by it; run_id is then the run that made the checkpoint, NULL of a first model, an endpoint or recorded answers.';
+
+CREATE OR REPLACE VIEW before_after AS
+WITH made AS (
+    SELECT b.score_id AS before_score_id, a.score_id AS after_score_id
+    FROM scores a JOIN checkpoints k USING (checkpoint_id)
+    JOIN scores b ON b.checkpoint_id = k.parent_id AND b.suite = a.suite AND b.split = a.split AND b.suite_hash = a.suite_hash AND b.metric = a.metric
+    WHERE a.score_id NOT IN (SELECT score_id FROM decisions)
+), pairs_of_scores AS (SELECT * FROM made UNION SELECT before_score_id, after_score_id FROM comparisons)
+SELECT b.checkpoint_id AS before_id, a.checkpoint_id AS after_id, k.run_id, k.stage, a.suite, a.split, a.metric,
+       b.score AS before, b.stderr AS before_stderr, a.score AS after, a.stderr AS after_stderr, a.n,
+       c.won, c.lost, c.delta, c.low, c.high, c.p_value, c.test,
+       coalesce((a.settings ->> '$.higher_is_better')::BOOLEAN, true) AS higher_is_better, before_score_id, after_score_id
+FROM pairs_of_scores
+JOIN scores b ON b.score_id = before_score_id JOIN scores a ON a.score_id = after_score_id
+LEFT JOIN checkpoints k ON k.checkpoint_id = a.checkpoint_id
+LEFT JOIN comparisons c USING (before_score_id, after_score_id)
+ORDER BY a.created_at, a.suite, a.split, a.metric;
+COMMENT ON VIEW before_after IS 'Scores of a checkpoint beside those of what it was trained from, where no gate decided on them, and of any two that a person compared; won to test: of flywheel eval --compare, NULL without it.';
 
 CREATE OR REPLACE VIEW flips AS
 WITH compared AS (
@@ -235,7 +259,7 @@ WITH compared AS (
     SELECT NULL, NULL, 'compare', before_id, after_id, before_score_id, after_score_id FROM comparisons
 )
 SELECT d.run_id, d.iteration, d.stage, s.suite, s.split, s.metric, a.item_id, a.ordinal,
-       CASE WHEN a.value > b.value THEN 'won' ELSE 'lost' END AS flip,
+       CASE WHEN (a.value > b.value) = coalesce((s.settings ->> '$.higher_is_better')::BOOLEAN, true) THEN 'won' ELSE 'lost' END AS flip,
        qa.messages AS prompt, a.target, qb.completions ->> 0 AS champion_completion,
        qa.completions ->> 0 AS challenger_completion, d.champion_id, d.checkpoint_id
 FROM compared d
@@ -245,7 +269,7 @@ JOIN score_items b ON b.score_id = d.before_id AND b.ordinal = a.ordinal
 JOIN requests qa ON qa.request_id = a.request_id
 JOIN requests qb ON qb.request_id = b.request_id
 WHERE a.value <> b.value;
-COMMENT ON VIEW flips IS 'Items that a challenger won or lost against the champion, with both completions; stage compare: two models that a person compared.';
+COMMENT ON VIEW flips IS 'Items that a challenger won (it got better at: a higher value, or a lower one where lower is better) or lost against the champion, with both completions; stage compare: two models that a person compared.';
 
 CREATE OR REPLACE VIEW split_uses AS
 SELECT s.suite, s.split, s.suite_hash, max(s.n) AS n,

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 from flywheel.cli._common import describe_rate
-from flywheel.loop import count, percent
+from flywheel.loop import count, percent, show_score
 from support import change, refused, run_cli, write_jsonl
 from support_flow import STEPS, make_flow_project, write_recipe
 
@@ -89,8 +89,24 @@ def test_words_for_numbers():
     assert describe_rate(12, 24, 0, 6.0, "problems") == "12 of 24 problems done, 2.0 problems/s, 6 s left"
 
 
+@pytest.mark.parametrize(
+    ("metric", "score", "stderr", "up", "shown"),
+    [
+        ("exact_match,strict-match", 0.08333, 0.0571, True, "8.3 ± 5.7 %"),
+        ("pass,none", 1.0, None, True, "100.0 %"),
+        ("word_perplexity,none", 22744286.869, None, False, "2.27443e+07"),
+        ("bits_per_byte,none", 0.48, 0.01, False, "0.48 ± 0.01"),
+        ("loss", 0.5, None, False, "0.5"),
+        ("words,none", 13.25, 1.5, True, "13.25 ± 1.5"),
+        ("bleu,none", 0.9, 0.2, True, "0.9 ± 0.2"),
+    ],
+)
+def test_a_share_is_in_percent_and_any_other_figure_as_it_is(metric, score, stderr, up, shown):
+    assert show_score(metric, score, stderr, higher_is_better=up) == shown
+
+
 @pytest.mark.slow
 def test_eval_shows_percent_as_the_other_tables_do(finished_run):
     shown = run_cli(finished_run, "eval", check=0).stdout
-    assert "score, % ± standard error" in shown
-    assert re.search(r"│ \d+\.\d ± \d+\.\d +│", shown)
+    assert "score ± standard error" in shown
+    assert re.search(r"│ \d+\.\d ± \d+\.\d % +│", shown)

@@ -6,6 +6,7 @@ import pytest
 import yaml
 from flywheel.errors import InputError
 from flywheel.eval._fever import read_claim
+from flywheel.eval._labels import bootstrap_stderr, statistic_of
 from flywheel.store import SourceRow
 from support import MINI, make_mini_project, refused, run_cli, sql, write_jsonl
 
@@ -112,3 +113,12 @@ def test_answers_that_do_not_fit_are_refused(tmp_path):
     refused(run_cli(folder, "eval", "--answers", str(folder / "few.jsonl")), "none for 3 of 4, the first with id 2")
     write_jsonl(folder / "odd.jsonl", [{"id": 1, "said": "SUPPORTS [1]"}])
     refused(run_cli(folder, "eval", "--answers", str(folder / "odd.jsonl")), "odd.jsonl:1", "predicted_label")
+
+
+def test_the_error_of_an_f1_leaves_resamples_without_its_label_out():
+    pairs = [("A", "A"), *[("B", "B")] * 5]
+    assert bootstrap_stderr(pairs, statistic_of("f1[A]")) == 0.0
+    assert bootstrap_stderr(pairs, statistic_of("macro_f1")) == 0.0
+    mixed = [("A", "A"), ("A", "B"), *[("B", "B")] * 4]
+    assert 0.1 < bootstrap_stderr(mixed, statistic_of("f1[A]")) < 0.4
+    assert bootstrap_stderr([("B", "B")], statistic_of("f1[A]")) is None

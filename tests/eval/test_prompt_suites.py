@@ -159,3 +159,18 @@ def test_what_a_verifier_cannot_use_is_told_before_anything_is_scored(folder):
     refused(run_cli(folder, "eval"), "style.yaml:1", "'maths'", "math")
     (folder / "style.yaml").write_text("- prompt: x\n  checks: [{verifier: label, options: {preset: fevr}}]")
     refused(run_cli(folder, "eval"), "style.yaml:1", "fevr")
+
+
+def test_a_tag_may_hold_a_comma_and_a_recipe_of_suites_alone_is_scored(tmp_path):
+    (tmp_path / "recipe.yaml").write_text(
+        "name: e\nmodel: seed\nsuites: [{name: q, task: prompts, gate: 'q.yaml[0:9]'}]\n"
+    )
+    items = [{"prompt": f"Say {i}.", "expected": str(i), "tags": ["x, y"]} for i in range(2)]
+    (tmp_path / "q.yaml").write_text(yaml.safe_dump(items))
+    write_jsonl(tmp_path / "a.jsonl", [{"completion": "0"}, {"completion": "no"}])
+    done = run_cli(tmp_path, "eval", "--answers", str(tmp_path / "a.jsonl"), check=0)
+    found = scores(tmp_path)
+    assert found == {"pass": (0.5, 2), "pass[x, y]": (0.5, 2), "score": (0.5, 2)}
+    assert "q.yaml[0:9] names 9 rows, there are 2" in done.stderr
+    refused(run_cli(tmp_path, "generate"), "steps of generate, or problems", "flywheel eval")
+    refused(run_cli(tmp_path, "run"), "problems to solve", "no problems")

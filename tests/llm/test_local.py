@@ -7,6 +7,7 @@ from flywheel.errors import NotFoundError
 from flywheel.llm import LocalEngine, Request, Sampling, resolve_model, seed_model_path
 from flywheel.llm._decode import pick_tokens
 from flywheel.seed import generate_distinct
+from support_train import make_model
 from transformers import AutoModelForCausalLM, AutoTokenizer, GPT2Config, GPT2LMHeadModel
 
 QUESTIONS = [p.question for p in generate_distinct("loop", 77, {1: 0.3, 2: 0.3, 3: 0.4}, 24)]
@@ -190,3 +191,11 @@ def test_top_p_cuts_the_tail_and_keeps_the_token_that_crosses_it():
 def test_the_last_draw_never_leaves_the_vocabulary():
     logits = torch.zeros(2, 7)
     assert pick_tokens(logits, torch.tensor([0.0, 0.99999994]), Sampling(temperature=1.0)).tolist() == [0, 6]
+
+
+@pytest.mark.parametrize(("kind", "said"), [("bert", "BertFor"), ("t5", "T5Config")])
+def test_a_model_that_does_not_write_from_left_to_right_is_refused(tmp_path, kind, said):
+    make_model(kind, tmp_path / kind)
+    with pytest.raises(NotFoundError, match="a causal language model") as refusal:
+        LocalEngine(resolve_model(kind, tmp_path)).load()
+    assert said in refusal.value.received
