@@ -23,7 +23,9 @@ def test_the_recipes_in_the_docs_are_valid(block, tmp_path):
 def test_every_method_and_every_kind_of_fault_is_documented():
     assert len(BLOCKS) >= 6
     assert all(f"| `{name}` |" in TEXT for name in METHODS)
-    source = Path(check_rows.__code__.co_filename).read_text(encoding="utf-8")
-    kinds = set(re.findall(r'(?:yield|found =) \(?"(\w+)", ', source)) | set(re.findall(r'Fault\(o, "(\w+)"', source))
+    folder = Path(check_rows.__code__.co_filename).parent
+    source = "\n".join(file.read_text(encoding="utf-8") for file in folder.glob("_*.py"))
+    kinds = set(re.findall(r'(?:yield|return|found =) \(?"([a-z_]+)", f?["\']', source))
+    kinds |= set(re.findall(r'Fault\(\w+, "(\w+)"', source))
     assert len(kinds) >= 12
     assert all(f"`{kind}`" in TEXT for kind in kinds), kinds
