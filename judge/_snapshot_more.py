@@ -7,11 +7,11 @@ are curated by the recipe's rules too.
 import json
 import os
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ..schema import DropRow, content_id, utc_now
+from ..schema import DropRow, content_id, texts_in, utc_now
 from ..store import Store
 from ._decontaminate import Decontaminator
 from ._own_rows import OwnCuration, OwnRow, Parts, curate_own, fit_config, read_parts
@@ -141,7 +141,7 @@ def _curate_own(
     drops = [
         DropRow(
             content_id("drop", [run_id, iteration, step, rows[i].sample_id]), run_id, iteration, step, reason,
-            rows[i].sample_id, None, "\n".join(text_of(rows[i].columns)), evidence=evidence,
+            rows[i].sample_id, None, "\n".join(texts_in(rows[i].columns)), evidence=evidence,
         )
         for i, reason, evidence in made.gone
     ]  # fmt: skip
@@ -155,18 +155,6 @@ def answer_of(columns: dict[str, Any]) -> str:
     return found if isinstance(found, str) else json.dumps(found, ensure_ascii=False)
 
 
-def text_of(value: Any) -> Iterator[str]:
-    """Yield every text inside a row."""
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, dict):
-        for inner in value.values():
-            yield from text_of(inner)
-    elif isinstance(value, list):
-        for inner in value:
-            yield from text_of(inner)
-
-
 def _freeze(
     store: Store, run_id: str, iteration: int, stage: str, fmt: str, rows: Sequence[TrainRow],
     inputs: Sequence[tuple[str, int]], decontaminator: Decontaminator, reject: Any = lambda i: None, *, again: bool = False,
@@ -177,7 +165,7 @@ def _freeze(
     """
     step = f"{stage}/snapshot"
     (store.replan if again else store.fix_plan)(run_id, iteration, step, inputs)
-    texts = ["\n".join(text_of(row.columns)) for row in rows]
+    texts = ["\n".join(texts_in(row.columns)) for row in rows]
     drops: list[DropRow] = []
     kept: list[TrainRow] = []
     for i, (row, found) in enumerate(zip(rows, decontaminator.find_all(texts), strict=True)):

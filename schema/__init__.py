@@ -21,7 +21,7 @@ from ._rows import (
     types_of,
     utc_now,
 )
-from ._text import without_halves
+from ._text import texts_in, without_halves
 
 __all__ = [
     "PROJECT_RUN",
@@ -44,6 +44,7 @@ __all__ = [
     "hash_files",
     "hash_id",
     "seed_from",
+    "texts_in",
     "to_dict",
     "types_of",
     "utc_now",

@@ -1,6 +1,16 @@
-"""Text that can be stored."""
+"""Texts inside JSON values: all of them, and as they can be stored."""
 
+from collections.abc import Iterator
 from typing import Any
+
+
+def texts_in(value: Any) -> Iterator[str]:
+    """Yield every text inside a JSON value, in its order; keys are none."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict | list):
+        for inner in value.values() if isinstance(value, dict) else value:
+            yield from texts_in(inner)
 
 
 def without_halves(value: Any) -> Any:

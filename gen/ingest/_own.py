@@ -9,11 +9,11 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import yaml
 
 from ...config import RECIPE_FILE
+from ...schema import texts_in
 from ...store import Store
 
 URL_LIST = ".urls"
@@ -74,18 +74,10 @@ def _named_files(root: Path) -> Iterator[str]:
         recipe = yaml.safe_load((root / RECIPE_FILE).read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, yaml.YAMLError):
         return
-    for text in _texts(recipe):
+    for text in texts_in(recipe):
         name = _SLICE.sub("", text.strip())
         if name and "\0" not in name and len(name) < 256 and (root / name).is_file():
             yield Path(name).as_posix()
-
-
-def _texts(value: Any) -> Iterator[str]:
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, dict | list):
-        for part in value.values() if isinstance(value, dict) else value:
-            yield from _texts(part)
 
 
 def _begins_with(path: Path, head: bytes) -> bool:

@@ -4,12 +4,13 @@ Source: the types of the ``openai`` client (``openai.types.graders``) and its gu
 fine-tuning has it. ``label_model`` is not read.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from ...errors import RecipeError
+from ...schema import texts_in
 from ._arithmetic import names_in, parse_formula
 from ._grader_template import check_template, columns_in
 
@@ -137,19 +138,8 @@ def texts_of(grader: Grader) -> list[str]:
     if isinstance(grader, StringCheck | TextSimilarity):
         return [grader.input, grader.reference]
     if isinstance(grader, ScoreModel):
-        return [text for message in grader.input for text in _strings(message.get("content"))]
+        return [text for message in grader.input for text in texts_in(message.get("content"))]
     return []
-
-
-def _strings(value: Any) -> Iterator[str]:
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, Mapping):
-        for inner in value.values():
-            yield from _strings(inner)
-    elif isinstance(value, list):
-        for inner in value:
-            yield from _strings(inner)
 
 
 def columns_of(grader: Grader) -> list[str]:

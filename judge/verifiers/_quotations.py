@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from ...schema import texts_in
 from ._json_text import find_values, read_json
 
 MARK = re.compile(r"\[([^\[\]\n]{1,80})\](?!\()")
@@ -89,21 +90,13 @@ def read_citations(
     if key is None or not isinstance(value[key], list):
         return None
     found = [_from_json(one) for one in value[key]]
-    said = [*_strings({k: v for k, v in value.items() if k != key}), _around(completion)]
+    said = [*texts_in({k: v for k, v in value.items() if k != key}), _around(completion)]
     return found + [one for text in said for one in _from_answer(text, found, is_source, is_known)]
 
 
 def _around(completion: str) -> str:
     """Return the words around the objects of a completion; a list of numbers among them is a mark, and stays."""
     return find_values(completion, start="{")[1]
-
-
-def _strings(value: Any) -> Iterator[str]:
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, dict | list):
-        for one in value.values() if isinstance(value, dict) else value:
-            yield from _strings(one)
 
 
 def _from_answer(
