@@ -1,16 +1,15 @@
 """The row of a run: its first model, and what its recipe names; and what has changed since an earlier run."""
 
 import json
-from importlib import metadata
 from pathlib import Path
 
-from .. import __version__
 from ..config import Recipe
 from ..errors import NotFoundError
 from ..llm import ResolvedModel, resolve_model
 from ..schema import content_id, utc_now
 from ..store import Store
 from ._content import Content, find_earlier_run
+from ._versions import versions_of
 
 VERSIONED = ("duckdb", "torch", "transformers", "trl", "datasets", "lm-eval", "openai", "math-verify")
 
@@ -56,7 +55,7 @@ def record_run(
     }  # fmt: skip
     run = {
         "run_id": run_id, "name": recipe.name, "seed": recipe.seed, "model": recipe.model, "base_checkpoint_id": base_id,
-        "recipe": recipe.model_dump_json(), "versions": json.dumps(_versions()), "started_at": now,
+        "recipe": recipe.model_dump_json(), "versions": json.dumps(versions_of(VERSIONED)), "started_at": now,
         "problem_set_id": problem_set_id, "content": json.dumps(content),
     }  # fmt: skip
     store.insert("checkpoints", [checkpoint], key="checkpoint_id")
@@ -66,13 +65,3 @@ def record_run(
 def id_of(model: ResolvedModel) -> str:
     """Return the checkpoint id of a first champion: that of its weights."""
     return content_id("ckpt", model.revision)
-
-
-def _versions() -> dict[str, str]:
-    found = {"flywheel": __version__}
-    for name in VERSIONED:
-        try:
-            found[name] = metadata.version(name)
-        except metadata.PackageNotFoundError:
-            continue
-    return found

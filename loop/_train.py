@@ -1,10 +1,8 @@
 """Training with its progress shown; left out, on record, when there are too few rows."""
 
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from .. import __version__
 from ..config import Recipe, RewardConfig
 from ..gen import Step
 from ..judge import Snapshot, drop_rows
@@ -16,6 +14,7 @@ from ._describe import describe_training
 from ._own_rows import freeze_heldout
 from ._report_to import Reporter
 from ._rewards import describe_rewards
+from ._versions import versions_of
 from ._words import count
 
 SUPERVISED = ("sft", "seq2seq", "classify")
@@ -41,7 +40,7 @@ def train(
     job = TrainJob(
         run_id, iteration, method, parent, hash_model(parent.path), snapshot.snapshot_id, snapshot.path, snapshot.n_rows,
         args, seed, _shape(store, recipe, method, base, template), _running(store, recipe, method, base),
-        {"recipe": recipe.name, "base_model": _name_model(recipe.model, base), "parents": _parents(store, parent), "versions": _versions()},
+        {"recipe": recipe.name, "base_model": _name_model(recipe.model, base), "parents": _parents(store, parent), "versions": versions_of(VERSIONED)},
     )  # fmt: skip
     reporter.begin(f"[{iteration}] train {method}", unit="steps")
     made = train_checkpoint(store, job, on_event=lambda event: _show(reporter, event))
@@ -121,16 +120,6 @@ def _name_stage(stage: str, iteration: int | None) -> str:
     if stage == "seed":
         return "the first model"
     return stage if iteration is None else f"{stage}, iteration {iteration}"
-
-
-def _versions() -> dict[str, str]:
-    found = {"flywheel": __version__}
-    for name in VERSIONED:
-        try:
-            found[name] = metadata.version(name)
-        except metadata.PackageNotFoundError:
-            continue
-    return found
 
 
 def _show(reporter: Reporter, event: Event) -> None:
