@@ -5,6 +5,7 @@ from typing import Any
 
 import click
 
+from ..config import READY_KINDS
 from ..errors import InputError, NotFoundError, RunInProgressError
 from ..gen import ASIDE, EXPORT_FORMATS, HF, SELECTIONS, Exported, check_push, export_rows, parse_mapping, push_folder
 from ..loop import count
@@ -12,9 +13,9 @@ from ..store import Project, Store, run_query
 from ._common import make_reporter, open_project
 from ._tables import print_table
 
-_UNCHOSEN = """
+_UNCHOSEN = f"""
     SELECT count(DISTINCT pair_id)::BIGINT FROM pairs
-    WHERE kind IN ('revised/original', 'solved/failed branch', 'imported')
+    WHERE kind IN {READY_KINDS}
       AND pair_id NOT IN (SELECT input_id FROM plans WHERE step = 'pair/items')
 """
 

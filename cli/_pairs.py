@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from ..config import RECIPE_FILE, PairConfig
+from ..config import READY_KINDS, RECIPE_FILE, VERDICT_KINDS, PairConfig
 from ..errors import RecipeError
 from ..judge import MATH_JUDGE, Scope
 from ..loop import LengthPreference, pair, read_length_preferences, steps_to_pair
@@ -14,15 +14,6 @@ from ..store import Project, Store, run_query
 from ._common import make_reporter, open_project, open_wheel, recipe_options
 from ._tables import print_table
 
-KINDS = (
-    "correct/incorrect",
-    "higher/lower",
-    "cited/uncited",
-    "safe/unsafe",
-    "revised/original",
-    "solved/failed branch",
-    "imported",
-)
 FUNNEL = "SELECT step, entered, kept, dropped, reason FROM funnel WHERE run_id = '{run}' AND iteration = {iteration} AND step IN ('pair', 'pair/items') ORDER BY step"
 
 
@@ -31,7 +22,7 @@ FUNNEL = "SELECT step, entered, kept, dropped, reason FROM funnel WHERE run_id =
     "--kind",
     "kinds",
     multiple=True,
-    type=click.Choice(KINDS),
+    type=click.Choice((*VERDICT_KINDS, *READY_KINDS)),
     help="Instead of the recipe's pairs.kinds; may be repeated.",
 )
 @click.option(

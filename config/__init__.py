@@ -14,7 +14,16 @@ from ._engine import EngineConfig
 from ._explain import explain_faults
 from ._figures import FIGURES, find_figure_name, list_figures
 from ._gate import GateConfig, GuardConfig, LimitConfig, Measure
-from ._judging import CODE, VERDICT_KINDS, CalibrationConfig, JudgeConfig, PairConfig, PairKind, VerifierConfig
+from ._judging import (
+    CODE,
+    READY_KINDS,
+    VERDICT_KINDS,
+    CalibrationConfig,
+    JudgeConfig,
+    PairConfig,
+    PairKind,
+    VerifierConfig,
+)
 from ._load import RECIPE_FILE, load_recipe
 from ._prompt_suite import CheckConfig, PromptConfig, PromptSuiteConfig, load_prompt_suite
 from ._recipe import (
@@ -40,6 +49,7 @@ __all__ = [
     "CODE",
     "FIGURES",
     "PROMPTS_TASK",
+    "READY_KINDS",
     "RECIPE_FILE",
     "VERDICT_KINDS",
     "AffixConfig",
