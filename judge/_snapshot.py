@@ -190,15 +190,15 @@ class Freezer:
                 stream.writelines(lines)
                 for row, line in zip(part, lines, strict=True):
                     digest.update(f"{row.row_id}\t{line}".encode("utf-8", "surrogatepass"))
-                members.append(_members(part, start))
+                members.append(members_of([r.member for r in part], start))
         rules = {k: v if isinstance(v, str | tuple) else v.model_dump(mode="json") for k, v in vars(self.rules).items()}
         snapshot_id = content_id(
             "snap", [self.run_id, self.iteration, stage, fmt, rules, len(order), digest.hexdigest()]
         )
         path = self.store.project.snapshots / f"{snapshot_id}.jsonl"
         os.replace(work, path)
-        self._record(stage, fmt, snapshot_id, path, pa.concat_tables(members) if members else _members([], 0))
-        return Snapshot(snapshot_id, path, len(order))
+        whole = pa.concat_tables(members) if members else members_of([], 0)
+        return record_snapshot(self.store, self.run_id, self.iteration, stage, fmt, snapshot_id, path, whole)
 
     def _order(self, fresh: Spooled, kept: Array, earlier: Spooled, replay: Sequence[int]) -> Array:
         """Return the order of training: curation's, or the curriculum's over fresh and replayed rows together."""
@@ -208,24 +208,28 @@ class Freezer:
         rates = [row.pass_rate for rows, places in ((fresh, kept), (earlier, replay)) for row in rows_of(rows, places)]
         return np.array(order_rows(rates, config, self.seed), np.int64)
 
-    def _record(self, stage: str, fmt: str, snapshot_id: str, path: Path, members: pa.Table) -> None:
-        record = {
-            "snapshot_id": snapshot_id, "run_id": self.run_id, "iteration": self.iteration, "stage": stage,
-            "n_rows": members.num_rows, "format": fmt, "path": str(path.relative_to(self.store.project.root)),
-            "created_at": utc_now(),
-        }  # fmt: skip
-        known = "EXISTS (SELECT 1 FROM snapshot_rows x WHERE x.snapshot_id = batch.snapshot_id)"
-        self.store.insert_table("snapshot_rows", members, same={"snapshot_id": snapshot_id}, unless=known)
-        self.store.insert("snapshots", [record], key="snapshot_id")
 
-
-def _members(rows: Sequence[TrainingRow], start: int) -> pa.Table:
-    """Return rows as they stand in ``snapshot_rows``."""
+def members_of(rows: Sequence[tuple[str, str | None]], start: int) -> pa.Table:
+    """Return rows, a sample's id and a pair's or None each, as they stand in ``snapshot_rows``."""
     return pa.table({
         "ordinal": pa.array(range(start, start + len(rows)), pa.int64()),
-        "sample_id": pa.array([r.sample_id for r in rows], pa.string()),
-        "pair_id": pa.array([r.row_id if r.rejected is not None else None for r in rows], pa.string()),
+        "sample_id": pa.array([sample_id for sample_id, _ in rows], pa.string()),
+        "pair_id": pa.array([pair_id for _, pair_id in rows], pa.string()),
     })  # fmt: skip
+
+
+def record_snapshot(
+    store: Store, run_id: str, iteration: int, stage: str, fmt: str, snapshot_id: str, path: Path, members: pa.Table
+) -> Snapshot:
+    """Put a snapshot whose file is written on record, once; return it."""
+    record = {
+        "snapshot_id": snapshot_id, "run_id": run_id, "iteration": iteration, "stage": stage, "n_rows": members.num_rows,
+        "format": fmt, "path": str(path.relative_to(store.project.root)), "created_at": utc_now(),
+    }  # fmt: skip
+    known = "EXISTS (SELECT 1 FROM snapshot_rows x WHERE x.snapshot_id = batch.snapshot_id)"
+    store.insert_table("snapshot_rows", members, same={"snapshot_id": snapshot_id}, unless=known)
+    store.insert("snapshots", [record], key="snapshot_id")
+    return Snapshot(snapshot_id, path, members.num_rows)
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from ..store import Store
 from ._decontaminate import Decontaminator
 from ._own_rows import OwnCuration, OwnRow, Parts, curate_own, fit_config, read_parts
 from ._rows import insert_drops, replace_drops
-from ._snapshot import Snapshot
+from ._snapshot import Snapshot, members_of, record_snapshot
 
 
 @dataclass(frozen=True)
@@ -192,14 +192,5 @@ def _write(
         with partial.open("w", encoding="utf-8") as stream:
             stream.writelines(json.dumps(r.columns, ensure_ascii=False) + "\n" for r in rows)
         os.replace(partial, path)
-    record = {
-        "snapshot_id": snapshot_id, "run_id": run_id, "iteration": iteration, "stage": stage, "n_rows": len(rows),
-        "format": fmt, "path": str(path.relative_to(store.project.root)), "created_at": utc_now(),
-    }  # fmt: skip
-    members = [
-        {"snapshot_id": snapshot_id, "ordinal": i, "sample_id": r.sample_id, "pair_id": None}
-        for i, r in enumerate(rows)
-    ]
-    store.insert("snapshot_rows", members, key="snapshot_id")
-    store.insert("snapshots", [record], key="snapshot_id")
-    return Snapshot(snapshot_id, path, len(rows))
+    members = members_of([(r.sample_id, None) for r in rows], 0)
+    return record_snapshot(store, run_id, iteration, stage, fmt, snapshot_id, path, members)

@@ -50,6 +50,11 @@ class TrainingRow(NamedTuple):
         return (CONFLICT, rest) if name == CONFLICT else (f"failed by {name}", str(self.failed_by))
 
     @property
+    def member(self) -> tuple[str, str | None]:
+        """Ids of its sample and of its pair, if it is one: how it stands in a snapshot."""
+        return self.sample_id, None if self.rejected is None else self.row_id
+
+    @property
     def prompt_text(self) -> str:
         """The prompt as one text."""
         return text_of_messages(self.prompt)
