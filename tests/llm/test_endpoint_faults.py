@@ -250,8 +250,12 @@ def test_an_endpoint_that_rejects_everything_leaves_it_to_the_other(serve, caplo
 
 
 def test_rejections_among_answers_cost_only_those(serve):
-    server = serve(lambda body, number: say(400, "filtered") if int(body["messages"][0]["content"]) < 25 else None)
-    replies, _ = ask(server.url, n=60, concurrency=30)
+    """More are rejected than end an endpoint's part; none of them is sent before one of the first ten has its answer."""
+
+    def reply(body, number):
+        return say(400, "filtered") if 10 <= int(body["messages"][0]["content"]) < 35 else None
+
+    replies, _ = ask(serve(reply).url, n=60, concurrency=10)
     assert sorted(r.error is not None for r in replies) == [False] * 35 + [True] * 25
 
 
