@@ -9,7 +9,7 @@ import click
 
 from ..errors import NotFoundError
 from ..loop import Summary, count, describe_outcome, summarize, write_report
-from ..store import Project, Store, run_query
+from ..store import Project, Store, run_frugally
 from ._common import open_project
 from ._tables import order_funnel, print_iterations, print_measured, print_table
 
@@ -77,7 +77,7 @@ def _open_current(root: Path) -> Project:
 
 
 def _rows(project: Project, sql: str) -> list[Row]:
-    rows: list[Row] = run_query(project, sql).table.to_pylist()
+    rows: list[Row] = run_frugally(project, sql).table.to_pylist()
     return rows
 
 

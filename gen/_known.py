@@ -46,7 +46,7 @@ class KeySet:
         number = number_of(str(key))
         if number in self._recent:
             return True
-        at = int(self._numpy.searchsorted(self._numbers, number))
+        at = int(self._numbers.searchsorted(self._numpy.uint64(number)))
         return at < len(self._numbers) and int(self._numbers[at]) == number
 
     def add(self, key: str) -> None:

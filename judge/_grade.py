@@ -6,12 +6,14 @@ What goes in and comes out is what JSON holds, so that neither side knows the ot
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..llm import TokenChances
 from ..prompts import load_template
-from .judges import Failed, Rubric
 from .verifiers import Case, Verifier, complete_options, find_verifier, run_verifier
+
+if TYPE_CHECKING:  # no command needs judges that have nothing to judge
+    from .judges import Rubric
 
 
 @dataclass(frozen=True)
@@ -29,7 +31,9 @@ class _Said:
         return cls(reply["text"], reply["finish_reason"], reply["request_id"], 0, reply.get("tokens") or ())
 
 
-def _make_rubric(rubric: Mapping[str, Any], row: Mapping[str, Any]) -> Rubric:
+def _make_rubric(rubric: Mapping[str, Any], row: Mapping[str, Any]) -> "Rubric":
+    from .judges import Rubric
+
     levels = {int(k): v for k, v in (rubric.get("levels") or {}).items()}
     is_known = row.get("reference") is not None
     return Rubric(
@@ -105,6 +109,8 @@ class Grading:
         """Return the grade that a judge's replies come to: ``text``, ``finish_reason``, ``tokens``, ``request_id``, or
         ``error``. What cannot be read is an abstention.
         """
+        from .judges import Failed
+
         heard = [Failed(r["error"], r["request_id"]) if r.get("error") else [_Said.of(r)] for r in replies]
         verdict = _make_rubric(rubric, row).read(row, heard).verdict
         return {

@@ -7,16 +7,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from importlib import resources
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..config import CODE, EngineConfig, JudgeConfig, Recipe, VerifierConfig, read_text, require_file
 from ..errors import RecipeError
 from ..gen import ProblemSet, load_samples
 from ..judge import Case, Grader, make_grader, verdict_row
-from ..judge.judges import Judge, make_judge
 from ..prompts import load_template
 from ..schema import content_id, hash_files
 from ..store import Store
+
+if TYPE_CHECKING:
+    from ..judge.judges import Judge
 
 DEFAULT_CONSTITUTION = "default"
 LEVELS = {
@@ -42,7 +44,7 @@ class ReadyJudge:
     """
 
     config: JudgeConfig
-    judge: Judge | None = None
+    judge: "Judge | None" = None
     grader: Grader | None = None
     labels: Path | None = None
     content: dict[str, str] = field(default_factory=dict)
@@ -113,6 +115,8 @@ def _make(config: JudgeConfig, engine: EngineConfig, root: Path, base: Path) -> 
         labels = (base / Path(config.calibration.labels).expanduser()).absolute()
         require_file(labels, f"{place}, calibration.labels", expected="a file of rows with people's labels")
         content[f"labels {config.calibration.labels}"] = hash_files([labels])
+    from ..judge.judges import make_judge  # a recipe without judges does not need them
+
     judge = make_judge(settings, place)
     content |= {f"template {name}": load_template(name, root).template_id for name in judge.templates}
     return ReadyJudge(config, judge, None, labels, content)

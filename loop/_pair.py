@@ -6,7 +6,6 @@ from typing import Any
 from ..config import PairConfig, Recipe
 from ..gen import ON_POLICY, SOLVE
 from ..judge import Scope, make_pairs
-from ..judge.calibration import binomial_p
 from ..store import Project, Store, run_query
 from ._report_to import Reporter
 from ._words import count
@@ -45,6 +44,8 @@ class LengthPreference:
     @property
     def p_value(self) -> float:
         """See the class."""
+        from ..judge.calibration import binomial_p  # late: it brings all judges
+
         return binomial_p(self.longer, self.longer + self.shorter)
 
     @property

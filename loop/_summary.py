@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..errors import NotFoundError
-from ..store import Project, run_query
+from ..store import Project, run_frugally
 from ._checkpoints import NEWEST_FIRST
 from ._pair import LengthPreference, read_length_preferences
 from ._paired import Paired
@@ -100,7 +100,7 @@ _ORDER = "list_position(['problems', 'import', 'import/verify', 'solve', 'solve/
 
 
 def _rows(project: Project, sql: str) -> list[Row]:
-    rows: list[Row] = run_query(project, sql).table.to_pylist()
+    rows: list[Row] = run_frugally(project, sql).table.to_pylist()
     return rows
 
 

@@ -6,6 +6,7 @@ killed and started again therefore walks the same path, finds what is done, and 
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ..config import PairConfig, Recipe
 from ..errors import RecipeError
@@ -44,7 +45,6 @@ from ._gate import Ruling
 from ._generate import Generation, end_early
 from ._import import import_file
 from ._iterations import Iterations
-from ._judge import Bench
 from ._judges import ReadyJudge, make_judges, make_verifier
 from ._measured import read_layouts
 from ._own_rows import contents
@@ -56,6 +56,9 @@ from ._run import describe_change, record_run, resolve_first_model
 from ._subjects import endpoint_subject, find_subject, recorded_subject
 from ._train import SUPERVISED, find_python, train
 from ._words import count
+
+if TYPE_CHECKING:  # imported late: a quarter of what takes time before the first request
+    from ._judge import Bench
 
 IMPORT = "import"
 MORE_METHODS = ("kto", "grpo")
@@ -377,7 +380,7 @@ class Wheel:
 
     def judge(self, iteration: int, steps: Sequence[str]) -> Stop | None:
         """Let the recipe's judges judge the samples of ``steps``; return why it ended early, if it did."""
-        return self.bench(iteration).run_all(self._judges, steps)
+        return self.bench(iteration).run_all(self._judges, steps) if self._judges else None
 
     def _draw(self, step: Step, checkpoint: Checkpoint | None) -> Stop | None:
         """Draw and verify what is planned for a step, by a checkpoint or for None the endpoint; return why it ended early."""
@@ -402,8 +405,10 @@ class Wheel:
             run_id=self.run_id, iteration=iteration,
         )  # fmt: skip
 
-    def bench(self, iteration: int) -> Bench:
+    def bench(self, iteration: int) -> "Bench":
         """Return what lets judges judge an iteration's samples."""
+        from ._judge import Bench
+
         teacher = self._teacher(iteration)
         return Bench(self.store, self.recipe, self.reporter, self._engines, teacher, self.run_id, iteration)
 

@@ -3,7 +3,7 @@
 from ._journal import JournalWriter, list_segments, read_frames
 from ._migrate import latest_version, list_migrations
 from ._project import Project
-from ._query import FORMATS, Result, read_safely, render, run_query, write_parquet
+from ._query import FORMATS, Result, read_safely, render, run_frugally, run_query, write_parquet
 from ._sources import SourceRow, read_source
 from ._spooled import Spooled
 from ._store import Store, insert_new, insert_rows
@@ -25,6 +25,7 @@ __all__ = [
     "read_safely",
     "read_source",
     "render",
+    "run_frugally",
     "run_query",
     "write_parquet",
 ]

@@ -44,7 +44,7 @@ PLAIN_CONFIG: dict[str, str | bool | int | float | list[str]] = {"autoinstall_kn
 
 @contextmanager
 def lease(
-    path: Path, *, write: bool, patience_s: float = DEFAULT_PATIENCE_S, safe: bool = False
+    path: Path, *, write: bool, patience_s: float = DEFAULT_PATIENCE_S, safe: bool = False, memory: str = ""
 ) -> Iterator[duckdb.DuckDBPyConnection]:
     """Open ``path``, hand out the connection, close it.
 
@@ -54,6 +54,8 @@ def lease(
             raises.
         patience_s: seconds to wait for other programs' locks.
         safe: no file or network access and no settings from within SQL.
+        memory: most memory that DuckDB may take, in its own notation; what needs more goes to a temporary file, or fails
+            with ``duckdb.OutOfMemoryException``. Default: DuckDB's own limit.
 
     Raises:
         StoreLockedError: the lock was not free within ``patience_s``.
@@ -62,7 +64,7 @@ def lease(
         DiskFullError: the transaction found no room; it is rolled back.
     """
     with _IN_PROCESS:
-        yield from _lease(path, write, patience_s, safe)
+        yield from _lease(path, write, patience_s, safe, memory)
 
 
 @contextmanager
@@ -89,10 +91,10 @@ class _Kept:
         self.depth = 0
         self._held: _Held | None = None
 
-    def take(self, path: Path, write: bool, safe: bool) -> "_Held | None":
+    def take(self, path: Path, write: bool, safe: bool, memory: str) -> "_Held | None":
         """Return the connection when it serves, and close it when it does not."""
         held, self._held = self._held, None
-        if held is None or held.serves(path, write, safe):
+        if held is None or held.serves(path, write, safe, memory):
             return held
         held.connection.close()
         return None
@@ -119,22 +121,24 @@ class _Held:
     path: Path
     write: bool
     safe: bool
+    memory: str
 
-    def serves(self, path: Path, write: bool, safe: bool) -> bool:
+    def serves(self, path: Path, write: bool, safe: bool, memory: str) -> bool:
         """Say whether a lease may use it: one for writing serves readers, too."""
-        return self.path == path and self.safe == safe and (self.write or not write)
+        return (self.path, self.safe, self.memory) == (path, safe, memory) and (self.write or not write)
 
 
 _kept = _Kept()
 _active: list[_Held] = []
 
 
-def _lease(path: Path, write: bool, patience_s: float, safe: bool) -> Iterator[duckdb.DuckDBPyConnection]:
+def _lease(path: Path, write: bool, patience_s: float, safe: bool, memory: str) -> Iterator[duckdb.DuckDBPyConnection]:
     if any(h.path == path and (h.write or write) for h in _active):
         raise RuntimeError(f"a lease on {path} for writing, and another one inside of it or around it")
-    held = _kept.take(path, write, safe)
+    held = _kept.take(path, write, safe, memory)
     if held is None:
-        held = _Held(_wait_for(lambda: _open(path, write, safe), path, patience_s), path, write, safe)
+        connection = _wait_for(lambda: _open(path, write, safe, memory), path, patience_s)
+        held = _Held(connection, path, write, safe, memory)
     _active.append(held)
     try:
         yield from _use(held.connection, write)
@@ -168,10 +172,12 @@ def _roll_back(connection: duckdb.DuckDBPyConnection) -> None:
         log.debug("roll-back after a failed transaction: %s", error)
 
 
-def _open(path: Path, write: bool, safe: bool) -> duckdb.DuckDBPyConnection:
+def _open(path: Path, write: bool, safe: bool, memory: str) -> duckdb.DuckDBPyConnection:
     config = SAFE_CONFIG if safe else PLAIN_CONFIG
     connection = _attach(path) if write else duckdb.connect(str(path), read_only=True, config=dict(config))
     connection.execute("SET enable_progress_bar = false")  # it goes to standard output, among the results
+    if memory:
+        connection.execute(f"SET memory_limit = '{memory}'")
     if safe:
         connection.execute("SET lock_configuration = true")
     return connection

@@ -22,6 +22,9 @@ from ._project import Project
 
 TABLES = "SHOW TABLES"
 ONLY_READS = "flywheel sql only reads; to change a store, open a copy of it with any DuckDB client"
+FRUGAL_MEMORY = "64MB"
+"""For our own questions at the end of a long job: the funnel of 1,000,000 samples takes 0.6 s within it, and 0.7 s and 365 MB
+without a limit."""
 FORMATS = ("table", "csv", "json", "parquet")
 
 
@@ -43,10 +46,25 @@ class Result:
         return list(zip(*(c.to_pylist() for c in self.table.columns), strict=True)) if self.table.num_columns else []
 
 
-def run_query(project: Project, sql: str, *, place: str = "sql", patience_s: float = DEFAULT_PATIENCE_S) -> Result:
+def run_frugally(project: Project, sql: str) -> Result:
+    """Run one of our own queries in little memory; in as much as it takes where that is too little, or has no place to go.
+
+    Raises:
+        StoreError, QueryError: as :func:`run_query`.
+    """
+    try:
+        return run_query(project, sql, memory=FRUGAL_MEMORY)
+    except QueryError:
+        return run_query(project, sql)
+
+
+def run_query(
+    project: Project, sql: str, *, place: str = "sql", patience_s: float = DEFAULT_PATIENCE_S, memory: str = ""
+) -> Result:
     """Run ``sql``, one statement that reads.
 
     Args:
+        memory: most memory that DuckDB may take, e.g. ``64MB``; default: its own limit.
         place: what an error is said to be about; other than ``sql`` when only a part of the statement is the user's.
 
     Raises:
@@ -63,7 +81,7 @@ def run_query(project: Project, sql: str, *, place: str = "sql", patience_s: flo
             cure="name the folder with flywheel -C DIR, or make one: flywheel init, then flywheel run",
         )
     started = time.monotonic()
-    with lease(project.store_path, write=False, patience_s=patience_s, safe=True) as connection:
+    with lease(project.store_path, write=False, patience_s=patience_s, safe=True, memory=memory) as connection:
         check_version(connection, f"store {project.store_path}")
         try:
             _require_one_reading(connection.extract_statements(sql))

@@ -1,15 +1,37 @@
-"""Flywheel's own verifiers."""
+"""Flywheel's own verifiers; the module of each is imported when it is looked up: a run uses one or two of them."""
 
-from ._choice import choice
-from ._citations import citations
-from ._code import verify_code
-from ._exact import exact
-from ._f1 import f1
-from ._grader import grader
-from ._json_schema import json_schema
-from ._label import label
-from ._math import math
-from ._regex import regex_verifier
-from ._tool_calls import tool_calls
+from collections.abc import Iterator, Mapping
+from importlib import import_module
 
-ALL = (choice, citations, verify_code, exact, f1, grader, json_schema, label, math, regex_verifier, tool_calls)
+from ._verifier import Verifier
+
+_PLACES = {
+    "choice": "_choice.choice",
+    "citations": "_citations.citations",
+    "code": "_code.verify_code",
+    "exact": "_exact.exact",
+    "f1": "_f1.f1",
+    "grader": "_grader.grader",
+    "json_schema": "_json_schema.json_schema",
+    "label": "_label.label",
+    "math": "_math.math",
+    "regex": "_regex.regex_verifier",
+    "tool_calls": "_tool_calls.tool_calls",
+}
+
+
+class _Verifiers(Mapping[str, Verifier]):
+    def __getitem__(self, name: str) -> Verifier:
+        module, _, attribute = _PLACES[name].partition(".")
+        found: Verifier = getattr(import_module(f".{module}", __package__), attribute)
+        return found
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(_PLACES)
+
+    def __len__(self) -> int:
+        return len(_PLACES)
+
+
+ALL = _Verifiers()
+"""By name, in alphabetical order."""

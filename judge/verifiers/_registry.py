@@ -12,6 +12,7 @@ from typing import Any
 
 from ... import plugins
 from ...errors import RecipeError
+from ._all import ALL
 from ._verifier import Verifier
 
 
@@ -30,11 +31,9 @@ def find_verifier(name: str, folder: Path, place: str = "verifier") -> Verifier:
     return plugins.find_plugin(_KIND, name, folder, place, entry_points)
 
 
-def built_in() -> dict[str, Verifier]:
+def built_in() -> Mapping[str, Verifier]:
     """Return flywheel's own verifiers by name, in alphabetical order."""
-    from ._all import ALL
-
-    return {v.name: v for v in sorted(ALL, key=lambda v: v.name)}
+    return ALL
 
 
 def complete_options(verifier: Verifier, options: Mapping[str, Any], place: str = "options") -> dict[str, Any]:

@@ -273,7 +273,7 @@ def test_a_sequence_of_small_queries_opens_the_file_once(project, monkeypatch):
 
     opened = []
     real = _lease._open
-    monkeypatch.setattr(_lease, "_open", lambda path, write, safe: opened.append(write) or real(path, write, safe))
+    monkeypatch.setattr(_lease, "_open", lambda path, write, *rest: opened.append(write) or real(path, write, *rest))
     store = Store(project).open()
     opened.clear()
     with store.kept_open():
@@ -312,3 +312,15 @@ def test_rows_lie_in_small_groups_so_that_a_fold_takes_little_memory(project):
     )
     assert groups >= 9
     assert most <= 4096
+
+
+def test_our_own_questions_take_little_memory_and_more_where_that_is_too_little(project, monkeypatch):
+    from flywheel.store import _query, run_frugally
+
+    Store(project).open().close()
+    seen, real = [], _query.run_query
+    monkeypatch.setattr(_query, "run_query", lambda *a, **k: seen.append(k.get("memory")) or real(*a, **k))
+    assert run_frugally(project, "SELECT current_setting('memory_limit')").rows == [("61.0 MiB",)]
+    many = "SELECT len(list(i ORDER BY hash(i))) FROM range(8000000) t(i)"  # a list has to be whole in memory
+    assert run_frugally(project, many).rows == [(8000000,)]
+    assert seen == ["64MB", "64MB", None]
