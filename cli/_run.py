@@ -4,6 +4,7 @@ from pathlib import Path
 
 import click
 
+from ..errors import RecipeError
 from ..loop import describe_outcome, summarize, write_report
 from ._common import open_wheel, recipe_options
 from ._tables import print_iterations
@@ -12,15 +13,23 @@ from ._tables import print_iterations
 @click.command("run")
 @recipe_options
 @click.option("--iterations", type=click.IntRange(min=1), default=None, help="Turns in all; default: the recipe's.")
+@click.option("--more", type=click.IntRange(min=1), default=None, help="Turns beyond those that are complete.")
 @click.pass_obj
-def run_command(root: Path, recipe_path: Path | None, seed: int | None, iterations: int | None) -> None:
-    """Turn the wheel until the recipe's iterations are complete.
+def run_command(
+    root: Path, recipe_path: Path | None, seed: int | None, iterations: int | None, more: int | None
+) -> None:
+    """Turn the wheel until the recipe's iterations are complete, or --more beyond those that are.
 
     Give the same command again after any interruption: nothing that was finished is done twice. Ctrl-C once, while
     completions are drawn, finishes what is in flight and saves it; twice stops at once.
     """
+    if iterations and more:
+        raise RecipeError(
+            "flywheel run", expected="one of --iterations and --more", received="both",
+            cure="--iterations counts from the first turn, --more from the last complete one",
+        )  # fmt: skip
     with open_wheel(root, recipe_path, seed, "flywheel run") as wheel:
-        wheel.run(iterations or wheel.recipe.iterations)
+        wheel.run(wheel.iterations.current() - 1 + more if more else iterations or wheel.recipe.iterations)
         summary = summarize(wheel.store.project, wheel.run_id)
         path = write_report(root, summary)
     print_iterations(summary)
