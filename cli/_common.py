@@ -4,7 +4,7 @@ import os
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -64,12 +64,12 @@ def make_wheel(root: Path, recipe_path: Path | None, seed: int | None, without: 
 @contextmanager
 def open_wheel(
     root: Path, recipe_path: Path | None, seed: int | None, what: str, *, method: str = "sft",
-    without: Recipe | None = None,
+    without: Recipe | None = None, tells: bool = False,
 ) -> Iterator[Wheel]:  # fmt: skip
-    """Own the project, with its recipe checked and its store open, while the block runs."""
+    """Own the project, with its recipe checked and its store open, while the block runs; ``tells`` its hooks of a failure."""
     wheel = make_wheel(root, recipe_path, seed, without)
     try:
-        with wheel.store.run_lock(what):
+        with wheel.telling() if tells else nullcontext(), wheel.store.run_lock(what):
             with wheel.store.kept_open():
                 wheel.prepare(method)
             yield wheel

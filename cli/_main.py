@@ -21,6 +21,8 @@ COMMANDS = {
     "train": ("_stages", "Train on what was generated: SFT, then DPO."),
     "eval": ("_eval", "Score checkpoints, an endpoint's model or recorded answers; compare two of them."),
     "gate": ("_gate", "Show what was decided on each challenger, and why (--explain)."),
+    "stop": ("_stop", "Let the run that is on finish what is in flight, save it and end."),
+    "rollback": ("_stop", "Put an earlier champion back."),
     "ingest": ("_ingest", "Bring documents in: files, folders, patterns and lists of URLs, cut into chunks."),
     "import": ("_import", "Bring existing data sets in: chats, preferences, scores, problems, solutions."),
     "export": ("_export", "Write rows for other tools: TRL, ShareGPT, Alpaca, OpenAI, Parquet, the Hugging Face hub."),

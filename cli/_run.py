@@ -28,7 +28,7 @@ def run_command(
             "flywheel run", expected="one of --iterations and --more", received="both",
             cure="--iterations counts from the first turn, --more from the last complete one",
         )  # fmt: skip
-    with open_wheel(root, recipe_path, seed, "flywheel run") as wheel:
+    with open_wheel(root, recipe_path, seed, "flywheel run", tells=True) as wheel:
         wheel.run(wheel.iterations.current() - 1 + more if more else iterations or wheel.recipe.iterations)
         summary = summarize(wheel.store.project, wheel.run_id)
         path = write_report(root, summary)

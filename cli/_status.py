@@ -111,8 +111,7 @@ def _print_wheel(summary: Summary) -> None:
         if open_ones
         else f"{count(len(summary.iterations), 'iteration')} complete"
     )
-    champion = summary.promoted[-1]["checkpoint_id"] if summary.promoted else summary.run["base_checkpoint_id"]
-    click.echo(f"State: {state}. Champion: {champion}")
+    click.echo(f"State: {state}. Champion: {summary.champion_id}")
     print_iterations(summary)
     click.echo(describe_outcome(summary))
 

@@ -25,6 +25,7 @@ from ._judging import (
     VerifierConfig,
 )
 from ._load import RECIPE_FILE, load_recipe
+from ._loop import HookConfig, StopConfig
 from ._prompt_suite import CheckConfig, PromptConfig, PromptSuiteConfig, load_prompt_suite
 from ._recipe import (
     PROMPTS_TASK,
@@ -65,6 +66,7 @@ __all__ = [
     "EngineConfig",
     "GateConfig",
     "GuardConfig",
+    "HookConfig",
     "JudgeConfig",
     "LanguageConfig",
     "LengthConfig",
@@ -84,6 +86,7 @@ __all__ = [
     "SolveConfig",
     "Source",
     "StepConfig",
+    "StopConfig",
     "SuiteConfig",
     "TrainConfig",
     "UrlFault",

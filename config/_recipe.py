@@ -13,6 +13,7 @@ from ._curate import CurationConfig
 from ._engine import EngineConfig
 from ._gate import GateConfig
 from ._judging import JudgeConfig, PairConfig, VerifierConfig
+from ._loop import HookConfig, StopConfig
 from ._source import SourceSpec
 from ._strict import Name, Strict, fault
 from ._train import TrainConfig, training_identity
@@ -194,6 +195,11 @@ class Recipe(Strict):
     train: TrainConfig = TrainConfig()
     suites: tuple[SuiteConfig, ...] = ()
     gate: GateConfig = GateConfig()
+    stop: StopConfig = StopConfig()
+    hooks: HookConfig = HookConfig()
+    metrics_file: str = ""
+    """Where ``flywheel run`` keeps its figures for Prometheus (node_exporter's textfile collector reads ``*.prom``), from the
+    recipe's folder on; empty = nowhere."""
 
     @field_validator("engine", mode="before")
     @classmethod
@@ -279,6 +285,10 @@ class Recipe(Strict):
                 ("budget", "usd"),
             )
         if not self.suites:
+            if self.stop.target:
+                raise fault(
+                    "suites, to reach a target on", "none", "add a suite, or remove the key", ("stop", "target")
+                )
             return self
         known = sorted(s.name for s in self.suites)
         used: list[tuple[str, tuple[str | int, ...]]] = [(self.gate_suite, ("gate", "suite"))]
@@ -301,12 +311,12 @@ class Recipe(Strict):
         return next(s for s in self.suites if s.name == name)
 
     def identity(self) -> dict[str, Any]:
-        """Return what makes two runs the same run: everything but how long to go on and how fast to ask."""
+        """Return what makes two runs the same run: everything but how long to go on, how fast to ask, and who is told."""
         content = self.model_dump(mode="json", exclude={"iterations"})
         content["engine"] = self.engine.identity()
         for judge, written in zip(self.judges, content["judges"], strict=True):
             written["engine"] = judge.engine and judge.engine.identity()
-        for key in ("budget", "prices"):
+        for key in ("budget", "prices", "stop", "hooks", "metrics_file"):
             content.pop(key)
         content["train"] = training_identity(content["train"])
         return content

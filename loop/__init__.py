@@ -27,6 +27,7 @@ from ._report import (
 )
 from ._report_to import Reporter, SilentReporter
 from ._spending import Spent, level_of, share_of_level
+from ._stop import stop_run
 from ._summary import Summary, summarize
 from ._wheel import Wheel
 from ._words import count, percent, show_score
@@ -85,6 +86,7 @@ __all__ = [
     "show_interval",
     "show_score",
     "steps_to_pair",
+    "stop_run",
     "summarize",
     "write_report",
 ]

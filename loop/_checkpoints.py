@@ -9,9 +9,6 @@ from ..schema import canonical_json, content_id, utc_now
 from ..store import Store
 from ..train import Checkpoint, export_checkpoint, is_adapter, merged_folder
 
-NEWEST_FIRST = "iteration DESC, list_position(['sft', 'dpo', 'kto', 'grpo'], stage) DESC"
-"""Order of decisions in which the first promotion is the champion: the stages of a turn, as the wheel has them."""
-
 
 class Checkpoints:
     """The checkpoints of one run.
@@ -34,14 +31,7 @@ class Checkpoints:
 
     def champion(self) -> Checkpoint:
         """Return the one in use."""
-        found = self._store.query(
-            f"""
-            SELECT checkpoint_id FROM decisions WHERE run_id = ? AND promoted AND role = 'gate'
-            ORDER BY {NEWEST_FIRST} LIMIT 1
-            """,
-            [self._run_id],
-        )
-        return self.load(str(found[0][0])) if found else self.first()
+        return self.load(find_champion(self._store, self._run_id))
 
     def champion_before(self, iteration: int) -> Checkpoint:
         """Return the one that was in use when an iteration began.
@@ -159,6 +149,12 @@ class Checkpoints:
         """Return a checkpoint as the model that an engine serves."""
         name = self._first.name if checkpoint.stage == "seed" else checkpoint.checkpoint_id
         return ResolvedModel(name, str(checkpoint.path), hash_model(checkpoint.path), checkpoint.checkpoint_id)
+
+
+def find_champion(store: Store, run_id: str) -> str:
+    """Return the id of the checkpoint that a run has in use."""
+    ((checkpoint_id,),) = store.query("SELECT checkpoint_id FROM champions WHERE run_id = ? AND is_current", [run_id])
+    return str(checkpoint_id)
 
 
 def checkpoint_row(checkpoint_id: str, stage: str, path: str, name: str) -> dict[str, Any]:

@@ -17,8 +17,7 @@ class Iterations:
             "run_id": self._run_id, "iteration": iteration, "champion_before": champion_id, "champion_after": None,
             "started_at": utc_now(), "finished_at": None,
         }  # fmt: skip
-        where = "run_id = ? AND iteration = ?"
-        if not self._store.query(f"SELECT 1 FROM iterations WHERE {where}", [self._run_id, iteration]):
+        if not self.is_begun(iteration):
             self._store.insert_all("iterations", [started])
 
     def finish(self, iteration: int, champion_id: str) -> None:
@@ -28,6 +27,11 @@ class Iterations:
                 "UPDATE iterations SET champion_after = ?, finished_at = ? WHERE run_id = ? AND iteration = ? AND finished_at IS NULL",
                 [champion_id, utc_now(), self._run_id, iteration],
             ).fetchall()
+
+    def is_begun(self, iteration: int) -> bool:
+        """Say whether an iteration has begun."""
+        where = "run_id = ? AND iteration = ?"
+        return bool(self._store.query(f"SELECT 1 FROM iterations WHERE {where}", [self._run_id, iteration]))
 
     def is_finished(self, iteration: int) -> bool:
         """Say whether an iteration is complete."""

@@ -5,12 +5,10 @@ from pathlib import Path
 
 from ..store import Store
 from ..train import MERGED, is_whole
-from ._checkpoints import NEWEST_FIRST
 
-_NEEDED = f"""
+_NEEDED = """
     WITH RECURSIVE champions AS (
-        SELECT checkpoint_id FROM decisions WHERE run_id = ? AND promoted AND role = 'gate'
-        QUALIFY row_number() OVER (ORDER BY {NEWEST_FIRST}) = 1
+        SELECT checkpoint_id FROM champions WHERE run_id = ? AND is_current
         UNION ALL SELECT champion_before FROM iterations WHERE run_id = ? AND finished_at IS NULL
     ), line AS (
         SELECT c.checkpoint_id, c.parent_id FROM checkpoints c JOIN champions USING (checkpoint_id)

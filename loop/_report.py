@@ -107,14 +107,23 @@ def describe_outcome(summary: Summary) -> str:
     """Say in one sentence what the run achieved."""
     if not summary.left_out and not any(c["role"] == "gate" for c in summary.challengers):
         return "No challenger has been tried yet: the first champion is in use."
+    last = summary.champions[-1]
     if not summary.overall:
-        return "No challenger was promoted: the first champion stays."
+        return _describe_rollback(last) or "No challenger was promoted: the first champion stays."
     rows = [r for r in summary.overall if r["metric"] == summary.challengers[0]["metric"]]
     parts = [
         f"{r['suite']}/{r['split']}: {_side(r, 'before')} → {_side(r, 'after')} ({_change(r)}, p = {r['p_value']:.2g}, n = {r['n']})"
         for r in rows
     ]
-    return "Champion against the first model: " + "; ".join(parts) + "."
+    said = "Champion against the first model: " + "; ".join(parts) + "."
+    return f"{said} {_describe_rollback(last)}".strip()
+
+
+def _describe_rollback(last: Row) -> str:
+    """Say that the champion is one that a person put back; empty when it is not."""
+    if last["how"] != "rolled back":
+        return ""
+    return f"Put back by flywheel rollback at {last['created_at']:%Y-%m-%d %H:%M} UTC: {last['checkpoint_id']} ({last['reason'] or 'no reason given'})."
 
 
 def _overall_part(summary: Summary) -> list[str]:

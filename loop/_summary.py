@@ -6,7 +6,6 @@ from typing import Any
 
 from ..errors import NotFoundError
 from ..store import Project, run_frugally
-from ._checkpoints import NEWEST_FIRST
 from ._pair import LengthPreference, read_length_preferences
 from ._paired import Paired
 
@@ -20,12 +19,13 @@ class Summary:
     Attributes:
         run: id, name, seed, model and when it started.
         challengers: leaderboard rows of the gate suite's deciding metric, baseline first.
+        champions: rows of the view; the last one is in use.
         scores: all leaderboard rows of the run.
         measured: scores of the project that no gate decided on: by flywheel eval and by trainings, each the newest of its kind.
         before_after: rows of the view, and what trainings measured on held-out rows without a score (a loss).
         funnel: rows of the view.
         iterations: rows of the table.
-        overall: final champion against the first, per suite, split and metric; empty while nothing was promoted.
+        overall: final champion against the first, per suite, split and metric; empty while the first model is in use.
         examples: items that the final champion gets right and the first did not, and the other way round.
         log: training losses.
         lengths: what the run's pairs prefer besides quality.
@@ -35,6 +35,7 @@ class Summary:
 
     run: Row
     challengers: list[Row]
+    champions: list[Row]
     scores: list[Row]
     measured: list[Row]
     before_after: list[Row]
@@ -49,9 +50,9 @@ class Summary:
     lengths: list[LengthPreference]
 
     @property
-    def promoted(self) -> list[Row]:
-        """Challengers that became champion, in order."""
-        return [c for c in self.challengers if c["promoted"]]
+    def champion_id(self) -> str:
+        """The checkpoint in use."""
+        return str(self.champions[-1]["checkpoint_id"])
 
 
 def summarize(project: Project, run_id: str | None = None) -> Summary:
@@ -67,7 +68,8 @@ def summarize(project: Project, run_id: str | None = None) -> Summary:
     run = chosen[0]
     where = f"run_id = '{run['run_id']}'"
     scores = _rows(project, f"SELECT * FROM leaderboard WHERE {where} AND role <> 'measured'")
-    overall, examples = _overall(project, run)
+    champions = _rows(project, f"SELECT * FROM champions WHERE {where} ORDER BY number")
+    overall, examples = _overall(project, run, champions)
     log = _rows(
         project,
         f"SELECT iteration, stage, step, loss FROM train_log JOIN checkpoints USING (checkpoint_id) WHERE {where} AND loss IS NOT NULL ORDER BY iteration, stage DESC, step",
@@ -75,6 +77,7 @@ def summarize(project: Project, run_id: str | None = None) -> Summary:
     return Summary(
         run=run,
         challengers=_challengers(scores, json.loads(run["recipe"])),
+        champions=champions,
         scores=scores,
         measured=_rows(project, _MEASURED),
         before_after=_rows(project, "SELECT * FROM before_after") + _heldout_losses(project),
@@ -141,15 +144,10 @@ def _challengers(scores: list[Row], recipe: Row) -> list[Row]:
     return base + gates
 
 
-def _overall(project: Project, run: Row) -> tuple[list[Row], list[Row]]:
-    last = _rows(
-        project,
-        f"SELECT checkpoint_id FROM decisions WHERE run_id = '{run['run_id']}' AND promoted AND role = 'gate' "
-        f"ORDER BY {NEWEST_FIRST} LIMIT 1",
-    )
-    if not last:
+def _overall(project: Project, run: Row, champions: list[Row]) -> tuple[list[Row], list[Row]]:
+    before, after = run["base_checkpoint_id"], champions[-1]["checkpoint_id"]
+    if before == after:
         return [], []
-    before, after = run["base_checkpoint_id"], last[0]["checkpoint_id"]
     totals = _rows(
         project,
         f"""

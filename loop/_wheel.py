@@ -4,12 +4,14 @@ Every stage is known by what it is made of, and does nothing when its outcome is
 killed and started again therefore walks the same path, finds what is done, and goes on from there.
 """
 
-from collections.abc import Sequence
+import logging
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..config import PairConfig, Recipe
-from ..errors import RecipeError
+from ..errors import FlywheelError, RecipeError
 from ..eval import Split, Subject, load_grader, prepare_extra_suite, prepare_suites
 from ..gen import (
     ON_POLICY,
@@ -43,22 +45,28 @@ from ._freeze import make_decontaminator, make_freezer
 from ._freeze_more import freeze_for, freeze_own
 from ._gate import Ruling
 from ._generate import Generation, end_early
+from ._hooks import Hooks
 from ._import import import_file
 from ._iterations import Iterations
 from ._judges import ReadyJudge, make_judges, make_verifier
 from ._measured import read_layouts
+from ._metrics_file import write_metrics
 from ._own_rows import contents
 from ._pair import pair, steps_to_pair
 from ._prune import prune
 from ._report_to import Reporter
 from ._rewards import describe_rewards
+from ._rollback import roll_back
 from ._run import describe_change, record_run, resolve_first_model
+from ._stop import find_stop, time_limit
 from ._subjects import endpoint_subject, find_subject, recorded_subject
 from ._train import SUPERVISED, find_python, train
 from ._words import count
 
 if TYPE_CHECKING:  # imported late: a quarter of what takes time before the first request
     from ._judge import Bench
+
+log = logging.getLogger(__name__)
 
 IMPORT = "import"
 MORE_METHODS = ("kto", "grpo")
@@ -94,6 +102,8 @@ class Wheel:
         self._decontaminator: Decontaminator | None = None
         self._grader: Grader
         self._embed: Embed | None = None
+        about = {"recipe": recipe.name, "project": str(project.root)}
+        self._hooks = Hooks(recipe.hooks, self.store, reporter, base, about)
 
     # --- the run -----------------------------------------------------------------------------------------------
 
@@ -130,6 +140,7 @@ class Wheel:
         content |= describe_embed(recipe, self.base)
         self.run_id = content_id("run", [recipe.identity(), first.revision, content])
         self.store.open()
+        self._hooks.run_id = self.run_id
         if change := describe_change(self.store, self.run_id, recipe, first, content):
             self.reporter.say(change)
         if problems is not None:
@@ -140,8 +151,27 @@ class Wheel:
         self.iterations = Iterations(self.store, self.run_id)
         self._engines = Engines(recipe, self.base, project, self.checkpoints, self.reporter)
 
+    @contextmanager
+    def telling(self) -> Iterator[None]:
+        """Let hooks and the metrics file know what becomes of the block: one that ends by an error has failed."""
+        try:
+            with self._hooks.telling_failures():
+                yield
+        except BaseException as error:
+            self._write_metrics(is_running=False, exit_ok=not isinstance(error, Exception))
+            raise
+        self._write_metrics(is_running=False)
+
     def run(self, iterations: int) -> None:
-        """Turn the wheel until ``iterations`` turns are complete."""
+        """Turn the wheel until ``iterations`` turns are complete, or one of the recipe's rules ends it.
+
+        Raises:
+            StoppedError: ``stop.hours`` are over, or a budget is spent.
+        """
+        with time_limit(self.recipe.stop.hours):
+            self._run(iterations)
+
+    def _run(self, iterations: int) -> None:
         if self.recipe.problems is None or not self.recipe.suites:
             raise RecipeError(
                 f"recipe {self.recipe.name}", expected="problems to solve and suites to score, for flywheel run",
@@ -153,8 +183,12 @@ class Wheel:
         self.recipe = self.recipe.model_copy(update={"iterations": iterations})  # the gate spreads its level over them
         self.evaluate_baseline()
         for iteration in range(1, iterations + 1):
-            if not self.iterations.is_finished(iteration):
-                self.turn(iteration)
+            if self.iterations.is_finished(iteration):
+                continue
+            if not self.iterations.is_begun(iteration) and (why := find_stop(self.store, self.recipe, self.run_id)):
+                self.reporter.say(f"[{iteration}] not begun: {why}")
+                return
+            self.turn(iteration)
 
     def turn(self, iteration: int) -> None:
         """Make one whole iteration."""
@@ -276,6 +310,8 @@ class Wheel:
         )  # fmt: skip
         verdict = "promoted" if ruling.promoted else "kept the champion"
         self.reporter.say(f"[{iteration}] gate: {challenger.stage} {verdict}: {ruling.reason}")
+        self._hooks.decided(iteration, challenger.stage)
+        self._write_metrics()
         return ruling
 
     def finish_iteration(self, iteration: int) -> None:
@@ -286,7 +322,23 @@ class Wheel:
                 f"[{iteration}] train.keep = {self.recipe.train.keep}: {count(len(gone), 'old checkpoint')} removed"
             )
 
+    def _write_metrics(self, *, is_running: bool = True, exit_ok: bool = True) -> None:
+        """Write the metrics file, if the recipe names one; a file that cannot be written is told, and no reason to stop."""
+        if not self.recipe.metrics_file or not self.run_id:
+            return
+        path = self.base / self.recipe.metrics_file
+        known = (self.store, self.run_id, self.recipe.name)
+        try:
+            write_metrics(path, *known, is_running=is_running, exit_ok=exit_ok)
+        except FlywheelError as error:
+            log.warning("%s", error)
+
     # --- stages that a person calls for ------------------------------------------------------------------------
+
+    def roll_back(self, name: str | None, reason: str | None) -> tuple[str, str]:
+        """Make an earlier champion the one in use; return (former, new). See :func:`~flywheel.loop._rollback.roll_back`."""
+        known = (self.store, self.checkpoints, self.run_id, self.iterations.current())
+        return roll_back(*known, name, reason)
 
     def retry(self, iteration: int, kinds: Sequence[str], max_tokens: int | None) -> Stop | None:
         """Do over what failed or was cut off in ``generate``, and only this. Return why it ended early, if it did.

@@ -233,6 +233,25 @@ WHERE s.score_id NOT IN (SELECT score_id FROM decided)
 ORDER BY run_id, iteration, created_at, suite, split, metric;
 COMMENT ON VIEW leaderboard IS 'Every score with its error bar, and how its checkpoint compared with the champion of the moment. role measured: by flywheel eval or a training, nothing was decided by it; run_id is then the run that made the checkpoint, NULL of a first model, an endpoint or recorded answers.';
 
+CREATE OR REPLACE VIEW champions AS
+WITH decided AS (
+    SELECT *, row_number() OVER (PARTITION BY run_id
+        ORDER BY iteration, list_position(['sft', 'dpo', 'kto', 'grpo'], stage)) AS place  -- the stages of a turn, as the wheel has them
+    FROM decisions WHERE role = 'gate'
+), changes AS (
+    SELECT run_id, 0 AS iteration, 'first' AS how, NULL AS stage, base_checkpoint_id AS checkpoint_id, NULL AS reason,
+           started_at AS created_at, -1 AS place, 0 AS number FROM runs
+    UNION ALL
+    SELECT run_id, iteration, 'promoted', stage, checkpoint_id, reason, created_at, place, 0 FROM decided WHERE promoted
+    UNION ALL
+    SELECT run_id, iteration, 'rolled back', NULL, checkpoint_id, reason, created_at, after_decisions, number FROM rollbacks
+)
+SELECT run_id, row_number() OVER run AS number, iteration, how, stage, checkpoint_id, reason, created_at,
+       lead(checkpoint_id) OVER run IS NULL AS is_current
+FROM changes
+WINDOW run AS (PARTITION BY run_id ORDER BY place, changes.number);
+COMMENT ON VIEW champions IS 'The champions of each run, in their order: the first model, those that the gate promoted, those that a person put back; is_current marks the one in use.';
+
 CREATE OR REPLACE VIEW before_after AS
 WITH made AS (
     SELECT b.score_id AS before_score_id, a.score_id AS after_score_id

@@ -1,7 +1,6 @@
 """Ids that are known, in 8 bytes each."""
 
 import numpy as np
-
 from flywheel.gen import _known
 from flywheel.gen._known import KeySet
 from flywheel.store import Store

@@ -1,0 +1,53 @@
+"""When a run ends by itself, whom it tells, and where its figures go."""
+
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints
+
+from ._strict import Strict, fault
+from ._url import find_url_fault
+
+
+class StopConfig(Strict):
+    """Rules that end ``flywheel run`` before its iterations are complete; looked at between two iterations, ``hours`` at any
+    time.
+    """
+
+    plateau: int = Field(0, ge=0)
+    """Iterations in a row without a promotion; 0 = disabled."""
+    target: float = Field(0.0, ge=0, le=1)
+    """Score of the champion on the gate's suite and split; 0 = disabled."""
+    hours: float = Field(0.0, ge=0)
+    """Of one command; what is in flight then is finished and kept, as by ``flywheel stop``; 0 = disabled."""
+
+
+def _as_list(given: Any) -> Any:
+    return [given] if isinstance(given, str) else given
+
+
+def _check(given: str) -> str:
+    if given.startswith(("http://", "https://")) and "${" not in given and (wrong := find_url_fault(given)):
+        raise fault(wrong.expected, wrong.received, "begin with http:// or https://; secrets as ${NAME}")
+    return given
+
+
+Hook = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1), AfterValidator(_check)]
+Hooks = Annotated[tuple[Hook, ...], BeforeValidator(_as_list)]
+
+
+class HookConfig(Strict):
+    """Who is told what the gate decided, and when a run fails: command lines (no shell; the event as JSON on their standard
+    input) or http(s) addresses (POST). ``${NAME}`` in one is the environment's.
+    """
+
+    promote: Hooks = ()
+    keep: Hooks = ()
+    """The champion stays."""
+    fail: Hooks = ()
+    """``flywheel run`` ends by an error."""
+    timeout_s: float = Field(30.0, gt=0)
+
+    def of(self, event: str) -> tuple[str, ...]:
+        """Return who is told of an event."""
+        found: tuple[str, ...] = getattr(self, event)
+        return found

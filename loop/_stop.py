@@ -1,0 +1,126 @@
+"""When a run ends before its iterations are complete: the recipe's rules, and ``flywheel stop``."""
+
+import fcntl
+import os
+import re
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from ..config import Recipe
+from ..errors import StoppedError, StoreError
+from ..store import Project, Store
+from ._checkpoints import find_champion
+
+POLL_S = 0.1
+
+_WITHOUT_PROMOTION = """
+    SELECT count(*) FROM iterations i WHERE run_id = $1 AND finished_at IS NOT NULL AND iteration > coalesce(
+        (SELECT max(iteration) FROM iterations WHERE run_id = $1 AND finished_at IS NOT NULL AND champion_before <> champion_after), 0)
+"""
+_SCORE = """
+    SELECT s.score FROM scores s JOIN decisions d USING (score_id)
+    WHERE d.run_id = ? AND s.checkpoint_id = ? AND s.suite = ? AND s.split = 'gate' AND s.metric = ?
+    ORDER BY s.created_at DESC LIMIT 1
+"""
+
+
+def find_stop(store: Store, recipe: Recipe, run_id: str) -> str | None:
+    """Return which of the recipe's rules ends the run now, between two iterations."""
+    rules = recipe.stop
+    if rules.target and (score := _champion_score(store, recipe, run_id)) is not None and score >= rules.target:
+        return f"the champion scores {score:.4g} on {recipe.gate_suite}, stop.target = {rules.target:g}"
+    if rules.plateau:
+        ((n,),) = store.query(_WITHOUT_PROMOTION, [run_id])
+        if n >= rules.plateau:
+            return f"{n} iterations without a promotion, stop.plateau = {rules.plateau}"
+    return None
+
+
+def _champion_score(store: Store, recipe: Recipe, run_id: str) -> float | None:
+    metric = recipe.suite(recipe.gate_suite).metric
+    found = store.query(_SCORE, [run_id, find_champion(store, run_id), recipe.gate_suite, metric])
+    return float(found[0][0]) if found else None
+
+
+@contextmanager
+def time_limit(hours: float) -> Iterator[None]:
+    """End the block when its time is over, as Ctrl-C would: what is in flight is finished and kept; 0 = no limit.
+
+    Raises:
+        StoppedError: it was ended so.
+    """
+    if not hours:
+        yield
+        return
+    over = threading.Event()
+
+    def end() -> None:
+        over.set()
+        os.kill(os.getpid(), signal.SIGINT if callable(signal.getsignal(signal.SIGINT)) else signal.SIGTERM)
+
+    timer = threading.Timer(hours * 3600, end)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    except KeyboardInterrupt:
+        if not over.is_set():
+            raise
+        raise StoppedError(
+            "flywheel run", expected="the end of the iterations", received=f"stop.hours = {hours:g} are over",
+            cure="everything answered is kept; the same command goes on from here, with hours of its own",
+        ) from None  # fmt: skip
+    finally:
+        timer.cancel()
+
+
+def stop_run(project: Project, patience_s: float) -> str | None:
+    """Ask whoever owns the project to finish what is in flight, save it and end; wait until it has.
+
+    Args:
+        patience_s: how long; 0 = not at all.
+
+    Returns:
+        Who it was, ``PID (command)``; None when nobody owns it.
+
+    Raises:
+        StoreError: it cannot be told, or has not ended in time.
+    """
+    owner = find_owner(project)
+    if owner is None:
+        return None
+    place = f"project {project.root}"
+    process = re.match(r"\d+", owner)
+    try:
+        os.kill(int(process[0]) if process else 0, signal.SIGTERM) if process else None
+    except ProcessLookupError:
+        return owner
+    except PermissionError:
+        raise StoreError(
+            place, expected="a run of this user", received=f"process {owner}, of another one",
+            cure="ask its owner, or give the command as that user",
+        ) from None  # fmt: skip
+    until = time.monotonic() + patience_s
+    while patience_s and find_owner(project) == owner:
+        if time.monotonic() > until:
+            raise StoreError(
+                place, expected=f"its end within {patience_s:g} s", received=f"process {owner} goes on",
+                cure="it was told, and finishes what is in flight; wait longer with --wait, or kill -9 it: nothing answered is lost",
+            )  # fmt: skip
+        time.sleep(POLL_S)
+    return owner
+
+
+def find_owner(project: Project) -> str | None:
+    """Return who owns the project, ``PID (command)``; None when nobody does."""
+    if not project.run_lock.exists():
+        return None
+    with project.run_lock.open("r") as stream:
+        try:
+            fcntl.flock(stream, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except OSError:
+            return stream.read().strip() or "unknown"
+    return None
