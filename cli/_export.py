@@ -18,6 +18,11 @@ _UNCHOSEN = f"""
     WHERE kind IN {READY_KINDS}
       AND pair_id NOT IN (SELECT input_id FROM plans WHERE step = 'pair/items')
 """
+_RUNS = """
+    SELECT name, list({{run_id: run_id, n: n}} ORDER BY started_at DESC) AS runs
+    FROM (SELECT r.name, r.run_id, r.started_at, count(*) AS n FROM {table} t JOIN runs r USING (run_id) GROUP BY ALL)
+    GROUP BY name HAVING count(*) > 1 ORDER BY name
+"""
 
 
 @click.command("export")
@@ -78,6 +83,8 @@ def export_command(
     )
     _tell(result, distinct)
     _tell_unchosen(open_project(root), result)
+    if "run_id" not in (where or ""):
+        _tell_runs(open_project(root), result)
     if push is not None:
         click.echo(push_folder(output, push, private=not public))
 
@@ -120,6 +127,18 @@ def _tell_unchosen(project: Project, result: Exported) -> None:
         click.echo(
             f"note: {count(n, 'pair')} of generators or imported sets went through no rules yet (identical or empty ones, ones that "
             "contradict each other): flywheel pairs --kind imported chooses among them",
+            err=True,
+        )
+
+
+def _tell_runs(project: Project, result: Exported) -> None:
+    """Say so where one recipe has rows of several runs: an edited recipe is another run, over the same inputs."""
+    table = "pairs" if result.what == "dpo" else "samples"
+    for name, runs in run_query(project, _RUNS.format(table=table)).rows:
+        each = ", ".join(f"{run['run_id']} ({count(run['n'], 'row')})" for run in runs)
+        click.echo(
+            f"note: recipe {name} has {table} of {len(runs)} runs, the latest first: {each}; all went out. "
+            f"--where \"run_id = '{runs[0]['run_id']}'\" takes those of one",
             err=True,
         )
 

@@ -42,9 +42,17 @@ def complete_options(generator: Generator, options: Mapping[str, Any], place: st
     """Return ``options`` with the generator's defaults filled in.
 
     Raises:
-        RecipeError: an unknown option, one that is required and missing, or a value of another kind than the default.
+        RecipeError: an unknown option, one that is required and missing, a value of another kind than the default, or
+            options with which no row can come of any input.
     """
-    return plugins.complete_options(generator, "generator", options, place)
+    complete = plugins.complete_options(generator, "generator", options, place)
+    if generator.most is not None and min(generator.most(complete, 1)) < 1:
+        given = ", ".join(f"{k}: {v}" for k, v in options.items())
+        raise RecipeError(
+            place, expected="options with which a row can come of an input", received=given,
+            cure="a count of 0 asks for nothing: make it 1 or more",
+        )  # fmt: skip
+    return complete
 
 
 def _check_function(value: Generator, place: str) -> None:

@@ -1,21 +1,25 @@
 """Steps made ready: each with its generator, its options, and the steps that follow it."""
 
+import re
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from ..config import StepConfig
-from ..errors import RecipeError
+from ..errors import NotFoundError, RecipeError
 from ..llm import Sampling
 from ..prompts import Template, load_template
-from ..schema import Message, content_id, seed_from
+from ..schema import Message, content_id, hash_files, seed_from, texts_in
 from ._generator import Generator
 from ._plan import ON_POLICY, SOLVE
 from ._registry import complete_options, find_generator
 from .formats import IMPORT
 
 ROOTS = ("chunks", "problems", "imported")
+_NAME = re.compile(r"[\w./:-]{1,200}")
+"""What an option's value looks like that may name a template or a file."""
 TAKEN = (*ROOTS, IMPORT, SOLVE, ON_POLICY, "pair")
 """Names of steps that flywheel itself has, and of what they consume."""
 
@@ -63,6 +67,21 @@ class Stage:
         if own in file.parents or not file.is_file():
             return None
         return content_id("gen", file.read_text("utf-8", "replace"))
+
+    def find_named(self) -> dict[str, str]:
+        """Return the content id of what the options name: templates by their name, files under the project's folder by
+        their path (``file.py:name`` too).
+        """
+        found: dict[str, str] = {}
+        for text in texts_in(self.options):
+            path = self.project_root / text.partition(":")[0]
+            if _NAME.fullmatch(text) is None:
+                continue
+            with suppress(NotFoundError):
+                found[f"template {text}"] = self.template(text).template_id
+            if path.is_file():
+                found[f"file {text}"] = content_id("txt", hash_files([path]))
+        return found
 
     @property
     def name(self) -> str:

@@ -32,7 +32,7 @@ class Fault:
     Attributes:
         text: what happened, in a few words.
         status: HTTP status, when there was one.
-        raw: the body that could not be used.
+        raw: the body that could not be used, whatever its status.
         retry_after_s: what the server asks for.
         is_unreachable: no connection at all.
         said: the sentence in which the server says what is wrong.
@@ -65,7 +65,12 @@ class Fault:
     @property
     def is_transient(self) -> bool:
         """The request itself gave no cause for it."""
-        return not self.is_final and self.raw is None
+        return not self.is_final and not self.is_malformed
+
+    @property
+    def is_malformed(self) -> bool:
+        """Status 200, and no chat completion."""
+        return self.status is None and self.raw is not None
 
     @property
     def names_schema(self) -> bool:
@@ -97,9 +102,7 @@ def fault_of_status(status: int, retry_after: str | None, body: bytes) -> Fault:
     """Return the fault of an HTTP status other than 200."""
     exhausted = status == 402 or (status == 429 and b"insufficient_quota" in body)
     note = ": quota used up" if exhausted and status == 429 else ""
-    if not exhausted and (status in RETRIED or not 400 <= status < 500):
-        return Fault(f"HTTP {status}", status, None, _read_retry_after(retry_after))
-    raw = body[:RAW_KEPT_CHARS].decode("utf-8", "replace")
+    raw = body[:RAW_KEPT_CHARS].decode("utf-8", "replace") or None
     return Fault(
         f"HTTP {status}{note}",
         status,
@@ -190,6 +193,8 @@ def _explain(fault: Fault) -> tuple[str, str]:
             "requests that it accepts",
             "mend what it names (engine.model, engine.extra_body, max_tokens, the prompt)",
         )
-    if fault.raw is not None:
+    if fault.is_malformed:
         return "chat completions in JSON", "check that the address is that of the API (it usually ends in /v1)"
+    if fault.status is not None and fault.status not in AWAY_STATUS:
+        return "a server that answers", "mend what it names; its own log may say more"
     return "an OpenAI-compatible server that answers", "start the server or set OPENAI_BASE_URL"

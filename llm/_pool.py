@@ -273,7 +273,9 @@ class Pool:
         elif fault.is_transient:
             endpoint.held.append(job)
             if len(endpoint.held) >= OUTAGE_AFTER:
-                self._go_down(endpoint, Fault(f"{len(endpoint.held)} requests in a row ended with {fault.text}"))
+                self._go_down(
+                    endpoint, replace(fault, text=f"{len(endpoint.held)} requests in a row ended with {fault.text}")
+                )
             self._check_end()
         else:
             self._on_rejection(endpoint, job, fault)

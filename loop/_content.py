@@ -46,8 +46,9 @@ def describe_content(
 
 
 def describe_generators(stages: Sequence[Stage]) -> Content:
-    """Return the content id of each file of a user's that defines a generator."""
-    return {f"generator {s.config.generator}": code_id for s in stages if (code_id := s.code_id) is not None}
+    """Return the content id of each file of a user's that defines a generator, and of what the steps' options name."""
+    found = {f"generator {s.config.generator}": code_id for s in stages if (code_id := s.code_id) is not None}
+    return found | {what: known for stage in stages for what, known in stage.find_named().items()}
 
 
 def describe_verifier(recipe: Recipe, grader: Grader) -> Content:

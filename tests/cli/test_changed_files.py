@@ -68,6 +68,58 @@ def test_another_template_under_the_same_name_is_another_run(taught):
     assert_every_funnel_adds_up(folder)
 
 
+TOOLS = """def add(a: int, b: int) -> int:
+    \"\"\"{word} two numbers.\"\"\"
+    return a {sign} b
+"""
+
+
+@pytest.mark.parametrize("what", ["template", "prompt", "tools"])
+def test_what_a_steps_options_name_is_part_of_the_run(mini, endpoint, what):
+    """A template or a file named in ``options``, not by the generator: once edited, another run, and said so."""
+    (mini / "prompts").mkdir()
+    own = mini / "prompts" / "mine.yaml"
+    own.write_text("name: mine\nvariables: [question]\nuser: 'Summarise {{question}}'\n")
+    (mini / "tools.py").write_text(TOOLS.format(word="Add", sign="+"))
+    steps = {
+        "template": {"step": "s", "generator": "transform", "source": "problems", "options": {"template": "mine"}},
+        "prompt": {"step": "s", "generator": "transform", "source": "problems", "options": {"template": "solve", "prompt": "mine"}},
+        "tools": {"step": "s", "generator": "tool_calls", "source": "problems", "options": {"tools": "tools.py"}},
+    }  # fmt: skip
+    change(mini, engine={"kind": "openai"}, generate=[{**steps[what], "limit": 4}], solve={"draws": 1, "problems": 2})
+    server = endpoint(mini / "problems.jsonl")
+    first = run_cli(mini, "generate", env=server.env).stderr
+    assert SAID not in first
+    if what == "tools":
+        (mini / "tools.py").write_text(TOOLS.format(word="Subtract", sign="-"))
+    else:
+        own.write_text(own.read_text().replace("Summarise", "Translate to German:"))
+    told = run_cli(mini, "generate", env=server.env).stderr
+    named = "file tools.py" if what == "tools" else "template mine"
+    assert f"{named}. This is a new run" in told
+    if what == "template":
+        asked = sql(
+            mini,
+            "select run_id, left(messages ->> '$[0].content', 9) as word, count(*) as n from requests where step = 's' group by all",
+        )
+        assert sorted((a["word"], a["n"]) for a in asked) == [("Summarise", 4), ("Translate", 4)]
+        assert len({a["run_id"] for a in asked}) == 2
+        out = run_cli(
+            mini,
+            "export",
+            "--format",
+            "trl",
+            "--what",
+            "samples",
+            "--where",
+            "step = 's'",
+            "--output",
+            "o.jsonl",
+            check=0,
+        )
+        assert "has samples of 2 runs, the latest first: " in out.stderr
+
+
 def test_spaces_and_blank_lines_change_nothing(taught):
     folder, generate = taught
     generate()

@@ -312,7 +312,9 @@ def test_a_slow_answer_before_an_outage_does_not_use_up_the_patience(serve):
 
 def test_an_endpoint_that_is_back_each_time_and_answers_nothing_uses_patience_up(serve):
     server = serve(lambda body, number: say(500, "oops"))
-    with pytest.raises(EndpointError, match="10 requests in a row ended with HTTP 500"):
+    with pytest.raises(
+        EndpointError, match=r"10 requests in a row ended with HTTP 500: oops(.|\n)*cure: mend what it names"
+    ):
         ask(server.url, patience_s=1.0, max_attempts=1)
     assert len(server.seen) > 20
 
@@ -387,3 +389,10 @@ def test_one_schema_that_is_refused_leaves_the_others(serve, caplog):
     assert all(r.choices for r in replies)
     assert sum(map(has_schema, server.seen)) == 15 + 1
     assert "does not take a step's JSON schema" in caplog.text
+
+
+def test_what_a_server_says_of_a_request_that_failed_for_good_is_kept(serve):
+    server = serve(lambda body, number: say(500, "CUDA error") if body["messages"][0]["content"] == "3" else None)
+    replies, _ = ask(server.url, max_attempts=1)
+    (failed,) = [r for r in replies if r.error]
+    assert (failed.error, failed.raw) == ("HTTP 500", '{"error": {"message": "CUDA error"}}')
