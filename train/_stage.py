@@ -4,13 +4,14 @@ import json
 import os
 import shutil
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from ..errors import DiskFullError, OutOfMemoryError
 from ..schema import DropRow, content_id, utc_now
-from ..stage import RESULT, Event, clear_stage, run_stage
+from ..stage import RESULT, Event, clear_stage, run_stage, started_ahead
 from ..store import Store
 from ._batch import smaller_batch
 from ._heldout import record_heldout
@@ -59,6 +60,14 @@ class TrainJob:
         return content_id("ckpt", [*shape, more] if more else shape)
 
 
+def trainer_ahead(method: str) -> AbstractContextManager[None]:
+    """Let a training process load what ``method`` needs while the rows are made ready for it, in the block.
+
+    It is for this interpreter alone: a training under another, or by ``accelerate launch``, starts its own.
+    """
+    return started_ahead(CHILD, method)
+
+
 def train_checkpoint(
     store: Store, job: TrainJob, *, on_event: Callable[[Event], None] = lambda event: None
 ) -> Checkpoint:
@@ -81,7 +90,8 @@ def train_checkpoint(
         if (work / RESULT).is_file():  # of weights that are gone: nothing to go on from
             clear_stage(work)
     result = _run(store, job, path, work, on_event)
-    _record(store, job, path, result)
+    with store.kept_open():
+        _record(store, job, path, result)
     clear_stage(work)
     return Checkpoint(job.checkpoint_id, path, job.method)
 
