@@ -169,8 +169,12 @@ def _record(store: Store, job: TrainJob, path: Path, result: dict[str, Any]) -> 
     ]  # fmt: skip
     _record_faults(store, job, result["faults"], result["n_given"])
     if "after" in result["metrics"] and job.running.heldout is not None:
-        before, content = job.parent.checkpoint_id, job.running.heldout.path.stem
-        record_heldout(store, job.method, result["metrics"], content, before_id=before, after_id=job.checkpoint_id)
+        file, bad = job.running.heldout.path, {f["ordinal"] for f in result["heldout_faults"]}
+        rows = [(i, json.loads(line)) for i, line in enumerate(_lines(file)) if i not in bad]
+        record_heldout(
+            store, job.method, result["metrics"], file.stem, rows, result["heldout_items"],
+            before_id=job.parent.checkpoint_id, after_id=job.checkpoint_id,
+        )  # fmt: skip
     store.insert("train_log", log, key="checkpoint_id")
     store.insert("checkpoints", [record], key="checkpoint_id")
 

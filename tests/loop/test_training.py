@@ -6,6 +6,7 @@ import re
 import pytest
 from flywheel.config import Recipe
 from flywheel.errors import NotFoundError
+from flywheel.eval._labels import bootstrap_stderr, macro_f1, statistic_of
 from flywheel.llm import LocalEngine
 from flywheel.loop import SilentReporter, Wheel
 from flywheel.loop._prune import prune
@@ -124,6 +125,23 @@ def test_a_classifier_is_measured_on_held_out_rows_before_and_after(tmp_path, mo
     )
     assert {checkpoint for checkpoint, _, _ in scores} == {made.checkpoint_id, wheel.checkpoints.first().checkpoint_id}
     assert all(n == 8 for _, _, n in scores)
+    items = wheel.store.query(
+        "SELECT s.score, s.stderr, avg(i.value), list(i.ordinal ORDER BY i.ordinal), list(i.target ORDER BY i.ordinal), "
+        "list(r.messages ->> '$[0].content' ORDER BY i.ordinal), bool_and((i.filtered = i.target) = (i.value = 1)), "
+        "bool_and(r.completions ->> 0 = i.filtered) FROM scores s JOIN score_items i USING (score_id) JOIN requests r USING (request_id) "
+        "WHERE s.metric = 'accuracy' GROUP BY s.score_id, s.score, s.stderr"
+    )
+    assert len(items) == 2
+    for score, stderr, mean, places, targets, prompts, is_right, is_said in items:
+        assert score == mean and stderr == (score * (1 - score) / 8) ** 0.5 and is_right and is_said
+        assert places == list(range(8)) and targets == [r["label"] for r in rows[:8]]
+        assert prompts == [r["text"] for r in rows[:8]]
+    for score, stderr, of in wheel.store.query(
+        "SELECT score, stderr, list(detail ORDER BY ordinal) FROM scores JOIN score_items USING (score_id) WHERE metric = 'macro_f1' GROUP BY ALL"
+    ):
+        pairs = [tuple(json.loads(d)["of"]) for d in of]
+        assert score == pytest.approx(macro_f1(pairs)), "as flywheel eval has it"
+        assert stderr == pytest.approx(bootstrap_stderr(pairs, statistic_of("macro_f1")), rel=0.15)
     assert "held out (n=8, 3 dropped): " in wheel.reporter.ends[0]
     dropped = wheel.store.query("SELECT reason FROM drops WHERE step = 'classify/heldout' ORDER BY reason")
     assert [reason.split(":")[0] for (reason,) in dropped] == ["empty", "missing_columns", "not JSON"]

@@ -2,7 +2,7 @@
 
 import json
 import time
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,14 @@ from ._rows import check, find_labels, make_dataset, order, read_rows, read_temp
 WHOLE = {"rows": [0.0, 1.0], "args": {}}
 
 
+@dataclass(frozen=True)
+class Measured:
+    """What was measured on held-out rows: the figures, and where the method has them, ``target filtered value`` of each row."""
+
+    figures: dict[str, float] = field(default_factory=dict)
+    items: list[dict[str, Any]] = field(default_factory=list)
+
+
 @dataclass
 class _Run:
     """What the stages of a job share."""
@@ -39,8 +47,8 @@ class _Run:
     heldout: Any
     log: list[dict[str, Any]] = field(default_factory=list)
     steps: int = 0
-    before: dict[str, float] = field(default_factory=dict)
-    after: dict[str, float] = field(default_factory=dict)
+    before: Measured = field(default_factory=lambda: Measured())
+    after: Measured = field(default_factory=lambda: Measured())
 
     def load(self, path: str | None = None, *, adapter: Path | None = None, quantized: bool = True) -> Any:
         """Return the model of the job, or the one in ``path``."""
@@ -81,6 +89,7 @@ def train(job: dict[str, Any], folder: Path, emit: Emit) -> dict[str, Any]:
         "faults": faults,
         "n_given": len(given),
         "heldout_faults": heldout.faults,
+        "heldout_items": [run.before.items, run.after.items],
         "n_heldout_given": heldout.n_given,
     }
 
@@ -135,7 +144,7 @@ def _train_stage(run: _Run, number: int, stage: dict[str, Any], *, is_last: bool
         watch = Watch(run.emit, tokens_per_row(trainer.train_dataset), run.job["save_every_s"], run.steps)
         trainer.add_callback(watch)
         if run.heldout is not None:
-            run.before = _measure_once(trainer, run.folder / "before.json")
+            run.before = _measure_once(trainer, run.folder / "measured-before.json")
         state = find_state(output)
         _fit(trainer, run.method, state)
         if watch.fault is not None:
@@ -213,18 +222,27 @@ def _went_astray(method: Method, fault: str, state: Path | None) -> StageError:
     )  # fmt: skip
 
 
-def _measure(trainer: Any) -> dict[str, float]:
-    return {k.removeprefix("eval_"): v for k, v in trainer.evaluate().items() if isinstance(v, int | float)}
+def _measure(trainer: Any) -> Measured:
+    args = trainer.args
+    chosen, args.train_sampling_strategy = (
+        args.train_sampling_strategy,
+        "random",
+    )  # or rows are measured by their length
+    try:
+        told = trainer.evaluate()
+    finally:
+        args.train_sampling_strategy = chosen
+    figures = {k.removeprefix("eval_"): v for k, v in told.items() if isinstance(v, int | float)}
+    return Measured(figures, list(getattr(trainer.compute_metrics, "items", ())))
 
 
-def _measure_once(trainer: Any, file: Path) -> dict[str, float]:
+def _measure_once(trainer: Any, file: Path) -> Measured:
     """Measure what the job starts from; a training that goes on, or its next stage, finds it measured."""
     if file.is_file():
-        found: dict[str, float] = json.loads(file.read_text(encoding="utf-8"))
-        return found
+        return Measured(**json.loads(file.read_text(encoding="utf-8")))
     measured = _measure(trainer)
     if is_main():
-        write_json(file, measured)
+        write_json(file, asdict(measured))
     trainer.accelerator.wait_for_everyone()
     return measured
 
@@ -239,8 +257,8 @@ def _metrics(run: _Run, wall_s: float | None) -> dict[str, Any]:
 
     made: dict[str, Any] = {"train_loss": mean_loss(run.log), "steps": run.steps, "n_rows": len(run.rows)}
     made |= {} if wall_s is None else {"wall_s": wall_s}
-    if run.after:
-        made |= {"before": run.before, "after": run.after, "heldout_n": len(run.heldout)}
+    if run.after.figures:
+        made |= {"before": run.before.figures, "after": run.after.figures, "heldout_n": len(run.heldout)}
     return made
 
 
