@@ -19,9 +19,9 @@ from ._memory import told_when_out_of_memory
 from ._publish import publish, save_trained
 from ._resume import find_state
 from ._rewards import load_rewards
-from ._rows import check, find_labels, make_dataset, order, read_rows, read_template
+from ._rows import check, find_labels, make_dataset, order, read_rows, read_template, split_stages
 
-WHOLE = {"rows": [0.0, 1.0], "args": {}}
+WHOLE: dict[str, Any] = {"args": {}}
 
 
 @dataclass(frozen=True)
@@ -43,6 +43,8 @@ class _Run:
     reader: Reader
     labels: list[str]
     rows: list[dict[str, Any]]
+    parts: list[list[dict[str, Any]]]
+    """Those of each stage of the curriculum."""
     form: Form
     heldout: Any
     log: list[dict[str, Any]] = field(default_factory=list)
@@ -76,8 +78,14 @@ def train(job: dict[str, Any], folder: Path, emit: Emit) -> dict[str, Any]:
     labels = find_labels(rows, job, reader.config, method)
     heldout = _read_heldout(job, method, reader, labels, form)
     ordered = order(rows, job["curriculum_by"], form.columns)
-    run = _Run(job, folder, emit, method, reader, labels, ordered, form, heldout.rows)
-    stages = job["curriculum"] or [WHOLE]
+    stages, parts = job["curriculum"] or [WHOLE], [ordered]
+    if job["curriculum"]:
+        parts, too_long = split_stages(ordered, job, method, reader, job["args"], form)
+        places = {id(row): i for i, row in enumerate(given)}
+        faults += [{**asdict(fault), "ordinal": places[id(row)]} for row, fault in too_long]
+        left_out = {id(row) for row, _ in too_long}
+        ordered = [row for row in ordered if id(row) not in left_out]
+    run = _Run(job, folder, emit, method, reader, labels, ordered, parts, form, heldout.rows)
     config = {}
     for number, stage in enumerate(stages):
         config = _train_stage(run, number, stage, is_last=number == len(stages) - 1)
@@ -140,7 +148,7 @@ def _train_stage(run: _Run, number: int, stage: dict[str, Any], *, is_last: bool
         _take(run, json.loads(ended.read_text(encoding="utf-8")))
         return args
     with told_when_out_of_memory(run.method.name, args):
-        trainer = _make_trainer(run, args, _part(run.rows, stage["rows"]), number)
+        trainer = _make_trainer(run, args, run.parts[number], number)
         watch = Watch(run.emit, tokens_per_row(trainer.train_dataset), run.job["save_every_s"], run.steps)
         trainer.add_callback(watch)
         if run.heldout is not None:
@@ -162,10 +170,6 @@ def _train_stage(run: _Run, number: int, stage: dict[str, Any], *, is_last: bool
             write_json(ended, {"log": trainer.state.log_history, "steps": trainer.state.global_step})
         trainer.accelerator.wait_for_everyone()  # the next stage loads what the first process wrote
     return args
-
-
-def _part(rows: list[Any], shares: list[float]) -> list[Any]:
-    return rows[round(shares[0] * len(rows)) : round(shares[1] * len(rows))]
 
 
 def _make_trainer(run: _Run, args: dict[str, Any], rows: list[dict[str, Any]], number: int) -> Any:
