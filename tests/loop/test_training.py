@@ -267,3 +267,28 @@ def test_the_recipes_of_before_are_the_runs_of_before():
     assert Recipe.model_validate(elsewhere).identity() == plain
     adapted = {**MINI, "train": {**MINI["train"], "peft": {"r": 8}}}
     assert Recipe.model_validate(adapted).identity() != plain
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_a_set_in_the_form_of_ultrafeedback_passes_curation_and_is_trained_on(tmp_path, monkeypatch):
+    skip_the_process(monkeypatch)
+    folder = tmp_path / "p"
+    folder.mkdir()
+    asked = [{"role": "user", "content": "Name a number that is greater than the others of this list, and say why."}]
+    rows = []
+    for i in range(8):
+        prompt = [{**asked[0], "content": f"{asked[0]['content']} {i} {i * i} {i + 7}"}]
+        said = {"chosen": f"It is {max(i * i, i + 7)}, since none is more.", "rejected": f"I do not know {i}."}
+        rows.append(
+            {
+                "prompt": prompt[0]["content"],
+                **{c: [*prompt, {"role": "assistant", "content": t}] for c, t in said.items()},
+            }
+        )
+    write_rows(folder / "rows.jsonl", rows)
+    wheel = open_wheel(folder, "dpo", train={"rows": "rows.jsonl", "dpo": {"max_steps": 1}}, problems=None, suites=[])
+    made = wheel.train_own("dpo")
+    (metrics,) = wheel.store.query("SELECT metrics FROM checkpoints WHERE checkpoint_id = ?", [made.checkpoint_id])[0]
+    assert json.loads(metrics)["n_rows"] == 8
+    assert wheel.store.query("SELECT count(*) FROM drops") == [(0,)]
+    wheel.store.close()

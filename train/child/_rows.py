@@ -10,6 +10,7 @@ from ...errors import InputError, RecipeError
 from .._form import Form
 from .._preflight import Demands, Fault, Limit, check_rows, form_of
 from .._reasoning import strip_row
+from .._shared import split_shared
 from ..methods import CAUSAL, CLASSIFIER, MAX_COMPLETION, MAX_LENGTHS, NO_LIMIT, SCORER, SEQ2SEQ, Method
 from ._load import Reader
 
@@ -62,9 +63,11 @@ class TokenizerRenderer:
 
 
 def read_rows(path: str, job: dict[str, Any], method: Method) -> list[Row]:
-    """Return the rows of a file, without reasoning traces where the job strips them."""
+    """Return the rows of a file, pairs with their prompt apart, and without reasoning traces where the job strips them."""
     with Path(path).open(encoding="utf-8") as stream:
         rows = [json.loads(line) for line in stream if line.strip()]
+    if "chosen" in method.answers:
+        rows = [split_shared(row) for row in rows]
     return [strip_row(row, method.answers) for row in rows] if job["reasoning"] == "strip" else rows
 
 
