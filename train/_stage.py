@@ -126,9 +126,18 @@ def _contract(job: TrainJob, path: Path) -> dict[str, Any]:
     return {
         "method": job.method, "model": str(job.parent.path), "data": str(job.snapshot_path), "out": str(path),
         "args": job.args, "seed": job.seed, **job.shape.contract(), "save_every_s": running.save_every_s,
-        "heldout": running.heldout and str(running.heldout.path), "root": str(running.root), "card": _origin(job, path.name),
+        "heldout": running.heldout and str(running.heldout.path), "root": str(running.root), "card": _origin(job, path.name), "base_name": _name_base(job),
         "processes": expected_processes(running.accelerate),
     }  # fmt: skip
+
+
+def _name_base(job: TrainJob) -> str:
+    """Return the name of the model that is trained: of the first model the one on the hub, else of its folder; then ids.
+
+    ``flywheel train --export ID`` writes the model of an id.
+    """
+    is_first = job.parent.stage == "seed"
+    return str(job.origin.get("base_model", job.parent.path.name)) if is_first else job.parent.checkpoint_id
 
 
 def _origin(job: TrainJob, checkpoint_id: str) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from flywheel.loop._prune import prune
 from flywheel.schema import utc_now
 from flywheel.store import Project
 from support import MINI, make_mini_project
-from support_train import make_model, skip_the_process, write_rows
+from support_train import SEED_MODEL, make_model, skip_the_process, write_rows
 
 
 def open_wheel(folder, method="sft", **changes):
@@ -205,9 +205,40 @@ def test_an_adapter_is_served_scored_and_trained_on_as_the_weights_it_makes(tmp_
     model, _, _ = LocalEngine(wheel.checkpoints.resolve(made)).load()
     assert model.config.model_type == "llama"
     promote(wheel.store, wheel.run_id, made.checkpoint_id, 1)
-    wheel.train_own("sft")
+    again = wheel.train_own("sft")
     assert jobs[-1]["model"] == str(made.path), "the next training starts from the merged weights"
+    named = [base_of(folder / ".flywheel" / "checkpoints" / c.checkpoint_id) for c in (made, again)]
+    assert named == ["seed", made.checkpoint_id]
+    assert_loads_elsewhere(wheel, made, again, tmp_path / "elsewhere", monkeypatch)
     wheel.store.close()
+
+
+def base_of(adapter):
+    for file in adapter.rglob("*"):
+        assert not file.is_file() or str(SEED_MODEL.parent).encode() not in file.read_bytes(), (
+            f"{file} has a path of this machine"
+        )
+    return json.loads((adapter / "adapter_config.json").read_text())["base_model_name_or_path"]
+
+
+def assert_loads_elsewhere(wheel, parent, made, folder, monkeypatch):
+    """Another machine has the adapter, and the model that it stands on under the name that it gives."""
+    import torch
+    from peft import AutoPeftModelForCausalLM
+    from transformers import AutoModelForCausalLM
+
+    folder.mkdir()
+    wheel.checkpoints.export(made.checkpoint_id, folder / "adapter", as_adapter=True)
+    wheel.checkpoints.export(parent.checkpoint_id, folder / parent.checkpoint_id)
+    wheel.checkpoints.export(made.checkpoint_id, folder / "whole")
+    monkeypatch.chdir(folder)
+    with torch.no_grad():
+        loaded = [
+            c.from_pretrained(name).eval()
+            for c, name in ((AutoPeftModelForCausalLM, "adapter"), (AutoModelForCausalLM, "whole"))
+        ]
+        adapted, whole = (model(torch.tensor([[5, 6, 7]])).logits for model in loaded)
+    assert torch.allclose(adapted, whole, atol=1e-4)
 
 
 def fake_line(store, run_id, names):
