@@ -4,9 +4,9 @@ import os
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 from rich.console import Console
@@ -14,8 +14,10 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn
 
 from ..config import RECIPE_FILE, Recipe, load_recipe
 from ..errors import NotFoundError
-from ..loop import Reporter, Wheel
 from ..store import Project
+
+if TYPE_CHECKING:  # half a second, in which a training process is on its way already
+    from ..loop import Reporter, Wheel
 
 PLAIN_INTERVAL_S = 10.0
 
@@ -52,33 +54,59 @@ def open_project(root: Path) -> Project:
     return Project(root)
 
 
-def make_wheel(root: Path, recipe_path: Path | None, seed: int | None, without: Recipe | None = None) -> Wheel:
+def make_wheel(root: Path, recipe_path: Path | None, seed: int | None, without: Recipe | None = None) -> "Wheel":
     """Return the wheel of a project's recipe (of ``without`` where it has none), with progress on standard error."""
+    return _make_wheel(root, *_find_recipe(root, recipe_path, seed, without))
+
+
+def _find_recipe(root: Path, recipe_path: Path | None, seed: int | None, without: Recipe | None) -> tuple[Recipe, Path]:
     if without is not None and recipe_path is None and root.is_dir() and not (root / RECIPE_FILE).exists():
-        recipe, base = without, root
-    else:
-        recipe, base = open_recipe(root, recipe_path, seed)
+        return without, root
+    return open_recipe(root, recipe_path, seed)
+
+
+def _make_wheel(root: Path, recipe: Recipe, base: Path) -> "Wheel":
+    from ..loop import Wheel
+
     return Wheel(open_project(root), recipe, base, make_reporter())
+
+
+def _nothing_ahead(recipe: Recipe) -> AbstractContextManager[None]:
+    return nullcontext()
 
 
 @contextmanager
 def open_wheel(
     root: Path, recipe_path: Path | None, seed: int | None, what: str, *, method: str = "sft",
     without: Recipe | None = None, tells: bool = False,
-) -> Iterator[Wheel]:  # fmt: skip
-    """Own the project, with its recipe checked and its store open, while the block runs; ``tells`` its hooks of a failure."""
-    wheel = make_wheel(root, recipe_path, seed, without)
-    try:
-        with wheel.telling() if tells else nullcontext(), wheel.store.run_lock(what):
-            with wheel.store.kept_open():
-                wheel.prepare(method)
-            yield wheel
-            wheel.store.close()
-    finally:
-        wheel.reporter.close()
+    ahead: Callable[[Recipe], AbstractContextManager[None]] = _nothing_ahead,
+) -> Iterator["Wheel"]:  # fmt: skip
+    """Own the project, with its recipe checked and its store open, while the block runs.
+
+    Args:
+        root: the project's folder.
+        recipe_path: its recipe; None = the one in the folder.
+        seed: instead of the recipe's.
+        what: the command, for others that want the project.
+        method: what will be trained.
+        without: recipe of a project that has none.
+        tells: let the recipe's hooks and metrics file know when the block fails.
+        ahead: what a recipe lets begin before anything else is loaded.
+    """
+    recipe, base = _find_recipe(root, recipe_path, seed, without)
+    with ahead(recipe):
+        wheel = _make_wheel(root, recipe, base)
+        try:
+            with wheel.telling() if tells else nullcontext(), wheel.store.run_lock(what):
+                with wheel.store.kept_open():
+                    wheel.prepare(method)
+                yield wheel
+                wheel.store.close()
+        finally:
+            wheel.reporter.close()
 
 
-def make_reporter() -> Reporter:
+def make_reporter() -> "Reporter":
     """Return bars for a terminal, and plain lines for anything else."""
     console = Console(stderr=True)
     return RichReporter(console) if console.is_terminal else PlainReporter()

@@ -1,13 +1,18 @@
 """``flywheel train``: a stage of ``flywheel run``, alone."""
 
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
+from ..config import Recipe
 from ..errors import NotFoundError, RecipeError
-from ..loop import Wheel, count
-from ..train import METHODS, Checkpoint
+from ..train import METHODS, Checkpoint, trainer_ahead
 from ._common import open_wheel, recipe_options
+
+if TYPE_CHECKING:  # loaded when the training process is on its way
+    from ..loop import Wheel
 
 
 @click.command("train")
@@ -53,9 +58,16 @@ def train_command(
             "flywheel train --imported", expected="--method dpo beside it: imported solutions come as pairs",
             received=f"--method {method}", cure="flywheel train --method dpo --imported",
         )  # fmt: skip
-    with open_wheel(root, recipe_path, seed, "flywheel train", method=method) as wheel:
+
+    def ahead(recipe: Recipe) -> AbstractContextManager[None]:
+        is_own = recipe.train.python is not None or recipe.train.accelerate is not None
+        return nullcontext() if is_own else trainer_ahead(method)
+
+    with open_wheel(root, recipe_path, seed, "flywheel train", method=method, ahead=ahead) as wheel:
         made = _train(wheel, method, imported)
     if made is None:
+        from ..loop import count
+
         raise RecipeError(
             f"flywheel train --method {method}",
             expected=f"{count(wheel.recipe.train.min_rows, 'row')} or more",
@@ -79,7 +91,7 @@ def _export(
     click.echo(f"{found.checkpoint_id}\t{output}")
 
 
-def _train(wheel: Wheel, method: str, imported: bool) -> Checkpoint | None:
+def _train(wheel: "Wheel", method: str, imported: bool) -> Checkpoint | None:
     if imported:
         return wheel.train_imported()
     if wheel.recipe.train.rows is not None:

@@ -8,6 +8,7 @@ import json
 import os
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,6 +18,9 @@ from ._decontaminate import Decontaminator
 from ._own_rows import OwnCuration, OwnRow, Parts, curate_own, fit_config, read_parts
 from ._rows import insert_drops, replace_drops
 from ._snapshot import Snapshot, members_of, record_snapshot
+
+FEW_ROWS = 10_000
+"""So many rows of one's own are frozen within a second or two, in which the store stays open."""
 
 
 @dataclass(frozen=True)
@@ -95,6 +99,15 @@ def snapshot_own(
     Raises:
         RecipeError: ``rules`` hold what cannot apply to rows of the method.
     """
+    is_short = len(given) <= FEW_ROWS and rules.embed is None
+    with store.kept_open() if is_short else nullcontext():
+        return _snapshot_own(store, run_id, iteration, method, source, given, decontaminator, rules, seed)
+
+
+def _snapshot_own(
+    store: Store, run_id: str, iteration: int, method: str, source: str, given: Sequence[OwnRow],
+    decontaminator: Decontaminator, rules: OwnCuration, seed: int,
+) -> Snapshot:  # fmt: skip
     step = f"{method}/rows"
     fit_config(rules.config, method, seed)
     store.fix_plan(run_id, iteration, step, [(source, len(given))])

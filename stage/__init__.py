@@ -1,5 +1,6 @@
 """Stages that run in a child process, and the JSON contract between the two sides."""
 
+from ._ahead import started_ahead
 from ._child import NO_ROOM, Emit, child_main, no_room
 from ._installed import class_fields, compared_values, enum_values, init_arguments, package_folder
 from ._parent import RESULT, Event, clear_stage, run_stage, write_json
@@ -18,5 +19,6 @@ __all__ = [
     "no_room",
     "package_folder",
     "run_stage",
+    "started_ahead",
     "write_json",
 ]

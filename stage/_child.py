@@ -1,5 +1,6 @@
 """The child's side of the contract."""
 
+import contextlib
 import errno
 import json
 import os
@@ -11,23 +12,28 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import DiskFullError, FlywheelError
-from ._parent import ERROR, EVENTS, JOB, RESULT, Event, write_json
+from ._ahead import AHEAD
+from ._parent import ERROR, EVENTS, JOB, LOG, RESULT, Event, write_json
 
 Emit = Callable[[Event], None]
 Work = Callable[[dict[str, Any], Path, Emit], dict[str, Any]]
 """(job, the stage's folder, emit) to result."""
+Ready = Callable[[str], None]
+"""Imports what the work will need, as far as a hint tells; see :func:`flywheel.stage.started_ahead`."""
 
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
-def child_main(work: Work) -> None:
+def child_main(work: Work, get_ready: Ready = lambda hint: None) -> None:
     """Run ``work`` on the job in the folder that the command line names; leave its result or its error.
 
-    Started by a launcher, several processes do the work: the first tells what happens and leaves the result.
+    Started by a launcher, several processes do the work: the first tells what happens and leaves the result. Started ahead
+    of its job, the process gets ready, and then waits to be told the folder.
     """
-    folder, parent = Path(sys.argv[1]), int(sys.argv[2])
+    parent = int(sys.argv[2])
     tells = os.getppid() == parent or os.environ.get("RANK", "0") == "0"
     _die_with_parent(parent)
+    folder = _wait_ready(get_ready) if sys.argv[1] == AHEAD else Path(sys.argv[1])
     job = json.loads((folder / JOB).read_text(encoding="utf-8"))
     with (folder / EVENTS).open("a", encoding="utf-8") as events:
 
@@ -46,6 +52,22 @@ def child_main(work: Work) -> None:
             _leave_error(folder, no_room(error.filename or str(folder), str(error)))
     if tells:
         write_json(folder / RESULT, result)
+
+
+def _wait_ready(get_ready: Ready) -> Path:
+    """Get ready, and return the folder once it is told; what was printed until then goes to its log."""
+    with contextlib.suppress(Exception):  # the work runs into it again, with a log to tell it in
+        get_ready(sys.argv[3])
+    told = sys.stdin.buffer.readline().rstrip(b"\n")
+    if not told:
+        os._exit(0)  # not needed
+    folder = Path(os.fsdecode(told))
+    said = os.pread(1, os.fstat(1).st_size, 0)
+    with (folder / LOG).open("ab", buffering=0) as log:
+        log.write(said)
+        for stream in (1, 2):
+            os.dup2(log.fileno(), stream)
+    return folder
 
 
 def no_room(place: str, received: str) -> DiskFullError:

@@ -27,11 +27,10 @@ from ..errors import (
     SandboxError,
     StageError,
 )
+from ._ahead import Child, inherited, take_ahead
 
 JOB, EVENTS, LOG, RESULT, ERROR = "job.json", "events.jsonl", "stage.log", "result.json", "error.json"
 POLL_S = 0.1
-LAUNCHED = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE")
-"""Variables by which a launcher tells its processes apart."""
 LOG_TAIL_LINES = 12
 
 Event = dict[str, Any]
@@ -84,29 +83,36 @@ def run_stage(
     for name in (EVENTS, ERROR):
         (folder / name).unlink(missing_ok=True)
     (folder / JOB).write_text(json.dumps(job, indent=1), encoding="utf-8")
-    with (folder / LOG).open("ab") as log:
-        child = subprocess.Popen(
-            [python, "-P", "-m", *launcher, *(["-m"] if launcher else []), module, str(folder), str(os.getpid())],
-            stdout=log,
-            stderr=log,
-            stdin=subprocess.DEVNULL,
-            env={**_inherited(launcher), **(env or {})},
-        )
-        try:
-            _follow(child, folder / EVENTS, on_event)
-        except BaseException:
-            _stop(child)
-            raise
+    ahead = None if launcher else take_ahead(module, python, env or {}, folder)
+    if ahead is not None:
+        _attend(ahead, folder / EVENTS, on_event)
+    if ahead is None or (ahead.returncode and not (folder / EVENTS).exists()):  # or it did not come as far as its job
+        command = [python, "-P", "-m", *launcher, *(["-m"] if launcher else []), module, str(folder), str(os.getpid())]
+        child = _start(command, folder / LOG, {**_inherited(launcher), **(env or {})})
+        _attend(child, folder / EVENTS, on_event)
+    else:
+        child = ahead
     if child.returncode == 0 and result.is_file():
         return _read_json(result)
     raise _explain(module, folder, child.returncode)
 
 
+def _attend(child: Child, events: Path, on_event: Callable[[Event], None]) -> None:
+    """Follow a child to its end; stop it when this process is to end first."""
+    try:
+        _follow(child, events, on_event)
+    except BaseException:
+        _stop(child)
+        raise
+
+
+def _start(command: Sequence[str], log: Path, env: Mapping[str, str]) -> Child:
+    with log.open("ab") as stream:
+        return subprocess.Popen(command, stdout=stream, stderr=stream, stdin=subprocess.DEVNULL, env=env)
+
+
 def _inherited(launcher: Sequence[str]) -> dict[str, str]:
-    """Return the environment of a child: alone, it is no part of a launch that flywheel itself may stand in."""
-    if launcher:
-        return {**os.environ, "PYTHONSAFEPATH": "1"}
-    return {name: value for name, value in os.environ.items() if name not in LAUNCHED}
+    return {**os.environ, "PYTHONSAFEPATH": "1"} if launcher else inherited()
 
 
 def clear_stage(folder: Path) -> None:
@@ -114,7 +120,7 @@ def clear_stage(folder: Path) -> None:
     shutil.rmtree(folder, ignore_errors=True)
 
 
-def _follow(child: subprocess.Popen[bytes], events: Path, on_event: Callable[[Event], None]) -> None:
+def _follow(child: Child, events: Path, on_event: Callable[[Event], None]) -> None:
     offset = 0
     while True:
         running = child.poll() is None
@@ -137,7 +143,7 @@ def _read_events(events: Path, offset: int, on_event: Callable[[Event], None]) -
     return offset
 
 
-def _stop(child: subprocess.Popen[bytes]) -> None:
+def _stop(child: Child) -> None:
     child.send_signal(signal.SIGTERM)
     try:
         child.wait(timeout=5)

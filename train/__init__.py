@@ -6,7 +6,7 @@ from ._options import Heldout, Running, Shape
 from ._preflight import Demands, Fault, Limit, check_rows
 from ._python import check_python
 from ._reasoning import strip_reasoning
-from ._stage import Checkpoint, TrainJob, is_whole, train_checkpoint
+from ._stage import Checkpoint, TrainJob, is_whole, train_checkpoint, trainer_ahead
 from .methods import METHODS
 
 __all__ = [
@@ -30,5 +30,6 @@ __all__ = [
     "merged_folder",
     "strip_reasoning",
     "train_checkpoint",
+    "trainer_ahead",
     "valid_keys",
 ]

@@ -4,13 +4,14 @@ import json
 import os
 import shutil
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from ..errors import DiskFullError, OutOfMemoryError
 from ..schema import DropRow, content_id, utc_now
-from ..stage import RESULT, Event, clear_stage, run_stage
+from ..stage import RESULT, Event, clear_stage, run_stage, started_ahead
 from ..store import Store
 from ._batch import smaller_batch
 from ._heldout import record_heldout
@@ -59,6 +60,14 @@ class TrainJob:
         return content_id("ckpt", [*shape, more] if more else shape)
 
 
+def trainer_ahead(method: str) -> AbstractContextManager[None]:
+    """Let a training process load what ``method`` needs while the rows are made ready for it, in the block.
+
+    It is for this interpreter alone: a training under another, or by ``accelerate launch``, starts its own.
+    """
+    return started_ahead(CHILD, method)
+
+
 def train_checkpoint(
     store: Store, job: TrainJob, *, on_event: Callable[[Event], None] = lambda event: None
 ) -> Checkpoint:
@@ -81,7 +90,8 @@ def train_checkpoint(
         if (work / RESULT).is_file():  # of weights that are gone: nothing to go on from
             clear_stage(work)
     result = _run(store, job, path, work, on_event)
-    _record(store, job, path, result)
+    with store.kept_open():
+        _record(store, job, path, result)
     clear_stage(work)
     return Checkpoint(job.checkpoint_id, path, job.method)
 
@@ -116,9 +126,18 @@ def _contract(job: TrainJob, path: Path) -> dict[str, Any]:
     return {
         "method": job.method, "model": str(job.parent.path), "data": str(job.snapshot_path), "out": str(path),
         "args": job.args, "seed": job.seed, **job.shape.contract(), "save_every_s": running.save_every_s,
-        "heldout": running.heldout and str(running.heldout.path), "root": str(running.root), "card": _origin(job, path.name),
+        "heldout": running.heldout and str(running.heldout.path), "root": str(running.root), "card": _origin(job, path.name), "base_name": _name_base(job),
         "processes": expected_processes(running.accelerate),
     }  # fmt: skip
+
+
+def _name_base(job: TrainJob) -> str:
+    """Return the name of the model that is trained: of the first model the one on the hub, else of its folder; then ids.
+
+    ``flywheel train --export ID`` writes the model of an id.
+    """
+    is_first = job.parent.stage == "seed"
+    return str(job.origin.get("base_model", job.parent.path.name)) if is_first else job.parent.checkpoint_id
 
 
 def _origin(job: TrainJob, checkpoint_id: str) -> dict[str, Any]:
@@ -159,8 +178,12 @@ def _record(store: Store, job: TrainJob, path: Path, result: dict[str, Any]) -> 
     ]  # fmt: skip
     _record_faults(store, job, result["faults"], result["n_given"])
     if "after" in result["metrics"] and job.running.heldout is not None:
-        before, content = job.parent.checkpoint_id, job.running.heldout.path.stem
-        record_heldout(store, job.method, result["metrics"], content, before_id=before, after_id=job.checkpoint_id)
+        file, bad = job.running.heldout.path, {f["ordinal"] for f in result["heldout_faults"]}
+        rows = [(i, json.loads(line)) for i, line in enumerate(_lines(file)) if i not in bad]
+        record_heldout(
+            store, job.method, result["metrics"], file.stem, rows, result["heldout_items"],
+            before_id=job.parent.checkpoint_id, after_id=job.checkpoint_id,
+        )  # fmt: skip
     store.insert("train_log", log, key="checkpoint_id")
     store.insert("checkpoints", [record], key="checkpoint_id")
 

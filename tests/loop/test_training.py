@@ -6,13 +6,14 @@ import re
 import pytest
 from flywheel.config import Recipe
 from flywheel.errors import NotFoundError
+from flywheel.eval._labels import bootstrap_stderr, macro_f1, statistic_of
 from flywheel.llm import LocalEngine
 from flywheel.loop import SilentReporter, Wheel
 from flywheel.loop._prune import prune
 from flywheel.schema import utc_now
 from flywheel.store import Project
 from support import MINI, make_mini_project
-from support_train import make_model, skip_the_process, write_rows
+from support_train import SEED_MODEL, make_model, skip_the_process, write_rows
 
 
 def open_wheel(folder, method="sft", **changes):
@@ -124,6 +125,23 @@ def test_a_classifier_is_measured_on_held_out_rows_before_and_after(tmp_path, mo
     )
     assert {checkpoint for checkpoint, _, _ in scores} == {made.checkpoint_id, wheel.checkpoints.first().checkpoint_id}
     assert all(n == 8 for _, _, n in scores)
+    items = wheel.store.query(
+        "SELECT s.score, s.stderr, avg(i.value), list(i.ordinal ORDER BY i.ordinal), list(i.target ORDER BY i.ordinal), "
+        "list(r.messages ->> '$[0].content' ORDER BY i.ordinal), bool_and((i.filtered = i.target) = (i.value = 1)), "
+        "bool_and(r.completions ->> 0 = i.filtered) FROM scores s JOIN score_items i USING (score_id) JOIN requests r USING (request_id) "
+        "WHERE s.metric = 'accuracy' GROUP BY s.score_id, s.score, s.stderr"
+    )
+    assert len(items) == 2
+    for score, stderr, mean, places, targets, prompts, is_right, is_said in items:
+        assert score == mean and stderr == (score * (1 - score) / 8) ** 0.5 and is_right and is_said
+        assert places == list(range(8)) and targets == [r["label"] for r in rows[:8]]
+        assert prompts == [r["text"] for r in rows[:8]]
+    for score, stderr, of in wheel.store.query(
+        "SELECT score, stderr, list(detail ORDER BY ordinal) FROM scores JOIN score_items USING (score_id) WHERE metric = 'macro_f1' GROUP BY ALL"
+    ):
+        pairs = [tuple(json.loads(d)["of"]) for d in of]
+        assert score == pytest.approx(macro_f1(pairs)), "as flywheel eval has it"
+        assert stderr == pytest.approx(bootstrap_stderr(pairs, statistic_of("macro_f1")), rel=0.15)
     assert "held out (n=8, 3 dropped): " in wheel.reporter.ends[0]
     dropped = wheel.store.query("SELECT reason FROM drops WHERE step = 'classify/heldout' ORDER BY reason")
     assert [reason.split(":")[0] for (reason,) in dropped] == ["empty", "missing_columns", "not JSON"]
@@ -187,9 +205,40 @@ def test_an_adapter_is_served_scored_and_trained_on_as_the_weights_it_makes(tmp_
     model, _, _ = LocalEngine(wheel.checkpoints.resolve(made)).load()
     assert model.config.model_type == "llama"
     promote(wheel.store, wheel.run_id, made.checkpoint_id, 1)
-    wheel.train_own("sft")
+    again = wheel.train_own("sft")
     assert jobs[-1]["model"] == str(made.path), "the next training starts from the merged weights"
+    named = [base_of(folder / ".flywheel" / "checkpoints" / c.checkpoint_id) for c in (made, again)]
+    assert named == ["seed", made.checkpoint_id]
+    assert_loads_elsewhere(wheel, made, again, tmp_path / "elsewhere", monkeypatch)
     wheel.store.close()
+
+
+def base_of(adapter):
+    for file in adapter.rglob("*"):
+        assert not file.is_file() or str(SEED_MODEL.parent).encode() not in file.read_bytes(), (
+            f"{file} has a path of this machine"
+        )
+    return json.loads((adapter / "adapter_config.json").read_text())["base_model_name_or_path"]
+
+
+def assert_loads_elsewhere(wheel, parent, made, folder, monkeypatch):
+    """Another machine has the adapter, and the model that it stands on under the name that it gives."""
+    import torch
+    from peft import AutoPeftModelForCausalLM
+    from transformers import AutoModelForCausalLM
+
+    folder.mkdir()
+    wheel.checkpoints.export(made.checkpoint_id, folder / "adapter", as_adapter=True)
+    wheel.checkpoints.export(parent.checkpoint_id, folder / parent.checkpoint_id)
+    wheel.checkpoints.export(made.checkpoint_id, folder / "whole")
+    monkeypatch.chdir(folder)
+    with torch.no_grad():
+        loaded = [
+            c.from_pretrained(name).eval()
+            for c, name in ((AutoPeftModelForCausalLM, "adapter"), (AutoModelForCausalLM, "whole"))
+        ]
+        adapted, whole = (model(torch.tensor([[5, 6, 7]])).logits for model in loaded)
+    assert torch.allclose(adapted, whole, atol=1e-4)
 
 
 def fake_line(store, run_id, names):
@@ -249,3 +298,28 @@ def test_the_recipes_of_before_are_the_runs_of_before():
     assert Recipe.model_validate(elsewhere).identity() == plain
     adapted = {**MINI, "train": {**MINI["train"], "peft": {"r": 8}}}
     assert Recipe.model_validate(adapted).identity() != plain
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_a_set_in_the_form_of_ultrafeedback_passes_curation_and_is_trained_on(tmp_path, monkeypatch):
+    skip_the_process(monkeypatch)
+    folder = tmp_path / "p"
+    folder.mkdir()
+    asked = [{"role": "user", "content": "Name a number that is greater than the others of this list, and say why."}]
+    rows = []
+    for i in range(8):
+        prompt = [{**asked[0], "content": f"{asked[0]['content']} {i} {i * i} {i + 7}"}]
+        said = {"chosen": f"It is {max(i * i, i + 7)}, since none is more.", "rejected": f"I do not know {i}."}
+        rows.append(
+            {
+                "prompt": prompt[0]["content"],
+                **{c: [*prompt, {"role": "assistant", "content": t}] for c, t in said.items()},
+            }
+        )
+    write_rows(folder / "rows.jsonl", rows)
+    wheel = open_wheel(folder, "dpo", train={"rows": "rows.jsonl", "dpo": {"max_steps": 1}}, problems=None, suites=[])
+    made = wheel.train_own("dpo")
+    (metrics,) = wheel.store.query("SELECT metrics FROM checkpoints WHERE checkpoint_id = ?", [made.checkpoint_id])[0]
+    assert json.loads(metrics)["n_rows"] == 8
+    assert wheel.store.query("SELECT count(*) FROM drops") == [(0,)]
+    wheel.store.close()

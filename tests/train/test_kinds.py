@@ -2,9 +2,12 @@
 
 import csv
 import json
+from types import SimpleNamespace
 
+import numpy as np
 import pytest
 from flywheel.errors import RecipeError
+from flywheel.train.methods._classify import Measure
 from support_train import SEED_MODEL, losses, make_model, train_here
 
 pytestmark = pytest.mark.filterwarnings("ignore")
@@ -50,6 +53,10 @@ def test_t5_learns_to_summarise(tmp_path, shared_data):
     before, after = result["metrics"]["before"], result["metrics"]["after"]
     assert after["loss"] < before["loss"]
     assert 0 <= after["rougeL"] <= 1
+    for figures, items in zip((before, after), result["heldout_items"], strict=True):
+        values = [item["value"] for item in items]
+        assert figures["rougeL"] == pytest.approx(np.mean(values)) and len(values) == 4
+        assert figures["rougeL_stderr"] == pytest.approx(np.std(values, ddof=1) / 2)
     trained, tokenizer = AutoModelForSeq2SeqLM.from_pretrained(out), AutoTokenizer.from_pretrained(out)
     ids = tokenizer("a text", return_tensors="pt").input_ids
     assert trained.generate(input_ids=ids, max_new_tokens=3).shape[0] == 1
@@ -68,7 +75,7 @@ def test_bert_learns_sentiment(tmp_path, imdb):
     model = make_model("bert", tmp_path / "model", [r["text"] for r in imdb])
     result, _, out = train_here(tmp_path / "job", "classify", model, imdb[:24], ARGS, heldout=imdb[24:])
     assert falls(result)
-    assert {"accuracy", "macro_f1", "loss"} <= result["metrics"]["after"].keys()
+    assert {"accuracy", "macro_f1", "macro_f1_stderr", "loss"} <= result["metrics"]["after"].keys()
     names = sorted({r["label"] for r in imdb})
     assert list(AutoModelForSequenceClassification.from_pretrained(out).config.id2label.values()) == names
     assert "| accuracy |" in (out / "README.md").read_text()
@@ -126,3 +133,27 @@ def test_tool_calls_of_unlike_arguments_are_trained_on_as_they_are(tmp_path, sha
     model = make_model("llama", tmp_path / "model", [json.dumps(r["messages"]) for r in rows])
     result, _, _ = train_here(tmp_path / "job", "sft", model, rows, ARGS | {"num_train_epochs": 2})
     assert falls(result)
+
+
+def test_rows_are_measured_in_their_order_also_where_training_sorts_them_by_length(tmp_path, imdb):
+    model = make_model("bert", tmp_path / "model", [r["text"] for r in imdb])
+    heldout = [{**r, "text": r["text"][: 20 + 30 * (i % 5)]} for i, r in enumerate(imdb[24:])]
+    args = ARGS | {"train_sampling_strategy": "group_by_length", "max_steps": 1, "per_device_eval_batch_size": 2}
+    result, _, _ = train_here(tmp_path / "job", "classify", model, imdb[:24], args, heldout=heldout)
+    for items in result["heldout_items"]:
+        assert [item["target"] for item in items] == [r["label"] for r in heldout]
+    assert len({r["label"] for r in heldout}) > 1
+
+
+def test_the_error_of_macro_f1_is_that_of_resampled_rows():
+    """Beside a bootstrap that resamples the rows themselves, and scikit-learn's figure."""
+    from sklearn.metrics import f1_score
+
+    rng = np.random.default_rng(1)
+    true, said = rng.integers(0, 3, 60), rng.integers(0, 3, 60)
+    said[:40] = true[:40]
+    found = Measure(["a", "b", "c"])(SimpleNamespace(predictions=np.eye(3)[said], label_ids=true))
+    assert found["macro_f1"] == pytest.approx(f1_score(true, said, average="macro"))
+    drawn = [rng.integers(0, 60, 60) for _ in range(1000)]
+    by_rows = np.std([f1_score(true[i], said[i], average="macro") for i in drawn], ddof=1)
+    assert found["macro_f1_stderr"] == pytest.approx(by_rows, rel=0.1)

@@ -6,6 +6,7 @@ import shutil
 
 import pytest
 from flywheel.errors import RecipeError
+from flywheel.train._shared import split_shared
 from support_train import SEED_MODEL, losses, train_here
 
 pytestmark = pytest.mark.filterwarnings("ignore")
@@ -205,3 +206,52 @@ def test_a_row_in_which_the_template_marks_nothing_is_told_with_what_to_do(tmp_p
     with pytest.raises(RecipeError) as caught:
         train_here(tmp_path, "sft", SEED_MODEL, rows, FAST | {"max_steps": 1}, chat_template=template)
     assert "assistant_only_loss to false" in caught.value.cure
+
+
+@pytest.mark.parametrize("method", ["dpo", "reward"])
+def test_pairs_in_the_form_of_ultrafeedback_are_those_whose_prompt_stands_apart(tmp_path, method):
+    whole = [
+        {
+            "prompt": r["prompt"][0]["content"],
+            **{c: r["prompt"] + r[c] for c in ("chosen", "rejected")},
+            "score_chosen": 8.0,
+        }
+        for r in PAIRS
+    ]
+    apart, given = (
+        train_here(tmp_path / str(i), method, SEED_MODEL, rows, FAST) for i, rows in enumerate((PAIRS, whole))
+    )
+    assert given[0]["faults"] == [] and given[0]["metrics"]["n_rows"] == len(PAIRS)
+    if method == "dpo":  # the head of a reward model begins at random
+        assert losses(given[0]) == losses(apart[0])
+
+
+def test_the_shared_beginning_of_a_pair_is_its_prompt_as_trl_has_it():
+    from trl import maybe_extract_prompt
+
+    system, more = {"role": "system", "content": "Be brief."}, say("Go on.") + ask(7)
+    for first, prompt in (
+        (ask(1), "first"),
+        ([system, *ask(1)], "second"),
+        (ask(1) + more, "first"),
+        (ask(1) + more, "last"),
+    ):
+        text = {"first": first[0], "second": first[-1], "last": first[-1]}[prompt]["content"]
+        row = {"prompt": f" {text}\n", "chosen": first + say("a"), "rejected": first + say("b")}
+        found = split_shared(row)
+        assert found == {"prompt": first, "chosen": say("a"), "rejected": say("b")}
+        assert found == maybe_extract_prompt(row)
+
+
+@pytest.mark.parametrize(
+    ("row", "kind"),
+    [
+        ({"prompt": "another question", "chosen": ask(1) + say("a"), "rejected": ask(1) + say("b")}, "roles"),
+        ({"prompt": ask(1)[0]["content"], "chosen": ask(1) + say("a"), "rejected": ask(2) + say("b")}, "roles"),
+        ({"prompt": ask(1)[0]["content"], "chosen": ask(1) + say("a"), "rejected": ask(1) + say("a")}, "identical"),
+        ({"prompt": ask(1)[0]["content"], "chosen": ask(1) + say("a"), "rejected": ask(1)}, "roles"),
+    ],
+)  # fmt: skip
+def test_a_pair_without_one_beginning_is_a_drop_as_before(tmp_path, row, kind):
+    result, _, _ = train_here(tmp_path, "dpo", SEED_MODEL, [*PAIRS[:2], row], FAST | {"max_steps": 1})
+    assert [(f["ordinal"], f["kind"]) for f in result["faults"]] == [(2, kind)]

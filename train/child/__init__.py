@@ -1,6 +1,7 @@
 """The training process: rows and a model in, a checkpoint out. Everything here may load torch."""
 
 from ._publish import merge_adapter
+from ._ready import get_ready
 from ._train import train
 
-__all__ = ["merge_adapter", "train"]
+__all__ = ["get_ready", "merge_adapter", "train"]

@@ -38,6 +38,13 @@ class Reader:
         return found
 
     @property
+    def places(self) -> int | None:
+        """Most tokens that a model can read whose positions are a table (GPT-2, OPT); None where they are computed (RoPE)."""
+        config = self.config.get_text_config()
+        is_computed = any(name.startswith("rope_") for name in vars(config)) or getattr(config, "alibi", False)
+        return None if is_computed else self.context
+
+    @property
     def default_length(self) -> int:
         """``max_length`` where the recipe has none: TRL's, or the model's context where that is shorter."""
         return min(TRL_LENGTH, self.context or TRL_LENGTH)

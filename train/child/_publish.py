@@ -62,7 +62,7 @@ def publish(trainer: Any, processor: Any, job: dict[str, Any], method: Method, l
     if not is_main():
         return
     if (partial / "adapter_config.json").is_file():
-        _name_base(partial, job["model"])
+        _name_base(partial, job["base_name"])
         if job["merge"]:
             merge_adapter(partial, load(), processor)
     processor.save_pretrained(partial)
@@ -88,6 +88,7 @@ def merge_adapter(folder: Path, base: Any, processor: Any) -> None:
 
 
 def _name_base(folder: Path, base: str) -> None:
+    """Say what an adapter stands on by a name that means something elsewhere: here nobody reads it, the store knows the folder."""
     file = folder / "adapter_config.json"
     config = json.loads(file.read_text(encoding="utf-8"))
     config["base_model_name_or_path"] = base

@@ -10,6 +10,7 @@ from ...errors import InputError, RecipeError
 from .._form import Form
 from .._preflight import Demands, Fault, Limit, check_rows, form_of
 from .._reasoning import strip_row
+from .._shared import split_shared
 from ..methods import CAUSAL, CLASSIFIER, MAX_COMPLETION, MAX_LENGTHS, NO_LIMIT, SCORER, SEQ2SEQ, Method
 from ._load import Reader
 
@@ -62,9 +63,11 @@ class TokenizerRenderer:
 
 
 def read_rows(path: str, job: dict[str, Any], method: Method) -> list[Row]:
-    """Return the rows of a file, without reasoning traces where the job strips them."""
+    """Return the rows of a file, pairs with their prompt apart, and without reasoning traces where the job strips them."""
     with Path(path).open(encoding="utf-8") as stream:
         rows = [json.loads(line) for line in stream if line.strip()]
+    if "chosen" in method.answers:
+        rows = [split_shared(row) for row in rows]
     return [strip_row(row, method.answers) for row in rows] if job["reasoning"] == "strip" else rows
 
 
@@ -90,9 +93,11 @@ def check(
         InputError: the rows are wrong as a whole.
         RecipeError: the arguments leave no room for any row.
     """
+    _check_places(job, method, reader, args)
     rewards = (job["rewards"] or {}).get("columns", ())
+    widest = _widest(job, method, reader, args) if form is None else args
     demands = Demands(
-        method, job["accept"], tuple(job["labels"]), _limits(method, reader, args), _renderer(rows, method, reader, args),
+        method, job["accept"], tuple(job["labels"]), _limits(method, reader, widest), _renderer(rows, method, reader, args),
         rewards if method.name == "grpo" else (), Path(job["root"]), reader.sees, form,
         "rows" if form is None else "held-out rows",
     )  # fmt: skip
@@ -102,11 +107,88 @@ def check(
     return fine, [asdict(f) for f in faults], form_of(rows, demands)
 
 
+def split_stages(
+    rows: Sequence[Row], job: dict[str, Any], method: Method, reader: Reader, args: dict[str, Any], form: Form
+) -> tuple[list[list[Row]], list[tuple[Row, Fault]]]:
+    """Return the rows of each stage of the curriculum, and those that are too long for every stage that they stand in.
+
+    Args:
+        rows: in their order, checked.
+        job: see ``TrainJob``.
+        method: what is trained.
+        reader: of the model.
+        args: the method's; a stage's own stand over them.
+        form: of the rows.
+
+    Raises:
+        InputError: nothing is left of a stage.
+    """
+    parts: list[list[Row]] = []
+    too_long: dict[int, tuple[Row, Fault]] = {}
+    for number, stage in enumerate(job["curriculum"]):
+        first, end = (round(share * len(rows)) for share in stage["rows"])
+        part, own = list(rows[first:end]), {**args, **stage["args"]}
+        faults: list[Fault] = []
+        if part and _lengths(own) != _lengths(args):
+            demands = Demands(
+                method, job["accept"], tuple(job["labels"]), _limits(method, reader, own), _renderer(part, method, reader, own),
+                root=Path(job["root"]), sees=reader.sees, form=form, what=f"rows of train.curriculum.{number}",
+            )  # fmt: skip
+            faults = check_rows(part, demands)
+        bad = {f.ordinal: f for f in faults}
+        too_long |= {id(part[i]): (part[i], f) for i, f in bad.items()}
+        parts.append([row for i, row in enumerate(part) if i not in bad])
+    used = {id(row) for part in parts for row in part}
+    return parts, [found for key, found in too_long.items() if key not in used]
+
+
+def _lengths(args: dict[str, Any]) -> list[Any]:
+    return [args.get(key, "") for key in ("max_length", "max_completion_length")]
+
+
+def _widest(job: dict[str, Any], method: Method, reader: Reader, args: dict[str, Any]) -> dict[str, Any]:
+    """Return the arguments with the greatest lengths of all stages: a row that is longer fits none of them."""
+    found = dict(args)
+    defaults = {
+        "max_length": MAX_LENGTHS.get(method.name, reader.default_length),
+        "max_completion_length": MAX_COMPLETION,
+    }
+    for key, default in defaults.items():
+        given = [{**args, **stage["args"]}.get(key, default) for stage in job["curriculum"]]
+        if any(key in stage["args"] for stage in job["curriculum"]):
+            found[key] = None if None in given else max(given)
+    return found
+
+
+def _check_places(job: dict[str, Any], method: Method, reader: Reader, args: dict[str, Any]) -> None:
+    """Refuse a ``max_length`` that would let rows through that the model has no places for, which ends in an IndexError.
+
+    Rows that are longer than its places are drops else, whatever ``max_length`` is.
+    """
+    if method.model not in (CAUSAL, SCORER) or method.name == "grpo" or reader.places is None:
+        return
+    stages = [(f"curriculum.{i}.args", {**args, **stage["args"]}) for i, stage in enumerate(job["curriculum"])]
+    for key, own in stages or [(method.name, args)]:
+        is_cut = "overlong" in job["accept"] or _fills_blocks(own)
+        given = own.get("max_length", reader.default_length)
+        if is_cut and (given is None or given > reader.places):
+            raise RecipeError(
+                f"recipe key train.{key}.max_length",
+                expected=f"at most {reader.places}: the model has a place for so many tokens, and longer rows are let through "
+                + ("by packing" if _fills_blocks(own) else "by train.accept: [overlong]"),
+                received="none" if given is None else str(given), cure=f"set it to {reader.places}, or less",
+            )  # fmt: skip
+
+
+def _fills_blocks(args: dict[str, Any]) -> bool:
+    return bool(args.get("packing")) and args.get("packing_strategy") in ("wrapped", "bfd_split")
+
+
 def _limits(method: Method, reader: Reader, args: dict[str, Any]) -> dict[str, Limit]:
     """Return how many tokens the texts of a row may have: more would be cut off, or is more than the model has places for."""
     if method.name == "grpo":
         return _room_for_prompts(reader, args)
-    if args.get("packing") and args.get("packing_strategy") in ("wrapped", "bfd_split"):
+    if _fills_blocks(args):
         return {}
     given = args.get("max_length", MAX_LENGTHS.get(method.name, reader.default_length))
     places = [reader.context]

@@ -2,7 +2,7 @@
 
 import json
 import time
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -19,9 +19,17 @@ from ._memory import told_when_out_of_memory
 from ._publish import publish, save_trained
 from ._resume import find_state
 from ._rewards import load_rewards
-from ._rows import check, find_labels, make_dataset, order, read_rows, read_template
+from ._rows import check, find_labels, make_dataset, order, read_rows, read_template, split_stages
 
-WHOLE = {"rows": [0.0, 1.0], "args": {}}
+WHOLE: dict[str, Any] = {"args": {}}
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What was measured on held-out rows: the figures, and where the method has them, ``target filtered value`` of each row."""
+
+    figures: dict[str, float] = field(default_factory=dict)
+    items: list[dict[str, Any]] = field(default_factory=list)
 
 
 @dataclass
@@ -35,12 +43,14 @@ class _Run:
     reader: Reader
     labels: list[str]
     rows: list[dict[str, Any]]
+    parts: list[list[dict[str, Any]]]
+    """Those of each stage of the curriculum."""
     form: Form
     heldout: Any
     log: list[dict[str, Any]] = field(default_factory=list)
     steps: int = 0
-    before: dict[str, float] = field(default_factory=dict)
-    after: dict[str, float] = field(default_factory=dict)
+    before: Measured = field(default_factory=lambda: Measured())
+    after: Measured = field(default_factory=lambda: Measured())
 
     def load(self, path: str | None = None, *, adapter: Path | None = None, quantized: bool = True) -> Any:
         """Return the model of the job, or the one in ``path``."""
@@ -68,8 +78,14 @@ def train(job: dict[str, Any], folder: Path, emit: Emit) -> dict[str, Any]:
     labels = find_labels(rows, job, reader.config, method)
     heldout = _read_heldout(job, method, reader, labels, form)
     ordered = order(rows, job["curriculum_by"], form.columns)
-    run = _Run(job, folder, emit, method, reader, labels, ordered, form, heldout.rows)
-    stages = job["curriculum"] or [WHOLE]
+    stages, parts = job["curriculum"] or [WHOLE], [ordered]
+    if job["curriculum"]:
+        parts, too_long = split_stages(ordered, job, method, reader, job["args"], form)
+        places = {id(row): i for i, row in enumerate(given)}
+        faults += [{**asdict(fault), "ordinal": places[id(row)]} for row, fault in too_long]
+        left_out = {id(row) for row, _ in too_long}
+        ordered = [row for row in ordered if id(row) not in left_out]
+    run = _Run(job, folder, emit, method, reader, labels, ordered, parts, form, heldout.rows)
     config = {}
     for number, stage in enumerate(stages):
         config = _train_stage(run, number, stage, is_last=number == len(stages) - 1)
@@ -81,6 +97,7 @@ def train(job: dict[str, Any], folder: Path, emit: Emit) -> dict[str, Any]:
         "faults": faults,
         "n_given": len(given),
         "heldout_faults": heldout.faults,
+        "heldout_items": [run.before.items, run.after.items],
         "n_heldout_given": heldout.n_given,
     }
 
@@ -131,11 +148,11 @@ def _train_stage(run: _Run, number: int, stage: dict[str, Any], *, is_last: bool
         _take(run, json.loads(ended.read_text(encoding="utf-8")))
         return args
     with told_when_out_of_memory(run.method.name, args):
-        trainer = _make_trainer(run, args, _part(run.rows, stage["rows"]), number)
+        trainer = _make_trainer(run, args, run.parts[number], number)
         watch = Watch(run.emit, tokens_per_row(trainer.train_dataset), run.job["save_every_s"], run.steps)
         trainer.add_callback(watch)
         if run.heldout is not None:
-            run.before = _measure_once(trainer, run.folder / "before.json")
+            run.before = _measure_once(trainer, run.folder / "measured-before.json")
         state = find_state(output)
         _fit(trainer, run.method, state)
         if watch.fault is not None:
@@ -153,10 +170,6 @@ def _train_stage(run: _Run, number: int, stage: dict[str, Any], *, is_last: bool
             write_json(ended, {"log": trainer.state.log_history, "steps": trainer.state.global_step})
         trainer.accelerator.wait_for_everyone()  # the next stage loads what the first process wrote
     return args
-
-
-def _part(rows: list[Any], shares: list[float]) -> list[Any]:
-    return rows[round(shares[0] * len(rows)) : round(shares[1] * len(rows))]
 
 
 def _make_trainer(run: _Run, args: dict[str, Any], rows: list[dict[str, Any]], number: int) -> Any:
@@ -213,18 +226,27 @@ def _went_astray(method: Method, fault: str, state: Path | None) -> StageError:
     )  # fmt: skip
 
 
-def _measure(trainer: Any) -> dict[str, float]:
-    return {k.removeprefix("eval_"): v for k, v in trainer.evaluate().items() if isinstance(v, int | float)}
+def _measure(trainer: Any) -> Measured:
+    args = trainer.args
+    chosen, args.train_sampling_strategy = (
+        args.train_sampling_strategy,
+        "random",
+    )  # or rows are measured by their length
+    try:
+        told = trainer.evaluate()
+    finally:
+        args.train_sampling_strategy = chosen
+    figures = {k.removeprefix("eval_"): v for k, v in told.items() if isinstance(v, int | float)}
+    return Measured(figures, list(getattr(trainer.compute_metrics, "items", ())))
 
 
-def _measure_once(trainer: Any, file: Path) -> dict[str, float]:
+def _measure_once(trainer: Any, file: Path) -> Measured:
     """Measure what the job starts from; a training that goes on, or its next stage, finds it measured."""
     if file.is_file():
-        found: dict[str, float] = json.loads(file.read_text(encoding="utf-8"))
-        return found
+        return Measured(**json.loads(file.read_text(encoding="utf-8")))
     measured = _measure(trainer)
     if is_main():
-        write_json(file, measured)
+        write_json(file, asdict(measured))
     trainer.accelerator.wait_for_everyone()
     return measured
 
@@ -239,8 +261,8 @@ def _metrics(run: _Run, wall_s: float | None) -> dict[str, Any]:
 
     made: dict[str, Any] = {"train_loss": mean_loss(run.log), "steps": run.steps, "n_rows": len(run.rows)}
     made |= {} if wall_s is None else {"wall_s": wall_s}
-    if run.after:
-        made |= {"before": run.before, "after": run.after, "heldout_n": len(run.heldout)}
+    if run.after.figures:
+        made |= {"before": run.before.figures, "after": run.after.figures, "heldout_n": len(run.heldout)}
     return made
 
 

@@ -21,7 +21,7 @@ def _make(setup: Setup) -> Any:
     return Seq2SeqTrainer(
         model=_wrap(setup), args=Seq2SeqTrainingArguments(**args), train_dataset=rows, eval_dataset=heldout,
         data_collator=DataCollatorForSeq2Seq(setup.processor, model=setup.model), processing_class=setup.processor,
-        compute_metrics=_measure(setup.processor),
+        compute_metrics=Measure(setup.processor),
     )  # fmt: skip
 
 
@@ -57,21 +57,32 @@ def content_of(message: dict[str, Any]) -> str:
     return "" if content is None else str(content)
 
 
-def _measure(tokenizer: Any) -> Any:
-    def measure(predicted: Any) -> dict[str, float]:
-        """Return mean ROUGE-L (F1) of the generated texts."""
+class Measure:
+    """Mean ROUGE-L (F1) of the generated texts, with its standard error.
+
+    Attributes:
+        items: of each row of the last measurement, in order: ``target filtered value``, the value its ROUGE-L.
+    """
+
+    def __init__(self, tokenizer: Any) -> None:
+        self._tokenizer = tokenizer
+        self.items: list[dict[str, Any]] = []
+
+    def __call__(self, predicted: Any) -> dict[str, float]:
+        """Return the measure, as transformers' Trainer asks for it."""
         import numpy as np
         from rouge_score.rouge_scorer import RougeScorer
 
-        scorer = RougeScorer(["rougeL"])
+        scorer, tokenizer = RougeScorer(["rougeL"]), self._tokenizer
         made, wanted = (
             np.where(ids < 0, tokenizer.pad_token_id, ids) for ids in (predicted.predictions, predicted.label_ids)
         )
         texts = [tokenizer.batch_decode(ids, skip_special_tokens=True) for ids in (wanted, made)]
-        scores = [scorer.score(w, m)["rougeL"].fmeasure for w, m in zip(*texts, strict=True)]
+        self.items = [
+            {"target": w, "filtered": m, "value": scorer.score(w, m)["rougeL"].fmeasure} for w, m in zip(*texts, strict=True)
+        ]  # fmt: skip
+        scores = [item["value"] for item in self.items]
         return {"rougeL": float(np.mean(scores)), "rougeL_stderr": _stderr(scores)}
-
-    return measure
 
 
 def _stderr(values: list[float]) -> float:
