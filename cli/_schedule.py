@@ -1,6 +1,7 @@
 """``flywheel schedule``."""
 
 import signal
+from contextlib import suppress
 from datetime import datetime, tzinfo
 from pathlib import Path
 
@@ -112,4 +113,5 @@ def _serve(project: Project, times: Times, run: RunCommand, catch_up: bool) -> N
 
 
 def _say(line: str) -> None:
-    click.echo(f"{datetime.now().astimezone():%Y-%m-%d %H:%M:%S} {line}", err=True)
+    with suppress(OSError):  # nobody reads any more: no reason to end
+        click.echo(f"{datetime.now().astimezone():%Y-%m-%d %H:%M:%S} {line}", err=True)

@@ -82,10 +82,15 @@ class Scheduler:
     def serve(self) -> int:
         """Fire until a signal comes; return its number. A run that is on gets the signal too and is waited for."""
         with self._listening():
-            self.begin()
-            while self._stop_by is None or self._run is not None:
-                self.tick()
-                self._sleep(STEP_S)
+            try:
+                self.begin()
+                while self._stop_by is None or self._run is not None:
+                    self.tick()
+                    self._sleep(STEP_S)
+            except BaseException:
+                if self._run is not None:
+                    self._run.send_signal(signal.SIGTERM)  # nobody would read its output
+                raise
         return self._stop_by
 
     def begin(self) -> None:

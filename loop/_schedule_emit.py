@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from pathlib import Path, PurePosixPath
+from zoneinfo import available_timezones
 
 from ..errors import RecipeError
 from ._schedule_times import WEEKDAYS, Cron, CronTimes, Field, IntervalTimes, Times, parse_cron
@@ -208,6 +209,11 @@ def _write_k8s(unit: Unit) -> str:
     recipe = ["--recipe", str(_path_in_pod(unit))] if unit.run.recipe else []
     command = ["python", "-P", "-m", "flywheel", "-C", str(IN_THE_POD), "run", *unit.run.options, *recipe]
     zone = unit.zone or unit.own_zone
+    if zone not in available_timezones():
+        raise RecipeError(
+            "flywheel schedule --emit k8s", expected="a time zone of the IANA database", received=repr(zone),
+            cure="name one: --timezone Europe/Berlin",
+        )  # fmt: skip
     return f"""\
 # Fill in image: and storage:. The volume is the project folder: put recipe.yaml and its data there first.
 # Keys: kubectl create secret generic {unit.name} --from-literal=OPENAI_API_KEY=…

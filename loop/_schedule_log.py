@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
-from ..errors import FlywheelError, RunInProgressError, StoreLockedError
+from ..errors import RunInProgressError, StoreLockedError
 from ..schema import content_id
 from ..store import Project, Store
 
@@ -170,7 +170,7 @@ class FireLog:
         try:
             self._prepare()
             self._store.insert(TABLE, rows, key="fire_id")
-        except (FlywheelError, OSError) as error:
+        except Exception as error:  # noqa: BLE001 - DuckDB's own among them; the rows are in the file
             (log.info if self._is_told else log.warning)("fires wait in %s for the store: %s", self._file, error)
             self._is_told = True
             return

@@ -57,6 +57,11 @@ def test_a_recipe_that_no_run_would_take_is_refused_at_once(mini, tmp_path):
     refused(run_cli(tmp_path / "gone", "schedule", "0 2 * * *", timeout=60), "init")
 
 
+def test_a_machine_that_does_not_know_its_time_zone_is_told_the_cure(mini):
+    done = run_cli(mini, "schedule", "0 2 * * *", env={"TZ": "Nowhere/City"}, timeout=60)
+    refused(done, "time zone", "--timezone Europe/Berlin")
+
+
 # --- units for other schedulers --------------------------------------------------------------------------------
 
 
@@ -176,6 +181,11 @@ def logged(folder):
     return [r for r in rows if r["outcome"] != "skipped" or r["exit_code"] is not None]
 
 
+def read_open(folder):
+    """Return the fire whose run is on."""
+    return json.loads((folder / ".flywheel" / "schedule.json").read_text())["open"]
+
+
 @pytest.mark.slow
 def test_failing_runs_are_on_record_and_the_schedule_goes_on(mini):
     change(mini, model="no/such-model-anywhere")
@@ -211,6 +221,34 @@ def test_another_process_that_owns_the_project_makes_a_fire_skipped(mini):
 
 
 @pytest.mark.slow
+def test_a_schedule_that_was_killed_knows_its_run_at_the_next_start(mini, endpoint):
+    change(
+        mini,
+        engine={"kind": "openai", "concurrency": 2},
+        solve={"draws": 1, "problems": 40},
+        train={"dpo": None},
+        iterations=1,
+    )
+    server = endpoint(mini / "problems.jsonl", latency=0.1)
+    process = start_cli(mini, "schedule", "--every", "3s", env=server.env)
+    wait_for(lambda: len(server.answered()) >= 5, 120)
+    child = int((mini / ".flywheel" / "run.lock").read_text().split()[0])
+    process.kill()
+    process.communicate()
+    wait_for(lambda: not Path(f"/proc/{child}").exists(), 120)  # at its next line of output
+    unseen = read_open(mini)
+    process = start_cli(mini, "schedule", "--every", "3s", env=server.env)
+    wait_for(lambda: read_open(mini) not in (None, unseen), 60)
+    process.terminate()
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 143, err
+    first, second = [r for r in logged(mini) if r["started_at"]]
+    assert (first["outcome"], first["exit_code"], second["exit_code"]) == ("failed", None, 143)
+    assert "killed, or the machine went off" in first["message"]
+    assert len(server.answered()) == len(set(server.answered()))
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
 def test_a_signal_ends_run_and_schedule_and_the_next_start_goes_on(mini, endpoint, number, code):
     change(
@@ -240,4 +278,4 @@ def test_a_signal_ends_run_and_schedule_and_the_next_start_goes_on(mini, endpoin
     process.send_signal(signal.SIGTERM)
     process.communicate(timeout=60)
     assert len(server.answered()) == len(set(server.answered())), "what was answered is not asked again"
-    assert json.loads((mini / ".flywheel" / "schedule.json").read_text())["open"] is None
+    assert read_open(mini) is None
