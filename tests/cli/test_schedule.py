@@ -90,6 +90,9 @@ def test_systemd_takes_the_units_with_any_path(awkward, tmp_path):
     assert [u.suffix for u in units] == [".service", ".timer"]
     done = subprocess.run(["systemd-analyze", "verify", *units], capture_output=True, text=True)
     assert (done.returncode, [x for x in done.stderr.splitlines() if "flywheel" in x]) == (0, []), done.stderr
+    folder = str(awkward.parent)  # systemd expands % everywhere, $ in commands, and verifies neither
+    assert f"WorkingDirectory={folder}/a \"b\" 'c' 100%% $HOME\n" in text
+    assert f' -C "{folder}/a \\"b\\" \'c\' 100%% $$HOME" run --more 2\n' in text
     assert "Persistent=true" in text
     assert "Persistent=false" in emit(awkward, "@daily", "--no-catch-up", "--emit", "systemd")
 

@@ -3,6 +3,7 @@
 import random
 import subprocess
 import sys
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from zoneinfo import ZoneInfo
@@ -237,13 +238,32 @@ def test_a_signal_goes_on_to_the_run_and_the_schedule_waits_for_its_end(machine)
     assert machine.rows("outcome, exit_code") == [("failed", 130)]
 
 
-def test_a_store_that_is_locked_stops_nothing(machine):
-    machine.begin().go(HOUR)
-    holder = subprocess.Popen(
-        [sys.executable, "-c", HOLD, str(machine.project.store_path), "600"], stdout=subprocess.PIPE, text=True
-    )
+@contextmanager
+def held(store_path):
+    """Have another program hold the store's lock."""
+    holder = subprocess.Popen([sys.executable, "-c", HOLD, str(store_path), "600"], stdout=subprocess.PIPE, text=True)
     try:
         assert holder.stdout.readline() == "held\n"
+        yield
+    finally:
+        holder.kill()
+        holder.communicate()
+
+
+def test_a_schedule_knows_its_last_fire_when_the_store_is_locked_at_its_start(machine):
+    machine.begin().go(DAY)
+    with held(machine.project.store_path):
+        machine.now += 2 * DAY
+        machine.begin().go(HOUR, step=HOUR)
+        assert len(machine.runs) == 2
+    machine.go(timedelta(minutes=2))
+    assert machine.rows() == [("missed", 1), ("ran", 2)]
+    assert machine.log._store.query("SELECT count(*) FROM schedule_log WHERE outcome = 'begun'") == [(1,)]
+
+
+def test_a_store_that_is_locked_stops_nothing(machine):
+    machine.begin().go(HOUR)
+    with held(machine.project.store_path):
         machine.go(DAY, step=HOUR)
         assert len(machine.runs) == 1
         machine.begin().go(HOUR, step=HOUR)
@@ -251,9 +271,6 @@ def test_a_store_that_is_locked_stops_nothing(machine):
         machine.now += 2 * DAY
         machine.begin().go(HOUR, step=HOUR)
         assert len(machine.runs) == 2
-    finally:
-        holder.kill()
-        holder.communicate()
     machine.go(timedelta(minutes=2))
     assert machine.rows() == [("missed", 1), ("ran", 2)]
 
