@@ -15,6 +15,10 @@ from ._lazy import LazyGroup
 COMMANDS = {
     "init": ("_init", "Write a commented recipe (and its data) into the project folder."),
     "run": ("_run", "Turn the wheel: generate, judge, train, evaluate, decide, repeat."),
+    "schedule": (
+        "_schedule",
+        "Turn the wheel every night, or at any times; print units for systemd, cron, Kubernetes.",
+    ),
     "generate": ("_generate", "Make data: documents to QA, reasoning, critiques; completions of problems, verified."),
     "judge": ("_judge", "Judge completions by code or by a model; measure judges against people."),
     "pairs": ("_pairs", "Make preference pairs of judged samples and imported sets."),

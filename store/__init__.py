@@ -6,10 +6,11 @@ from ._project import Project
 from ._query import FORMATS, Result, read_safely, render, run_frugally, run_query, write_parquet
 from ._sources import SourceRow, read_source
 from ._spooled import Spooled
-from ._store import Store, insert_new, insert_rows
+from ._store import NOBODY_ELSE, Store, insert_new, insert_rows
 
 __all__ = [
     "FORMATS",
+    "NOBODY_ELSE",
     "JournalWriter",
     "Project",
     "Result",

@@ -37,6 +37,8 @@ FAULT_PATIENCE_S = 3.0
 FOLD_BATCH_ROWS = 50_000
 FOLD_BATCH_BYTES = 2 << 20
 FEW_ROWS = 16
+NOBODY_ELSE = "no other run in this project"
+"""What a run expects; a schedule knows by these words that its run met another one."""
 FEW_THREADS = "SET threads = 1"
 """For a fold and the checkpoint at its end: of a small batch, more threads take memory and save no time."""
 
@@ -278,7 +280,7 @@ class Store:
                 stream.seek(0)
                 raise RunInProgressError(
                     f"project {self.project.root}",
-                    expected="no other run in this project",
+                    expected=NOBODY_ELSE,
                     received=f"process {stream.read().strip() or 'unknown'}",
                     cure="wait for it or stop it; reading is allowed meanwhile: flywheel status, flywheel sql",
                 ) from None
