@@ -12,7 +12,7 @@ import click
 from ..config import read_text
 from ..errors import FlywheelError, QueryError
 from ..loop import count
-from ..store import FORMATS, Project, Result, render, run_query, write_parquet
+from ..store import FORMATS, Project, Result, describe_schema, render, run_query, write_parquet
 from ._common import open_project
 from ._output import check_output, write_output
 from ._tables import print_table
@@ -45,9 +45,10 @@ _COMMENT = re.compile(r"--\s|--[^=\n]*\n")
 )  # fmt: skip
 @click.option("--force", is_flag=True, help="Let --output overwrite a file (never the store or the recipe).")
 @click.option("-f", "--file", type=click.Path(path_type=Path), default=None, help="Read the query from a file.")
+@click.option("--schema", is_flag=True, help="Print what every table, view and column is, as Markdown.")
 @click.pass_obj
 def sql_command(
-    root: Path, query: str | None, fmt: str | None, output: Path | None, force: bool, file: Path | None
+    root: Path, query: str | None, fmt: str | None, output: Path | None, force: bool, file: Path | None, schema: bool
 ) -> None:
     """Run one SQL query on the store, or start a prompt when none is given.
 
@@ -56,12 +57,25 @@ def sql_command(
     project = open_project(root)
     if output is not None:
         check_output(output, project, force=force)
+    if schema:
+        _show_schema(project, query, output)
+        return
     chosen = _choose_format(fmt, output)
     query = _read_query(query, file)
     if query is None:
         _prompt(project)
     else:
         _show(run_query(project, query), chosen, output)
+
+
+def _show_schema(project: Project, query: str | None, output: Path | None) -> None:
+    if query is not None:
+        raise QueryError("sql --schema", expected="no query beside it", received="a query", cure="give one of them")
+    text = describe_schema(project)
+    if output is None:
+        click.echo(text, nl=False)
+    else:
+        write_output(output, lambda stream: stream.write(text.encode()))
 
 
 def _read_query(query: str | None, file: Path | None) -> str | None:

@@ -1,5 +1,6 @@
 """Rows in DuckDB: journal first, fold later, read always."""
 
+from ._describe import describe_schema
 from ._journal import JournalWriter, list_segments, read_frames
 from ._migrate import latest_version, list_migrations
 from ._project import Project
@@ -16,6 +17,7 @@ __all__ = [
     "SourceRow",
     "Spooled",
     "Store",
+    "describe_schema",
     "insert_new",
     "insert_rows",
     "latest_version",
