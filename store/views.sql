@@ -63,6 +63,16 @@ COMMENT ON COLUMN sft.score IS 'The judge''s score.';
 COMMENT ON COLUMN sft.prompt IS 'JSON messages: what the model sees.';
 COMMENT ON COLUMN sft.completion IS 'JSON messages: what it shall answer.';
 
+CREATE OR REPLACE VIEW accepted_samples AS
+SELECT s.sample_id, s.request_id, s.run_id, s.iteration, s.step, s.problem_id, s.input_id
+FROM samples s
+WHERE NOT starts_with(s.step, 'calibration.') AND NOT starts_with(s.step, 'compare.')
+  AND s.sample_id IN (
+      SELECT v.sample_id FROM verdicts v
+      WHERE v.passed AND NOT starts_with(v.judge, 'recorded@') AND NOT contains(split_part(v.judge, '@', 1), '/'))
+  AND s.sample_id NOT IN (SELECT w.sample_id FROM worse_samples w);
+COMMENT ON VIEW accepted_samples IS 'The samples of view sft, each once, whatever the number of judges that accepted it.';
+
 CREATE OR REPLACE VIEW dpo AS
 SELECT p.run_id, p.iteration, p.pair_id, p.problem_id, p.kind,
        coalesce(c.prompt, r.messages) AS prompt,

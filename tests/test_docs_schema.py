@@ -39,7 +39,7 @@ def test_it_describes_the_users_own_store(store):
 
 
 def test_a_query_beside_it_and_a_folder_without_a_store_are_refused(stored, tmp_path):
-    refused(run_cli(stored, "sql", "--schema", "select 1"), "sql --schema")
+    refused(run_cli(stored, "sql", "--schema", "select 1"), "a query and --schema")
     (tmp_path / "none").mkdir()
     refused(run_cli(tmp_path / "none", "sql", "--schema"), "flywheel init")
 

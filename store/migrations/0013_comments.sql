@@ -30,7 +30,7 @@ COMMENT ON COLUMN plans.input_id IS 'A problem, chunk, sample, pair, file or lin
 COMMENT ON COLUMN plans.n IS 'Completions that are due, or inputs that the row stands for.';
 
 COMMENT ON COLUMN requests.run_id IS 'Run that asked; project: an imported row.';
-COMMENT ON COLUMN requests.step IS 'Step that asked; eval/… for suites, import for imported rows.';
+COMMENT ON COLUMN requests.step IS 'Step that asked; eval for suites, import for imported rows.';
 COMMENT ON COLUMN requests.input_id IS 'What it is about: a problem, chunk or sample; items of suites have none.';
 COMMENT ON COLUMN requests.engine IS 'local, vllm, openai, or import.';
 COMMENT ON COLUMN requests.model IS 'As the recipe or the endpoint names it; of imported rows the data set.';
