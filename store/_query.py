@@ -91,15 +91,16 @@ def run_query(
     started = time.monotonic()
     with lease(project.store_path, write=False, patience_s=patience_s, safe=True, memory=limits.memory) as connection:
         check_version(connection, f"store {project.store_path}")
-        with _timer(connection, limits.timeout_s) as is_over:
-            try:
-                table = _execute(connection, sql, dict(parameters or {}), place, limits)
-            except duckdb.Error as error:
-                if is_over():
-                    raise _too_slow(place, limits.timeout_s) from None
-                if is_damage(error):
-                    raise  # the lease says that the file is at fault
-                raise _too_large(place, limits, error) or _refused(error, place) from None
+        try:
+            table = _run_in_time(
+                connection, lambda: _execute(connection, sql, dict(parameters or {}), place, limits), limits.timeout_s
+            )
+        except TimeoutError:
+            raise _too_slow(place, limits.timeout_s) from None
+        except duckdb.Error as error:
+            if is_damage(error):
+                raise  # the lease says that the file is at fault
+            raise _too_large(place, limits, error) or _refused(error, place) from None
     return Result(table.rename_columns(_distinct(table.column_names)), time.monotonic() - started)
 
 
@@ -125,23 +126,36 @@ def _execute(
     return _fetch(_project_intervals(relation), limits)
 
 
-@contextmanager
-def _timer(connection: duckdb.DuckDBPyConnection, timeout_s: float) -> Iterator[Callable[[], bool]]:
-    """Interrupt what the block runs on ``connection`` after its time; hand out whether that has happened."""
-    over = threading.Event()
+def _run_in_time(connection: duckdb.DuckDBPyConnection, act: Callable[[], Any], timeout_s: float) -> Any:
+    """Return what ``act`` returns: it runs in a thread of its own, since DuckDB looks for no Ctrl-C while it fetches rows.
 
-    def interrupt() -> None:
-        over.set()
-        connection.interrupt()
+    Raises:
+        TimeoutError: it took longer than ``timeout_s`` (0 = disabled), and was interrupted; so it is by Ctrl-C.
+    """
+    outcomes: list[tuple[Any, BaseException | None]] = []
+    done = threading.Event()  # not join(): Python 3.11 takes a thread for ended whose join() was interrupted
 
-    timer = threading.Timer(timeout_s, interrupt)
-    timer.daemon = True
-    if timeout_s:
-        timer.start()
+    def work() -> None:
+        try:
+            outcomes.append((act(), None))
+        except BaseException as error:  # noqa: BLE001  # it is raised again, where it is waited for
+            outcomes.append((None, error.with_traceback(None)))  # its frames hold the result, which holds the file open
+        finally:
+            done.set()
+
+    threading.Thread(target=work, name="query", daemon=True).start()
     try:
-        yield over.is_set
+        is_late = not done.wait(timeout_s or None)
     finally:
-        timer.cancel()
+        while not done.is_set():
+            connection.interrupt()
+            done.wait(0.1)
+    result, error = outcomes.pop()
+    if is_late:
+        raise TimeoutError
+    if error is not None:
+        raise error
+    return result
 
 
 def _too_slow(place: str, timeout_s: float) -> QueryError:

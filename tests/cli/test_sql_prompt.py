@@ -3,12 +3,14 @@
 import os
 import pty
 import select
+import signal
 import subprocess
 import sys
 import time
 
 import pytest
 from flywheel.cli._prompt import complete
+from flywheel.store import Project, Store
 
 
 class Terminal:
@@ -112,6 +114,21 @@ def test_limits_parameters_and_errors_hold_at_the_prompt(terminal):
     shell.wait_for("two judges")
     shell.type(".help\r")
     shell.wait_for("Ctrl-D")
+    shell.end()
+
+
+def test_ctrl_c_ends_a_query_and_not_the_prompt(terminal, stored):
+    shell = terminal()
+    shell.type("select count(*) from range(100000) a, range(1000000000) b where hash(a.range, b.range) % 7 = 1;\r")
+    time.sleep(2)
+    os.kill(shell.process.pid, signal.SIGINT)
+    shell.wait_for("interrupted")
+    shell.type("select no_such_column from samples;\r")
+    shell.wait_for("cure:")
+    Store(Project(stored), patience_s=5.0).insert_all("journal_segments", [{"segment": "x", "folded_bytes": 1}])
+    shell.type("select 6 * 7 as y;\r")
+    shell.wait_for("42")
+    shell.wait_for("1 row, ")
     shell.end()
 
 
