@@ -3,22 +3,31 @@
 import io
 import re
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO
 
 import click
 
 from ..config import read_text
-from ..errors import FlywheelError, QueryError
+from ..errors import QueryError
 from ..loop import count
-from ..store import FORMATS, Project, Result, render, run_query, write_parquet
+from ..store import (
+    FORMATS,
+    Limits,
+    Project,
+    Result,
+    describe_schema,
+    parse_bytes,
+    render,
+    run_query,
+    tabulate_questions,
+    write_parquet,
+)
+from ..store import ask as run_question
 from ._common import open_project
 from ._output import check_output, write_output
+from ._prompt import read_parameters, start_prompt
 from ._tables import print_table
-
-EXAMPLE = "select iteration, stage, suite, split, metric, score, n, p_value, promoted from leaderboard"
-
 
 SUFFIXES = {".csv": "csv", ".json": "json", ".parquet": "parquet"}
 
@@ -33,8 +42,20 @@ class _SqlCommand(click.Command):
 _COMMENT = re.compile(r"--\s|--[^=\n]*\n")
 
 
+MEMORY, TIMEOUT_S = "2GB", 300.0
+"""What a query may take where the user says nothing."""
+
+
 @click.command("sql", cls=_SqlCommand)
 @click.argument("query", required=False)
+@click.option(
+    "--ask", is_flag=False, flag_value="", default=None, metavar="[NAME]",
+    help="Run one of the questions that come with flywheel; without NAME, list them.",
+)  # fmt: skip
+@click.option(
+    "-p", "--param", "params", multiple=True, metavar="NAME=VALUE",
+    help="Value of a $NAME in the query: a number, true, false, null, or text (quote it as 'text' where it looks like another).",
+)  # fmt: skip
 @click.option(
     "--format", "fmt", type=click.Choice(FORMATS), default=None,
     help="Default: by the suffix of --output; without one, table on a terminal, else csv.",
@@ -45,30 +66,83 @@ _COMMENT = re.compile(r"--\s|--[^=\n]*\n")
 )  # fmt: skip
 @click.option("--force", is_flag=True, help="Let --output overwrite a file (never the store or the recipe).")
 @click.option("-f", "--file", type=click.Path(path_type=Path), default=None, help="Read the query from a file.")
+@click.option("--schema", is_flag=True, help="Print what every table, view and column is, as Markdown.")
+@click.option(
+    "--memory", default=MEMORY, show_default=True, metavar="SIZE",
+    help="Most memory of the query, and of its result: 500MB, 8GB; 0: DuckDB's own limit.",
+)  # fmt: skip
+@click.option(
+    "--timeout", "timeout_s", type=click.FloatRange(0), default=TIMEOUT_S, show_default=True, metavar="SECONDS",
+    help="Interrupt the query after so many seconds; 0: never.",
+)  # fmt: skip
 @click.pass_obj
 def sql_command(
-    root: Path, query: str | None, fmt: str | None, output: Path | None, force: bool, file: Path | None
-) -> None:
+    root: Path, query: str | None, ask: str | None, params: tuple[str, ...], fmt: str | None, output: Path | None, force: bool,
+    file: Path | None, schema: bool, memory: str, timeout_s: float,
+) -> None:  # fmt: skip
     """Run one SQL query on the store, or start a prompt when none is given.
 
     Read-only, without file or network access. It answers while a run in another process is writing.
     """
+    _require_one_way(query=query is not None, file=file is not None, ask=ask is not None, schema=schema)
+    limits, values = _read_limits(memory, timeout_s), read_parameters(params)
+    if ask == "":
+        _show(tabulate_questions(), _choose_format(fmt, None), None)
+        return
     project = open_project(root)
     if output is not None:
         check_output(output, project, force=force)
+    if schema:
+        _show_schema(project, output)
+        return
     chosen = _choose_format(fmt, output)
-    query = _read_query(query, file)
-    if query is None:
-        _prompt(project)
+    if ask is not None:
+        _show(run_question(project, ask, values, limits=limits), chosen, output)
+        return
+    text = _read_query(query, file)
+    if text is None:
+        start_prompt(project, values, limits, lambda result: _show(result, "table", None))
     else:
-        _show(run_query(project, query), chosen, output)
+        _show(run_query(project, text, values, limits=limits), chosen, output)
+
+
+def _require_one_way(**given: bool) -> None:
+    """Refuse two ways to say what is wanted."""
+    names = {"query": "a query", "file": "--file", "ask": "--ask", "schema": "--schema"}
+    received = [names[name] for name, is_given in given.items() if is_given]
+    if len(received) > 1:
+        raise QueryError(
+            "sql",
+            expected="a query, --file, --ask or --schema",
+            received=" and ".join(received),
+            cure="give one of them",
+        )
+
+
+def _read_limits(memory: str, timeout_s: float) -> Limits:
+    if memory.strip() == "0":
+        return Limits("", timeout_s)
+    try:
+        parse_bytes(memory)
+    except ValueError:
+        raise QueryError(
+            f"--memory {memory}", expected="a size with its unit (KB, MB, GB, MiB, GiB), or 0", received=repr(memory),
+            cure="for example --memory 4GB",
+        ) from None  # fmt: skip
+    return Limits(memory.strip(), timeout_s)
+
+
+def _show_schema(project: Project, output: Path | None) -> None:
+    text = describe_schema(project)
+    if output is None:
+        click.echo(text, nl=False)
+    else:
+        write_output(output, lambda stream: stream.writelines([text.encode()]))
 
 
 def _read_query(query: str | None, file: Path | None) -> str | None:
     """Return the query: the argument, the file's text, or standard input; None for a prompt on a terminal."""
     if file is not None:
-        if query is not None:
-            raise QueryError("sql", expected="a query or --file", received="both", cure="give one of them")
         return read_text(file, f"--file {file}", expected="a file with SQL")
     if query is not None or sys.stdin.isatty():
         return query
@@ -118,50 +192,3 @@ def _write(result: Result, fmt: str, stream: BinaryIO) -> None:
         stream.write(text.getvalue().encode())
     else:
         stream.write(render(result, fmt).encode())
-
-
-def _prompt(project: Project) -> None:
-    """Read queries until end of file; a query ends with a semicolon or an empty line."""
-    click.echo(f"{project.store_path}: read-only; end a query with ; and leave with .quit or Ctrl-D", err=True)
-    click.echo(f"for example: {EXAMPLE};", err=True)
-    session = _session(project)
-    pending: list[str] = []
-    while True:
-        try:
-            line = session("flywheel> " if not pending else "     ...> ")
-        except EOFError:
-            return
-        except KeyboardInterrupt:
-            pending = []
-            continue
-        if line.strip() in (".quit", ".exit"):
-            return
-        pending.append(line)
-        if line.rstrip().endswith(";") or (not line.strip() and "".join(pending).strip()):
-            query, pending = "\n".join(pending), []
-            try:
-                _show(run_query(project, query), "table", None)
-            except FlywheelError as error:
-                click.echo(f"error: {error}", err=True)
-
-
-def _session(project: Project) -> Callable[[str], str]:
-    from prompt_toolkit import PromptSession
-    from prompt_toolkit.completion import WordCompleter
-    from prompt_toolkit.history import FileHistory
-
-    names = run_query(
-        project,
-        "SELECT table_name FROM information_schema.tables UNION SELECT column_name FROM information_schema.columns",
-    )
-    words = ["select", "from", "where", "group by", "order by", "limit", *sorted(r[0] for r in names.rows)]
-    project.state.mkdir(exist_ok=True)
-    history = project.state / "sql_history"
-    session: PromptSession[str] = PromptSession(
-        completer=WordCompleter(words, ignore_case=True), history=FileHistory(str(history))
-    )
-
-    def ask(prompt: str) -> str:
-        return str(session.prompt(prompt))
-
-    return ask

@@ -1,9 +1,12 @@
 """Rows in DuckDB: journal first, fold later, read always."""
 
+from ._describe import describe_schema
 from ._journal import JournalWriter, list_segments, read_frames
+from ._limits import Limits, parse_bytes
 from ._migrate import latest_version, list_migrations
 from ._project import Project
-from ._query import FORMATS, Result, read_safely, render, run_frugally, run_query, write_parquet
+from ._query import FORMATS, Result, Value, read_safely, render, run_frugally, run_query, write_parquet
+from ._questions import Parameter, Question, ask, list_questions, read_value, tabulate_questions
 from ._sources import SourceRow, read_source
 from ._spooled import Spooled
 from ._store import NOBODY_ELSE, Store, insert_new, insert_rows
@@ -12,21 +15,31 @@ __all__ = [
     "FORMATS",
     "NOBODY_ELSE",
     "JournalWriter",
+    "Limits",
+    "Parameter",
     "Project",
+    "Question",
     "Result",
     "SourceRow",
     "Spooled",
     "Store",
+    "Value",
+    "ask",
+    "describe_schema",
     "insert_new",
     "insert_rows",
     "latest_version",
     "list_migrations",
+    "list_questions",
     "list_segments",
+    "parse_bytes",
     "read_frames",
     "read_safely",
     "read_source",
+    "read_value",
     "render",
     "run_frugally",
     "run_query",
+    "tabulate_questions",
     "write_parquet",
 ]

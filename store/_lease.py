@@ -17,6 +17,7 @@ from pathlib import Path
 import duckdb
 
 from ..errors import DiskFullError, StoreError, StoreLockedError, StoreVersionError
+from ._limits import SPILL, parse_bytes
 
 log = logging.getLogger(__name__)
 
@@ -178,6 +179,7 @@ def _open(path: Path, write: bool, safe: bool, memory: str) -> duckdb.DuckDBPyCo
     connection.execute("SET enable_progress_bar = false")  # it goes to standard output, among the results
     if memory:
         connection.execute(f"SET memory_limit = '{memory}'")
+        connection.execute(f"SET max_temp_directory_size = '{SPILL * parse_bytes(memory)}B'")
     if safe:
         connection.execute("SET lock_configuration = true")
     return connection

@@ -9,6 +9,13 @@ SELECT request_id AS sample_id, request_id, 0 AS draw, run_id, iteration, step, 
        0 AS item, details AS fields, 'import-' || (details ->> '$.format') AS parser
 FROM requests WHERE run_id = 'project' AND step = 'import' AND n_draws = 0;
 COMMENT ON VIEW imported_prompts IS 'Prompts that were imported without a completion, in columns of samples: what a step makes of one has the id of its request as input_id.';
+COMMENT ON COLUMN imported_prompts.sample_id IS 'Id of the request: there is no sample.';
+COMMENT ON COLUMN imported_prompts.request_id IS 'The imported row.';
+COMMENT ON COLUMN imported_prompts.draw IS 'Always 0.';
+COMMENT ON COLUMN imported_prompts.source IS 'File and line that it was imported from.';
+COMMENT ON COLUMN imported_prompts.item IS 'Always 0.';
+COMMENT ON COLUMN imported_prompts.fields IS 'JSON: the row''s other columns.';
+COMMENT ON COLUMN imported_prompts.parser IS 'import- and the format.';
 CREATE OR REPLACE VIEW unused_pairs AS
 SELECT input_id AS pair_id FROM drops WHERE step = 'pair/items'
 UNION
@@ -51,6 +58,20 @@ JOIN requests r USING (request_id)
 JOIN verdicts v USING (sample_id)
 WHERE v.passed AND NOT starts_with(v.judge, 'recorded@') AND NOT contains(split_part(v.judge, '@', 1), '/') AND NOT starts_with(s.step, 'calibration.') AND NOT starts_with(s.step, 'compare.') AND s.sample_id NOT IN (SELECT sample_id FROM worse_samples);
 COMMENT ON VIEW sft IS 'Accepted samples in TRL''s prompt/completion columns (conversational); a member of a panel (jury/model@…) alone accepts nothing.';
+COMMENT ON COLUMN sft.judge IS 'Who accepted it; a sample that two judges accept has two rows.';
+COMMENT ON COLUMN sft.score IS 'The judge''s score.';
+COMMENT ON COLUMN sft.prompt IS 'JSON messages: what the model sees.';
+COMMENT ON COLUMN sft.completion IS 'JSON messages: what it shall answer.';
+
+CREATE OR REPLACE VIEW accepted_samples AS
+SELECT s.sample_id, s.request_id, s.run_id, s.iteration, s.step, s.problem_id, s.input_id
+FROM samples s
+WHERE NOT starts_with(s.step, 'calibration.') AND NOT starts_with(s.step, 'compare.')
+  AND s.sample_id IN (
+      SELECT v.sample_id FROM verdicts v
+      WHERE v.passed AND NOT starts_with(v.judge, 'recorded@') AND NOT contains(split_part(v.judge, '@', 1), '/'))
+  AND s.sample_id NOT IN (SELECT w.sample_id FROM worse_samples w);
+COMMENT ON VIEW accepted_samples IS 'The samples of view sft, each once, whatever the number of judges that accepted it.';
 
 CREATE OR REPLACE VIEW dpo AS
 SELECT p.run_id, p.iteration, p.pair_id, p.problem_id, p.kind,
@@ -68,6 +89,12 @@ JOIN samples j ON j.sample_id = p.rejected_sample_id
 JOIN requests r ON r.request_id = c.request_id
 WHERE p.pair_id NOT IN (SELECT pair_id FROM unused_pairs);
 COMMENT ON VIEW dpo IS 'Preference pairs in TRL''s prompt/chosen/rejected columns (conversational); those of imported sets and generators as they came, until pairing (flywheel pairs, a run) has chosen among them.';
+COMMENT ON COLUMN dpo.kind IS 'What makes one the better; see pairs.';
+COMMENT ON COLUMN dpo.prompt IS 'JSON messages: what the model sees.';
+COMMENT ON COLUMN dpo.chosen IS 'JSON messages: the better answer.';
+COMMENT ON COLUMN dpo.rejected IS 'JSON messages: the worse answer.';
+COMMENT ON COLUMN dpo.judge IS 'Whose verdicts made the pair.';
+COMMENT ON COLUMN dpo.margin IS 'Score of the chosen one minus that of the rejected one.';
 
 CREATE OR REPLACE VIEW length_preference AS
 WITH sized AS (
@@ -87,10 +114,20 @@ FROM sized z
 JOIN (SELECT run_id, iteration, kind, corr(is_chosen, n_chars) AS r FROM sides GROUP BY ALL) s USING (run_id, iteration, kind)
 GROUP BY z.run_id, z.iteration, z.kind;
 COMMENT ON VIEW length_preference IS 'Of the pairs in use: in how many the chosen one is longer or shorter, and the point-biserial correlation of being chosen with length in characters.';
+COMMENT ON COLUMN length_preference.kind IS 'See pairs.';
+COMMENT ON COLUMN length_preference.pairs IS 'Pairs in use.';
+COMMENT ON COLUMN length_preference.longer IS 'Pairs whose chosen one is the longer.';
+COMMENT ON COLUMN length_preference.shorter IS 'Pairs whose chosen one is the shorter.';
+COMMENT ON COLUMN length_preference.chosen_chars IS 'Mean characters of the chosen ones.';
+COMMENT ON COLUMN length_preference.rejected_chars IS 'Mean characters of the rejected ones.';
+COMMENT ON COLUMN length_preference.correlation IS 'From -1 to 1; above 0, the longer ones are chosen.';
 
 CREATE OR REPLACE VIEW drop_reasons AS
 SELECT run_id, iteration, step, reason, sum(n)::BIGINT AS dropped FROM drops GROUP BY ALL;
 COMMENT ON VIEW drop_reasons IS 'How many inputs each step dropped, by reason.';
+COMMENT ON COLUMN drop_reasons.step IS 'Step that dropped.';
+COMMENT ON COLUMN drop_reasons.reason IS 'As in drops.';
+COMMENT ON COLUMN drop_reasons.dropped IS 'Inputs, by n of drops.';
 
 CREATE OR REPLACE VIEW funnel AS
 WITH judge_steps AS (
@@ -193,6 +230,12 @@ SELECT t.run_id, t.iteration, t.step, t.entered, t.kept, coalesce(r.dropped, 0):
 FROM totals t LEFT JOIN reasons r
   ON r.run_id = t.run_id AND r.iteration = t.iteration AND r.step = t.step;
 COMMENT ON VIEW funnel IS 'What entered each step, what was kept, what was dropped and why; entered = kept + dropped once the step is done.';
+COMMENT ON COLUMN funnel.run_id IS 'project: what was ingested or imported.';
+COMMENT ON COLUMN funnel.step IS 'name: its inputs; name/items: rows that came of them; name/verify: verdicts on these; problems, ingest, import: what was brought in; stage/curate, stage/snapshot: towards a training set.';
+COMMENT ON COLUMN funnel.entered IS 'Inputs that were planned.';
+COMMENT ON COLUMN funnel.kept IS 'Inputs that something came of.';
+COMMENT ON COLUMN funnel.dropped IS 'Inputs that nothing came of.';
+COMMENT ON COLUMN funnel.reason IS 'Reasons with their counts, the most frequent first.';
 
 CREATE OR REPLACE VIEW lineage AS
 SELECT k.run_id, k.iteration, k.stage, k.checkpoint_id, k.parent_id, k.snapshot_id, x.ordinal, x.pair_id, t.role,
@@ -210,6 +253,20 @@ LEFT JOIN requests q ON q.request_id = s.request_id
 LEFT JOIN (SELECT DISTINCT ON (problem_id) * FROM problems) p ON p.problem_id = s.problem_id
 WHERE (x.pair_id IS NULL) = (t.role = 'completion');
 COMMENT ON VIEW lineage IS 'From a checkpoint back to each completion it was trained on: verdict, request, template, problem.';
+COMMENT ON COLUMN lineage.checkpoint_id IS 'What was trained.';
+COMMENT ON COLUMN lineage.parent_id IS 'What training began from.';
+COMMENT ON COLUMN lineage.ordinal IS 'Place in the snapshot.';
+COMMENT ON COLUMN lineage.role IS 'completion, or chosen or rejected of a pair.';
+COMMENT ON COLUMN lineage.judge IS 'The first verdict''s judge; imported labels and single members of panels aside.';
+COMMENT ON COLUMN lineage.passed IS 'What it said.';
+COMMENT ON COLUMN lineage.request_id IS 'Call that the completion came from.';
+COMMENT ON COLUMN lineage.engine IS 'Engine that answered.';
+COMMENT ON COLUMN lineage.model IS 'Model that answered.';
+COMMENT ON COLUMN lineage.made_by_checkpoint_id IS 'Weights that made the completion; NULL of endpoints and imported rows.';
+COMMENT ON COLUMN lineage.problem_source IS 'File of the problem.';
+COMMENT ON COLUMN lineage.question IS 'Of the problem.';
+COMMENT ON COLUMN lineage.answer IS 'Of the problem.';
+COMMENT ON COLUMN lineage.completion IS 'The text that was trained on (or against, where role is rejected).';
 
 CREATE OR REPLACE VIEW cost AS
 SELECT run_id, iteration, step, engine, model, count(*) AS requests, sum(attempts)::BIGINT AS attempts,
@@ -217,6 +274,12 @@ SELECT run_id, iteration, step, engine, model, count(*) AS requests, sum(attempt
        sum(completion_tokens)::BIGINT AS completion_tokens, sum(latency_s) AS latency_s
 FROM requests GROUP BY ALL;
 COMMENT ON VIEW cost IS 'Requests and tokens by step and model.';
+COMMENT ON COLUMN cost.requests IS 'Calls that were made, answered or not; imported rows count as calls without tries.';
+COMMENT ON COLUMN cost.attempts IS 'Tries, those that failed included.';
+COMMENT ON COLUMN cost.failed IS 'Calls that were never answered.';
+COMMENT ON COLUMN cost.prompt_tokens IS 'Sent.';
+COMMENT ON COLUMN cost.completion_tokens IS 'Received.';
+COMMENT ON COLUMN cost.latency_s IS 'Sum over the calls, which overlap: not the time that passed.';
 
 CREATE OR REPLACE VIEW leaderboard AS
 WITH decided AS (SELECT * FROM decisions WHERE role NOT IN ('anchor', 'limit'))
@@ -232,6 +295,21 @@ FROM scores s LEFT JOIN checkpoints k USING (checkpoint_id)
 WHERE s.score_id NOT IN (SELECT score_id FROM decided)
 ORDER BY run_id, iteration, created_at, suite, split, metric;
 COMMENT ON VIEW leaderboard IS 'Every score with its error bar, and how its checkpoint compared with the champion of the moment. role measured: by flywheel eval or a training, nothing was decided by it; run_id is then the run that made the checkpoint, NULL of a first model, an endpoint or recorded answers.';
+COMMENT ON COLUMN leaderboard.stage IS 'Training that made the checkpoint.';
+COMMENT ON COLUMN leaderboard.stderr IS 'Standard error of the score.';
+COMMENT ON COLUMN leaderboard.n IS 'Items.';
+COMMENT ON COLUMN leaderboard.champion_id IS 'Whom it was compared with.';
+COMMENT ON COLUMN leaderboard.delta IS 'Difference of the scores.';
+COMMENT ON COLUMN leaderboard.p_value IS 'Of that comparison.';
+COMMENT ON COLUMN leaderboard.promoted IS 'Whether the checkpoint became champion.';
+COMMENT ON COLUMN leaderboard.role IS 'As in decisions, or measured.';
+COMMENT ON COLUMN leaderboard.won IS 'Items that it has right and the champion has wrong.';
+COMMENT ON COLUMN leaderboard.lost IS 'The other way round.';
+COMMENT ON COLUMN leaderboard.reason IS 'Why it was promoted or kept out.';
+COMMENT ON COLUMN leaderboard.low IS 'Lower end of the 95 % interval of delta.';
+COMMENT ON COLUMN leaderboard.high IS 'Upper end of it.';
+COMMENT ON COLUMN leaderboard.level IS 'What p_value is compared with.';
+COMMENT ON COLUMN leaderboard.higher_is_better IS 'False of metrics such as perplexity.';
 
 CREATE OR REPLACE VIEW champions AS
 WITH decided AS (
@@ -269,6 +347,21 @@ LEFT JOIN checkpoints k ON k.checkpoint_id = a.checkpoint_id
 LEFT JOIN comparisons c USING (before_score_id, after_score_id)
 ORDER BY a.created_at, a.suite, a.split, a.metric;
 COMMENT ON VIEW before_after IS 'Scores of a checkpoint beside those of what it was trained from, where no gate decided on them, and of any two that a person compared; won to test: of flywheel eval --compare, NULL without it.';
+COMMENT ON COLUMN before_after.before_id IS 'Checkpoint that training began from, or that a person compared with.';
+COMMENT ON COLUMN before_after.after_id IS 'Checkpoint that was measured.';
+COMMENT ON COLUMN before_after.before IS 'Score of the former.';
+COMMENT ON COLUMN before_after.after IS 'Score of the latter.';
+COMMENT ON COLUMN before_after.before_stderr IS 'Its standard error.';
+COMMENT ON COLUMN before_after.after_stderr IS 'Its standard error.';
+COMMENT ON COLUMN before_after.n IS 'Items.';
+COMMENT ON COLUMN before_after.won IS 'Items that the latter is better at.';
+COMMENT ON COLUMN before_after.lost IS 'Items that the former is better at.';
+COMMENT ON COLUMN before_after.delta IS 'after minus before.';
+COMMENT ON COLUMN before_after.low IS 'Lower end of the 95 % interval of delta.';
+COMMENT ON COLUMN before_after.high IS 'Upper end of it.';
+COMMENT ON COLUMN before_after.p_value IS 'Two-sided.';
+COMMENT ON COLUMN before_after.test IS 'Name of the test.';
+COMMENT ON COLUMN before_after.higher_is_better IS 'False of metrics such as perplexity.';
 
 CREATE OR REPLACE VIEW flips AS
 WITH compared AS (
@@ -289,6 +382,14 @@ JOIN requests qa ON qa.request_id = a.request_id
 JOIN requests qb ON qb.request_id = b.request_id
 WHERE a.value <> b.value;
 COMMENT ON VIEW flips IS 'Items that a challenger won (it got better at: a higher value, or a lower one where lower is better) or lost against the champion, with both completions; stage compare: two models that a person compared.';
+COMMENT ON COLUMN flips.ordinal IS 'Place of the item in its split, from 0.';
+COMMENT ON COLUMN flips.flip IS 'won: the challenger got better at it; lost: it got worse.';
+COMMENT ON COLUMN flips.prompt IS 'JSON messages.';
+COMMENT ON COLUMN flips.target IS 'The right answer.';
+COMMENT ON COLUMN flips.champion_completion IS 'What the champion answered.';
+COMMENT ON COLUMN flips.challenger_completion IS 'What the challenger answered.';
+COMMENT ON COLUMN flips.champion_id IS 'Whom the challenger is compared with.';
+COMMENT ON COLUMN flips.checkpoint_id IS 'The challenger.';
 
 CREATE OR REPLACE VIEW split_uses AS
 SELECT s.suite, s.split, s.suite_hash, max(s.n) AS n,
@@ -299,3 +400,7 @@ SELECT s.suite, s.split, s.suite_hash, max(s.n) AS n,
 FROM scores s JOIN decisions d ON d.score_id = s.score_id AND d.role NOT IN ('anchor', 'limit', 'baseline')
 GROUP BY s.suite, s.split, s.suite_hash;
 COMMENT ON VIEW split_uses IS 'How often the rows of each split have decided (gate or guard), been followed by a promotion, and been looked at at all, over all runs. worst_optimism: what so many yes-or-no answers could have flattered a score by in the worst case; worn: that is above 10 points.';
+COMMENT ON COLUMN split_uses.n IS 'Items.';
+COMMENT ON COLUMN split_uses.decided IS 'Decisions that the split was asked for.';
+COMMENT ON COLUMN split_uses.promoted IS 'Decisions that it let through.';
+COMMENT ON COLUMN split_uses.looked IS 'Decisions that showed its score at all.';

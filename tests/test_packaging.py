@@ -35,6 +35,7 @@ def test_prompts_recipes_sql_and_the_seed_model_travel(wheel):
     for needed in (
         "flywheel/prompts/templates/solve.yaml", "flywheel/recipes/demo/recipe.yaml", "flywheel/recipes/demo/problems.jsonl",
         "flywheel/recipes/gsm8k/recipe.yaml", "flywheel/store/views.sql", "flywheel/store/migrations/0001_first.sql",
+        "flywheel/store/questions/templates-by-yield.sql",
         "flywheel/seed/model/model.safetensors", "flywheel/seed/model/tokenizer.json", "flywheel/seed/MODEL_CARD.md",
         "flywheel/eval/tasks/word-problems.yaml", "flywheel/judge/verifiers/_math.py", "flywheel/py.typed",
     ):  # fmt: skip
