@@ -329,6 +329,11 @@ SELECT run_id, row_number() OVER run AS number, iteration, how, stage, checkpoin
 FROM changes
 WINDOW run AS (PARTITION BY run_id ORDER BY place, changes.number);
 COMMENT ON VIEW champions IS 'The champions of each run, in their order: the first model, those that the gate promoted, those that a person put back; is_current marks the one in use.';
+COMMENT ON COLUMN champions.number IS 'Place among the champions of the run, from 1.';
+COMMENT ON COLUMN champions.iteration IS 'Of the decision; of a rollback the one that was under way or due; 0 of the first model.';
+COMMENT ON COLUMN champions.how IS 'first, promoted or rolled back.';
+COMMENT ON COLUMN champions.reason IS 'The gate''s, or the person''s.';
+COMMENT ON COLUMN champions.is_current IS 'Whether it is the one in use.';
 
 CREATE OR REPLACE VIEW before_after AS
 WITH made AS (

@@ -20,3 +20,6 @@ COMMENT ON TABLE hook_calls IS 'Who was told of a promotion, a champion that sta
 COMMENT ON COLUMN hook_calls.event IS 'promote, keep or fail.';
 COMMENT ON COLUMN hook_calls.target IS 'The command line or address as the recipe has it: what comes from the environment is not in it.';
 COMMENT ON COLUMN hook_calls.message IS 'The last line of what a command printed, or the status that an address answered.';
+COMMENT ON COLUMN hook_calls.body IS 'What was sent.';
+COMMENT ON COLUMN hook_calls.ok IS 'Whether the command ended with 0, or the address answered with success.';
+COMMENT ON COLUMN rollbacks.reason IS 'In the words of who gave the command; NULL when they gave none.';
