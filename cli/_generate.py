@@ -89,6 +89,9 @@ def _print_estimates(wheel: Wheel, iteration: int) -> None:
                 click.echo(f"[{message['role']}]\n{_show(message['content'])}\n")
     columns = ["step", "inputs", "requests", "prompt tokens", "completion tokens", "US$", "time", "based on"]
     print_table(columns, [*_rows(estimates), _total(estimates)])
+    for estimate in estimates:
+        if estimate.lacking:
+            click.echo(f"note: {estimate.step}: {estimate.lacking}: such inputs become drops, and ask nothing")
 
 
 def _show(content: Any) -> str:

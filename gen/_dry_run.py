@@ -1,8 +1,10 @@
 """What a job would ask and cost, without asking: the first prompts of each step, and an estimate from a sample.
 
 Tokens of prompts are estimated at ``CHARS_PER_TOKEN``, and ``IMAGE_TOKENS`` for each image; requests and rows per input, completions and seconds are those of this
-step's requests that are on record. Before there are any they are the most that the generator says, repairs left out, with the
-step's ``max_tokens``; for a generator that does not say, one request and one row. The estimate says which.
+step's inputs that are done. While there are none, or fewer than are under way (those that end early are done first, and give
+less), they are the most that the generator says, repairs left out, with the step's ``max_tokens``; for a generator that does not
+say, one request and one row. The estimate says which. Inputs that lack what the generator needs become drops and ask nothing: as
+many as their share of the sample.
 """
 
 import math
@@ -16,7 +18,7 @@ from ..store import Store
 from ._ask import StageAsk
 from ._budget import CHARS_PER_TOKEN, guess_tokens
 from ._generator import AskError, Item
-from ._inputs import find_done, load_samples, read_inputs
+from ._inputs import DONE, find_done, find_missing, load_samples, read_inputs
 from ._plan import Step
 from ._steps import Stage
 
@@ -32,6 +34,7 @@ class Estimate:
         basis: what completions, rows and requests are taken from.
         per_prompt: tokens of a prompt.
         prompts: the first question of each sampled input.
+        lacking: what sampled inputs lack, so that they will be drops; empty = nothing.
     """
 
     step: str
@@ -45,6 +48,7 @@ class Estimate:
     per_prompt: float
     max_tokens: int
     prompts: list[Request] = field(default_factory=list)
+    lacking: str = ""
 
 
 MEASURED, MOST, ASSUMED = (
@@ -86,12 +90,16 @@ async def estimate_steps(
         done = find_done(store, step)
         waiting = max(0, planned.get(stage.name, 0) - len(done))
         inputs = waiting + math.ceil(to_come.get(stage.config.source, 0.0))
-        prompts = [
-            p for item in _sample(store, stage, step, done) if (p := await _first_question(stage, item, model, seed))
-        ]
+        sample = _sample(store, stage, step, done)
+        fit = [item for item in sample if not find_missing(stage, item)]
+        prompts = [p for item in fit if (p := await _first_question(stage, item, model, seed))]
         effort = _measure(store, step) or _expect(stage, before.get(stage.config.source))
-        estimate = _estimate(stage, inputs, prompts, effort, before.get(stage.config.source), concurrency, prices)
-        to_come[stage.name] = inputs * effort.rows
+        asking = inputs * (len(fit) / len(sample) if sample else 1.0)
+        estimate = _estimate(
+            stage, inputs, asking, prompts, effort, before.get(stage.config.source), concurrency, prices
+        )
+        estimate.lacking = _describe_lacking(stage, sample)
+        to_come[stage.name] = asking * effort.rows
         before[stage.name] = estimate
         found.append(estimate)
     return found
@@ -105,6 +113,12 @@ def _sample(store: Store, stage: Stage, step: Step, done: Any) -> list[Item]:
         return []
     ids = store.query("SELECT sample_id FROM samples WHERE step = ? LIMIT ?", [stage.config.source, SAMPLE])
     return load_samples(store, [str(i) for (i,) in ids])
+
+
+def _describe_lacking(stage: Stage, sample: Sequence[Item]) -> str:
+    lacking = [missing for item in sample if (missing := find_missing(stage, item))]
+    names = [name for name in stage.generator.consumes if any(name in missing for missing in lacking)]
+    return f"{len(lacking)} of {len(sample)} sampled inputs have no {', '.join(names)}" if lacking else ""
 
 
 async def _first_question(stage: Stage, item: Item, model: ModelIdentity, seed: int) -> Request | None:
@@ -123,20 +137,26 @@ async def _first_question(stage: Stage, item: Item, model: ModelIdentity, seed: 
 
 
 def _measure(store: Store, step: Step) -> _Effort | None:
+    """Return what the inputs that are done took; None while they are none, or fewer than those under way."""
     scope = [step.run_id, step.iteration, step.name]
-    ((requests, inputs, tokens, latency_s),) = store.query(
-        """
-        SELECT count(*), count(DISTINCT input_id), avg(completion_tokens), avg(latency_s) FROM requests
-        WHERE run_id = ? AND iteration = ? AND step = ? AND answered_at IS NOT NULL
+    ((requests, inputs, begun, tokens, latency_s),) = store.query(
+        f"""
+        WITH done AS ({DONE})
+        SELECT count(*) FILTER (is_done), count(DISTINCT input_id) FILTER (is_done), count(DISTINCT input_id),
+               avg(completion_tokens) FILTER (is_done), avg(latency_s) FILTER (is_done)
+        FROM (SELECT *, input_id IN (FROM done) AS is_done FROM requests
+              WHERE run_id = $1 AND iteration = $2 AND step = $3 AND answered_at IS NOT NULL)
         """,
         scope,
     )
-    if not requests:
+    if 2 * inputs < max(begun, 1):
         return None
     ((rows,),) = store.query(
         """
-        SELECT count(*) FROM samples WHERE run_id = ? AND iteration = ? AND step = ?
+        SELECT count(*) FROM samples WHERE run_id = $1 AND iteration = $2 AND step = $3
           AND sample_id NOT IN (SELECT sample_id FROM worse_samples)
+          AND coalesce(input_id, problem_id) IN (
+              SELECT input_id FROM requests WHERE run_id = $1 AND iteration = $2 AND step = $3 AND answered_at IS NOT NULL)
         """,
         scope,
     )
@@ -154,11 +174,11 @@ def _expect(stage: Stage, source: Estimate | None) -> _Effort:
 
 
 def _estimate(
-    stage: Stage, inputs: int, prompts: list[Request], effort: _Effort, source: Estimate | None, concurrency: int,
-    prices: PricesConfig,
+    stage: Stage, inputs: int, asking: float, prompts: list[Request], effort: _Effort, source: Estimate | None,
+    concurrency: int, prices: PricesConfig,
 ) -> Estimate:  # fmt: skip
     per_prompt = sum(map(guess_tokens, prompts)) / len(prompts) if prompts else _guess_prompt(stage, source)
-    requests = math.ceil(inputs * effort.per_input)
+    requests = math.ceil(asking * effort.per_input)
     prompt_tokens, completion_tokens = round(requests * per_prompt), round(requests * effort.completion_tokens)
     usd = prices.usd(prompt_tokens, completion_tokens)
     time_s = None if effort.latency_s is None else requests * effort.latency_s / concurrency

@@ -19,7 +19,7 @@ from ..store import Store
 from ._ask import StageAsk
 from ._budget import Meter
 from ._generator import AskError, Fault, Item, Made
-from ._inputs import find_done, read_inputs
+from ._inputs import find_done, find_missing, read_inputs
 from ._known import KeySet, fetch_replies
 from ._outcome import Outcomes, sort_outcome
 from ._plan import Step
@@ -291,7 +291,7 @@ class Flow:
         made: list[Made] = []
         faults: list[Fault] = []
         ask = StageAsk(stage, item, self._engine.identity, self._seed, self._ask_of(stage.depth))
-        missing = [name for name in stage.generator.consumes if item.get(name) is None]
+        missing = find_missing(stage, item)
         try:
             if missing:
                 faults.append(Fault(f"the input has no {', '.join(missing)}"))

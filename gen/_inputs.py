@@ -25,6 +25,12 @@ _VALUES = {
     "problems": "SELECT rowid, problem_id, question, answer, solution, source FROM problems",
 }
 
+DONE = """
+    SELECT coalesce(input_id, problem_id) FROM samples WHERE run_id = $1 AND iteration = $2 AND step = $3
+    UNION ALL SELECT input_id FROM drops WHERE run_id = $1 AND iteration = $2 AND step = $3
+"""
+"""The inputs of a step (run, iteration, name) that have an outcome."""
+
 _CURE = {
     "chunks": "bring documents in first: flywheel ingest FILE_OR_FOLDER",
     "problems": "name a file under problems in the recipe",
@@ -50,14 +56,12 @@ def check_sources(store: Store, stages: Sequence[Stage]) -> None:
 
 def find_done(store: Store, step: Step) -> KeySet:
     """Return the inputs of a step that have an outcome."""
-    return KeySet(
-        store,
-        """
-        SELECT coalesce(input_id, problem_id) FROM samples WHERE run_id = $1 AND iteration = $2 AND step = $3
-        UNION ALL SELECT input_id FROM drops WHERE run_id = $1 AND iteration = $2 AND step = $3
-        """,
-        [step.run_id, step.iteration, step.name],
-    )
+    return KeySet(store, DONE, [step.run_id, step.iteration, step.name])
+
+
+def find_missing(stage: Stage, item: Item) -> list[str]:
+    """Return what the step's generator needs and an input has no value of: it becomes a drop."""
+    return [name for name in stage.generator.consumes if item.get(name) is None]
 
 
 def read_inputs(

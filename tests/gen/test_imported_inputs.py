@@ -170,3 +170,48 @@ def test_rows_of_every_format_become_items_that_json_can_hold(store, tmp_path, n
         json.dumps(dict(item.values))
         assert item.values["format"] == name
         assert isinstance(item.values["prompt"], list)
+
+
+EVOLVE = [
+    {"step": "harder", "generator": "evolve", "source": "imported", "options": {"rounds": 2}},
+    {"step": "named", "generator": "critique", "source": "harder"},
+]
+
+
+def dry_run(folder):
+    """Return what a dry run shows, and its requests and basis by step."""
+    shown = run_cli(folder, "generate", "--dry-run", check=0).stdout
+    cells = [[c.strip() for c in line.split("│")[1:-1]] for line in shown.splitlines() if line.startswith("│")]
+    return shown, {row[0]: (int(row[2]), row[-1]) for row in cells}
+
+
+def test_inputs_that_have_only_begun_are_not_taken_for_what_an_input_asks(tmp_path, endpoint, none):
+    folder = make_project(tmp_path / "p", [{"prompt": f"Why is {i} odd?", "completion": "It is."} for i in range(60)])
+    server = endpoint(none, says=NEW)
+    recipe = {"name": "x", "engine": {"kind": "openai", "patience_s": 0, "concurrency": 16}, "generate": EVOLVE}
+    (folder / "recipe.yaml").write_text(yaml.safe_dump({**recipe, "budget": {"requests": 30}}))
+    _, fresh = dry_run(folder)
+    run_cli(folder, "generate", env=server.env, check=1)
+    done = sql(folder, "select count(distinct input_id) as n from drops where step = 'harder'")[0]["n"]
+    assert done < 15, "most inputs have only begun"
+    _, stopped = dry_run(folder)
+    assert "at most" in stopped["harder"][1]
+    (folder / "recipe.yaml").write_text(yaml.safe_dump(recipe))
+    run_cli(folder, "generate", env=server.env, check=0)
+    sent = len(server.answered()) - 30
+    assert sent <= stopped["total"][0] <= fresh["total"][0]
+    _, after = dry_run(folder)
+    assert after["harder"] == (0, "requests on record")
+
+
+def test_a_dry_run_says_which_inputs_lack_what_a_step_needs_and_asks_nothing_for_them(tmp_path, endpoint, none):
+    rows = [{"prompt": f"Why {i}?", "completion": "So."} | ({"critique": "Too short."} if i % 4 == 0 else {}) for i in range(20)]  # fmt: skip
+    folder = make_project(tmp_path / "p", rows, "prompt=prompt", "completion=completion")
+    steps = [{"step": "better", "generator": "revise", "source": "imported"}]
+    recipe = {"name": "x", "engine": {"kind": "openai", "patience_s": 0}, "generate": steps}
+    (folder / "recipe.yaml").write_text(yaml.safe_dump(recipe))
+    shown, estimates = dry_run(folder)
+    assert "better: 15 of 20 sampled inputs have no critique" in shown
+    server = endpoint(none, says="A better one, by far.")
+    run_cli(folder, "generate", env=server.env, check=0)
+    assert len(server.answered()) == 5 == estimates["better"][0]
