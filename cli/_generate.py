@@ -10,7 +10,7 @@ import click
 from ..errors import RecipeError
 from ..loop import Estimate, Wheel, summarize
 from ._common import open_wheel, recipe_options
-from ._tables import order_funnel, print_table
+from ._tables import print_funnel, print_table
 
 KINDS = ("failed", "truncated")
 SHOWN_PROMPTS = 2
@@ -49,9 +49,7 @@ def generate_command(
             return
         stopped = wheel.retry(iteration, kinds, max_tokens) if kinds else wheel.generate(iteration)
     funnel = [f for f in summarize(wheel.store.project, wheel.run_id).funnel if f["iteration"] == iteration]
-    rows = order_funnel(funnel, [step.step for step in wheel.recipe.generate])
-    columns = ["iteration", "step", "entered", "kept", "dropped", "reason"]
-    print_table(columns, [[r[c] for c in columns] for r in rows])
+    print_funnel(funnel, [step.step for step in wheel.recipe.generate])
     if stopped:
         go_on = "Raise it in the recipe; then the" if stopped.signal is None else "The"
         click.echo(f"Stopped early: {stopped}. {go_on} same command goes on from here.")
@@ -71,11 +69,6 @@ def _check_kinds(retry: str | None, max_tokens: int | None, dry_run: bool) -> li
         raise RecipeError(
             "flywheel generate", expected="--max-tokens only with --retry, and --retry not with --dry-run",
             received="another combination", cure="set a step's max_tokens in the recipe, or add --retry truncated",
-        )  # fmt: skip
-    if "truncated" in kinds and max_tokens is None:
-        raise RecipeError(
-            "flywheel generate --retry truncated", expected="--max-tokens, higher than the step's",
-            received="the same limit, which would cut the same answers", cure="for example --max-tokens 2048",
         )  # fmt: skip
     return kinds
 

@@ -56,6 +56,7 @@ def import_command(
             "import --name", expected="one file", received=f"{len(files)} files", cure="import them one by one"
         )
     mapping = parse_mapping(maps) if maps else {}
+    open_project(root)  # a folder that is missing is told before rows are shown
     found = [inspect_file(path, fmt, mapping) for path in files]
     for one in found:
         _show(one)

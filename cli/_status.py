@@ -1,7 +1,6 @@
 """``flywheel status`` and ``flywheel report``."""
 
 import json
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +10,7 @@ from ..errors import NotFoundError
 from ..loop import Summary, count, describe_outcome, summarize, write_report
 from ..store import Project, Store, run_frugally
 from ._common import open_project
-from ._tables import order_funnel, print_iterations, print_measured, print_table
+from ._tables import count_open, print_funnel, print_iterations, print_measured, print_table
 
 Row = dict[str, Any]
 
@@ -56,7 +55,7 @@ def status_command(root: Path) -> None:
         print_table(["what", "name", "n"], [list(r.values()) for r in held], "Brought in")
     if run_id is None:
         click.echo("No run yet: flywheel generate --dry-run shows what one would do.")
-        _print_funnel(_rows(project, "SELECT * FROM funnel"), [])
+        print_funnel(_rows(project, "SELECT * FROM funnel"), [])
     else:
         _print_run(summarize(project, run_id))
 
@@ -95,10 +94,10 @@ def _print_run(summary: Summary) -> None:
     else:
         asked = ", ".join(sorted({c["model"] for c in summary.cost})) or "none yet"
         click.echo(f"Run {run['name']} ({run['run_id']}), asked: {asked}, seed {run['seed']}")
-        left = sum(_open(f) for f in summary.funnel)
+        left = sum(count_open(f) for f in summary.funnel)
         click.echo(f"State: {count(left, 'input')} open; flywheel generate goes on." if left else "State: all done.")
         print_measured(summary)
-    _print_funnel(summary.funnel, [step["step"] for step in recipe["generate"]])
+    print_funnel(summary.funnel, [step["step"] for step in recipe["generate"]])
     for preference in summary.lengths:
         if preference.warning:
             click.echo(f"Warning: {preference.warning}.")
@@ -114,16 +113,3 @@ def _print_wheel(summary: Summary) -> None:
     click.echo(f"State: {state}. Champion: {summary.champion_id}")
     print_iterations(summary)
     click.echo(describe_outcome(summary))
-
-
-def _print_funnel(funnel: list[Row], steps: list[str]) -> None:
-    """Print the funnel with the recipe's steps in its order, and with what is open where anything is."""
-    rows = order_funnel(funnel, steps)
-    columns = ["iteration", "step", "entered", "kept", "dropped"]
-    is_open = any(_open(f) for f in rows)
-    cells = [[*(f[c] for c in columns), *([_open(f) or None] if is_open else []), f["reason"]] for f in rows]
-    print_table([*columns, *(["open"] if is_open else []), "reason"], cells, "Funnel")
-
-
-def _open(row: Mapping[str, Any]) -> int:
-    return max(0, int(row["entered"] - row["kept"] - row["dropped"]))

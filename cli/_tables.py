@@ -94,3 +94,17 @@ def order_funnel(funnel: Sequence[Mapping[str, Any]], steps: Sequence[str]) -> l
         )
 
     return sorted(funnel, key=key)
+
+
+def print_funnel(funnel: Sequence[Mapping[str, Any]], steps: Sequence[str]) -> None:
+    """Print the funnel with the recipe's steps in its order, and with what is open where anything is."""
+    rows = order_funnel(funnel, steps)
+    columns = ["iteration", "step", "entered", "kept", "dropped"]
+    is_open = any(count_open(f) for f in rows)
+    cells = [[*(f[c] for c in columns), *([count_open(f) or None] if is_open else []), f["reason"]] for f in rows]
+    print_table([*columns, *(["open"] if is_open else []), "reason"], cells, "Funnel")
+
+
+def count_open(row: Mapping[str, Any]) -> int:
+    """Return how many inputs of a row of the funnel have no outcome yet."""
+    return max(0, int(row["entered"] - row["kept"] - row["dropped"]))

@@ -13,7 +13,7 @@ from ._planning import count_planned
 from ._problems import ProblemSet, load_problems, read_problems
 from ._progress import Progress, Stop
 from ._registry import built_in, complete_options, find_generator
-from ._retry import KINDS, retire
+from ._retry import KINDS, find_retries, retire
 from ._schema import check_schema
 from ._steps import Stage, make_stages
 from .formats import (
@@ -80,6 +80,7 @@ __all__ = [
     "estimate_steps",
     "export_rows",
     "find_generator",
+    "find_retries",
     "generator",
     "import_set",
     "import_solutions",

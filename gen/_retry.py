@@ -61,18 +61,31 @@ def retire(store: Store, step: Step, kinds: Sequence[str]) -> list[str]:
         kinds: ``failed``: every attempt of a request failed. ``truncated``: a completion met the limit of tokens; rows
             that later steps stand on are left alone. Inputs with a row in a snapshot are left alone too.
     """
-    queries = {"failed": _FAILED, "truncated": _CUT}
     scope = [step.run_id, step.iteration, step.name]
-    kept = {str(i) for (i,) in store.query(_TRAINED_ON, scope)}
-    inputs = sorted({str(i) for kind in kinds for (i,) in store.query(queries[kind], scope)} - kept)
-    begun = {str(i) for (i,) in store.query(_BEGUN, scope)}
+    inputs = _find_outcomes(store, scope, kinds)
     if inputs:
         with store.write() as connection:
             connection.execute(_GONE, [*scope, inputs]).fetchall()
             for table, condition, parameters in _tables(scope, inputs):
                 _move(connection, table, condition, parameters)
             connection.execute("DROP TABLE gone").fetchall()
-    return sorted({*inputs, *begun})
+    return sorted({*inputs, *_find_begun(store, scope)})
+
+
+def find_retries(store: Store, step: Step, kinds: Sequence[str]) -> list[str]:
+    """Return the inputs that :func:`retire` would return, and leave everything where it is."""
+    scope = [step.run_id, step.iteration, step.name]
+    return sorted({*_find_outcomes(store, scope, kinds), *_find_begun(store, scope)})
+
+
+def _find_outcomes(store: Store, scope: Sequence[Any], kinds: Sequence[str]) -> list[str]:
+    queries = {"failed": _FAILED, "truncated": _CUT}
+    kept = {str(i) for (i,) in store.query(_TRAINED_ON, scope)}
+    return sorted({str(i) for kind in kinds for (i,) in store.query(queries[kind], scope)} - kept)
+
+
+def _find_begun(store: Store, scope: Sequence[Any]) -> set[str]:
+    return {str(i) for (i,) in store.query(_BEGUN, scope)}
 
 
 def _move(connection: Any, table: str, condition: str, parameters: Sequence[Any]) -> None:

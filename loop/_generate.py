@@ -7,10 +7,23 @@ from typing import Any, NoReturn, TypeVar
 
 from ..config import BudgetConfig, Recipe
 from ..errors import RecipeError, StoppedError
-from ..gen import Estimate, Flow, Meter, Progress, Stage, Step, Stop, check_sources, estimate_steps, retire
+from ..gen import (
+    Estimate,
+    Flow,
+    Meter,
+    Progress,
+    Stage,
+    Step,
+    Stop,
+    check_sources,
+    estimate_steps,
+    find_retries,
+    retire,
+)
 from ..llm import Engine, ModelIdentity
 from ..store import Store
 from ._report_to import Reporter
+from ._words import count
 
 try:
     import uvloop
@@ -78,12 +91,14 @@ class Generation:
         limits = self._recipe.budget if is_paid else BudgetConfig()
         return Meter(limits, self._recipe.prices).load(self._store, self._run_id)
 
-    def retire(self, kinds: Sequence[str]) -> dict[str, list[str]]:
+    def retire(self, kinds: Sequence[str], max_tokens: int | None) -> dict[str, list[str]]:
         """Take back what failed or was cut off; return the inputs to do over, by step.
 
         Raises:
-            RecipeError: there are none.
+            RecipeError: there are none, or there are answers that met the limit of tokens, and no other limit is given.
         """
+        if "truncated" in kinds and max_tokens is None:
+            self._check_nothing_cut()
         only: dict[str, list[str]] = {}
         for stage in self._stages:
             if inputs := retire(self._store, Step(self._run_id, self._iteration, stage.name), kinds):
@@ -91,9 +106,19 @@ class Generation:
         if not only:
             raise RecipeError(
                 f"flywheel generate --retry {','.join(kinds)}", expected="rows that failed or were cut off",
-                received="none", cure="flywheel status shows what there is",
+                received="none: nothing is left to do over", cure="flywheel status shows what there is",
             )  # fmt: skip
         return only
+
+    def _check_nothing_cut(self) -> None:
+        """Refuse to do answers over that met the limit of tokens with the same limit."""
+        steps = [Step(self._run_id, self._iteration, stage.name) for stage in self._stages]
+        if n := sum(len(find_retries(self._store, step, ["truncated"])) for step in steps):
+            raise RecipeError(
+                "flywheel generate --retry truncated", expected="--max-tokens, higher than the step's",
+                received=f"the same limit, which would cut the same answers ({count(n, 'input')})",
+                cure="for example --max-tokens 2048",
+            )  # fmt: skip
 
     def estimate(self, identity: ModelIdentity) -> list[Estimate]:
         """Return what the steps would ask and cost, without asking."""

@@ -347,7 +347,7 @@ class Wheel:
             RecipeError: there is nothing to do over.
         """
         generation = self._generation(iteration, self._all_stages(iteration), self._teacher(iteration))
-        only = generation.retire(kinds)
+        only = generation.retire(kinds, max_tokens)
         self.reporter.begin(f"[{iteration}] generate", unit="inputs")
         progress = generation.run(only=only, max_tokens=max_tokens)
         verify_samples(self.store, self.run_id, iteration, SOLVE, self._grader)

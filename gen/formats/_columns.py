@@ -38,6 +38,19 @@ _TEXTS = {"question", "answer", "solution", "system", "chosen", "rejected"}
 """Targets that hold nothing but text."""
 OPTIONAL = {"system", "tools", "model", "solution"}
 """Targets whose column a row may lack."""
+_SHAPES: tuple[tuple[set[str], set[str]], ...] = (
+    ({"messages"}, {"system", "label", "score", "model", "tools"}),
+    ({"question", "answer"}, {"system", "completion", "solution"}),
+    ({"chosen", "rejected"}, {"system", "prompt", "question", "tools"}),
+    ({"completion"}, {"system", "prompt", "question", "label", "score", "model", "tools"}),
+    (set(), {"system", "prompt", "question", "tools"}),
+)
+"""What a map with the first targets makes rows of besides: the first shape that it has all targets of is the row's."""
+_JUDGED = "completion or messages beside it, whose verdict it is"
+_BESIDE = {
+    "label": _JUDGED, "score": _JUDGED, "model": "completion or messages beside it, which it wrote",
+    "answer": "question beside it, whose answer it is", "solution": "question and answer beside it",
+}  # fmt: skip
 ENOUGH = ({"completion"}, {"chosen", "rejected"}, {"messages"}, {"question"}, {"prompt"})
 
 
@@ -63,6 +76,23 @@ def parse_mapping(pairs: Iterable[str]) -> dict[str, str]:
             received=", ".join(mapping) or "nothing", cure="name the column of each: --map completion=answer",
         )  # fmt: skip
     return mapping
+
+
+def check_all_read(mapping: Mapping[str, str]) -> None:
+    """See that rows are made of every target of a map; one that is left out would be lost without a word.
+
+    Raises:
+        InputError: there is one that means nothing beside the others.
+    """
+    needed, more = next(shape for shape in _SHAPES if shape[0] <= mapping.keys())
+    read = needed | (more - {"question"} if "prompt" in mapping else more)
+    for target in [t for t in mapping if t not in read]:
+        raise InputError(
+            f"--map {target}={mapping[target]}",
+            expected=_BESIDE.get(target) or f"one of {target} and {' with '.join(sorted(needed or {'prompt'}))}",
+            received=", ".join(f"{t}={c}" for t, c in mapping.items() if t != target),
+            cure=f"mend the map, or leave {target} out: a column that is not mapped stays with the row under its own name",
+        )  # fmt: skip
 
 
 class Columns(Format):

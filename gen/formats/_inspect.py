@@ -13,7 +13,7 @@ from ...files import Line, open_bytes, read_lines
 from ..convert import Refused
 from ..convert._decode import find_encoding
 from ._base import Format
-from ._columns import Columns
+from ._columns import Columns, check_all_read
 from ._record import KIND_NAMES, PROMPT, BadRow, Record
 from ._registry import SOLUTIONS, detect_format, find_format
 
@@ -71,7 +71,8 @@ def inspect_file(path: Path, format_name: str | None = None, mapping: Mapping[st
 
     Raises:
         NotFoundError: there is no such file.
-        InputError: no format fits, several do, or no row of the beginning can be read.
+        InputError: no format fits, several do, no row of the beginning can be read, or the map has a target that means
+            nothing beside the others.
     """
     mapping = dict(mapping or {})
     if mapping and format_name not in (None, Columns.name):
@@ -84,6 +85,8 @@ def inspect_file(path: Path, format_name: str | None = None, mapping: Mapping[st
             "import --format columns", expected="the map of the columns", received="no --map",
             cure="--map prompt=COLUMN --map completion=COLUMN",
         )  # fmt: skip
+    if mapping:
+        check_all_read(mapping)
     has_header = not (mapping and all(c.isdigit() for c in mapping.values()))
     encoding = _find_encoding(path) if path.is_file() else "utf-8"
     lines = list(islice(read_lines(path, header=has_header, encoding=encoding), PEEKED_ROWS))

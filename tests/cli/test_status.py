@@ -68,6 +68,14 @@ def test_status_is_of_the_run_that_was_active_last_and_shows_what_is_open(flow):
     assert re.search(r"dropped ┃ +open ┃", shown)
 
 
+def test_generate_that_stopped_early_shows_the_funnel_that_status_shows(tmp_path, endpoint, none):
+    folder = make_flow_project(tmp_path / "p", n=20, engine={"concurrency": 1}, budget={"requests": 10})
+    stopped = run_cli(folder, "generate", env=endpoint(none).env, check=1).stdout
+    table = stopped[stopped.index("Funnel") : stopped.index("Stopped early")].strip()
+    assert re.search(r"dropped ┃ +open ┃", table)
+    assert table in run_cli(folder, "status", check=0).stdout
+
+
 def test_a_reader_that_has_seen_enough_is_no_fault(flow):
     folder, server = flow
     for command in ("status", "generate --dry-run"):

@@ -1,6 +1,6 @@
 """``flywheel generate --retry``: what failed or was cut off is done over, and all that later steps made of it."""
 
-from support import make_mini_project, run_cli, sql
+from support import make_mini_project, refused, run_cli, sql
 from support_flow import ONE, add_up, make_flow_project, write_recipe
 
 
@@ -25,11 +25,16 @@ def test_truncated_rows_are_retried_with_more_tokens(tmp_path, endpoint, none):
     cut = "select count(distinct request_id) as n from samples where finish_reason = 'length'"
     before = sql(folder, cut)[0]["n"]
     assert before > 0
-    run_cli(folder, "generate", "--retry", "truncated", env=endpoint(none).env, check=2)
+    same = run_cli(folder, "generate", "--retry", "truncated", env=endpoint(none).env)
+    refused(same, "the same limit, which would cut the same answers", "--max-tokens 2048")
     server = endpoint(none)
     run_cli(folder, "generate", "--retry", "truncated", "--max-tokens", "4096", env=server.env, check=0)
     assert sql(folder, cut) == [{"n": 0}]
     assert before <= len(server.answered()) <= before + 10
+    for again in (["truncated"], ["truncated", "--max-tokens", "8192"], ["failed,truncated"]):
+        left = run_cli(folder, "generate", "--retry", *again, env=server.env)
+        refused(left, "nothing is left to do over")
+        assert "the same limit" not in left.stderr
     assert add_up(folder)["notes"]["entered"] == 40
 
 

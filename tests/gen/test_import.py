@@ -15,7 +15,7 @@ from flywheel.files import _json_array, read_lines
 from flywheel.gen import export_rows, import_set, inspect_file, parse_mapping
 from flywheel.store import Project, Store
 from format_rows import ROWS
-from support import run_cli, sql, write_jsonl
+from support import refused, run_cli, sql, write_jsonl
 
 QA = [{"prompt": f"question {i}", "completion": f"answer {i}"} for i in range(10)]
 
@@ -326,6 +326,31 @@ def test_unknown_columns_are_named_with_the_cure(tmp_path):
 def test_a_wrong_map_is_refused(maps, part):
     with pytest.raises(InputError, match=part):
         parse_mapping(maps)
+
+
+def test_a_project_folder_that_is_missing_is_told_before_the_rows_are_shown(tmp_path):
+    write_jsonl(tmp_path / "in.jsonl", QA)
+    done = run_cli(tmp_path / "nowhere", "import", str(tmp_path / "in.jsonl"), "--yes")
+    refused(done, "project folder", "no such folder")
+    assert "question 0" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("maps", "part"),
+    [
+        (["prompt=prompt", "label=completion"], "expected: completion or messages beside it"),
+        (["question=prompt", "score=completion"], "--map score=completion"),
+        (["prompt=prompt", "answer=completion"], "expected: question beside it"),
+        (["prompt=prompt", "chosen=completion", "rejected=completion", "label=prompt"], "--map label=prompt"),
+        (["messages=prompt", "completion=completion"], "expected: one of completion and messages"),
+        (["prompt=prompt", "question=prompt", "completion=completion"], "--map question=prompt"),
+    ],
+)
+def test_a_target_that_no_row_would_be_made_of_is_refused(tmp_path, maps, part):
+    write_jsonl(tmp_path / "in.jsonl", QA)
+    flags = [flag for one in maps for flag in ("--map", one)]
+    refused(run_cli(tmp_path, "import", str(tmp_path / "in.jsonl"), "--yes", *flags), part)
+    assert not (tmp_path / "flywheel.duckdb").exists()
 
 
 @pytest.mark.parametrize(

@@ -319,7 +319,9 @@ def test_our_own_questions_take_little_memory_and_more_where_that_is_too_little(
 
     Store(project).open().close()
     seen, real = [], _query.run_query
-    monkeypatch.setattr(_query, "run_query", lambda *a, **k: seen.append(k["limits"].memory if "limits" in k else None) or real(*a, **k))
+    monkeypatch.setattr(
+        _query, "run_query", lambda *a, **k: seen.append(k["limits"].memory if "limits" in k else None) or real(*a, **k)
+    )
     assert run_frugally(project, "SELECT current_setting('memory_limit')").rows == [("61.0 MiB",)]
     many = "SELECT len(list(i ORDER BY hash(i))) FROM range(8000000) t(i)"  # a list has to be whole in memory
     assert run_frugally(project, many).rows == [(8000000,)]
