@@ -114,7 +114,7 @@ def test_what_a_steps_options_name_is_part_of_the_run(mini, endpoint, what):
             "--where",
             "step = 's'",
             "--output",
-            "o.jsonl",
+            str(mini / "o.jsonl"),
             check=0,
         )
         assert "has samples of 2 runs, the latest first: " in out.stderr
