@@ -1,6 +1,6 @@
 -- What became of each time at which a schedule was due.
 
-CREATE TABLE schedule_log (
+CREATE TABLE IF NOT EXISTS schedule_log (
     fire_id VARCHAR NOT NULL, expression VARCHAR NOT NULL, time_zone VARCHAR NOT NULL, due_at TIMESTAMP NOT NULL,
     started_at TIMESTAMP, finished_at TIMESTAMP, outcome VARCHAR NOT NULL, exit_code INTEGER, message VARCHAR
 );

@@ -1,6 +1,6 @@
 -- A loop that nobody watches: who was told of what, and champions that a person put back.
 
-CREATE TABLE rollbacks (
+CREATE TABLE IF NOT EXISTS rollbacks (
     rollback_id VARCHAR NOT NULL, run_id VARCHAR NOT NULL, number INTEGER NOT NULL, after_decisions INTEGER NOT NULL,
     iteration INTEGER NOT NULL, from_checkpoint_id VARCHAR NOT NULL, checkpoint_id VARCHAR NOT NULL, reason VARCHAR,
     author VARCHAR, created_at TIMESTAMP NOT NULL
@@ -12,7 +12,7 @@ COMMENT ON COLUMN rollbacks.iteration IS 'The iteration that was under way or du
 COMMENT ON COLUMN rollbacks.checkpoint_id IS 'The champion from here on.';
 COMMENT ON COLUMN rollbacks.author IS 'Who gave the command, as the system knows them.';
 
-CREATE TABLE hook_calls (
+CREATE TABLE IF NOT EXISTS hook_calls (
     call_id VARCHAR NOT NULL, run_id VARCHAR NOT NULL, iteration INTEGER NOT NULL, event VARCHAR NOT NULL,
     target VARCHAR NOT NULL, body JSON NOT NULL, ok BOOLEAN NOT NULL, message VARCHAR, created_at TIMESTAMP NOT NULL
 );
