@@ -119,6 +119,11 @@ def _explain_value(path: str, error: click.BadParameter, param: click.Parameter,
         cure = (did_you_mean(given[1], map(str, kind.choices)) if given else "") or ask
     elif isinstance(kind, click.IntRange):
         expected = f"a whole number, {kind.min} or more"
+    elif isinstance(kind, click.FloatRange):
+        joined = "between {:g} and {:g}" if kind.min_open and kind.max_open else "from {:g} to {:g}"
+        expected = (
+            f"a number, {kind.min:g} or more" if kind.max is None else f"a number {joined.format(kind.min, kind.max)}"
+        )
     elif kind is click.INT:
         expected = "a whole number"
     return UserError(f"{path}: {name}", expected=expected, received=received, cure=cure)

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import click
 
-from ..config import Recipe
 from ..errors import RecipeError
-from ..loop import (
+from ..loop import require_wheel
+from ..loop.schedule import (
     UNITS,
     ChildRun,
     CronTimes,
@@ -73,7 +73,7 @@ def schedule_command(
     zone, zone_name = find_zone(timezone)
     times = _read_times(expression, every, zone, zone_name)
     if emit != "k8s":  # its project lies elsewhere
-        _require_wheel(open_recipe(root, recipe_path, seed)[0])
+        require_wheel(open_recipe(root, recipe_path, seed)[0])  # told at once, not at night
     seeded = [] if seed is None else ["--seed", str(seed)]
     run = RunCommand(root.resolve(), ["--more", str(more), *seeded], recipe_path.absolute() if recipe_path else None)
     if emit:
@@ -91,16 +91,6 @@ def _read_times(expression: str | None, every: str | None, zone: tzinfo, zone_na
             received="neither" if every is None else "both", cure='flywheel schedule "0 2 * * *", or --every 6h',
         )  # fmt: skip
     return parse_interval(every, zone) if every else CronTimes(parse_cron(expression or ""), zone, zone_name)
-
-
-def _require_wheel(recipe: Recipe) -> None:
-    """Refuse at once what every run would end with, at night."""
-    if recipe.problems is None or not recipe.suites:
-        raise RecipeError(
-            f"recipe {recipe.name}", expected="problems to solve and suites to score, for flywheel run",
-            received="no problems" if recipe.problems is None else "no suites",
-            cure="add them; what such a recipe is for, flywheel generate, train or eval do",
-        )  # fmt: skip
 
 
 def _serve(project: Project, times: Times, run: RunCommand, catch_up: bool) -> None:

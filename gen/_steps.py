@@ -74,11 +74,11 @@ class Stage:
         """
         found: dict[str, str] = {}
         for text in texts_in(self.options):
-            path = self.project_root / text.partition(":")[0]
             if _NAME.fullmatch(text) is None:
                 continue
             with suppress(NotFoundError):
                 found[f"template {text}"] = self.template(text).template_id
+            path = self.project_root / text.partition(":")[0]
             if path.is_file():
                 found[f"file {text}"] = content_id("txt", hash_files([path]))
         return found

@@ -26,11 +26,7 @@ from ._report import (
     write_report,
 )
 from ._report_to import Reporter, SilentReporter
-from ._schedule import Scheduler
-from ._schedule_emit import UNITS, RunCommand, Unit, to_cron, write_unit
-from ._schedule_log import Fire, FireLog
-from ._schedule_run import ChildRun
-from ._schedule_times import CronTimes, IntervalTimes, Times, find_zone, parse_cron, parse_interval
+from ._run import require_wheel
 from ._spending import Spent, level_of, share_of_level
 from ._stop import stop_run
 from ._summary import Summary, summarize
@@ -42,32 +38,22 @@ __all__ = [
     "COMPARISON_COLUMNS",
     "ITERATION_COLUMNS",
     "MEASURED_COLUMNS",
-    "UNITS",
-    "ChildRun",
     "Compared",
     "Comparison",
-    "CronTimes",
     "Decontaminator",
     "Estimate",
-    "Fire",
-    "FireLog",
     "Graded",
     "GuardTrial",
     "Increase",
-    "IntervalTimes",
     "LengthPreference",
     "LimitTrial",
     "Paired",
     "Progress",
     "Reporter",
     "Ruling",
-    "RunCommand",
-    "Scheduler",
     "SilentReporter",
     "Spent",
     "Summary",
-    "Times",
-    "Unit",
     "Wheel",
     "add_scores",
     "before_after_cells",
@@ -81,15 +67,12 @@ __all__ = [
     "detectable",
     "explain_decision",
     "explain_deltas",
-    "find_zone",
     "iteration_cells",
     "judge_guards",
     "level_of",
     "measured_cells",
     "pair",
     "pair_items",
-    "parse_cron",
-    "parse_interval",
     "percent",
     "propose",
     "read_decisions",
@@ -98,6 +81,7 @@ __all__ = [
     "read_scores",
     "read_unscored",
     "render_report",
+    "require_wheel",
     "rule",
     "share_of_level",
     "show_difference",
@@ -106,7 +90,5 @@ __all__ = [
     "steps_to_pair",
     "stop_run",
     "summarize",
-    "to_cron",
     "write_report",
-    "write_unit",
 ]

@@ -11,8 +11,6 @@ import os
 import re
 import shlex
 import subprocess
-import urllib.error
-import urllib.request
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -161,6 +159,9 @@ def _run(command: list[str], body: bytes, folder: Path, timeout_s: float, event:
 
 
 def _post(url: str, body: bytes, timeout_s: float) -> tuple[bool, str]:
+    import urllib.error
+    import urllib.request
+
     try:
         request = urllib.request.Request(url, data=body, headers={"Content-Type": "application/json"}, method="POST")
         with urllib.request.urlopen(request, timeout=timeout_s) as reply:

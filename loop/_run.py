@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 from ..config import Recipe
-from ..errors import NotFoundError
+from ..errors import NotFoundError, RecipeError
 from ..llm import ResolvedModel, resolve_model
 from ..schema import content_id, utc_now
 from ..store import Store
@@ -12,6 +12,20 @@ from ._content import Content, find_earlier_run
 from ._versions import versions_of
 
 VERSIONED = ("duckdb", "torch", "transformers", "trl", "datasets", "lm-eval", "openai", "math-verify")
+
+
+def require_wheel(recipe: Recipe) -> None:
+    """Refuse a recipe that has no whole turn of the wheel in it.
+
+    Raises:
+        RecipeError: it has no problems, or no suites.
+    """
+    if recipe.problems is None or not recipe.suites:
+        raise RecipeError(
+            f"recipe {recipe.name}", expected="problems to solve and suites to score, for flywheel run",
+            received="no problems" if recipe.problems is None else "no suites",
+            cure="flywheel generate, train or eval do what the recipe is for; or add problems and suites to it",
+        )  # fmt: skip
 
 
 def resolve_first_model(recipe: Recipe, base: Path) -> ResolvedModel:

@@ -1,6 +1,5 @@
 """When a run ends before its iterations are complete: the recipe's rules, and ``flywheel stop``."""
 
-import fcntl
 import os
 import re
 import signal
@@ -11,7 +10,7 @@ from contextlib import contextmanager
 
 from ..config import Recipe
 from ..errors import StoppedError, StoreError
-from ..store import Project, Store
+from ..store import Project, Store, find_owner
 from ._checkpoints import find_champion
 
 POLL_S = 0.1
@@ -89,7 +88,7 @@ def stop_run(project: Project, patience_s: float) -> str | None:
     Raises:
         StoreError: it cannot be told, or has not ended in time.
     """
-    owner = find_owner(project)
+    owner = find_owner(project.run_lock)
     if owner is None:
         return None
     place = f"project {project.root}"
@@ -104,7 +103,7 @@ def stop_run(project: Project, patience_s: float) -> str | None:
             cure="ask its owner, or give the command as that user",
         ) from None  # fmt: skip
     until = time.monotonic() + patience_s
-    while patience_s and find_owner(project) == owner:
+    while patience_s and find_owner(project.run_lock) == owner:
         if time.monotonic() > until:
             raise StoreError(
                 place, expected=f"its end within {patience_s:g} s", received=f"process {owner} goes on",
@@ -112,15 +111,3 @@ def stop_run(project: Project, patience_s: float) -> str | None:
             )  # fmt: skip
         time.sleep(POLL_S)
     return owner
-
-
-def find_owner(project: Project) -> str | None:
-    """Return who owns the project, ``PID (command)``; None when nobody does."""
-    if not project.run_lock.exists():
-        return None
-    with project.run_lock.open("r") as stream:
-        try:
-            fcntl.flock(stream, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except OSError:
-            return stream.read().strip() or "unknown"
-    return None

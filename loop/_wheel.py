@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..config import PairConfig, Recipe
-from ..errors import FlywheelError, RecipeError
+from ..errors import FlywheelError
 from ..eval import Split, Subject, load_grader, prepare_extra_suite, prepare_suites
 from ..gen import (
     ON_POLICY,
@@ -57,7 +57,7 @@ from ._prune import prune
 from ._report_to import Reporter
 from ._rewards import describe_rewards
 from ._rollback import roll_back
-from ._run import describe_change, record_run, resolve_first_model
+from ._run import describe_change, record_run, require_wheel, resolve_first_model
 from ._stop import find_stop, time_limit
 from ._subjects import endpoint_subject, find_subject, recorded_subject
 from ._train import SUPERVISED, find_python, train
@@ -172,12 +172,7 @@ class Wheel:
             self._run(iterations)
 
     def _run(self, iterations: int) -> None:
-        if self.recipe.problems is None or not self.recipe.suites:
-            raise RecipeError(
-                f"recipe {self.recipe.name}", expected="problems to solve and suites to score, for flywheel run",
-                received="no problems" if self.recipe.problems is None else "no suites",
-                cure="flywheel generate, train or eval do what the recipe is for; or add problems and suites to it",
-            )  # fmt: skip
+        require_wheel(self.recipe)
         if self.recipe.engine.kind == "openai":
             self._engines.identity(None)  # a wrong address is told before anything is scored
         self.recipe = self.recipe.model_copy(update={"iterations": iterations})  # the gate spreads its level over them

@@ -4,6 +4,7 @@ from ._describe import describe_schema
 from ._journal import JournalWriter, list_segments, read_frames
 from ._limits import Limits, parse_bytes
 from ._migrate import latest_version, list_migrations
+from ._own import find_owner, owned
 from ._project import Project
 from ._query import FORMATS, Result, Value, read_safely, render, run_frugally, run_query, write_parquet
 from ._questions import Parameter, Question, ask, list_questions, read_value, tabulate_questions
@@ -26,12 +27,14 @@ __all__ = [
     "Value",
     "ask",
     "describe_schema",
+    "find_owner",
     "insert_new",
     "insert_rows",
     "latest_version",
     "list_migrations",
     "list_questions",
     "list_segments",
+    "owned",
     "parse_bytes",
     "read_frames",
     "read_safely",

@@ -4,9 +4,7 @@ Guarantees: appended rows are in the journal before ``append`` returns; a fold i
 offset moves in the fold's own transaction; the file lock is held only inside a fold, a read or an insert.
 """
 
-import fcntl
 import logging
-import os
 import tempfile
 import threading
 import time
@@ -21,11 +19,12 @@ import orjson
 import pyarrow as pa
 from pyarrow import json as arrow_json
 
-from ..errors import FlywheelError, RunInProgressError, StoreLockedError
+from ..errors import FlywheelError, StoreLockedError
 from ..schema import TABLE_OF, DropRow, JournaledRow, content_id, types_of
 from ._journal import JournalWriter, Rows, list_segments, read_frames
 from ._lease import DEFAULT_PATIENCE_S, keep_open, lease
 from ._migrate import check_version, latest_version, migrate
+from ._own import owned
 from ._project import Project
 from ._spooled import Spooled, map_rows, write_rows
 
@@ -273,20 +272,8 @@ class Store:
             RunInProgressError: another live process owns it.
         """
         self.project.make_folders()
-        with self.project.run_lock.open("a+") as stream:
-            try:
-                fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError:
-                stream.seek(0)
-                raise RunInProgressError(
-                    f"project {self.project.root}",
-                    expected=NOBODY_ELSE,
-                    received=f"process {stream.read().strip() or 'unknown'}",
-                    cure="wait for it or stop it; reading is allowed meanwhile: flywheel status, flywheel sql",
-                ) from None
-            stream.truncate(0)
-            stream.write(f"{os.getpid()} ({what})")
-            stream.flush()
+        cure = "wait for it or stop it; reading is allowed meanwhile: flywheel status, flywheel sql"
+        with owned(self.project.run_lock, what, f"project {self.project.root}", expected=NOBODY_ELSE, cure=cure):
             try:
                 yield
             except BaseException:

@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 import yaml
-from flywheel.loop import CronTimes, parse_cron
+from flywheel.loop.schedule import CronTimes, parse_cron
 from flywheel.store import Project, Store
 from support import MINI, change, make_mini_project, refused, run_cli, sql, start_cli, wait_for
 
@@ -223,19 +223,24 @@ def test_another_process_that_owns_the_project_makes_a_fire_skipped(mini):
     assert f"process {os.getpid()} (a test)" in first["message"]
 
 
-@pytest.mark.slow
-def test_a_schedule_that_was_killed_knows_its_run_at_the_next_start(mini, endpoint):
+def start_answering(mini, endpoint, *, problems):
+    """Return a slow endpoint, a schedule whose run has had some answers from it, and the run's process number."""
     change(
         mini,
         engine={"kind": "openai", "concurrency": 2},
-        solve={"draws": 1, "problems": 40},
+        solve={"draws": 1, "problems": problems},
         train={"dpo": None},
         iterations=1,
     )
     server = endpoint(mini / "problems.jsonl", latency=0.1)
     process = start_cli(mini, "schedule", "--every", "3s", env=server.env)
     wait_for(lambda: len(server.answered()) >= 5, 120)
-    child = int((mini / ".flywheel" / "run.lock").read_text().split()[0])
+    return server, process, int((mini / ".flywheel" / "run.lock").read_text().split()[0])
+
+
+@pytest.mark.slow
+def test_a_schedule_that_was_killed_knows_its_run_at_the_next_start(mini, endpoint):
+    server, process, child = start_answering(mini, endpoint, problems=40)
     process.kill()
     process.communicate()
     wait_for(lambda: not Path(f"/proc/{child}").exists(), 120)  # at its next line of output
@@ -254,17 +259,7 @@ def test_a_schedule_that_was_killed_knows_its_run_at_the_next_start(mini, endpoi
 @pytest.mark.slow
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
 def test_a_signal_ends_run_and_schedule_and_the_next_start_goes_on(mini, endpoint, number, code):
-    change(
-        mini,
-        engine={"kind": "openai", "concurrency": 2},
-        solve={"draws": 1, "problems": 100},
-        train={"dpo": None},
-        iterations=1,
-    )
-    server = endpoint(mini / "problems.jsonl", latency=0.1)
-    process = start_cli(mini, "schedule", "--every", "3s", env=server.env)
-    wait_for(lambda: len(server.answered()) >= 5, 120)
-    child = int((mini / ".flywheel" / "run.lock").read_text().split()[0])
+    server, process, child = start_answering(mini, endpoint, problems=100)
     assert child != process.pid
     process.send_signal(number)
     _, err = process.communicate(timeout=60)

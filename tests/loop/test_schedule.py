@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 from flywheel.errors import RecipeError, RunInProgressError
-from flywheel.loop import CronTimes, FireLog, Scheduler, find_zone, parse_cron, parse_interval
+from flywheel.loop.schedule import CronTimes, FireLog, Scheduler, find_zone, parse_cron, parse_interval
 from flywheel.store import NOBODY_ELSE
 from support import HOLD
 

@@ -16,10 +16,10 @@ from datetime import UTC, datetime, timedelta
 from types import FrameType
 from typing import Protocol
 
-from ..store import NOBODY_ELSE
-from ._schedule_log import Fire, FireLog, to_text
-from ._schedule_times import Times
-from ._words import count
+from ...store import NOBODY_ELSE
+from .._words import count
+from ._log import Fire, FireLog, to_text
+from ._times import Times
 
 log = logging.getLogger(__name__)
 

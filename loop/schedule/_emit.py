@@ -11,8 +11,8 @@ from itertools import pairwise
 from pathlib import Path, PurePosixPath
 from zoneinfo import available_timezones
 
-from ..errors import RecipeError
-from ._schedule_times import WEEKDAYS, Cron, CronTimes, Field, IntervalTimes, Times, parse_cron
+from ...errors import RecipeError
+from ._times import WEEKDAYS, Cron, CronTimes, Field, IntervalTimes, Times, parse_cron
 
 UNITS = ("systemd", "cron", "k8s")
 LONGEST_NAME = 40

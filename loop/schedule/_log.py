@@ -4,7 +4,6 @@ Rows go to the table ``schedule_log``; while another program holds the store the
 has the latest ones too. A schedule that is started again therefore knows its last fire, whatever holds the store.
 """
 
-import fcntl
 import json
 import logging
 import os
@@ -14,9 +13,9 @@ from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
-from ..errors import RunInProgressError, StoreLockedError
-from ..schema import content_id
-from ..store import Project, Store
+from ...errors import RunInProgressError, StoreLockedError
+from ...schema import content_id
+from ...store import Project, Store, owned
 
 log = logging.getLogger(__name__)
 
@@ -86,18 +85,10 @@ class FireLog:
             RunInProgressError: it has another one.
         """
         self._project.state.mkdir(parents=True, exist_ok=True)
-        with (self._project.state / "schedule.lock").open("a+") as stream:
-            try:
-                fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError:
-                stream.seek(0)
-                raise RunInProgressError(
-                    f"project {self._project.root}", expected="no other schedule in this project",
-                    received=f"process {stream.read().strip() or 'unknown'}", cure="stop it first: a project has one schedule",
-                ) from None  # fmt: skip
-            stream.truncate(0)
-            stream.write(f"{os.getpid()} ({what})")
-            stream.flush()
+        with owned(
+            self._project.state / "schedule.lock", what, f"project {self._project.root}",
+            expected="no other schedule in this project", cure="stop it first: a project has one schedule",
+        ):  # fmt: skip
             yield
 
     def open(self) -> None:
