@@ -10,7 +10,9 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Callable, Container, Coroutine, Iterator, Mapping, Sequence
-from typing import Any
+from contextlib import suppress
+from itertools import groupby, islice
+from typing import Any, TypeVar
 
 from ..errors import FlywheelError, RecipeError
 from ..llm import Engine, Reply, Request
@@ -42,6 +44,7 @@ FAILED_IN_A_ROW = 20
 QUIET_TURNS = 8
 """Turns of the event loop without a new question, after which all items are taken to wait for answers."""
 
+T = TypeVar("T")
 OnProgress = Callable[[Progress], None]
 
 
@@ -80,10 +83,12 @@ class Flow:
         self._groups: list[list[JournaledRow]] = []
         self._after_flush: list[Callable[[], None]] = []
         self._queues: dict[str, deque[Item]] = {s.name: deque() for s in stages}
+        by_depth = groupby(sorted(stages, key=lambda s: -s.depth), key=lambda s: s.depth)
+        self._levels = [(depth, list(level)) for depth, level in by_depth]  # the furthest on first
         self._wake: Callable[[int], None] = lambda n: None
         self._unproved = dict.fromkeys((s.name for s in stages), 0)  # crashes in steps that have made nothing yet
         self._error: BaseException | None = None
-        self._is_fed = False
+        self._pages: dict[str, Iterator[list[Item]]] = {}
         self._is_flushing = False
         self._loading: asyncio.Task[None] | None = None
 
@@ -153,8 +158,9 @@ class Flow:
     # --- the two ways of asking --------------------------------------------------------------------------------
 
     async def _run_freely(self) -> None:
-        self._pages = self._all_pages()
-        await self._load()
+        self._pages = {s.name: self._pages_of(s, self._done[s.name]) for s in self._stages}
+        while (stage := self._find_unfed()) is not None:
+            await self._load(stage)
         async for replies in self._engine.stream(self, ()):
             self._on_replies(replies)
             self._on_progress(self.progress)
@@ -222,7 +228,7 @@ class Flow:
             self._is_stopping
             or self._error is not None
             or (
-                self._is_fed
+                not self._pages
                 and not self._tasks
                 and not self._n_ready
                 and not self._groups
@@ -244,8 +250,7 @@ class Flow:
         """Return the next request: of the items that are furthest on."""
         if self._is_stopping or self._error is not None:
             return None
-        if self._n_ready < LOW_WATER:
-            self._admit()
+        self._admit()
         for queue in reversed(self._ready):
             if queue:
                 if reason := self._meter.spent(self._n_sent):
@@ -261,15 +266,38 @@ class Flow:
     # --- items -------------------------------------------------------------------------------------------------
 
     def _admit(self) -> None:
-        """Begin more items, those of the last steps first."""
-        room = min(OPEN_ITEMS * self._concurrency + LOW_WATER - len(self._tasks), 2 * LOW_WATER)
-        for stage in reversed(self._stages):
-            queue = self._queues[stage.name]
-            while queue and room > 0:
-                self._begin(stage, queue.popleft())
-                room -= 1
-        if room > 0 and not self._is_fed and self._loading is None:
-            self._loading = self._loop.create_task(self._load())
+        """Begin more items, of those that are furthest on: until enough questions are ready that are as far on as these.
+
+        Steps that are equally far on take turns.
+        """
+        n_ready = 0
+        for depth, stages in self._levels:
+            n_ready += len(self._ready[depth])
+            if n_ready >= LOW_WATER:
+                return
+            waiting = [stage for stage in stages if self._queues[stage.name]]
+            if not waiting:
+                continue
+            room = min(OPEN_ITEMS * self._concurrency + LOW_WATER - len(self._tasks), 2 * LOW_WATER)
+            for stage, item in islice(take_turns([self._drain(stage) for stage in waiting]), max(room, 0)):
+                self._begin(stage, item)
+        if self._loading is None and (stage := self._find_unfed()) is not None:
+            self._loading = self._loop.create_task(self._load(stage))
+
+    def _find_unfed(self) -> Stage | None:
+        """Return a step that waits for inputs on record, of those that are furthest on and have any left.
+
+        A step's inputs on record are all read before a step is begun that makes more of them: none comes twice.
+        """
+        for _, stages in self._levels:
+            if left := [stage for stage in stages if stage.name in self._pages]:
+                return next((stage for stage in left if not self._queues[stage.name]), None)
+        return None
+
+    def _drain(self, stage: Stage) -> Iterator[tuple[Stage, Item]]:
+        queue = self._queues[stage.name]
+        while queue:
+            yield stage, queue.popleft()
 
     def _begin(self, stage: Stage, item: Item, *, is_recorded: bool = True) -> None:
         self._spawn(self._work(stage, item, is_recorded))
@@ -457,21 +485,17 @@ class Flow:
                 return
 
     async def _plan_on(self) -> None:
-        """Fix the rest of the inputs of the steps over the store's rows."""
-        for name, planning in self._plannings.items():
-            try:
-                while await asyncio.to_thread(planning.advance):
-                    self.progress.planned[name] = planning.n
-            except FlywheelError as error:
-                self._fail(error)
-                return
-            self.progress.planned[name] = planning.n
-
-    def _all_pages(self) -> Iterator[tuple[Stage, list[Item]]]:
-        """Yield waiting inputs, those of the last steps first."""
-        for stage in reversed(self._stages):
-            for page in self._pages_of(stage, self._done[stage.name]):
-                yield stage, page
+        """Fix the rest of the inputs of the steps over the store's rows, a window of each in turn."""
+        left = dict(self._plannings)
+        while left:
+            for name, planning in list(left.items()):
+                try:
+                    if not await asyncio.to_thread(planning.advance):
+                        del left[name]
+                except FlywheelError as error:
+                    self._fail(error)
+                    return
+                self.progress.planned[name] = planning.n
 
     def _pages_of(self, stage: Stage, done: Container[str]) -> Iterator[list[Item]]:
         """Yield the inputs of a step that are on record and not ``done``; of a retry only those to be done over."""
@@ -481,21 +505,20 @@ class Flow:
             only = self._only
             yield page if only is None else [item for item in page if item.input_id in only.get(stage.name, ())]
 
-    async def _load(self) -> None:
+    async def _load(self, stage: Stage) -> None:
+        """Read a page of a step's inputs."""
         try:
-            found = await asyncio.to_thread(next, self._pages, None)
+            items = await asyncio.to_thread(next, self._pages[stage.name], None)
         except FlywheelError as error:
             self._fail(error)
             return
         finally:
             self._loading = None
-        if found is None:
-            self._is_fed = True
-            self._wake(0)
-            return
-        stage, items = found
-        self._queues[stage.name].extend(items)
-        self._wake(len(items))
+        if items is None:
+            del self._pages[stage.name]
+        else:
+            self._queues[stage.name].extend(items)
+        self._wake(len(items or ()))
 
     def _step(self, stage: Stage) -> Step:
         return Step(self._run_id, self._iteration, stage.name)
@@ -506,3 +529,14 @@ class Flow:
             log.warning("a fault ends the run; what is in flight is finished and kept first")
         self._error = self._error or error
         self._wake(0)
+
+
+def take_turns(sources: Sequence[Iterator[T]]) -> Iterator[T]:
+    """Yield one of each source in turn, as long as they last; nothing is taken before it is asked for."""
+    waiting = deque(sources)
+    while waiting:
+        source = waiting.popleft()
+        with suppress(StopIteration):
+            item = next(source)
+            waiting.append(source)
+            yield item

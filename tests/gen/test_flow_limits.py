@@ -5,7 +5,7 @@ import json
 import pytest
 from flywheel.cli._tables import order_funnel
 from support import refused, run_cli, sql
-from support_flow import ONE, OWN, add_up, make_flow_project, write_recipe
+from support_flow import ONE, OWN, STEPS, add_up, make_flow_project, write_recipe
 
 
 def test_a_generators_bug_costs_the_item_and_says_so(tmp_path, endpoint, none):
@@ -28,6 +28,22 @@ def test_a_budget_stops_cleanly_and_a_higher_one_goes_on(tmp_path, endpoint, non
     run_cli(folder, "generate", env=server.env, check=0)
     assert len(server.answered()) == 40
     assert add_up(folder)["notes"]["entered"] == 40
+
+
+def test_a_row_that_is_begun_goes_through_all_its_steps_before_others_begin(tmp_path, endpoint, none):
+    steps = [{**ONE[0], "draws": 1}, STEPS[1]]
+    folder = make_flow_project(tmp_path / "p", n=400, steps=steps, budget={"requests": 40})
+    run_cli(folder, "generate", env=endpoint(none).env, check=1)
+    asked = {r["step"]: r["n"] for r in sql(folder, "select step, count(*) as n from requests group by all")}
+    assert asked["notes"] - asked["better"] <= 8 + 8, "a drop in ten has no second step, and 8 requests may be open"
+
+
+def test_steps_over_the_same_source_take_turns(tmp_path, endpoint, none):
+    steps = [{**ONE[0], "draws": 1}, {**ONE[0], "step": "others", "draws": 1, "temperature": 0.5}]
+    folder = make_flow_project(tmp_path / "p", n=400, steps=steps, budget={"requests": 100})
+    run_cli(folder, "generate", env=endpoint(none).env, check=1)
+    asked = {r["step"]: r["n"] for r in sql(folder, "select step, count(*) as n from requests group by all")}
+    assert 40 <= asked["notes"] <= 60
 
 
 def test_money_is_counted_by_the_price_table(tmp_path, endpoint, none):
