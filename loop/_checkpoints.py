@@ -130,6 +130,10 @@ class Checkpoints:
             )  # fmt: skip
         return Checkpoint(checkpoint_id, folder, stage)
 
+    def make_whole(self, checkpoint: Checkpoint) -> Checkpoint:
+        """Return a checkpoint with the folder of its whole weights: an adapter is merged once it has to be loaded."""
+        return self.load(checkpoint.checkpoint_id) if is_adapter(checkpoint.path) else checkpoint
+
     def export(self, checkpoint_id: str, out: Path, *, as_adapter: bool = False) -> None:
         """Copy a checkpoint to the folder ``out``: whole weights, or the adapter that it was trained as.
 
@@ -147,6 +151,7 @@ class Checkpoints:
 
     def resolve(self, checkpoint: Checkpoint) -> ResolvedModel:
         """Return a checkpoint as the model that an engine serves."""
+        checkpoint = self.make_whole(checkpoint)
         name = self._first.name if checkpoint.stage == "seed" else checkpoint.checkpoint_id
         return ResolvedModel(name, str(checkpoint.path), hash_model(checkpoint.path), checkpoint.checkpoint_id)
 

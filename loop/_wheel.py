@@ -415,8 +415,8 @@ class Wheel:
 
     def _train(self, step: Step, parent: Checkpoint, snapshot: Snapshot, seed: int) -> Checkpoint | None:
         """Train a method, named by the step; None when there are too few rows."""
-        made = train(self.store, self.recipe, self.reporter, step, parent, snapshot, seed=seed, base=self.base)
-        return None if made is None else self.checkpoints.load(made.checkpoint_id)
+        parent = self.checkpoints.make_whole(parent)
+        return train(self.store, self.recipe, self.reporter, step, parent, snapshot, seed=seed, base=self.base)
 
     def _run_steps(self, iteration: int, teacher: Checkpoint | None) -> Stop | None:
         """Run the recipe's steps; return why they ended early, if they did."""

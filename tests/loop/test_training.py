@@ -200,13 +200,14 @@ def test_an_adapter_is_served_scored_and_trained_on_as_the_weights_it_makes(tmp_
     train = {"rows": "rows.jsonl", "peft": {"r": 4}, "merge": False, "sft": {"max_steps": 1}}
     wheel = open_wheel(folder, train=train, problems=None, suites=[])
     made = wheel.train_own("sft")
-    assert made.path == folder / ".flywheel" / "merged" / made.checkpoint_id
-    assert (folder / ".flywheel" / "checkpoints" / made.checkpoint_id / "adapter_config.json").is_file()
+    merged = folder / ".flywheel" / "merged" / made.checkpoint_id
+    assert (made.path / "adapter_config.json").is_file()
+    assert not merged.exists(), "merging takes another process, and nobody has asked for the weights yet"
     model, _, _ = LocalEngine(wheel.checkpoints.resolve(made)).load()
     assert model.config.model_type == "llama"
     promote(wheel.store, wheel.run_id, made.checkpoint_id, 1)
     again = wheel.train_own("sft")
-    assert jobs[-1]["model"] == str(made.path), "the next training starts from the merged weights"
+    assert jobs[-1]["model"] == str(merged), "the next training starts from the merged weights"
     named = [base_of(folder / ".flywheel" / "checkpoints" / c.checkpoint_id) for c in (made, again)]
     assert named == ["seed", made.checkpoint_id]
     assert_loads_elsewhere(wheel, made, again, tmp_path / "elsewhere", monkeypatch)
