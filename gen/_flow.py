@@ -281,8 +281,8 @@ class Flow:
             room = min(OPEN_ITEMS * self._concurrency + LOW_WATER - len(self._tasks), 2 * LOW_WATER)
             for stage, item in islice(take_turns([self._drain(stage) for stage in waiting]), max(room, 0)):
                 self._begin(stage, item)
-        if self._loading is None and (stage := self._find_unfed()) is not None:
-            self._loading = self._loop.create_task(self._load(stage))
+        if self._loading is None and (unfed := self._find_unfed()) is not None:
+            self._loading = self._loop.create_task(self._load(unfed))
 
     def _find_unfed(self) -> Stage | None:
         """Return a step that waits for inputs on record, of those that are furthest on and have any left.

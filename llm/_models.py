@@ -84,7 +84,7 @@ def hash_model(folder: Path) -> str:
 
 
 def load_model(path: str) -> tuple[Any, Any, frozenset[int]]:
-    """Load (model, tokenizer, ids that end a turn) for decoding.
+    """Load (model, tokenizer, ids that end a turn) for decoding, in the weights' own precision, as lm-eval and vLLM do.
 
     Raises:
         NotFoundError: transformers cannot load it.
@@ -93,12 +93,11 @@ def load_model(path: str) -> tuple[Any, Any, frozenset[int]]:
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
     device = "cuda" if torch.cuda.is_available() else "cpu"
-    dtype = torch.bfloat16 if device == "cuda" else torch.float32
     try:
         with quiet_loading():
             tokenizer = AutoTokenizer.from_pretrained(path)
             _require_causal(path)
-            model = AutoModelForCausalLM.from_pretrained(path, dtype=dtype).to(device)
+            model = AutoModelForCausalLM.from_pretrained(path, dtype="auto").to(device)
     except (OSError, ValueError) as error:
         raise NotFoundError(
             f"model {path}",

@@ -64,6 +64,8 @@ def write_before_after(store: Store, before: Subject, after: Subject, found: Seq
     ]
     for key in dict.fromkeys((c.suite, c.split) for c in found):
         flipped = [c for c in found if (c.suite, c.split) == key and c.won + c.lost]
+        deciding = _deciding_metric(store, flipped[0]) if flipped else None
+        flipped.sort(key=lambda c: c.metric != deciding)
         parts += _flips(store, flipped[0]) if flipped else []
     parts.append("All of them: `flywheel sql \"select * from flips where stage = 'compare'\"`.")
     path.write_text("\n\n".join(parts) + "\n", encoding="utf-8")
@@ -81,6 +83,11 @@ def _tell_methods(found: Sequence[Comparison]) -> str:
     left_out = sum(c.left_out for c in found)
     missing = f" {left_out} values are left out, since one of the two lacks them." if left_out else ""
     return f"{unit}Paired by item. p and interval: {'. '.join(ways)}.{missing}"
+
+
+def _deciding_metric(store: Store, c: Comparison) -> str | None:
+    ((metric,),) = store.query("SELECT settings ->> '$.metric' FROM scores WHERE score_id = ?", [c.after_score_id])
+    return None if metric is None else str(metric)
 
 
 def _flips(store: Store, c: Comparison) -> list[str]:

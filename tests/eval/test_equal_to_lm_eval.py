@@ -183,3 +183,28 @@ def test_perplexity_of_whole_texts(scored, model):
 def test_what_is_scored_is_answered_from_the_store(scored):
     again = run_cli(scored, "eval", check=0)
     assert "started" not in again.stderr
+
+
+def test_weights_in_half_precision_are_scored_in_it(scored, model, tmp_path):
+    import torch
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    half = tmp_path / "half"
+    AutoModelForCausalLM.from_pretrained(seed_model_path(), dtype=torch.bfloat16).save_pretrained(half)
+    AutoTokenizer.from_pretrained(seed_model_path()).save_pretrained(half)
+    made = run_cli(scored, "eval", "--checkpoint", str(half), "--suite", "arc", check=0)
+    assert "arc" in made.stdout
+    rows = {"test": [arc_row(i) for i in range(12)]}
+    theirs_model = HFLM(pretrained=str(half), batch_size=4, device="cpu")
+    _, samples = by_hand(
+        theirs_model, "arc/arc_easy.yaml", rows, chat=True, num_fewshot=0, training_split=None
+    )  # fmt: skip
+    rated = sql(
+        scored,
+        "select r.details::json -> 'rated' as rated from score_items i join scores s using (score_id) join requests r using (request_id) "
+        "join checkpoints c on c.checkpoint_id = s.checkpoint_id where s.suite = 'arc' and c.stage = 'folder' and s.metric = 'acc,none' order by i.ordinal",
+    )
+    for mine, sample in zip(rated, sorted(samples, key=lambda s: s["doc_id"]), strict=True):
+        assert [r["logprob"] for r in json.loads(mine["rated"])] == pytest.approx(
+            [r[0][0] for r in sample["resps"]], abs=1e-4
+        )
