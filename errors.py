@@ -19,6 +19,7 @@
     ├── StageError                (RuntimeError)       a child process failed
     │   └── OutOfMemoryError      (MemoryError)        … since it needed more memory than there is
     ├── StoppedError                                   asked to stop, or a budget is spent
+    ├── CollapseError                                  an iteration's completions have changed more than the recipe allows
     ├── DiskFullError             (OSError)            no room for a checkpoint or the journal
     └── SystemRefusedError        (OSError)            anything else that the system refuses
 
@@ -139,6 +140,10 @@ class OutOfMemoryError(StageError, MemoryError):
 
 class StoppedError(FlywheelError):
     """A run was stopped before its end: by a person, or by a budget that is spent."""
+
+
+class CollapseError(FlywheelError):
+    """An iteration's completions have changed more than the recipe's ``watch`` allows: no further one is begun."""
 
 
 class DiskFullError(FlywheelError, OSError):

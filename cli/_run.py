@@ -4,10 +4,10 @@ from pathlib import Path
 
 import click
 
-from ..errors import RecipeError
+from ..errors import CollapseError, RecipeError
 from ..loop import describe_outcome, summarize, write_report
 from ._common import open_wheel, recipe_options
-from ._tables import print_iterations
+from ._tables import print_iterations, print_watch
 
 
 @click.command("run")
@@ -29,9 +29,14 @@ def run_command(
             cure="--iterations counts from the first turn, --more from the last complete one",
         )  # fmt: skip
     with open_wheel(root, recipe_path, seed, "flywheel run", tells=True) as wheel:
-        wheel.run(wheel.iterations.current() - 1 + more if more else iterations or wheel.recipe.iterations)
+        try:
+            wheel.run(wheel.iterations.current() - 1 + more if more else iterations or wheel.recipe.iterations)
+        except CollapseError:
+            write_report(root, summarize(wheel.store.project, wheel.run_id))  # the message sends its reader there
+            raise
         summary = summarize(wheel.store.project, wheel.run_id)
         path = write_report(root, summary)
     print_iterations(summary)
+    print_watch(summary)
     click.echo(describe_outcome(summary))
     click.echo(f"Report: {path}")

@@ -10,7 +10,7 @@ from ..errors import NotFoundError
 from ..loop import Summary, count, describe_outcome, summarize, write_report
 from ..store import Project, Store, run_frugally
 from ._common import open_project
-from ._tables import count_open, print_funnel, print_iterations, print_measured, print_table
+from ._tables import count_open, print_funnel, print_iterations, print_measured, print_table, print_watch
 
 Row = dict[str, Any]
 
@@ -98,6 +98,7 @@ def _print_run(summary: Summary) -> None:
         click.echo(f"State: {count(left, 'input')} open; flywheel generate goes on." if left else "State: all done.")
         print_measured(summary)
     print_funnel(summary.funnel, [step["step"] for step in recipe["generate"]])
+    print_watch(summary)
     for preference in summary.lengths:
         if preference.warning:
             click.echo(f"Warning: {preference.warning}.")

@@ -11,10 +11,13 @@ from rich.table import Table
 from ..loop import (
     BEFORE_AFTER_COLUMNS,
     ITERATION_COLUMNS,
+    MEASURE_COLUMNS,
     MEASURED_COLUMNS,
     Summary,
     before_after_cells,
+    finding_lines,
     iteration_cells,
+    measure_cells,
     measured_cells,
 )
 from ._common import _escape
@@ -74,6 +77,14 @@ def print_measured(summary: Summary) -> None:
         if cells:
             more = f"; the last {SHOWN} of {len(cells)}, report.md has all" if len(cells) > SHOWN else ""
             print_table(columns, cells[-SHOWN:], f"{title}{more}")
+
+
+def print_watch(summary: Summary) -> None:
+    """Print what each iteration's completions measure, and what the watch found in that."""
+    if summary.measures:
+        print_table(MEASURE_COLUMNS, measure_cells(summary)[-SHOWN:], "Collapse watch")
+    for line in finding_lines(summary):
+        click.echo(line)
 
 
 _PARTS = ("", "items", "verify")

@@ -45,6 +45,7 @@ from ._text import explain_yaml, parse_yaml, read_text, require_file
 from ._train import CurriculumStage, RewardConfig, TrainConfig
 from ._url import UrlFault, find_url_fault
 from ._vllm import shaping_args
+from ._watch import ChooseConfig, ThresholdConfig, WatchConfig
 
 __all__ = [
     "CODE",
@@ -57,6 +58,7 @@ __all__ = [
     "BudgetConfig",
     "CalibrationConfig",
     "CheckConfig",
+    "ChooseConfig",
     "ColumnsConfig",
     "CurationConfig",
     "CurriculumStage",
@@ -88,9 +90,11 @@ __all__ = [
     "StepConfig",
     "StopConfig",
     "SuiteConfig",
+    "ThresholdConfig",
     "TrainConfig",
     "UrlFault",
     "VerifierConfig",
+    "WatchConfig",
     "explain_faults",
     "explain_yaml",
     "find_figure_name",

@@ -17,6 +17,7 @@ from ._loop import HookConfig, StopConfig
 from ._source import SourceSpec
 from ._strict import Name, Strict, fault
 from ._train import TrainConfig, training_identity
+from ._watch import ChooseConfig, WatchConfig
 
 LARGEST_SEED = (1 << 63) - 1
 
@@ -41,6 +42,13 @@ class SelectConfig(Strict):
     """Most different correct completions of one problem."""
     replay: float = Field(1.0, ge=0)
     """Rows of earlier iterations added, as a multiple of the new rows; 0 = disabled."""
+    replay_pairs: float = Field(0.0, ge=0)
+    """Pairs of earlier iterations added for DPO, as a multiple of the new pairs; 0 = disabled."""
+
+    def identity(self) -> dict[str, Any]:
+        """Return what makes two selections the same: a key that flywheel learned later is left out at its default."""
+        content = self.model_dump(mode="json")
+        return content if self.replay_pairs else {k: v for k, v in content.items() if k != "replay_pairs"}
 
 
 class DecontaminateConfig(Strict):
@@ -106,6 +114,9 @@ class StepConfig(Strict):
     ``source like 'handbook/%'``."""
     limit: int = Field(0, ge=0)
     """Most rows consumed; 0 = all."""
+    take: Literal["all", "new_first", "new"] = "all"
+    """Which rows an iteration after the first takes: all of them in the order in which they came; those that no earlier
+    iteration of the run had for this step first, then the others, as far as ``limit`` goes; or only those."""
     template: str | None = None
     """Replaces the generator's first template."""
     templates: dict[str, str] = Field(default_factory=dict)
@@ -179,6 +190,8 @@ class Recipe(Strict):
     """Steps from documents, problems or imported rows to samples; rows flow through all of them with no barrier."""
     budget: BudgetConfig = BudgetConfig()
     prices: PricesConfig = PricesConfig()
+    choose: ChooseConfig = ChooseConfig()
+    """Which problems an iteration after the first takes; default: the next ones."""
     solve: SolveConfig = SolveConfig()
     on_policy: SolveConfig | None = None
     """Draws from the fresh SFT checkpoint for DPO pairs; default: as ``solve``."""
@@ -196,6 +209,8 @@ class Recipe(Strict):
     suites: tuple[SuiteConfig, ...] = ()
     gate: GateConfig = GateConfig()
     stop: StopConfig = StopConfig()
+    watch: WatchConfig = WatchConfig()
+    """What is told, or ends the run, when an iteration's completions have changed too much."""
     hooks: HookConfig = HookConfig()
     metrics_file: str = ""
     """Where ``flywheel run`` keeps its figures for Prometheus (node_exporter's textfile collector reads ``*.prom``), from the
@@ -316,10 +331,18 @@ class Recipe(Strict):
         content["engine"] = self.engine.identity()
         for judge, written in zip(self.judges, content["judges"], strict=True):
             written["engine"] = judge.engine and judge.engine.identity()
-        for key in ("budget", "prices", "stop", "hooks", "metrics_file"):
+        for key in ("budget", "prices", "stop", "watch", "hooks", "metrics_file"):
             content.pop(key)
+        if self.choose == ChooseConfig():  # keys that flywheel learned later are no part of runs that do not use them
+            content.pop("choose")
+        content["select"] = self.select.identity()
+        content["generate"] = [_without(step, "take", "all") for step in content["generate"]]
         content["train"] = training_identity(content["train"])
         return content
+
+
+def _without(content: dict[str, Any], key: str, default: object) -> dict[str, Any]:
+    return {k: v for k, v in content.items() if k != key or v != default}
 
 
 def _check_guards(taken: list[str], guards: list[str]) -> None:

@@ -14,7 +14,7 @@ from ..store import Store
 from ._generator import Item
 from ._known import KeySet
 from ._plan import Step
-from ._planning import ID_OF, PAGE, Page, read_plan
+from ._planning import AGAIN_AT, ID_OF, PAGE, Page, read_plan
 from ._steps import Stage
 from .formats import IMPORT, read_imported
 
@@ -107,8 +107,8 @@ def _load_rows(store: Store, table: str, page: Page, wanted: set[str]) -> list[I
     key = ID_OF[table]
     select = _VALUES[table]
     by_id: dict[str, dict[str, Any]] = {}
-    low, high = page[0][0], page[-1][0]
-    if high - low <= 4 * PAGE:
+    low, high = page[0][0] % AGAIN_AT, page[-1][0] % AGAIN_AT
+    if 0 <= high - low <= 4 * PAGE:
         by_id = _by_id(store, select, f"rowid BETWEEN {low} AND {high}", [], key)
     missing = [k for k in wanted if k not in by_id]
     if missing:

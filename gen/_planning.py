@@ -8,6 +8,7 @@ Prompts that were imported without a completion stand behind all samples: their 
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
+from typing import NamedTuple
 
 from ..errors import QueryError, RecipeError
 from ..store import Store, run_query
@@ -20,6 +21,8 @@ FIRST_WINDOW, WINDOW = 4096, 50_000
 """Rows of the store that are looked at in one go."""
 FIRST_PAGE, PAGE = 256, 2000
 PROMPTS_AT = 1 << 40
+AGAIN_AT = 1 << 41
+"""Added to the places of rows that an earlier iteration had, where they come behind those that none had."""
 POLL_S = 0.02
 
 Page = Sequence[tuple[int, str]]
@@ -60,6 +63,24 @@ _PAGE = """
     ORDER BY ordinal LIMIT ?"""
 
 
+class Range(NamedTuple):
+    """Some of the rows to choose from.
+
+    Attributes:
+        rows: the query.
+        low: first place.
+        end: end of the places.
+        only: condition on them, or empty.
+        shift: added to their places in the plan.
+    """
+
+    rows: str
+    low: int
+    end: int
+    only: str = ""
+    shift: int = 0
+
+
 class Planning:
     """Plans a step over the store's rows.
 
@@ -73,8 +94,8 @@ class Planning:
         self._step = step
         self._scope = [step.run_id, step.iteration, step.name]
         self._low, self._chosen = 0, 0
-        self._ends: list[int] = []
-        self._rows, self._unless = "", ""
+        self._ranges: list[Range] = []
+        self._unless = ""
         self._over = threading.Event()
         self.n = 0
 
@@ -84,9 +105,9 @@ class Planning:
         Raises:
             RecipeError: ``where`` is no condition on the rows, or no row meets it.
         """
-        self._ends = self._find_ends()
         self.n = count_planned(self._store, self._step)
-        self._rows = self._choose_rows()
+        self._ranges = [r for only, shift in self._find_turns() for r in self._find_ranges(only, shift)]
+        self._low = self._ranges[0].low
         self._unless = _PLANNED if self.n else "false"  # of a new plan no row can be there
         if self.n:
             forget = _FORGET.format(left_behind=_LEFT_BEHIND[self._config.source])
@@ -96,12 +117,25 @@ class Planning:
         while self.advance() and not self._chosen:
             pass
 
-    def _find_ends(self) -> list[int]:
-        """Return the end of the places of the source's rows, and of those behind :data:`PROMPTS_AT` where there are any."""
+    def _find_turns(self) -> list[tuple[str, int]]:
+        """Return which rows are taken one after the other, as (condition, shift of their places): see ``take``."""
+        take, step = self._config.take, self._step
+        if take == "all" or step.iteration <= 1:
+            return [("", 0)]
+        before = f"""{ID_OF[self._config.source]} {{}} (SELECT p.input_id FROM plans p
+            WHERE p.run_id = '{step.run_id}' AND p.step = '{step.name}' AND p.iteration < {step.iteration})"""
+        new = (before.format("NOT IN"), 0)
+        return [new] if take == "new" else [new, (before.format("IN"), AGAIN_AT)]
+
+    def _find_ranges(self, only: str, shift: int) -> list[Range]:
+        """Return the range of the source's rows, and the one behind :data:`PROMPTS_AT` where there is any."""
         source = self._config.source
         ((end,),) = self._store.query(f"SELECT coalesce(max(rowid) + 1, 0) FROM {_TABLE[source]}")
         ((last,),) = self._store.query(_LAST_PROMPT) if source == "imported" else [(None,)]
-        return [int(end)] if last is None else [int(end), PROMPTS_AT + int(last) + 1]
+        found = [Range(self._choose_rows(), 0, int(end), only, shift)]
+        if last is not None:
+            found.append(Range(_PROMPTS, PROMPTS_AT, PROMPTS_AT + int(last) + 1, only, shift))
+        return found
 
     def _choose_rows(self) -> str:
         """Return the query of the rows to choose from: where no document was replaced, every chunk is one in use.
@@ -119,16 +153,17 @@ class Planning:
         """
         if self._over.is_set():
             return False
-        if self._low >= self._ends[0] and len(self._ends) > 1:
-            self._ends, self._rows = self._ends[1:], _PROMPTS
-            self._low = PROMPTS_AT
-        high = min(self._low + (WINDOW if self._low else FIRST_WINDOW), self._ends[0])
-        self._plan(high)
+        if self._low >= self._ranges[0].end and len(self._ranges) > 1:
+            del self._ranges[0]
+            self._low = self._ranges[0].low
+        now = self._ranges[0]
+        high = min(self._low + (WINDOW if self._low else FIRST_WINDOW), now.end)
+        self._plan(now, high)
         self._low = high
         limit = self._config.limit
-        if (high >= self._ends[0] and len(self._ends) == 1) or (limit and self._chosen >= limit):
+        if (high >= now.end and len(self._ranges) == 1) or (limit and self._chosen >= limit):
             self._over.set()
-            if not self.n:
+            if not self.n and not self._may_be_empty():
                 raise RecipeError(
                     f"step {self._step.name!r}, where: {self._config.where}",
                     expected=f"a condition that rows of {self._config.source} meet", received="no row that does",
@@ -136,21 +171,27 @@ class Planning:
                 )  # fmt: skip
         return not self._over.is_set()
 
+    def _may_be_empty(self) -> bool:
+        """Say whether no row is no fault: all that there are an earlier iteration had."""
+        return self._config.take == "new" and self._step.iteration > 1
+
     def stop(self) -> None:
         """Plan nothing more; who waits for pages is let go."""
         self._over.set()
 
     def pages(self) -> Iterator[Page]:
         """Yield the planned inputs as :func:`read_plan` does, as far as they are planned; wait for the rest."""
-        return read_plan(self._store, self._step, lambda: None if self._over.is_set() else self._low)
+        return read_plan(
+            self._store, self._step, lambda: None if self._over.is_set() else self._ranges[0].shift + self._low
+        )
 
-    def _plan(self, high: int) -> None:
-        """Plan the rows from the last window's end to place ``high``."""
+    def _plan(self, now: Range, high: int) -> None:
+        """Plan the rows of a range from the last window's end to place ``high``."""
         config, key, step = self._config, ID_OF[self._config.source], self._step
-        condition = f"AND ({config.where}\n)" if config.where else ""
+        condition = (f"AND ({config.where}\n)" if config.where else "") + (f" AND {now.only}" if now.only else "")
         limit = f"LIMIT {config.limit - self._chosen}" if config.limit else ""
         chosen = f"""
-            SELECT place::BIGINT AS ordinal, {key} AS input_id FROM ({self._rows}) AS r
+            SELECT place::BIGINT + {now.shift} AS ordinal, {key} AS input_id FROM ({now.rows}) AS r
             WHERE place >= {self._low} AND place < {high} {condition} ORDER BY ordinal {limit}"""
         try:
             found = run_query(self._store.project, chosen, place="where").table

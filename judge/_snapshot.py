@@ -61,6 +61,11 @@ class Rules:
     judges: tuple[str, ...] = ()
     must_pass: tuple[str, ...] = ()
 
+    def identity(self) -> dict[str, Any]:
+        """Return what of the rules makes two snapshots the same."""
+        dumped = {k: v if isinstance(v, str | tuple) else v.model_dump(mode="json") for k, v in vars(self).items()}
+        return {**dumped, "select": self.select.identity()}
+
 
 @dataclass(frozen=True)
 class Freezer:
@@ -95,12 +100,13 @@ class Freezer:
         return self._freeze("sft", SFT_FORMAT, fresh, kept, earlier, clean)
 
     def freeze_dpo(self, parent_id: str) -> Snapshot:
-        """Freeze the pairs of the iteration, curated, for DPO of ``parent_id``."""
+        """Freeze the pairs of the iteration, curated, with replay where the recipe has it, for DPO of ``parent_id``."""
         conflicts = self.rules.curate.conflicts
         pairs = read_pairs(self.store, self.run_id, self.iteration, self.rules.verifier, conflicts=conflicts)
         earlier = read_earlier(self.store, self.run_id, self.iteration, "dpo", parent_id, self.rules.verifier)
-        kept = self._curate("dpo", pairs, ("pairs", pairs.n), earlier, [], 0)
-        clean = self._check_replay("dpo", len(kept), earlier, [])
+        replay = self._choose_replay(earlier.n, round(self.rules.select.replay_pairs * pairs.n))
+        kept = self._curate("dpo", pairs, ("pairs", pairs.n), earlier, replay, 0)
+        clean = self._check_replay("dpo", len(kept), earlier, replay)
         return self._freeze("dpo", DPO_FORMAT, pairs, kept, earlier, clean)
 
     # --- inside ------------------------------------------------------------------------------------------------
@@ -153,7 +159,10 @@ class Freezer:
     def _check_replay(self, stage: str, n_fresh: int, earlier: Spooled, replay: Sequence[int]) -> list[int]:
         """Return the replayed rows without evaluation items."""
         step = f"{stage}/snapshot"
-        inputs = [("curated rows", n_fresh)] + ([("replayed samples", len(replay))] if stage == "sft" else [])
+        is_pairs = stage == "dpo"
+        inputs = [("curated rows", n_fresh)]
+        if replay or not is_pairs:
+            inputs.append(("replayed pairs" if is_pairs else "replayed samples", len(replay)))
         self.store.replan(self.run_id, self.iteration, step, inputs)
         matches = self.decontaminator.find_all(row.full_text for row in rows_of(earlier, replay))
         found = {
@@ -191,7 +200,7 @@ class Freezer:
                 for row, line in zip(part, lines, strict=True):
                     digest.update(f"{row.row_id}\t{line}".encode("utf-8", "surrogatepass"))
                 members.append(members_of([r.member for r in part], start))
-        rules = {k: v if isinstance(v, str | tuple) else v.model_dump(mode="json") for k, v in vars(self.rules).items()}
+        rules = self.rules.identity()
         snapshot_id = content_id(
             "snap", [self.run_id, self.iteration, stage, fmt, rules, len(order), digest.hexdigest()]
         )

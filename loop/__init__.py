@@ -30,6 +30,7 @@ from ._run import require_wheel
 from ._spending import Spent, level_of, share_of_level
 from ._stop import stop_run
 from ._summary import Summary, summarize
+from ._watch_table import MEASURE_COLUMNS, finding_lines, measure_cells
 from ._wheel import Wheel
 from ._words import count, percent, show_score
 
@@ -38,6 +39,7 @@ __all__ = [
     "COMPARISON_COLUMNS",
     "ITERATION_COLUMNS",
     "MEASURED_COLUMNS",
+    "MEASURE_COLUMNS",
     "Compared",
     "Comparison",
     "Decontaminator",
@@ -67,9 +69,11 @@ __all__ = [
     "detectable",
     "explain_decision",
     "explain_deltas",
+    "finding_lines",
     "iteration_cells",
     "judge_guards",
     "level_of",
+    "measure_cells",
     "measured_cells",
     "pair",
     "pair_items",

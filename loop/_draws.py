@@ -4,8 +4,9 @@ from collections.abc import Sequence
 
 from ..config import Recipe, SolveConfig
 from ..errors import RecipeError
-from ..gen import ON_POLICY, Step, choose_problems
+from ..gen import ON_POLICY, Step, choose_problems, count_planned
 from ..store import Store
+from ._choose import choose_for_step
 
 
 def config_of(recipe: Recipe, name: str) -> SolveConfig:
@@ -13,12 +14,21 @@ def config_of(recipe: Recipe, name: str) -> SolveConfig:
     return recipe.on_policy or recipe.solve if name == ON_POLICY else recipe.solve
 
 
-def plan_problems(store: Store, recipe: Recipe, problem_ids: Sequence[str], step: Step) -> None:
-    """Fix the problems of a step: each iteration takes the next of one seeded order, first to solve, then on policy."""
+def plan_problems(store: Store, recipe: Recipe, problem_ids: Sequence[str], step: Step, verifier: str) -> None:
+    """Fix the problems of a step: those that ``choose`` takes by how they were solved before, or each iteration the next of
+    one seeded order, first to solve, then on policy.
+    """
     config = config_of(recipe, step.name)
-    per_turn = recipe.solve.problems + config_of(recipe, ON_POLICY).problems
-    offset = (step.iteration - 1) * per_turn + (recipe.solve.problems if step.name == ON_POLICY else 0)
-    chosen = choose_problems(problem_ids, recipe.seed, offset, config.problems)
+    if count_planned(store, step):
+        return
+    if recipe.choose.is_on:
+        order = choose_problems(problem_ids, recipe.seed, 0, len(problem_ids))
+        known = (recipe.choose, step, config.problems, verifier, recipe.seed)
+        chosen = choose_for_step(store, order, *known)
+    else:
+        per_turn = recipe.solve.problems + config_of(recipe, ON_POLICY).problems
+        offset = (step.iteration - 1) * per_turn + (recipe.solve.problems if step.name == ON_POLICY else 0)
+        chosen = choose_problems(problem_ids, recipe.seed, offset, config.problems)
     store.fix_plan(step.run_id, step.iteration, step.name, [(p, config.draws) for p in chosen])
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from ._summary import Row, Summary
+from ._watch_table import MEASURE_COLUMNS, MEASURES_SAID, finding_lines, measure_cells
 from ._words import is_share, show_delta, show_score
 
 PLOT_FOLDER = "report"
@@ -50,6 +51,7 @@ def render_report(summary: Summary) -> str:
             ],
         ),
         *_lengths_part(summary),
+        *_watch_part(summary),
         "## All scores",
         "Role measured: by `flywheel eval` or a training, of the whole project; nothing was decided by it.",
         render_table(
@@ -224,6 +226,17 @@ def _lengths_part(summary: Summary) -> list[str]:
         "one half), and the point-biserial correlation of being chosen with length.",
         render_table(columns, rows),
         *(f"Warning: {p.warning}." for p in summary.lengths if p.warning),
+    ]
+
+
+def _watch_part(summary: Summary) -> list[str]:
+    if not summary.measures:
+        return []
+    return [
+        "## Collapse watch",
+        MEASURES_SAID,
+        render_table(MEASURE_COLUMNS, measure_cells(summary)),
+        *finding_lines(summary),
     ]
 
 

@@ -31,6 +31,8 @@ class Summary:
         lengths: what the run's pairs prefer besides quality.
         left_out: training stages that had too few rows: iteration, step, reason.
         splits: how often the rows of this run's splits have decided, in all runs.
+        measures: what the completions of each finished iteration measure: rows of ``iteration_measures``.
+        findings: what the watch found in them.
     """
 
     run: Row
@@ -48,6 +50,8 @@ class Summary:
     left_out: list[Row]
     splits: list[Row]
     lengths: list[LengthPreference]
+    measures: list[Row]
+    findings: list[Row]
 
     @property
     def champion_id(self) -> str:
@@ -96,6 +100,8 @@ def summarize(project: Project, run_id: str | None = None) -> Summary:
             f"JOIN decisions USING (score_id) WHERE {where}) ORDER BY suite, split",
         ),
         lengths=read_length_preferences(project, run["run_id"]),
+        measures=_rows(project, f"SELECT * FROM iteration_measures WHERE {where} ORDER BY iteration, step DESC"),
+        findings=_rows(project, f"SELECT * FROM watch_findings WHERE {where} ORDER BY iteration, step DESC, measure"),
     )
 
 

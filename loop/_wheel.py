@@ -50,6 +50,7 @@ from ._import import import_file
 from ._iterations import Iterations
 from ._judges import ReadyJudge, make_judges, make_verifier
 from ._measured import read_layouts
+from ._measures import measure_finished, measure_iteration
 from ._metrics_file import write_metrics
 from ._own_rows import contents
 from ._pair import pair, steps_to_pair
@@ -61,6 +62,7 @@ from ._run import describe_change, record_run, require_wheel, resolve_first_mode
 from ._stop import find_stop, time_limit
 from ._subjects import endpoint_subject, find_subject, recorded_subject
 from ._train import SUPERVISED, find_python, train
+from ._watch import look, refuse_collapse
 from ._words import count
 
 if TYPE_CHECKING:  # imported late: a quarter of what takes time before the first request
@@ -167,6 +169,7 @@ class Wheel:
 
         Raises:
             StoppedError: ``stop.hours`` are over, or a budget is spent.
+            CollapseError: a measure of the last iteration is beyond its ``watch.….stop``.
         """
         with time_limit(self.recipe.stop.hours):
             self._run(iterations)
@@ -177,13 +180,17 @@ class Wheel:
             self._engines.identity(None)  # a wrong address is told before anything is scored
         self.recipe = self.recipe.model_copy(update={"iterations": iterations})  # the gate spreads its level over them
         self.evaluate_baseline()
+        measure_finished(self.store, self.recipe, self.run_id, self._grader.judge)
         for iteration in range(1, iterations + 1):
             if self.iterations.is_finished(iteration):
                 continue
-            if not self.iterations.is_begun(iteration) and (why := find_stop(self.store, self.recipe, self.run_id)):
-                self.reporter.say(f"[{iteration}] not begun: {why}")
-                return
+            if not self.iterations.is_begun(iteration):
+                refuse_collapse(self.store, self.recipe, self.run_id)
+                if why := find_stop(self.store, self.recipe, self.run_id):
+                    self.reporter.say(f"[{iteration}] not begun: {why}")
+                    return
             self.turn(iteration)
+        refuse_collapse(self.store, self.recipe, self.run_id)
 
     def turn(self, iteration: int) -> None:
         """Make one whole iteration."""
@@ -215,7 +222,9 @@ class Wheel:
         with self.store.kept_open():
             self.iterations.begin(iteration, self.checkpoints.champion().checkpoint_id)
             if self.recipe.problems is not None:
-                plan_problems(self.store, self.recipe, self._problem_ids, self._step(iteration, SOLVE))
+                plan_problems(
+                    self.store, self.recipe, self._problem_ids, self._step(iteration, SOLVE), self._grader.judge
+                )
 
     def generate(self, iteration: int) -> Stop | None:
         """Run the recipe's steps, then draw and verify completions of the iteration's problems; by the champion or the
@@ -248,7 +257,7 @@ class Wheel:
             return None
         if ON_POLICY in steps_to_pair(self.recipe):
             step = self._step(iteration, ON_POLICY)
-            plan_problems(self.store, self.recipe, self._problem_ids, step)
+            plan_problems(self.store, self.recipe, self._problem_ids, step, self._grader.judge)
             if stopped := self._draw(step, sft):
                 end_early(iteration, ON_POLICY, stopped)
         self.pair(iteration, steps_to_pair(self.recipe))
@@ -310,8 +319,12 @@ class Wheel:
         return ruling
 
     def finish_iteration(self, iteration: int) -> None:
-        """Close an iteration; weights that the recipe's rule gives up are removed."""
+        """Measure and close an iteration; weights that the recipe's rule gives up are removed."""
+        measure_iteration(self.store, self.recipe, self.run_id, iteration, self._grader.judge)
         self.iterations.finish(iteration, self.checkpoints.champion().checkpoint_id)
+        for finding in look(self.store, self.recipe, self.run_id, iteration):
+            if finding["level"] == "warn":  # a stop is told as what ends the run
+                self.reporter.say(f"[{iteration}] warning: {finding['message']}")
         if gone := prune(self.store, self.run_id, self.recipe.train.keep):
             self.reporter.say(
                 f"[{iteration}] train.keep = {self.recipe.train.keep}: {count(len(gone), 'old checkpoint')} removed"

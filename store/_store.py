@@ -264,6 +264,14 @@ class Store:
             with self.write() as connection:
                 insert_rows(connection, {table: [dict(r) for r in rows]})
 
+    def replace_iteration(self, table: str, run_id: str, iteration: int, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Put ``rows`` in the place of what a table has of an iteration of a run, in one transaction."""
+        with self.write() as connection:
+            where = "run_id = ? AND iteration = ?"
+            connection.execute(f"DELETE FROM {table} WHERE {where}", [run_id, iteration]).fetchall()
+            if rows:
+                insert_rows(connection, {table: [dict(r) for r in rows]})
+
     @contextmanager
     def run_lock(self, what: str) -> Iterator[None]:
         """Own the project while the block runs; of a block that raises, what it journaled can be read all the same.

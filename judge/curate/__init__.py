@@ -20,6 +20,7 @@ from ._diversity import (
     embed_lexically,
     measure_coverage,
     measure_diversity,
+    measure_entropy,
     name_topics,
     select_diverse,
 )
@@ -81,6 +82,7 @@ __all__ = [
     "mask_pii",
     "measure_coverage",
     "measure_diversity",
+    "measure_entropy",
     "name_topics",
     "order_rows",
     "read_card",

@@ -78,6 +78,19 @@ def measure_diversity(texts: Iterable[str], sizes: Sequence[int] = (1, 2, 3, 4))
     return Diversity(row, words, distinct, len(repeated) / row if row else 0.0)
 
 
+def measure_entropy(texts: Iterable[str], n: int = 2) -> float | None:
+    """Return the entropy, in nats, of the distribution of the n-grams of words of ``texts``; None where there is no n-gram.
+
+    Memory is that of the n-grams, 8 bytes each.
+    """
+    parts = [hash_texts(batch).words.hash_windows(n)[0] for batch in in_batches(texts)]
+    _, counts = np.unique(np.concatenate(parts), return_counts=True) if parts else (None, np.zeros(0))
+    if not len(counts):
+        return None
+    shares = counts / counts.sum()
+    return float(-(shares * np.log(shares)).sum())
+
+
 def embed_lexically(texts: Iterable[str], dimensions: int = DIMENSIONS) -> Array:
     """Return hashed TF-IDF vectors, float32 of shape (texts, dimensions), length 1: the embedding that needs no model.
 

@@ -220,3 +220,23 @@ def test_pairs_are_curated_whole_and_balanced(filled):
     plain = make_pairs(filled.store, scope, PairConfig(), verifier=MATH_JUDGE, seed=1)
     assert plain == 6
     assert filled.store.query("SELECT count(*) FROM dpo") == [(6,)]
+
+
+def test_pairs_of_earlier_iterations_are_replayed_where_the_recipe_says_so(filled):
+    made = {}
+    for iteration in (1, 2):
+        for problem in range(4):
+            draws = [(f"Right {problem} in turn {iteration} #### {problem}", True), (f"Wrong {'abcd'[problem]} then #### 9{problem}", False)]  # fmt: skip
+            filled.add(iteration, problem + 10 * iteration, *draws, step="on-policy")
+        scope = Scope("run_a", iteration, ("on-policy",))
+        assert make_pairs(filled.store, scope, PairConfig(), verifier=MATH_JUDGE, seed=1) == 4
+        made[iteration] = filled.freezer(iteration).freeze_dpo("ckpt_1")
+    assert len(lines(made[2])) == 4, "none by default"
+    mixed = filled.freezer(2, select=SelectConfig(replay_pairs=0.5)).freeze_dpo("ckpt_1")
+    turns = [row["chosen"][0]["content"].split(" #")[0][-1] for row in lines(mixed)]
+    assert turns == ["2"] * 4 + ["1"] * 2, "half as many of the earlier ones as there are new ones"
+    assert filled.funnel()[2, "dpo/snapshot"] == (6, 6)
+    first = filled.freezer(1, select=SelectConfig(replay_pairs=0.5)).freeze_dpo("ckpt_1")
+    assert len(lines(first)) == 4, "the first iteration has nothing to replay"
+    again = filled.freezer(2).freeze_dpo("ckpt_1")
+    assert again.snapshot_id == made[2].snapshot_id

@@ -1,0 +1,151 @@
+"""Which problems an iteration tries, by how they were solved before; and that without the key nothing is chosen otherwise."""
+
+import pytest
+import yaml
+from flywheel.config import ChooseConfig, Recipe, load_recipe
+from flywheel.errors import RecipeError
+from flywheel.gen import Step, choose_problems
+from flywheel.loop._choose import Tried, choose_by_history
+from flywheel.loop._draws import plan_problems
+from flywheel.schema import SampleRow, VerdictRow
+from support import MINI
+
+MATH = "math@4"
+ORDER = [f"p{i:02}" for i in range(40)]
+HALF = ChooseConfig(sometimes=0.5, always=0.1, never=0.1)
+
+
+def choose(history, n=10, config=HALF, beside=(), order=ORDER, seed="s"):
+    return choose_by_history(order, history, set(beside), config, n, seed)
+
+
+def reasons(choices):
+    return [c.reason for c in choices if c.chosen]
+
+
+def tried(rates, iteration=1):
+    return {f"p{i:02}": Tried(iteration, rate) for i, rate in enumerate(rates)}
+
+
+def test_shares_are_kept_and_new_problems_make_up_the_rest():
+    history = tried([0.5] * 8 + [1.0] * 8 + [0.0] * 8)
+    assert reasons(choose(history)) == ["sometimes"] * 5 + ["always"] + ["never"] + ["new"] * 3
+    told = choose(history)
+    assert len(told) == 24 + 3, "every one that was tried before, and the new ones that are tried now"
+    assert [c.problem_id for c in told if c.reason == "new"] == ["p24", "p25", "p26"], "in their order"
+    assert all((c.tried_in, c.pass_rate) == history.get(c.problem_id, (None, None)) for c in told)
+
+
+def test_the_bounds_are_the_recipes():
+    history = tried([0.1, 0.2, 0.5, 0.8, 0.9])
+    found = {c.problem_id: c.reason for c in choose(history, config=HALF.model_copy(update={"low": 0.1, "high": 0.8}))}
+    assert [found[f"p{i:02}"] for i in range(5)] == ["never", "sometimes", "sometimes", "always", "always"]
+
+
+def test_those_tried_longest_ago_come_first():
+    history = tried([0.5] * 10, iteration=2) | {f"p{i:02}": Tried(1, 0.5) for i in range(10, 14)}
+    chosen = [c for c in choose(history, config=ChooseConfig(sometimes=0.4)) if c.chosen and c.reason == "sometimes"]
+    assert {c.tried_in for c in chosen} == {1}
+
+
+def test_without_new_problems_others_stand_in_and_none_comes_twice():
+    history = tried([0.5] * 4 + [1.0] * 30 + [0.0] * 6)
+    chosen = choose(history, n=20)
+    picked = [c.problem_id for c in chosen if c.chosen]
+    assert len(picked) == len(set(picked)) == 20
+    assert reasons(chosen).count("sometimes") == 4
+    assert reasons(chosen).count("never") == 6, "before those that are always solved"
+
+
+def test_what_the_other_step_tries_comes_last():
+    history = tried([0.5] * 10)
+    chosen = choose(history, beside=["p00", "p30"])
+    assert {c.problem_id: (c.chosen, c.reason) for c in chosen if c.problem_id in ("p00", "p30")} == {
+        "p00": (False, "tried"), "p30": (False, "tried"),
+    }  # fmt: skip
+    everything = choose(history, n=40, beside=["p00", "p30"])
+    assert sum(c.chosen for c in everything) == 40
+
+
+def test_an_abstention_is_no_pass_rate():
+    (told,) = [c for c in choose(tried([None])) if c.problem_id == "p00"]
+    assert (told.reason, told.pass_rate) == ("tried", None)
+
+
+def recipe(**more):
+    return Recipe.model_validate({**MINI, "solve": {"problems": 10, "draws": 2}, "on_policy": {"problems": 4}, **more})
+
+
+def planned(store, iteration, step="solve"):
+    sql = "SELECT input_id FROM plans WHERE iteration = ? AND step = ? ORDER BY ordinal"
+    return [i for (i,) in store.query(sql, [iteration, step])]
+
+
+def solve(store, iteration, rates):
+    """Put on record how the problems of an iteration were solved, two draws each."""
+    rows = []
+    for problem, rate in zip(planned(store, iteration), rates, strict=True):
+        for draw in range(2):
+            name = f"{iteration}_{problem}_{draw}"
+            rows.append(SampleRow(f"smp_{name}", None, draw, "run", iteration, "solve", problem, "x", "stop", None, "local"))  # fmt: skip
+            rows.append(VerdictRow(f"v_{name}", f"smp_{name}", MATH, draw < 2 * rate, None, "r", None))
+    store.append(rows)
+    store.fold()
+
+
+def test_without_the_key_the_next_of_one_order_are_taken_as_ever(store):
+    for iteration in (1, 2, 3):
+        for step, offset, n in (("solve", 0, 10), ("on-policy", 10, 4)):
+            plan_problems(store, recipe(), ORDER, Step("run", iteration, step), MATH)
+            expected = choose_problems(ORDER, MINI["seed"], (iteration - 1) * 14 + offset, n)
+            assert planned(store, iteration, step) == expected
+    assert store.query("SELECT * FROM problem_choices") == []
+
+
+def test_the_first_iteration_is_the_same_with_and_without_the_key(store):
+    plan_problems(store, recipe(choose={"sometimes": 0.5}), ORDER, Step("run", 1, "solve"), MATH)
+    assert planned(store, 1) == choose_problems(ORDER, MINI["seed"], 0, 10)
+    assert store.query("SELECT DISTINCT chosen, reason FROM problem_choices") == [(True, "new")]
+
+
+def test_the_second_iteration_goes_by_the_first_and_again_chooses_the_same(store):
+    known = recipe(choose={"sometimes": 0.3, "always": 0.1})
+    plan_problems(store, known, ORDER, Step("run", 1, "solve"), MATH)
+    solve(store, 1, [1.0] * 4 + [0.5] * 4 + [0.0] * 2)
+    plan_problems(store, known, ORDER, Step("run", 2, "solve"), MATH)
+    first, chosen = planned(store, 1), planned(store, 2)
+    assert [first.index(p) for p in chosen[:3]] == sorted({first.index(p) for p in chosen[:3]} & {4, 5, 6, 7}, key=lambda i: chosen.index(first[i]))  # fmt: skip
+    assert chosen[3] in first[:4]
+    assert not set(chosen[4:]) & set(first)
+    choices = store.query("SELECT * EXCLUDE created_at FROM problem_choices ORDER BY ALL")
+    with store.write() as connection:  # as after a kill between the two
+        connection.execute("DELETE FROM plans WHERE iteration = 2").fetchall()
+    plan_problems(store, known, ORDER, Step("run", 2, "solve"), MATH)
+    assert planned(store, 2) == chosen
+    assert store.query("SELECT * EXCLUDE created_at FROM problem_choices ORDER BY ALL") == choices
+
+
+def test_keys_at_their_default_make_no_other_run():
+    plain = recipe().identity()
+    assert "choose" not in plain
+    assert "replay_pairs" not in plain["select"]
+    assert recipe(choose={"sometimes": 0.0}).identity() == plain
+    assert recipe(choose={"sometimes": 0.1}).identity() != plain
+    assert recipe(select={"replay_pairs": 0.5}).identity() != plain
+
+
+@pytest.mark.parametrize(
+    ("keys", "said"),
+    [
+        ({"sometimes": 0.7, "always": 0.4}, "sum to at most 1"),
+        ({"low": 0.5, "high": 0.5}, "below high"),
+        ({"sometime": 0.7}, "did you mean 'sometimes'"),
+        ({"sometimes": 2}, "choose.sometimes"),
+    ],
+)
+def test_wrong_keys_are_refused(tmp_path, keys, said):
+    path = tmp_path / "recipe.yaml"
+    path.write_text(yaml.safe_dump({**MINI, "choose": keys}))
+    with pytest.raises(RecipeError) as raised:
+        load_recipe(path)
+    assert said in str(raised.value)
