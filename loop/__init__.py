@@ -4,6 +4,7 @@ from ..gen import Estimate, Progress
 from ..judge import Decontaminator
 from ._before_after import COLUMNS as COMPARISON_COLUMNS
 from ._before_after import comparison_cells, explain_deltas
+from ._champion import ChampionWatch
 from ._compare import Comparison
 from ._decide import check_metrics, decide, propose
 from ._evaluate import read_scores
@@ -27,6 +28,7 @@ from ._report import (
 )
 from ._report_to import Reporter, SilentReporter
 from ._run import require_wheel
+from ._served import SERVED_FOLDER, import_served
 from ._spending import Spent, level_of, share_of_level
 from ._stop import stop_run
 from ._summary import Summary, summarize
@@ -38,6 +40,8 @@ __all__ = [
     "COMPARISON_COLUMNS",
     "ITERATION_COLUMNS",
     "MEASURED_COLUMNS",
+    "SERVED_FOLDER",
+    "ChampionWatch",
     "Compared",
     "Comparison",
     "Decontaminator",
@@ -67,6 +71,7 @@ __all__ = [
     "detectable",
     "explain_decision",
     "explain_deltas",
+    "import_served",
     "iteration_cells",
     "judge_guards",
     "level_of",
