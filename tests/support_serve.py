@@ -16,6 +16,8 @@ from flywheel.schema import utc_now
 from flywheel.store import Project, Store
 from support import start_cli
 
+ALONE = {"OMP_NUM_THREADS": "1"}
+"""More threads of a small model only get in each other's way."""
 PLAIN = {"api_key": "none", "max_retries": 0, "timeout": 120}
 SEED_ID = id_of(resolve_model("seed"))
 
@@ -27,7 +29,9 @@ class Serving:
         self.clients = []
         self.log = Path(folder) / "serve.err"
         with self.log.open("w") as stream:
-            self.process = start_cli(folder, "serve", "--port", "0", "--poll", "0.1", *args, env=env, stderr=stream)
+            self.process = start_cli(
+                folder, "serve", "--port", "0", "--poll", "0.1", *args, env={**ALONE, **(env or {})}, stderr=stream
+            )  # fmt: skip
         self.url = self._wait(r"(http://\S+)/v1 ")
         self.wait_for_line(r"ckpt_\w+ answers")
 
