@@ -27,6 +27,10 @@ COMMANDS = {
     "gate": ("_gate", "Show what was decided on each challenger, and why (--explain)."),
     "stop": ("_stop", "Let the run that is on finish what is in flight, save it and end."),
     "rollback": ("_stop", "Put an earlier champion back."),
+    "serve": (
+        "_serve",
+        "Serve the current champion as an OpenAI-compatible endpoint; promotions take over by themselves.",
+    ),
     "ingest": ("_ingest", "Bring documents in: files, folders, patterns and lists of URLs, cut into chunks."),
     "import": ("_import", "Bring existing data sets in: chats, preferences, scores, problems, solutions."),
     "export": ("_export", "Write rows for other tools: TRL, ShareGPT, Alpaca, OpenAI, Parquet, the Hugging Face hub."),

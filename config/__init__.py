@@ -25,7 +25,7 @@ from ._judging import (
     VerifierConfig,
 )
 from ._load import RECIPE_FILE, load_recipe
-from ._loop import HookConfig, StopConfig
+from ._loop import HookConfig, ServeConfig, StopConfig
 from ._prompt_suite import CheckConfig, PromptConfig, PromptSuiteConfig, load_prompt_suite
 from ._recipe import (
     PROMPTS_TASK,
@@ -85,6 +85,7 @@ __all__ = [
     "RewardConfig",
     "SelectConfig",
     "SelectionConfig",
+    "ServeConfig",
     "SolveConfig",
     "Source",
     "StepConfig",

@@ -1,4 +1,4 @@
-"""When a run ends by itself, whom it tells, and where its figures go."""
+"""When a run ends by itself, whom it tells, and how its champion is served."""
 
 from typing import Annotated, Any
 
@@ -51,3 +51,18 @@ class HookConfig(Strict):
         """Return who is told of an event."""
         found: tuple[str, ...] = getattr(self, event)
         return found
+
+
+class ServeConfig(Strict):
+    """What ``flywheel serve`` may take at once, and whether what it serves is kept and used."""
+
+    log: bool = False
+    """Keep each prompt with its replies in ``served/*.jsonl`` in the project folder, before the reply ends."""
+    ingest: bool = False
+    """Bring the prompts kept there in, without their replies, when an iteration begins: rows of ``imported``."""
+    most_requests: int = Field(256, ge=1, le=100_000)
+    """Requests in flight and waiting; those beyond are refused (429)."""
+    most_body_bytes: int = Field(4 << 20, ge=1024)
+    """Of one request; larger ones are refused (413)."""
+    most_choices: int = Field(16, ge=1, le=1024)
+    """Completions (``n``) of one request."""

@@ -13,7 +13,7 @@ from ._curate import CurationConfig
 from ._engine import EngineConfig
 from ._gate import GateConfig
 from ._judging import JudgeConfig, PairConfig, VerifierConfig
-from ._loop import HookConfig, StopConfig
+from ._loop import HookConfig, ServeConfig, StopConfig
 from ._source import SourceSpec
 from ._strict import Name, Strict, fault
 from ._train import TrainConfig, training_identity
@@ -215,6 +215,7 @@ class Recipe(Strict):
     metrics_file: str = ""
     """Where ``flywheel run`` keeps its figures for Prometheus (node_exporter's textfile collector reads ``*.prom``), from the
     recipe's folder on; empty = nowhere."""
+    serve: ServeConfig = ServeConfig()
 
     @field_validator("engine", mode="before")
     @classmethod
@@ -331,7 +332,7 @@ class Recipe(Strict):
         content["engine"] = self.engine.identity()
         for judge, written in zip(self.judges, content["judges"], strict=True):
             written["engine"] = judge.engine and judge.engine.identity()
-        for key in ("budget", "prices", "stop", "watch", "hooks", "metrics_file"):
+        for key in ("budget", "prices", "stop", "watch", "hooks", "metrics_file", "serve"):
             content.pop(key)
         if self.choose == ChooseConfig():  # keys that flywheel learned later are no part of runs that do not use them
             content.pop("choose")

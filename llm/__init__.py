@@ -13,6 +13,7 @@ from ._vllm_server import VllmServer
 
 if TYPE_CHECKING:
     from ._local import LocalEngine
+    from ._local_server import Answer, LocalServer, Ticket, Told
 
 
 def __getattr__(name: str) -> Any:
@@ -20,15 +21,21 @@ def __getattr__(name: str) -> Any:
         from ._local import LocalEngine
 
         return LocalEngine
+    if name in ("Answer", "LocalServer", "Ticket", "Told"):
+        from . import _local_server
+
+        return getattr(_local_server, name)
     raise AttributeError(name)
 
 
 __all__ = [
     "PYTHON_VARIABLE",
     "SEED_MODEL",
+    "Answer",
     "Choice",
     "Engine",
     "LocalEngine",
+    "LocalServer",
     "ModelIdentity",
     "OpenAIEngine",
     "Reply",
@@ -36,7 +43,9 @@ __all__ = [
     "ResolvedModel",
     "Sampling",
     "ServerSettings",
+    "Ticket",
     "TokenChances",
+    "Told",
     "VllmEngine",
     "VllmServer",
     "as_messages",

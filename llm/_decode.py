@@ -18,6 +18,10 @@ from transformers.cache_utils import DynamicLayer
 from ..schema import seed_from
 from ._types import Choice, Sampling, TokenChances
 
+Watch = Callable[[int, list[int], float | None], bool]
+"""Called after each token with the row (job × n + draw), its tokens so far and the latest one's log-probability, where these are
+wanted; returns whether the row is to go on."""
+
 GROWTH_TOKENS = 64
 SHRINK_BELOW = 0.75
 STOP_CHECK_EVERY = 4
@@ -145,8 +149,12 @@ def decode(
     *,
     end_ids: frozenset[int],
     on_tokens: Callable[[int], None] = lambda n: None,
+    watch: Watch | None = None,
 ) -> list[list[Choice]]:
     """Decode a batch of prompts that share one :class:`Sampling` but for its seed.
+
+    Args:
+        watch: sees every token as it comes, and may end a row, whose reason is then ``length``.
 
     Returns:
         For each job its ``n`` choices.
@@ -163,7 +171,7 @@ def decode(
     for step in range(sampling.max_tokens):
         column = rows.draws[rows.alive, min(step, rows.draws.shape[1] - 1)]
         chosen = pick_tokens(logits, column, sampling)
-        on_tokens(_take(rows, chosen, logits, sampling, end_ids, tokenizer, step))
+        on_tokens(_take(rows, chosen, logits, sampling, end_ids, tokenizer, step, watch))
         keep = [i for i, row in enumerate(rows.alive) if not rows.done[row]]
         if not keep or step + 1 == sampling.max_tokens:
             break
@@ -199,7 +207,7 @@ def _left_pad(prompts: list[list[int]], device: Any) -> tuple[torch.Tensor, torc
 
 def _take(
     rows: _Rows, chosen: torch.Tensor, logits: torch.Tensor, sampling: Sampling, end_ids: frozenset[int],
-    tokenizer: Any, step: int,
+    tokenizer: Any, step: int, watch: Watch | None,
 ) -> int:  # fmt: skip
     """Note the chosen tokens of the rows that still run; return how many ran."""
     scores = torch.log_softmax(logits.float(), -1) if sampling.logprobs or rows.top else None
@@ -220,6 +228,8 @@ def _take(
             rows.chances[row].append((token, top[1][i], top[0][i]))
         if sampling.stop and step % STOP_CHECK_EVERY == 0 and _has_stop(rows.tokens[row], sampling, tokenizer):
             rows.done[row], rows.reason[row] = True, "stop"
+        if watch and not watch(row, rows.tokens[row], logprobs[i] if logprobs else None):
+            rows.done[row] = True
     return n
 
 

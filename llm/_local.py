@@ -77,6 +77,10 @@ class LocalEngine:
 
     async def close(self) -> None:
         """Free the model."""
+        self.unload()
+
+    def unload(self) -> None:
+        """Free the model, where no event loop runs."""
         self._loaded = None
 
     def _form_batches(self, window: list[Request], per_batch: int) -> list[list[Request]]:

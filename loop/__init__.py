@@ -4,6 +4,7 @@ from ..gen import Estimate, Progress
 from ..judge import Decontaminator
 from ._before_after import COLUMNS as COMPARISON_COLUMNS
 from ._before_after import comparison_cells, explain_deltas
+from ._champion import ChampionWatch
 from ._compare import Comparison
 from ._decide import check_metrics, decide, propose
 from ._evaluate import read_scores
@@ -27,6 +28,7 @@ from ._report import (
 )
 from ._report_to import Reporter, SilentReporter
 from ._run import require_wheel
+from ._served import SERVED_FOLDER, import_served
 from ._spending import Spent, level_of, share_of_level
 from ._stop import stop_run
 from ._summary import Summary, summarize
@@ -40,6 +42,8 @@ __all__ = [
     "ITERATION_COLUMNS",
     "MEASURED_COLUMNS",
     "MEASURE_COLUMNS",
+    "SERVED_FOLDER",
+    "ChampionWatch",
     "Compared",
     "Comparison",
     "Decontaminator",
@@ -70,6 +74,7 @@ __all__ = [
     "explain_decision",
     "explain_deltas",
     "finding_lines",
+    "import_served",
     "iteration_cells",
     "judge_guards",
     "level_of",

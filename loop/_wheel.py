@@ -59,6 +59,7 @@ from ._report_to import Reporter
 from ._rewards import describe_rewards
 from ._rollback import roll_back
 from ._run import describe_change, record_run, require_wheel, resolve_first_model
+from ._served import import_served
 from ._stop import find_stop, time_limit
 from ._subjects import endpoint_subject, find_subject, recorded_subject
 from ._train import SUPERVISED, find_python, train
@@ -218,7 +219,9 @@ class Wheel:
         record_baseline(self.store, self.splits, run_id=self.run_id, checkpoint_id=first.checkpoint_id)
 
     def begin_iteration(self, iteration: int) -> None:
-        """Open an iteration: fix its champion and its problems."""
+        """Open an iteration: bring in what was served since, if the recipe wants it; fix its champion and its problems."""
+        if self.recipe.serve.ingest and not self.iterations.is_begun(iteration) and (n := import_served(self.store)):
+            self.reporter.say(f"[{iteration}] {count(n, 'served prompt')} brought in")
         with self.store.kept_open():
             self.iterations.begin(iteration, self.checkpoints.champion().checkpoint_id)
             if self.recipe.problems is not None:

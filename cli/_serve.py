@@ -1,0 +1,52 @@
+"""``flywheel serve``."""
+
+import os
+import signal
+from contextlib import suppress
+from datetime import datetime
+from pathlib import Path
+
+import click
+
+from ..store import Store
+from ._common import open_project, open_recipe, recipe_options
+
+TOKEN_VARIABLE = "FLYWHEEL_SERVE_TOKEN"
+
+
+@click.command("serve")
+@click.option(
+    "--host", default="127.0.0.1", show_default=True, help=f"Any other than loopback demands {TOKEN_VARIABLE}."
+)
+@click.option("--port", type=click.IntRange(0, 65535), default=8000, show_default=True, help="0: any free one.")
+@click.option(
+    "--run", "run", default="", metavar="RUN_ID", help="Only this run's champion; default: whichever changed last."
+)
+@click.option(
+    "--poll", "poll_s", type=click.FloatRange(min=0.05), default=2.0, show_default=True, metavar="SECONDS",
+    help="How often to look for a new champion.",
+)  # fmt: skip
+@recipe_options
+@click.pass_obj
+def serve_command(
+    root: Path, host: str, port: int, run: str, poll_s: float, recipe_path: Path | None, seed: int | None
+) -> None:
+    """Serve the current champion as an OpenAI-compatible endpoint, until a signal ends it.
+
+    A promotion or a rollback changes who answers: requests in flight finish on the former champion, and the model in a reply
+    says which checkpoint gave it. Before the first run it is the recipe's model. By engine: vllm it is a vLLM server, else
+    transformers in this process. Ctrl-C finishes what is in flight; a second one ends at once.
+    """
+    recipe, base = open_recipe(root, recipe_path, seed)
+    project = open_project(root)
+    Store(project).upgrade()
+    from ..serve import Place, serve
+
+    place = Place(host, port, os.environ.get(TOKEN_VARIABLE, ""), poll_s)
+    number = serve(project, recipe, base, place, _say, run=run)
+    signal.raise_signal(signal.SIGINT if number == signal.SIGINT else signal.SIGTERM)  # ends as any command does
+
+
+def _say(line: str) -> None:
+    with suppress(OSError):  # nobody reads any more: no reason to end
+        click.echo(f"{datetime.now().astimezone():%Y-%m-%d %H:%M:%S} {line}", err=True)
