@@ -38,7 +38,11 @@ def accepted(page, iteration=1):
 
 
 def test_accept_reject_and_label_are_verdicts_with_who_and_when(own):
-    for sample, action, words in (("smp_00_0", "reject", ""), ("smp_00_1", "accept", ""), ("smp_01_0", "label", "too short")):
+    for sample, action, words in (
+        ("smp_00_0", "reject", ""),
+        ("smp_00_1", "accept", ""),
+        ("smp_01_0", "label", "too short"),
+    ):
         answer = own.post(f"/samples/{sample}/decide", {"action": action, "words": words}, Accept="application/json")
         assert answer.status == 200
     assert said(own, "smp_00_0") == [("human:ada", False, "rejected")]
@@ -70,7 +74,9 @@ def test_a_rejected_row_is_replayed_no_more(own):
     store.insert_all("snapshots", [{
         "snapshot_id": "snap_1", "run_id": RUN, "iteration": 1, "stage": "sft", "n_rows": 2, "format": "f", "path": "p", "created_at": "2026-01-01",
     }])  # fmt: skip
-    store.insert_all("snapshot_rows", [{"snapshot_id": "snap_1", "ordinal": i, "sample_id": f"smp_0{i}_0"} for i in range(2)])
+    store.insert_all(
+        "snapshot_rows", [{"snapshot_id": "snap_1", "ordinal": i, "sample_id": f"smp_0{i}_0"} for i in range(2)]
+    )
     store.close()
     own.post("/samples/smp_00_0/decide", {"action": "reject"})
     store = Store(Project(own.root)).open()
@@ -90,7 +96,10 @@ def test_an_edit_is_a_new_sample_that_takes_the_old_ones_place(own):
     text = own.get(f"/samples/{new}").text
     assert "smp_00_0" in text and "human@1" in text
     assert own.post("/samples/smp_00_0/edit", {"completion": " "}).status == 400
-    funnel = run_query(Project(own.root), "SELECT count(*) FROM funnel WHERE step = 'people' OR (step = 'solve/verify' AND entered % 60 <> 0)")
+    funnel = run_query(
+        Project(own.root),
+        "SELECT count(*) FROM funnel WHERE step = 'people' OR (step = 'solve/verify' AND entered % 60 <> 0)",
+    )
     assert funnel.rows == [(0,)]
 
 
@@ -102,7 +111,11 @@ def test_a_decision_is_on_record_and_shown_while_another_program_holds_the_store
         holder.stdout.readline()
         own_csrf = own.csrf()  # the login page asks no store
         answer = own.send(
-            "POST", "/samples/smp_00_0/decide", {"csrf": own_csrf, "action": "reject"}, Origin=own.url, Accept="application/json"
+            "POST",
+            "/samples/smp_00_0/decide",
+            {"csrf": own_csrf, "action": "reject"},
+            Origin=own.url,
+            Accept="application/json",
         )
         assert answer.status == 200
         assert "✗ ada" in own.get("/samples/smp_00_0").text
@@ -141,7 +154,9 @@ def test_labels_of_people_calibrate_a_judge(own, tmp_path):
     labels = tmp_path / "labels.csv"
     labels.write_text(own.get("/labels.csv").text)
     assert labels.read_text().splitlines()[0] == "sample_id,label,reason,person,created_at"
-    done = run_cli(own.root, "judge", "calibrate", "--labels", str(labels), "--judge", "quality", "--resamples", "0", check=0)
+    done = run_cli(
+        own.root, "judge", "calibrate", "--labels", str(labels), "--judge", "quality", "--resamples", "0", check=0
+    )
     assert "1" in done.stdout and "accuracy" in done.stdout
 
 

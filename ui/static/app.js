@@ -79,7 +79,7 @@ const keys = {
   l: (row) => row && label(row),
   n: () => document.getElementById("next")?.click(),
   p: () => history.back(),
-  "/": () => document.querySelector("input[type=search]")?.focus(),
+  "/": () => document.querySelector("input[type=search]")?.select(),
   "?": () => help.showModal(),
   Enter: () => { if (document.activeElement?.matches("tr")) document.activeElement.querySelector("a")?.click(); },
 };
@@ -100,7 +100,7 @@ if (keysOn) {
   keysOn.checked = localStorage.getItem("flywheel-keys") !== "off";
   keysOn.addEventListener("change", () => localStorage.setItem("flywheel-keys", keysOn.checked ? "on" : "off"));
 }
-if (location.hash === "#edit") edit(one);
+if (location.hash === "#edit" && one) window.addEventListener("load", () => setTimeout(() => edit(one))); // after the browser's own jump
 
 const query = document.getElementById("query");
 if (query) {
