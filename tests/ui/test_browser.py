@@ -154,7 +154,9 @@ def test_a_completion_is_edited_by_keys(visit, page):
     box.clear()
     box.send_keys("Five and five make 10.")
     find(browser, "#edit button").click()
-    wait_for(lambda: find(browser, "pre.completion").text == "Five and five make 10.", 10)
+    wait_for(lambda: len(said(page, "smp_05_0")) == 1 and "#edit" not in browser.current_url, 10)
+    browser.get(browser.current_url)
+    assert find(browser, "pre.completion").text == "Five and five make 10."
     assert said(page, "smp_05_0") == [(False, "edited")]
 
 
