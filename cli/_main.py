@@ -38,6 +38,7 @@ COMMANDS = {
     "report": ("_status", "Write report.md and its plots again."),
     "data": ("_data", "Write the data card: lengths, diversity, duplicates, drops, with plots."),
     "sql": ("_sql", "Query the store, read-only, also while a run is on."),
+    "ui": ("_ui", "A page to look at the data, the scores and why; accept, reject, edit and label rows."),
     "doctor": ("_doctor", "Say what works on this machine, and what to install for the rest."),
 }
 

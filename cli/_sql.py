@@ -13,6 +13,7 @@ from ..errors import QueryError
 from ..loop import count
 from ..store import (
     FORMATS,
+    USERS,
     Limits,
     Project,
     Result,
@@ -42,10 +43,6 @@ class _SqlCommand(click.Command):
 _COMMENT = re.compile(r"--\s|--[^=\n]*\n")
 
 
-MEMORY, TIMEOUT_S = "2GB", 300.0
-"""What a query may take where the user says nothing."""
-
-
 @click.command("sql", cls=_SqlCommand)
 @click.argument("query", required=False)
 @click.option(
@@ -68,11 +65,11 @@ MEMORY, TIMEOUT_S = "2GB", 300.0
 @click.option("-f", "--file", type=click.Path(path_type=Path), default=None, help="Read the query from a file.")
 @click.option("--schema", is_flag=True, help="Print what every table, view and column is, as Markdown.")
 @click.option(
-    "--memory", default=MEMORY, show_default=True, metavar="SIZE",
+    "--memory", default=USERS.memory, show_default=True, metavar="SIZE",
     help="Most memory of the query, and of its result: 500MB, 8GB; 0: DuckDB's own limit.",
 )  # fmt: skip
 @click.option(
-    "--timeout", "timeout_s", type=click.FloatRange(0), default=TIMEOUT_S, show_default=True, metavar="SECONDS",
+    "--timeout", "timeout_s", type=click.FloatRange(0), default=USERS.timeout_s, show_default=True, metavar="SECONDS",
     help="Interrupt the query after so many seconds; 0: never.",
 )  # fmt: skip
 @click.pass_obj

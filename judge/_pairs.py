@@ -387,9 +387,9 @@ _JUDGED = """
           AND (starts_with(v.judge, 'recorded@') OR v.judge = (SELECT judge FROM filed))
         ORDER BY v.sample_id, v.created_at DESC, v.verdict_id
     )
-    SELECT c.sample_id, c.problem_id, c.completion, v.passed, v.reason, v.score, v.verdict_id, v.judge,
+    SELECT c.sample_id, c.problem_id, c.completion, coalesce(h.passed, v.passed), coalesce(h.reason, v.reason), v.score, v.verdict_id, v.judge,
            md5(coalesce(c.problem_id, '') || c.prompt) AS prompt_id
-    FROM chosen c JOIN said v USING (sample_id)
+    FROM chosen c JOIN said v USING (sample_id) LEFT JOIN people_verdicts h ON h.sample_id = c.sample_id
     ORDER BY coalesce(c.problem_id, ''), prompt_id, v.judge, c.draw, c.sample_id
 """
 

@@ -32,9 +32,10 @@ class TrainRow:
 
 
 _LABELLED = """
-    SELECT s.sample_id, r.messages, s.completion, v.passed, s.problem_id
+    SELECT s.sample_id, r.messages, s.completion, coalesce(h.passed, v.passed) AS said, s.problem_id
     FROM samples s JOIN requests r USING (request_id) JOIN verdicts v ON v.sample_id = s.sample_id AND v.judge = ?
-    WHERE s.run_id = ? AND s.iteration = ? AND s.step = 'solve' AND v.passed IS NOT NULL
+    LEFT JOIN people_verdicts h ON h.sample_id = s.sample_id
+    WHERE s.run_id = ? AND s.iteration = ? AND s.step = 'solve' AND said IS NOT NULL
     ORDER BY s.problem_id, s.draw
 """
 

@@ -106,6 +106,7 @@ def read_accepted(
 def read_earlier(store: Store, run_id: str, iteration: int, stage: str, parent_id: str, verifier: str) -> Spooled:
     """Return the rows of earlier iterations' snapshots of a stage, each once; whether the parent was trained on them."""
     sql = _EARLIER.replace("{columns}", _SAMPLE_COLUMNS if stage == "sft" else _PAIR_COLUMNS)
+    sql = sql.replace("{wanted}", _NOT_REJECTED if stage == "sft" else _NOT_UPSET)
     return store.spool(
         sql.replace("{rows}", _SAMPLES if stage == "sft" else _PAIRS), [run_id, iteration, stage, parent_id, verifier]
     )
@@ -152,6 +153,14 @@ _PAIR_COLUMNS = f"""x.pair_id AS row_id, s.sample_id, coalesce(s.prompt, r.messa
 _SAMPLES = "JOIN samples s ON s.sample_id = x.sample_id"
 _PAIRS = "JOIN samples s ON s.sample_id = x.chosen_sample_id JOIN samples j ON j.sample_id = x.rejected_sample_id"
 
+_BY_PEOPLE = """(h.passed AND s.problem_id IS NOT NULL AND s.step IN ('solve', 'people') AND s.iteration <= $2
+        AND s.sample_id NOT IN (SELECT w.sample_id FROM snapshots n JOIN snapshot_rows w USING (snapshot_id)
+                                WHERE n.run_id = $1 AND n.stage = 'sft' AND n.iteration < $2))"""
+"""What a person accepted or edited since, in this iteration or after an earlier one's snapshot was frozen."""
+_NOT_REJECTED = "s.sample_id NOT IN (SELECT sample_id FROM people_verdicts WHERE NOT passed)"
+_NOT_UPSET = f"""{_NOT_REJECTED} AND j.sample_id NOT IN (SELECT sample_id FROM people_verdicts WHERE passed)"""
+"""Neither the chosen one rejected nor the rejected one accepted by a person."""
+
 _ACCEPTED = f"""
     WITH judged AS (
         SELECT sample_id, avg(score) AS score,
@@ -159,15 +168,17 @@ _ACCEPTED = f"""
         FROM verdicts WHERE split_part(judge, '@', 1) IN (SELECT unnest($4::VARCHAR[])) GROUP BY sample_id
     ), rates AS ({_RATES.format(run="$1", verifier="$3")}),
     clash AS ({_clash("$6")})
-    SELECT {_SAMPLE_COLUMNS}, g.score, t.pass_rate, coalesce('{CONFLICT}@' || k.said, g.failed_by), FALSE
+    SELECT {_SAMPLE_COLUMNS}, g.score, t.pass_rate,
+           coalesce('{CONFLICT}@' || k.said, CASE WHEN h.passed IS NOT TRUE THEN g.failed_by END), FALSE
     FROM samples s JOIN requests r USING (request_id)
+    LEFT JOIN people_verdicts h ON h.sample_id = s.sample_id
     LEFT JOIN ({_PROBLEMS}) p ON p.problem_id = s.problem_id
     LEFT JOIN clash k ON k.asked = {_ASKED}
     LEFT JOIN judged g ON g.sample_id = s.sample_id
     LEFT JOIN rates t ON t.iteration = s.iteration AND t.step = s.step AND t.problem_id = s.problem_id
-    WHERE s.run_id = $1 AND s.iteration = $2 AND s.step = 'solve'
-      AND EXISTS (SELECT 1 FROM verdicts v WHERE v.sample_id = s.sample_id AND v.passed AND v.judge = $3)
-    ORDER BY s.problem_id, s.draw
+    WHERE s.run_id = $1 AND ((s.iteration = $2 AND s.step = 'solve') OR {_BY_PEOPLE})
+      AND coalesce(h.passed, EXISTS (SELECT 1 FROM verdicts v WHERE v.sample_id = s.sample_id AND v.passed AND v.judge = $3))
+    ORDER BY s.problem_id, s.draw, s.sample_id
 """
 
 _EARLIER = f"""
@@ -186,6 +197,7 @@ _EARLIER = f"""
     FROM frozen x {{rows}} JOIN requests r ON r.request_id = s.request_id
     LEFT JOIN ({_PROBLEMS}) p ON p.problem_id = s.problem_id
     LEFT JOIN rates t ON t.iteration = s.iteration AND t.step = s.step AND t.problem_id = s.problem_id
+    WHERE {{wanted}}
     ORDER BY row_id
 """
 
@@ -197,7 +209,7 @@ _CHOSEN_PAIRS = f"""
     LEFT JOIN ({_PROBLEMS}) p ON p.problem_id = s.problem_id
     LEFT JOIN clash k ON k.asked = {_ASKED}
     LEFT JOIN rates t ON t.iteration = s.iteration AND t.step = s.step AND t.problem_id = s.problem_id
-    WHERE n.run_id = $1 AND n.iteration = $2 AND n.step = 'pair/items'
+    WHERE n.run_id = $1 AND n.iteration = $2 AND n.step = 'pair/items' AND {_NOT_UPSET}
       AND NOT EXISTS (SELECT 1 FROM drops d WHERE d.run_id = n.run_id AND d.iteration = n.iteration AND d.step = n.step
                       AND d.input_id = n.input_id)
     ORDER BY row_id

@@ -2,9 +2,10 @@
 
 from ._describe import describe_schema
 from ._journal import JournalWriter, list_segments, read_frames
-from ._limits import Limits, parse_bytes
+from ._limits import UNLIMITED, USERS, Limits, parse_bytes
 from ._migrate import latest_version, list_migrations
 from ._own import find_owner, owned
+from ._people import PeopleRow
 from ._project import Project
 from ._query import FORMATS, Result, Value, read_safely, render, run_frugally, run_query, write_parquet
 from ._questions import Parameter, Question, ask, list_questions, read_value, tabulate_questions
@@ -15,9 +16,12 @@ from ._store import NOBODY_ELSE, Store, insert_new, insert_rows
 __all__ = [
     "FORMATS",
     "NOBODY_ELSE",
+    "UNLIMITED",
+    "USERS",
     "JournalWriter",
     "Limits",
     "Parameter",
+    "PeopleRow",
     "Project",
     "Question",
     "Result",

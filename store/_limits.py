@@ -24,6 +24,8 @@ class Limits:
 
 
 UNLIMITED = Limits()
+USERS = Limits("2GB", 300.0)
+"""What a query of a user's may take where they say nothing, on the command line and on the page."""
 
 
 def parse_bytes(text: str) -> int:

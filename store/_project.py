@@ -29,6 +29,11 @@ class Project:
         return self.state / "journal"
 
     @property
+    def people(self) -> Path:
+        """What people decided and is not in the store yet, a file per decision."""
+        return self.state / "people"
+
+    @property
     def checkpoints(self) -> Path:
         """Model weights, a folder per checkpoint id."""
         return self.state / "checkpoints"

@@ -25,6 +25,7 @@ from ._journal import JournalWriter, Rows, list_segments, read_frames
 from ._lease import DEFAULT_PATIENCE_S, keep_open, lease
 from ._migrate import check_version, latest_version, migrate
 from ._own import owned
+from ._people import PeopleRow, key_of, list_aside, put_aside, read_aside
 from ._project import Project
 from ._spooled import Spooled, map_rows, write_rows
 
@@ -139,6 +140,36 @@ class Store:
         """Put each group of rows on record in the journal, whole or not at all, and leave the fold to the caller."""
         self._journal.append(*groups)
 
+    def put_aside(self, rows: Sequence[PeopleRow]) -> None:
+        """Put what a person decided on record, durably, whoever holds the store; the next fold of any process takes it in.
+
+        Raises:
+            DiskFullError: there was no room; nothing is on record.
+        """
+        put_aside(self.project.people, rows)
+
+    def read_aside(self) -> list[dict[str, list[dict[str, Any]]]]:
+        """Return what people decided and no fold has taken in yet, oldest first, as rows by table."""
+        return [rows for file in list_aside(self.project.people) if (rows := read_aside(file))]
+
+    def fold_aside(self, patience_s: float | None = None) -> int:
+        """Take in what people decided; return how many decisions. Safe beside a run and beside other folds.
+
+        Raises:
+            StoreLockedError: another program held the file for longer than ``patience_s``.
+        """
+        files = list_aside(self.project.people)
+        if not files:
+            return 0
+        patience = self.patience_s if patience_s is None else patience_s
+        with lease(self.project.store_path, write=True, patience_s=patience) as connection:
+            for file in files:
+                for table, rows in read_aside(file).items():
+                    insert_new(connection, table, rows, key=key_of(table))
+        for file in files:
+            file.unlink(missing_ok=True)
+        return len(files)
+
     def spool(self, sql: str, parameters: Sequence[Any] = ()) -> Spooled:
         """Return the rows of a query that may have millions: they lie in a temporary file, not in memory."""
         with tempfile.TemporaryFile(dir=self.project.state) as stream:
@@ -181,6 +212,7 @@ class Store:
             with self._folding:  # one fold at a time, whichever thread asks: the offset is read before it is written
                 for segment in list_segments(self.project.journal):
                     self._fold_segment(segment, patience)
+                self.fold_aside(patience)
         except StoreLockedError:
             if patience_s != 0.0:
                 raise

@@ -47,6 +47,15 @@ EXCEPT SELECT problem_id FROM samples WHERE step = 'import' AND request_id NOT I
 EXCEPT SELECT problem_id FROM problem_sets;
 COMMENT ON VIEW outdated_problems IS 'Problems that only replaced versions of imported files have.';
 
+CREATE OR REPLACE VIEW people_verdicts AS
+SELECT DISTINCT ON (sample_id) sample_id, verdict_id, judge, passed, reason, created_at
+FROM verdicts WHERE starts_with(judge, 'human:') AND passed IS NOT NULL
+ORDER BY sample_id, created_at DESC, verdict_id;
+COMMENT ON VIEW people_verdicts IS 'The last decision of a person on each sample (flywheel ui); it counts more than any verifier''s or judge''s.';
+COMMENT ON COLUMN people_verdicts.judge IS 'Who: human:NAME.';
+COMMENT ON COLUMN people_verdicts.passed IS 'Accepted or rejected.';
+COMMENT ON COLUMN people_verdicts.reason IS 'accepted, rejected, edited, or the person''s own words.';
+
 CREATE OR REPLACE VIEW sft AS
 SELECT s.run_id, s.iteration, s.sample_id, s.problem_id, s.request_id, v.judge, v.score,
        coalesce(s.prompt, r.messages) AS prompt,
@@ -56,8 +65,9 @@ SELECT s.run_id, s.iteration, s.sample_id, s.problem_id, s.request_id, v.judge, 
 FROM samples s
 JOIN requests r USING (request_id)
 JOIN verdicts v USING (sample_id)
-WHERE v.passed AND NOT starts_with(v.judge, 'recorded@') AND NOT contains(split_part(v.judge, '@', 1), '/') AND NOT starts_with(s.step, 'calibration.') AND NOT starts_with(s.step, 'compare.') AND s.sample_id NOT IN (SELECT sample_id FROM worse_samples);
-COMMENT ON VIEW sft IS 'Accepted samples in TRL''s prompt/completion columns (conversational); a member of a panel (jury/model@…) alone accepts nothing.';
+WHERE v.passed AND NOT starts_with(v.judge, 'recorded@') AND NOT contains(split_part(v.judge, '@', 1), '/') AND NOT starts_with(s.step, 'calibration.') AND NOT starts_with(s.step, 'compare.') AND s.sample_id NOT IN (SELECT sample_id FROM worse_samples)
+  AND s.sample_id NOT IN (SELECT sample_id FROM people_verdicts WHERE NOT passed);
+COMMENT ON VIEW sft IS 'Accepted samples in TRL''s prompt/completion columns (conversational); one that a person rejected is none, whoever else accepts it; a member of a panel (jury/model@…) alone accepts nothing.';
 COMMENT ON COLUMN sft.judge IS 'Who accepted it; a sample that two judges accept has two rows.';
 COMMENT ON COLUMN sft.score IS 'The judge''s score.';
 COMMENT ON COLUMN sft.prompt IS 'JSON messages: what the model sees.';
@@ -70,7 +80,8 @@ WHERE NOT starts_with(s.step, 'calibration.') AND NOT starts_with(s.step, 'compa
   AND s.sample_id IN (
       SELECT v.sample_id FROM verdicts v
       WHERE v.passed AND NOT starts_with(v.judge, 'recorded@') AND NOT contains(split_part(v.judge, '@', 1), '/'))
-  AND s.sample_id NOT IN (SELECT w.sample_id FROM worse_samples w);
+  AND s.sample_id NOT IN (SELECT w.sample_id FROM worse_samples w)
+  AND s.sample_id NOT IN (SELECT h.sample_id FROM people_verdicts h WHERE NOT h.passed);
 COMMENT ON VIEW accepted_samples IS 'The samples of view sft, each once, whatever the number of judges that accepted it.';
 
 CREATE OR REPLACE VIEW dpo AS
@@ -149,14 +160,15 @@ counted AS (
     UNION ALL
     -- a step of generate: an input is kept when it gave any row; its single items have a line of their own
     SELECT run_id, iteration, step, 0, count(DISTINCT input_id) FROM samples
-    WHERE run_id <> 'project' AND parser IS NOT NULL GROUP BY ALL
+    WHERE run_id <> 'project' AND parser IS NOT NULL AND step <> 'people' GROUP BY ALL
     UNION ALL
     SELECT run_id, iteration, step || '/items', 0, count(*) FILTER (sample_id NOT IN (SELECT sample_id FROM worse_samples))
-    FROM samples WHERE run_id <> 'project' AND parser IS NOT NULL GROUP BY ALL
+    FROM samples WHERE run_id <> 'project' AND parser IS NOT NULL AND step <> 'people' GROUP BY ALL
     UNION ALL
     SELECT s.run_id, s.iteration, s.step || '/verify', count(*), count(*) FILTER (v.passed)
     FROM samples s JOIN verdicts v USING (sample_id)
-    WHERE s.run_id IS NOT NULL AND NOT starts_with(v.judge, 'recorded@') AND v.judge NOT IN (SELECT judge FROM judge_steps)
+    WHERE s.run_id IS NOT NULL AND NOT starts_with(v.judge, 'recorded@') AND NOT starts_with(v.judge, 'human:')
+      AND v.judge NOT IN (SELECT judge FROM judge_steps)
     GROUP BY ALL
     UNION ALL
     SELECT s.run_id, s.iteration, j.step || '/verdicts', count(*), count(*) FILTER (v.passed)
@@ -210,7 +222,7 @@ failed AS (
     SELECT s.run_id, s.iteration, s.step || '/verify' AS step, v.reason, count(*)::BIGINT AS dropped
     FROM samples s JOIN verdicts v USING (sample_id)
     WHERE s.run_id IS NOT NULL AND v.passed IS NOT TRUE AND NOT starts_with(v.judge, 'recorded@')
-      AND v.judge NOT IN (SELECT judge FROM judge_steps) GROUP BY ALL
+      AND NOT starts_with(v.judge, 'human:') AND v.judge NOT IN (SELECT judge FROM judge_steps) GROUP BY ALL
     UNION ALL
     SELECT s.run_id, s.iteration, j.step || '/verdicts', v.reason, count(*)
     FROM judge_steps j JOIN verdicts v ON v.judge = j.judge JOIN samples s ON s.sample_id = v.sample_id AND s.run_id = j.run_id

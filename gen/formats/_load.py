@@ -104,7 +104,8 @@ _RECORDS: dict[str, str] = {
         SELECT u.*, v.passed, NULL AS score, false AS preferred, {_NO_PROBLEM} FROM u
         JOIN (SELECT DISTINCT ON (sample_id) sample_id, passed FROM verdicts
               WHERE passed IS NOT NULL AND NOT contains(split_part(judge, '@', 1), '/') AND sample_id IN (SELECT sample_id FROM u)
-              ORDER BY sample_id, starts_with(judge, 'recorded@'), judge DESC) v USING (sample_id)
+              ORDER BY sample_id, NOT starts_with(judge, 'human:'), starts_with(judge, 'recorded@'),
+                       CASE WHEN starts_with(judge, 'human:') THEN created_at END DESC, judge DESC) v USING (sample_id)
         ORDER BY unit""",
     "imported": f"""
         WITH u AS (SELECT r.rowid AS unit, s.draw AS slot, {_SAMPLE}

@@ -1,0 +1,69 @@
+"""From rows to charts: scores over iterations, tokens by step, and a user's result."""
+
+from decimal import Decimal
+from typing import Any
+
+from markupsafe import Markup
+
+from ._charts import Point, draw_bars, draw_lines, show
+from ._reader import Row
+
+MOST_POINTS = 200
+
+
+def plot_scores(scores: list[Row]) -> list[Row]:
+    """Return a chart per metric: lines are suite and split, places the checkpoints in their order, rings the promoted ones."""
+    charts = []
+    deciding = sorted(scores, key=lambda s: s["role"] != "gate")  # the metric that decides comes first
+    for metric in dict.fromkeys(s["metric"] for s in deciding):
+        rows = [s for s in scores if s["metric"] == metric]
+        places = list(dict.fromkeys((s["iteration"] or 0, s["stage"] or "") for s in rows))
+        lines: dict[str, list[Point]] = {}
+        for row in rows:
+            name = f"{row['suite']} {row['split']}"
+            place = places.index((row["iteration"] or 0, row["stage"] or ""))
+            if all(p.place != place for p in lines.get(name, [])):
+                lines.setdefault(name, []).append(_point(row, place, name))
+        labels = [f"{i} {stage}" if i else stage or "first" for i, stage in places]
+        charts.append({"metric": metric, "svg": draw_lines(f"Scores, {metric}", labels, lines)})
+    return charts
+
+
+def _point(row: Row, place: int, name: str) -> Point:
+    error = None if row["stderr"] is None else 1.96 * row["stderr"]
+    note = (
+        f"{name}: {show(row['score'])}"
+        + (f" ± {show(error)}" if error else "")
+        + (", promoted" if row["promoted"] else "")
+    )
+    return Point(place, row["score"], error, bool(row["promoted"]) and row["role"] == "gate", note)
+
+
+def plot_tokens(cost: list[Row]) -> Markup:
+    """Return bars of tokens by iteration and step."""
+    labels = [f"{c['iteration']} {c['step']}" for c in cost]
+    return draw_bars("Tokens by step", labels, [float(c["prompt_tokens"] + c["completion_tokens"]) for c in cost])
+
+
+def plot_result(result: Row, chart: Row) -> tuple[Any, str]:
+    """Return the chart that was asked for of a user's result, or why there is none."""
+    if chart["chart"] not in ("bar", "line"):
+        return "", ""
+    columns = result["columns"]
+    x = chart["x"] if chart["x"] in columns else columns[0]
+    numeric = [c for i, c in enumerate(columns) if any(_is_number(r[i]) for r in result["rows"])]
+    y = chart["y"] if chart["y"] in numeric else next((c for c in numeric if c != x), numeric[0] if numeric else "")
+    if not y:
+        return "", "No column of numbers: nothing to draw."
+    at, of = columns.index(x), columns.index(y)
+    rows = [r for r in result["rows"] if _is_number(r[of])][:MOST_POINTS]
+    labels = [str(r[at]) for r in rows]
+    title = f"{y} by {x}"
+    note = f"{title}; the first {MOST_POINTS} rows." if len(rows) == MOST_POINTS else title
+    if chart["chart"] == "bar":
+        return draw_bars(title, labels, [float(r[of]) for r in rows]), note
+    return draw_lines(title, labels, {y: [Point(i, float(r[of])) for i, r in enumerate(rows)]}), note
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float | Decimal) and not isinstance(value, bool) and value == value

@@ -1,0 +1,111 @@
+"""Serving the page: one process, until a signal ends it."""
+
+import asyncio
+import os
+import signal
+import webbrowser
+from collections.abc import Callable, Sequence
+
+from aiohttp import web
+
+from ..errors import RecipeError
+from ..store import Project
+from ._app import make_app
+from ._decisions import fold
+from ._guard import TOKEN_VARIABLE, Guard, is_loopback, own_names
+from ._people import check_name
+from ._reader import Reader
+
+FEWEST_SIGNS = 16
+"""Of a token."""
+FOLD_EVERY_S = 2.0
+
+
+def serve(
+    project: Project, host: str, port: int, *, name: str, names: Sequence[str], opens: bool, say: Callable[[str], None]
+) -> None:
+    """Serve the page of a project until SIGINT or SIGTERM.
+
+    Args:
+        project: with a store.
+        host: address to be reached at; other than loopback only with a token.
+        port: 0 = any that is free.
+        name: who looks: verdicts are filed under it.
+        names: further names that visitors may use for this machine.
+        opens: start a browser.
+        say: told where the page is.
+
+    Raises:
+        RecipeError: the port is taken, the token is missing or too short.
+        StoreLockedError: another program holds the store.
+    """
+    token = os.environ.get(TOKEN_VARIABLE, "")
+    check_token(host, token)
+    judge = check_name(name)
+    reader = Reader(project)
+    reader.store.upgrade()
+    guard = Guard(host, token, own_names(host, names))
+    asyncio.run(_serve(reader, guard, judge, port, opens, say))
+
+
+def check_token(host: str, token: str) -> None:
+    """Demand a token where other machines can reach the page.
+
+    Raises:
+        RecipeError: there is none, or it can be guessed.
+    """
+    if not token and not is_loopback(host):
+        raise RecipeError(
+            f"flywheel ui --host {host}", expected=f"a token in the environment variable {TOKEN_VARIABLE}: others can reach this address",
+            received="none", cure=f"export {TOKEN_VARIABLE}=$(openssl rand -hex 24), or leave --host out and use an SSH tunnel",
+        )  # fmt: skip
+    if token and len(token) < FEWEST_SIGNS:
+        raise RecipeError(
+            TOKEN_VARIABLE,
+            expected=f"{FEWEST_SIGNS} signs or more",
+            received=f"{len(token)}",
+            cure="openssl rand -hex 24 makes one",
+        )
+
+
+async def _serve(reader: Reader, guard: Guard, judge: str, port: int, opens: bool, say: Callable[[str], None]) -> None:
+    runner = web.AppRunner(
+        make_app(reader, guard, judge), access_log=None, max_line_size=1 << 16, max_field_size=1 << 14
+    )
+    await runner.setup()
+    folding = asyncio.create_task(_fold_now_and_then(reader))
+    try:
+        url = await _listen(runner, guard.host, port)
+        say(url)
+        if opens:
+            await asyncio.to_thread(webbrowser.open, url)
+        await _wait_for_signal()
+    finally:
+        folding.cancel()
+        await runner.cleanup()
+
+
+async def _listen(runner: web.AppRunner, host: str, port: int) -> str:
+    try:
+        await web.TCPSite(runner, host, port).start()
+    except OSError as error:
+        raise RecipeError(
+            f"flywheel ui --host {host} --port {port}", expected="an address that is free", received=error.strerror or str(error),
+            cure="name another one: --port 0 takes any that is free",
+        ) from None  # fmt: skip
+    bound = runner.addresses[0][1]
+    return f"http://{f'[{host}]' if ':' in host else host}:{bound}/"
+
+
+async def _fold_now_and_then(reader: Reader) -> None:
+    """Take decisions in that met a busy store."""
+    while True:
+        await asyncio.sleep(FOLD_EVERY_S)
+        await asyncio.to_thread(fold, reader, 0.0)
+
+
+async def _wait_for_signal() -> None:
+    loop, ended = asyncio.get_running_loop(), asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, ended.set)
+    await ended.wait()

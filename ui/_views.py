@@ -1,0 +1,295 @@
+"""The pages: read the address, ask, render. Queries run in a thread, so that the server answers others meanwhile."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+from aiohttp import web
+
+from ..store import list_questions
+from . import _overview as overview
+from . import _samples as samples
+from ._charts import draw_bars
+from ._decisions import add_decisions
+from ._filters import COLUMNS, OPERATORS, PAGE_ROWS, SORTS, STATES, read_wish
+from ._keys import GUARD, PAGES, READER
+from ._login import add_login
+from ._plots import plot_result, plot_scores, plot_tokens
+from ._reader import Reader, Row
+from ._words import mark_differences
+
+
+def add_views(app: web.Application) -> None:
+    """Add every page."""
+    pages = {
+        "/": show_overview, "/live": show_live, "/samples": show_samples, "/samples/{id}": show_sample, "/pairs": show_pairs,
+        "/judges": show_judges, "/evals": show_evals, "/evals/compare": show_comparison, "/documents": show_documents,
+        "/documents/{id}": show_document, "/sql": show_sql,
+    }  # fmt: skip
+    for path, handler in pages.items():
+        app.router.add_get(path, handler)
+    app.router.add_post("/sql", run_sql)
+    add_decisions(app)
+    add_login(app)
+
+
+async def render(request: web.Request, template: str, here: str, **values: Any) -> web.Response:
+    """Return a page."""
+    from ._app import frame_of
+
+    text = request.app[PAGES].get_template(template).render(**frame_of(request, here), **values)
+    return web.Response(text=text, content_type="text/html")
+
+
+def number(request: web.Request, name: str, default: int) -> int:
+    """Return a whole number of the address; what is none is the default."""
+    text = request.query.get(name, "")
+    return int(text) if text.isdecimal() and len(text) < 16 else default
+
+
+async def read(request: web.Request, act: Callable[[Reader], Any]) -> Any:
+    """Ask the store in a thread; the file is opened once for all that a page asks."""
+    reader = request.app[READER]
+
+    def all_at_once() -> Any:
+        with reader.store.kept_open():
+            return act(reader)
+
+    return await asyncio.to_thread(all_at_once)
+
+
+def unknown(what: str) -> web.HTTPNotFound:
+    """Return the error of an id that nothing has."""
+    return web.HTTPNotFound(text=f"There is no such {what}.")
+
+
+async def show_overview(request: web.Request) -> web.Response:
+    """What a run made and why it promoted what it did."""
+
+    def act(reader: Reader) -> Row | None:
+        runs = overview.list_runs(reader)
+        run_id = request.query.get("run", runs[0]["run_id"] if runs else "")
+        run = next((r for r in runs if r["run_id"] == run_id), None)
+        if run_id and run is None:
+            return None
+        scores = overview.list_scores(reader, run_id)
+        return {
+            "runs": runs, "run": run, "scores": scores, "plots": plot_scores(scores), "funnel": overview.list_funnel(reader, run_id),
+            "cost": (cost := overview.list_cost(reader, run_id)), "tokens": plot_tokens(cost),
+            "templates": overview.list_templates(reader), "progress": overview.find_progress(reader, run_id),
+            "decisions": overview.list_decisions(reader, run_id),
+        }  # fmt: skip
+
+    found = await read(request, act)
+    if found is None:
+        raise unknown("run")
+    return await render(request, "overview.html", "/", **found)
+
+
+async def show_live(request: web.Request) -> web.Response:
+    """The part of the overview that is asked for again and again."""
+    run_id = request.query.get("run", "")
+    found = await read(request, lambda reader: overview.find_progress(reader, run_id))
+    reader = request.app[READER]
+    stamp = "-".join(map(str, reader.stamp()))
+    text = request.app[PAGES].get_template("live.html").render(progress=found)
+    return web.Response(text=text, content_type="text/html", headers={"X-Store": stamp})
+
+
+async def show_samples(request: web.Request) -> web.Response:
+    """Search, filter, sort; one page of rows."""
+    query = request.query
+    wish = read_wish(query, {name: query.getall(name, []) for name in ("f", "op", "v")})
+
+    def act(reader: Reader) -> tuple[list[Row], str, list[Row]]:
+        return samples.list_samples(reader, wish), samples.count_samples(reader, wish), reader.ask(_STEPS)
+
+    rows, total, steps = await read(request, act)
+    more = rows[PAGE_ROWS - 1] if len(rows) > PAGE_ROWS else None
+    after = f"{more['row_number']}:{more['place']}" if more else ""
+    return await render(
+        request, "samples.html", "/samples", wish=wish, rows=rows[:PAGE_ROWS], total=total, after=after, steps=steps, columns=COLUMNS,
+        operators=OPERATORS, sorts=SORTS, states=STATES,
+    )  # fmt: skip
+
+
+_STEPS = "SELECT step, count(*) AS n FROM samples GROUP BY step ORDER BY n DESC, step LIMIT 100"
+
+
+async def show_sample(request: web.Request) -> web.Response:
+    """One sample: prompt, completion, verdicts, where it comes from and what came of it."""
+    sample_id = request.match_info["id"]
+
+    def act(reader: Reader) -> Row | None:
+        about = samples.find_sample(reader, sample_id)
+        if about is None:
+            return None
+        traced = samples.trace(reader, about)
+        around = samples.read_around(reader.project.documents, traced["chunk"]) if traced["chunk"] else ("", "")
+        return {"sample": about, **traced, "around": around, "uses": samples.list_uses(reader, sample_id)}
+
+    found = await read(request, act)
+    if found is None:
+        raise unknown("sample")
+    messages = samples.as_messages(found["sample"].get("prompt") or found["sample"].get("messages"))
+    return await render(request, "sample.html", "/samples", **found, messages=messages)
+
+
+async def show_pairs(request: web.Request) -> web.Response:
+    """Pairs side by side, differences marked."""
+    kind, iteration, before = (
+        request.query.get("kind", ""),
+        number(request, "iteration", -1),
+        number(request, "before", -1),
+    )
+    rows, kinds = await read(
+        request, lambda reader: (samples.list_pairs(reader, kind, iteration, before), samples.list_kinds(reader))
+    )
+    pairs = [
+        {
+            **r,
+            "marked": mark_differences(r["rejected"] or "", r["chosen"] or ""),
+            "prompt": samples.as_messages(r["prompt"]),
+        }
+        for r in rows
+    ]
+    shown = pairs[: samples.PAIRS_SHOWN]
+    following = shown[-1]["row_number"] if len(pairs) > len(shown) else None
+    return await render(
+        request, "pairs.html", "/pairs", pairs=shown, kinds=kinds, kind=kind, iteration=iteration, following=following
+    )
+
+
+async def show_judges(request: web.Request) -> web.Response:
+    """Judges: what they said, how far they agree, how length goes with it, calibrations on record."""
+    judges, agreement, calibrations = await read(
+        request, lambda r: (overview.list_judges(r), overview.list_agreement(r), overview.list_calibrations(r))
+    )
+    return await render(
+        request, "judges.html", "/judges", judges=judges, agreement=agreement, calibrations=calibrations
+    )
+
+
+async def show_evals(request: web.Request) -> web.Response:
+    """Suites with their scores; two may be chosen."""
+    scores = await read(request, overview.list_all_scores)
+    suites: dict[tuple[str, str, str, str], list[Row]] = {}
+    for score in scores:
+        suites.setdefault((score["suite"], score["split"], score["metric"], score["suite_hash"]), []).append(score)
+    charts = {
+        key: draw_bars(f"{key[0]} {key[1]}, {key[2]}", [describe(r) for r in rows], [r["score"] for r in rows])
+        for key, rows in suites.items()
+    }
+    return await render(request, "evals.html", "/evals", suites=suites, charts=charts, describe=describe)
+
+
+def describe(score: Row) -> str:
+    """Name a score's checkpoint for people."""
+    if score["iteration"]:
+        return f"iteration {score['iteration']} {score['stage']}"
+    return str(score["stage"] or score["checkpoint_id"])
+
+
+async def show_comparison(request: web.Request) -> web.Response:
+    """Two checkpoints on the same items, side by side."""
+    ids = [request.query.get(name, "") for name in ("a", "b")]
+    show = request.query.get("show", "flips")
+    first = number(request, "first", 0)
+
+    def act(reader: Reader) -> Row | None:
+        scores = {s["score_id"]: s for s in overview.list_all_scores(reader)}
+        if not all(i in scores for i in ids):
+            return None
+        before, after = (scores[i] for i in ids)
+        counts, items = overview.compare_items(reader, before, after, show, first)
+        return {"before": before, "after": after, "counts": counts, "items": items}
+
+    found = await read(request, act)
+    if found is None:
+        raise unknown("score")
+    shown = found["items"][: overview.ITEMS_SHOWN]
+    following = shown[-1]["ordinal"] + 1 if len(found["items"]) > len(shown) else None
+    items = [
+        {
+            **i,
+            "marked": mark_differences(i["before"] or "", i["after"] or ""),
+            "prompt": samples.as_messages(i["prompt"]),
+        }
+        for i in shown
+    ]
+    return await render(
+        request,
+        "compare.html",
+        "/evals",
+        **{**found, "items": items},
+        show=show,
+        following=following,
+        describe=describe,
+    )
+
+
+async def show_documents(request: web.Request) -> web.Response:
+    """Documents and what came of them."""
+    search, before = request.query.get("q", "")[:500], number(request, "before", -1)
+    rows = await read(request, lambda reader: samples.list_documents(reader, search, before))
+    shown = rows[:PAGE_ROWS]
+    following = shown[-1]["row_number"] if len(rows) > PAGE_ROWS else None
+    return await render(request, "documents.html", "/documents", documents=shown, search=search, following=following)
+
+
+async def show_document(request: web.Request) -> web.Response:
+    """One document: its chunks, and what came of each."""
+    first = number(request, "first", 0)
+    found = await read(request, lambda reader: samples.find_document(reader, request.match_info["id"], first))
+    if found is None:
+        raise unknown("document")
+    chunks = found["chunks"][: samples.CHUNKS_SHOWN]
+    following = chunks[-1]["ordinal"] + 1 if len(found["chunks"]) > len(chunks) else None
+    return await render(request, "document.html", "/documents", document=found, chunks=chunks, following=following)
+
+
+async def show_sql(request: web.Request) -> web.Response:
+    """The query's page, nothing asked yet: an address alone runs nothing."""
+    return await _render_sql(request, request.query.get("query", ""), None)
+
+
+async def run_sql(request: web.Request) -> web.Response:
+    """Run a user's query: read-only, with the limits of ``flywheel sql``."""
+    form = await request.post()
+    request.app[GUARD].check_form(str(form.get("csrf", "")))
+    query = str(form.get("query", ""))
+    result = await asyncio.to_thread(request.app[READER].run_user_sql, query)
+    chart = {name: str(form.get(name, "")) for name in ("chart", "x", "y")}
+    return await _render_sql(request, query, result, chart)
+
+
+async def _render_sql(request: web.Request, query: str, result: Row | None, chart: Row | None = None) -> web.Response:
+    chart = chart or {"chart": "", "x": "", "y": ""}
+    plot, note = plot_result(result, chart) if result and "columns" in result else ("", "")
+    return await render(
+        request,
+        "sql.html",
+        "/sql",
+        query=query,
+        result=result,
+        chart=chart,
+        plot=plot,
+        note=note,
+        questions=_fill_questions(),
+    )
+
+
+def _fill_questions() -> list[Row]:
+    """Return the questions that come with flywheel as queries without parameters."""
+    return [
+        {"name": q.name, "text": q.text, "sql": _fill(q.sql, {p.name: p.default for p in q.parameters})}
+        for q in list_questions()
+    ]
+
+
+def _fill(sql: str, values: dict[str, Any]) -> str:
+    lines = [line for line in sql.splitlines() if not line.startswith("-- $")]
+    text = "\n".join(lines)
+    for name, value in values.items():
+        text = text.replace(f"${name}", "NULL" if value is None else repr(value))
+    return text
