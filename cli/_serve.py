@@ -1,6 +1,5 @@
 """``flywheel serve``."""
 
-import os
 import signal
 from contextlib import suppress
 from datetime import datetime
@@ -11,12 +10,10 @@ import click
 from ..store import Store
 from ._common import open_project, open_recipe, recipe_options
 
-TOKEN_VARIABLE = "FLYWHEEL_SERVE_TOKEN"
-
 
 @click.command("serve")
 @click.option(
-    "--host", default="127.0.0.1", show_default=True, help=f"Any other than loopback demands {TOKEN_VARIABLE}."
+    "--host", default="127.0.0.1", show_default=True, help="Any other than loopback demands FLYWHEEL_SERVE_TOKEN."
 )
 @click.option("--port", type=click.IntRange(0, 65535), default=8000, show_default=True, help="0: any free one.")
 @click.option(
@@ -42,7 +39,7 @@ def serve_command(
     Store(project).upgrade()
     from ..serve import Place, serve
 
-    place = Place(host, port, os.environ.get(TOKEN_VARIABLE, ""), poll_s)
+    place = Place(host, port, poll_s)
     number = serve(project, recipe, base, place, _say, run=run)
     signal.raise_signal(signal.SIGINT if number == signal.SIGINT else signal.SIGTERM)  # ends as any command does
 

@@ -7,25 +7,16 @@ wherever it is served, and bodies have to say that they are JSON, which no form 
 
 import hmac
 from collections.abc import Awaitable, Callable
-from ipaddress import ip_address
 from urllib.parse import urlsplit
 
 from aiohttp import web
 
+from ..net import LOOPBACK_NAMES, is_loopback, name_of
 from ._refused import Refused
 
 OPEN = "/health"
 """Asked without a token by whoever watches over the process: it tells nothing but that it lives."""
-LOOPBACK_NAMES = ("localhost", "127.0.0.1", "::1")
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
-
-
-def is_loopback(host: str) -> bool:
-    """Say whether only this machine reaches an address."""
-    try:
-        return ip_address(host.strip("[]")).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 class Guard:
@@ -54,7 +45,7 @@ class Guard:
             raise Refused(415, "the body is to be of Content-Type application/json")
 
     def _check_host(self, given: list[str]) -> None:
-        if self._names is not None and (len(given) != 1 or _name_of(given[0]) not in self._names):
+        if self._names is not None and (len(given) != 1 or name_of(given[0]) not in self._names):
             raise Refused(403, "the Host header is not one of this machine's own names: localhost or 127.0.0.1")
 
     def _check_origin(self, request: web.Request) -> None:
@@ -68,11 +59,3 @@ class Guard:
         scheme, _, token = given.partition(" ")
         if scheme.lower() != "bearer" or not hmac.compare_digest(token.strip().encode(), self._token):
             raise Refused(401, "a token is needed: Authorization: Bearer …", code="invalid_api_key")
-
-
-def _name_of(host: str) -> str:
-    """Return a Host header's name without its port."""
-    try:
-        return (urlsplit(f"//{host}").hostname or "").lower()
-    except ValueError:
-        return ""

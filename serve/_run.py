@@ -8,18 +8,18 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from aiohttp import web
 
 from ..config import Recipe
-from ..errors import FlywheelError, RecipeError, StoreError, SystemRefusedError, explain_os_error
+from ..errors import FlywheelError, RecipeError, StoreError
 from ..llm import ResolvedModel, ServerSettings
 from ..loop import ChampionWatch
+from ..net import listen, read_token
 from ..store import Project
 from ._app import App
 from ._figures import Figures
-from ._guard import Guard, is_loopback
+from ._guard import Guard
 from ._local import LocalBackend
 from ._record import ServedLog
 from ._switch import Backend, Switch
@@ -27,7 +27,7 @@ from ._vllm import VllmBackend
 
 log = logging.getLogger(__name__)
 
-TOKEN_VARIABLE = "FLYWHEEL_SERVE_TOKEN"
+COMMAND, TOKEN_VARIABLE = "flywheel serve", "FLYWHEEL_SERVE_TOKEN"
 RETRY_S = 60.0
 """A champion that could not be loaded is tried again after so long."""
 LOCAL_BATCH = 64
@@ -40,26 +40,11 @@ class Place:
 
     Attributes:
         port: 0 = any free one.
-        token: what callers have to show; empty = nothing.
     """
 
     host: str = "127.0.0.1"
     port: int = 8000
-    token: str = ""
     poll_s: float = 2.0
-
-    def check(self) -> None:
-        """Refuse to be open to a network without a token.
-
-        Raises:
-            RecipeError: it would be.
-        """
-        if not self.token and not is_loopback(self.host):
-            raise RecipeError(
-                f"flywheel serve --host {self.host}", expected=f"a token in the environment: {TOKEN_VARIABLE}",
-                received="none, where others than this machine can ask",
-                cure=f'export {TOKEN_VARIABLE}="$(openssl rand -hex 32)", or leave --host out: 127.0.0.1',
-            )  # fmt: skip
 
 
 def serve(project: Project, recipe: Recipe, base: Path, place: Place, say: Say, *, run: str = "") -> int:
@@ -73,18 +58,17 @@ def serve(project: Project, recipe: Recipe, base: Path, place: Place, say: Say, 
         run: only the champion of this run (an id or its beginning).
 
     Raises:
-        RecipeError: an address that is open to others, and no token; or an engine that is not ours.
+        RecipeError: an address that is open to others, and no token; one that is taken; or an engine that is not ours.
         NotFoundError: the first model cannot be found.
-        SystemRefusedError: the address cannot be listened on.
     """
-    place.check()
+    token = read_token(COMMAND, place.host, TOKEN_VARIABLE)
     if recipe.engine.kind == "openai":
         raise RecipeError(
             "flywheel serve", expected="engine: local or vllm, which have the champion", received="engine: openai",
             cure="ask that endpoint itself, or name another recipe with --recipe",
         )  # fmt: skip
     watch = ChampionWatch(project, recipe, base, run)
-    server = _Server(project, recipe, base, place, say, watch)
+    server = _Server(project, recipe, base, place, token, say, watch)
     with contextlib.ExitStack() as stack:
         for number in (signal.SIGINT, signal.SIGTERM):  # asyncio puts its own in place and forgets these
             stack.callback(signal.signal, number, signal.getsignal(number))
@@ -93,13 +77,13 @@ def serve(project: Project, recipe: Recipe, base: Path, place: Place, say: Say, 
 
 class _Server:
     def __init__(
-        self, project: Project, recipe: Recipe, base: Path, place: Place, say: Say, watch: ChampionWatch
+        self, project: Project, recipe: Recipe, base: Path, place: Place, token: str, say: Say, watch: ChampionWatch
     ) -> None:
         self._project, self._recipe, self._base, self._place = project, recipe, base, place
-        self._say, self._watch = say, watch
+        self._say, self._watch, self._has_token = say, watch, bool(token)
         self._figures, self._switch = Figures(), Switch()
         self._record = ServedLog(project.root) if recipe.serve.log else None
-        self._app = App(self._switch, recipe.serve, Guard(place.host, place.token), self._figures, self._record)
+        self._app = App(self._switch, recipe.serve, Guard(place.host, token), self._figures, self._record)
         self._refused: tuple[str, float] = ("", 0.0)
 
     async def run(self) -> int:
@@ -111,7 +95,8 @@ class _Server:
         await runner.setup()
         following = asyncio.create_task(self._follow())
         try:
-            await self._listen(runner)
+            url = await listen(runner, COMMAND, self._place.host, self._place.port)
+            self._say(f"{url}/v1 (model: champion)" + ("; a token is needed" if self._has_token else ""))
             stopped_by = asyncio.create_task(told.get())
             await asyncio.wait({stopped_by, following}, return_when=asyncio.FIRST_COMPLETED)
             if following.done():
@@ -127,18 +112,6 @@ class _Server:
             await self._switch.close()
             if self._record is not None:
                 self._record.close()
-
-    async def _listen(self, runner: web.AppRunner) -> None:
-        host, port = self._place.host.strip("[]"), self._place.port
-        try:
-            await web.TCPSite(runner, host, port).start()
-        except OSError as error:
-            raise SystemRefusedError(f"flywheel serve, {host}:{port}", **explain_os_error(error)._asdict()) from error
-        address: Any = runner.addresses[0]
-        shown = f"[{address[0]}]" if ":" in address[0] else address[0]
-        self._say(
-            f"http://{shown}:{address[1]}/v1 (model: champion)" + ("; a token is needed" if self._place.token else "")
-        )
 
     async def _finish(self, told: "asyncio.Queue[int]") -> None:
         """Take nothing more, and wait until what is in flight is answered, or until a second signal."""

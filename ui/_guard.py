@@ -15,12 +15,13 @@ from urllib.parse import urlsplit
 
 from aiohttp import web
 
+from ..net import LOOPBACK_NAMES, is_loopback, name_of
+
 TOKEN_VARIABLE = "FLYWHEEL_UI_TOKEN"
 COOKIE = "flywheel_ui"
 LONGEST_ADDRESS = 8000
 """Characters of path and query."""
 LARGEST_BODY = 1 << 20
-LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
 OPEN_PATHS = ("/login", "/static/")
 """What is answered before a token is given."""
 HEADERS = {
@@ -33,16 +34,6 @@ HEADERS = {
     "Cross-Origin-Resource-Policy": "same-origin",
     "Cache-Control": "no-store",
 }
-
-
-def is_loopback(host: str) -> bool:
-    """Say whether ``host`` is reached from this machine only."""
-    if host in LOOPBACK_NAMES:
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 @dataclass(frozen=True)
@@ -99,10 +90,7 @@ class Guard:
             raise web.HTTPForbidden(text="The request comes from another site.")
 
     def _knows(self, name: str) -> bool:
-        try:
-            host = (urlsplit(f"//{name}").hostname or "").rstrip(".")
-        except ValueError:
-            return False
+        host = name_of(name).rstrip(".")
         if host in self.names or host in LOOPBACK_NAMES:
             return True
         return not is_loopback(self.host) and _is_address(host)  # an address cannot be rebound

@@ -1,7 +1,6 @@
 """Serving the page: one process, until a signal ends it."""
 
 import asyncio
-import os
 import signal
 import webbrowser
 from collections.abc import Callable, Sequence
@@ -9,13 +8,15 @@ from collections.abc import Callable, Sequence
 from aiohttp import web
 
 from ..errors import RecipeError
+from ..net import listen, read_token
 from ..store import Project
 from ._app import make_app
 from ._decisions import fold
-from ._guard import TOKEN_VARIABLE, Guard, is_loopback, own_names
+from ._guard import TOKEN_VARIABLE, Guard, own_names
 from ._people import check_name
 from ._reader import Reader
 
+COMMAND = "flywheel ui"
 FEWEST_SIGNS = 16
 """Of a token."""
 FOLD_EVERY_S = 2.0
@@ -39,8 +40,8 @@ def serve(
         RecipeError: the port is taken, the token is missing or too short.
         StoreLockedError: another program holds the store.
     """
-    token = os.environ.get(TOKEN_VARIABLE, "")
-    check_token(host, token)
+    token = read_token(COMMAND, host, TOKEN_VARIABLE)
+    check_token(token)
     judge = check_name(name)
     reader = Reader(project)
     reader.store.upgrade()
@@ -48,17 +49,12 @@ def serve(
     asyncio.run(_serve(reader, guard, judge, port, opens, say))
 
 
-def check_token(host: str, token: str) -> None:
-    """Demand a token where other machines can reach the page.
+def check_token(token: str) -> None:
+    """Refuse a token that can be guessed.
 
     Raises:
-        RecipeError: there is none, or it can be guessed.
+        RecipeError: it is short.
     """
-    if not token and not is_loopback(host):
-        raise RecipeError(
-            f"flywheel ui --host {host}", expected=f"a token in the environment variable {TOKEN_VARIABLE}: others can reach this address",
-            received="none", cure=f"export {TOKEN_VARIABLE}=$(openssl rand -hex 24), or leave --host out and use an SSH tunnel",
-        )  # fmt: skip
     if token and len(token) < FEWEST_SIGNS:
         raise RecipeError(
             TOKEN_VARIABLE,
@@ -75,7 +71,7 @@ async def _serve(reader: Reader, guard: Guard, judge: str, port: int, opens: boo
     await runner.setup()
     folding = asyncio.create_task(_fold_now_and_then(reader))
     try:
-        url = await _listen(runner, guard.host, port)
+        url = await listen(runner, COMMAND, guard.host, port) + "/"
         say(url)
         if opens:
             await asyncio.to_thread(webbrowser.open, url)
@@ -83,18 +79,6 @@ async def _serve(reader: Reader, guard: Guard, judge: str, port: int, opens: boo
     finally:
         folding.cancel()
         await runner.cleanup()
-
-
-async def _listen(runner: web.AppRunner, host: str, port: int) -> str:
-    try:
-        await web.TCPSite(runner, host, port).start()
-    except OSError as error:
-        raise RecipeError(
-            f"flywheel ui --host {host} --port {port}", expected="an address that is free", received=error.strerror or str(error),
-            cure="name another one: --port 0 takes any that is free",
-        ) from None  # fmt: skip
-    bound = runner.addresses[0][1]
-    return f"http://{f'[{host}]' if ':' in host else host}:{bound}/"
 
 
 async def _fold_now_and_then(reader: Reader) -> None:

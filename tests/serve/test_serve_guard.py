@@ -197,6 +197,13 @@ def test_open_to_others_it_demands_a_token(tmp_path):
         refused(done, f"--host {host}", "FLYWHEEL_SERVE_TOKEN")
 
 
+def test_a_port_that_is_taken_is_told(tmp_path):
+    folder = make_mini_project(tmp_path / "p")
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        done = run_cli(folder, "serve", "--port", str(taken.getsockname()[1]))
+    refused(done, "an address that is free", "--port 0 takes any that is free")
+
+
 def test_a_token_is_compared_and_never_written(tmp_path, start):
     folder = make_mini_project(tmp_path / "p", serve={"log": True})
     server = start(folder, "--host", "0.0.0.0", env={"FLYWHEEL_SERVE_TOKEN": TOKEN})
