@@ -117,11 +117,7 @@ def _load_rows(store: Store, table: str, page: Page, wanted: set[str]) -> list[I
 
 
 def _by_id(store: Store, select: str, condition: str, parameters: list[Any], key: str) -> dict[str, dict[str, Any]]:
-    with store.read() as connection:
-        found = connection.execute(f"{select} WHERE {condition}", parameters)
-        names = [d[0] for d in found.description]
-        rows = [dict(zip(names, row, strict=True)) for row in found.fetchall()]
-    return {str(r[key]): r for r in rows}
+    return {str(r[key]): r for r in store.query_rows(f"{select} WHERE {condition}", parameters)}
 
 
 def load_samples(store: Store, sample_ids: Sequence[str]) -> list[Item]:

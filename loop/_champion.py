@@ -14,7 +14,6 @@ _CURRENT = """
     SELECT run_id, checkpoint_id FROM champions WHERE is_current AND ($1 = '' OR starts_with(run_id, $1))
     ORDER BY how = 'first', created_at DESC LIMIT 1
 """
-_Stamp = tuple[tuple[int, int] | None, ...]
 
 
 class ChampionWatch:
@@ -32,7 +31,7 @@ class ChampionWatch:
         self._store = Store(project, patience_s=PATIENCE_S)
         self._run = run
         self._first = resolve_first_model(recipe, base)
-        self._stamp: _Stamp = ()
+        self._stamp: tuple[tuple[int, int] | None, ...] = ()
         self._found: ResolvedModel | None = None
 
     def find(self) -> ResolvedModel:
@@ -42,15 +41,11 @@ class ChampionWatch:
             StoreError: the store cannot be read, or is held by another program.
             NotFoundError: the champion's weights are gone, or there is no such run.
         """
-        stamp = self._look()
+        stamp = self._store.project.stamp()
         if self._found is None or stamp != self._stamp:
             self._found = self._read() if stamp[0] else _named(self._first, id_of(self._first))
             self._stamp = stamp
         return self._found
-
-    def _look(self) -> _Stamp:
-        path = self._store.project.store_path
-        return tuple(_stamp_of(p) for p in (path, path.with_name(path.name + ".wal")))
 
     def _read(self) -> ResolvedModel:
         found = self._store.query(_CURRENT, [self._run])
@@ -68,11 +63,3 @@ class ChampionWatch:
 
 def _named(model: ResolvedModel, checkpoint_id: str) -> ResolvedModel:
     return ResolvedModel(checkpoint_id, model.path, model.revision, checkpoint_id)
-
-
-def _stamp_of(path: Path) -> tuple[int, int] | None:
-    try:
-        stat = path.stat()
-    except FileNotFoundError:
-        return None
-    return stat.st_mtime_ns, stat.st_size

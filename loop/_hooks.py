@@ -59,9 +59,7 @@ class Hooks:
         """Tell what the gate decided on the challenger of a stage."""
         if not (self._config.promote or self._config.keep):
             return
-        with self._store.read() as connection:
-            found = connection.execute(_DECIDED, [self.run_id, iteration, stage])
-            row = dict(zip([d[0] for d in found.description], found.fetchall()[0], strict=True))
+        row = self._store.query_rows(_DECIDED, [self.run_id, iteration, stage])[0]
         body = {**row, "path": str(self._store.project.root / row["path"])}
         self._tell("promote" if row["promoted"] else "keep", iteration, [stage, row["checkpoint_id"]], body)
 

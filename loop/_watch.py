@@ -76,13 +76,9 @@ def refuse_collapse(store: Store, recipe: Recipe, run_id: str) -> None:
 
 def read_measures(store: Store, run_id: str, last: int) -> list[Row]:
     """Return the measures of iterations up to ``last``, in their order."""
-    with store.read() as connection:
-        found = connection.execute(
-            "SELECT * FROM iteration_measures WHERE run_id = ? AND iteration <= ? ORDER BY iteration, step",
-            [run_id, last],
-        )
-        names = [d[0] for d in found.description]
-        return [dict(zip(names, row, strict=True)) for row in found.fetchall()]
+    return store.query_rows(
+        "SELECT * FROM iteration_measures WHERE run_id = ? AND iteration <= ? ORDER BY iteration, step", [run_id, last]
+    )
 
 
 def _compare(name: str, limits: ThresholdConfig, now: Row, measured: list[Row]) -> Row | None:

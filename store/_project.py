@@ -28,6 +28,10 @@ class Project:
         """Finished requests that are not in the store yet."""
         return self.state / "journal"
 
+    def stamp(self) -> tuple[tuple[int, int] | None, ...]:
+        """Return what changes whenever the store does: time and size of its file and of what DuckDB has yet to put in it."""
+        return tuple(_stamp_of(p) for p in (self.store_path, self.store_path.with_name(self.store_path.name + ".wal")))
+
     @property
     def people(self) -> Path:
         """What people decided and is not in the store yet, a file per decision."""
@@ -72,3 +76,11 @@ class Project:
         """Create the project's folders; existing ones stay as they are."""
         for folder in (self.journal, self.checkpoints, self.snapshots, self.work):
             folder.mkdir(parents=True, exist_ok=True)
+
+
+def _stamp_of(path: Path) -> tuple[int, int] | None:
+    try:
+        stat = path.stat()
+    except FileNotFoundError:
+        return None
+    return stat.st_mtime_ns, stat.st_size

@@ -136,6 +136,13 @@ class Store:
         with self.read() as connection:
             return connection.execute(sql, list(parameters)).fetchall()
 
+    def query_rows(self, sql: str, parameters: Sequence[Any] = ()) -> list[dict[str, Any]]:
+        """Return all rows of a query, by the names of its columns."""
+        with self.read() as connection:
+            found = connection.execute(sql, list(parameters))
+            names = [d[0] for d in found.description]
+            return [dict(zip(names, row, strict=True)) for row in found.fetchall()]
+
     def journal(self, *groups: Sequence[JournaledRow]) -> None:
         """Put each group of rows on record in the journal, whole or not at all, and leave the fold to the caller."""
         self._journal.append(*groups)

@@ -36,7 +36,7 @@ class Reader:
         Raises:
             StoreLockedError: a program wrote for longer than ``PATIENCE_S``.
         """
-        key = (self.stamp(), sql, tuple(sorted(parameters.items())))
+        key = (self.project.stamp(), sql, tuple(sorted(parameters.items())))
         with self._lock:
             if key in self._known:
                 self._known.move_to_end(key)
@@ -53,14 +53,6 @@ class Reader:
         """Return the first row, or None."""
         rows = self.ask(sql, **parameters)
         return rows[0] if rows else None
-
-    def stamp(self) -> tuple[int, int]:
-        """Return what changes whenever the store's file does."""
-        try:
-            found = self.project.store_path.stat()
-        except FileNotFoundError:
-            return (0, 0)
-        return (found.st_mtime_ns, found.st_size)
 
     def owner(self) -> str | None:
         """Return the run that is on."""

@@ -91,7 +91,7 @@ async def show_live(request: web.Request) -> web.Response:
     run_id = request.query.get("run", "")
     found = await read(request, lambda reader: overview.find_progress(reader, run_id))
     reader = request.app[READER]
-    stamp = "-".join(map(str, reader.stamp()))
+    stamp = "-".join(map(str, reader.project.stamp()))
     text = request.app[PAGES].get_template("live.html").render(progress=found)
     return web.Response(text=text, content_type="text/html", headers={"X-Store": stamp})
 
