@@ -118,7 +118,9 @@ def _explain_value(path: str, error: click.BadParameter, param: click.Parameter,
         received = repr(given[1]) if given else received
         cure = (did_you_mean(given[1], map(str, kind.choices)) if given else "") or ask
     elif isinstance(kind, click.IntRange):
-        expected = f"a whole number, {kind.min} or more"
+        expected = "a whole number" + (
+            f", {kind.min} or more" if kind.max is None else f" from {kind.min} to {kind.max}"
+        )
     elif isinstance(kind, click.FloatRange):
         joined = "between {:g} and {:g}" if kind.min_open and kind.max_open else "from {:g} to {:g}"
         expected = (

@@ -1,10 +1,12 @@
 """What the commands share: recipe options, the project, and progress on a terminal or in a log."""
 
 import os
+import signal
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -227,6 +229,17 @@ def _escape(text: str) -> str:
     from rich.markup import escape
 
     return escape(text)
+
+
+def say_with_time(line: str) -> None:
+    """Say a line of a command that runs for days, on standard error."""
+    with suppress(OSError):  # nobody reads any more: no reason to end
+        click.echo(f"{datetime.now().astimezone():%Y-%m-%d %H:%M:%S} {line}", err=True)
+
+
+def end_by_signal(number: int) -> None:
+    """End a command that a signal told to end as any command does that gets one."""
+    signal.raise_signal(signal.SIGINT if number == signal.SIGINT else signal.SIGTERM)
 
 
 def stdout_is_terminal() -> bool:

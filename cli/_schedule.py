@@ -1,8 +1,6 @@
 """``flywheel schedule``."""
 
-import signal
-from contextlib import suppress
-from datetime import datetime, tzinfo
+from datetime import tzinfo
 from pathlib import Path
 
 import click
@@ -25,7 +23,7 @@ from ..loop.schedule import (
     write_unit,
 )
 from ..store import Project
-from ._common import open_project, open_recipe, recipe_options
+from ._common import end_by_signal, open_project, open_recipe, recipe_options, say_with_time
 
 NOTES = {
     "systemd": "systemd starts no second run while one is on, and with Persistent=true catches up once.",
@@ -97,11 +95,6 @@ def _serve(project: Project, times: Times, run: RunCommand, catch_up: bool) -> N
     fires = FireLog(project)
     with fires.owned(f"flywheel schedule {times.text}"):
         fires.open()
-        scheduler = Scheduler(times, fires, lambda: ChildRun(run.words), _say, catch_up=catch_up)
+        scheduler = Scheduler(times, fires, lambda: ChildRun(run.words), say_with_time, catch_up=catch_up)
         stopped_by = scheduler.serve()
-    signal.raise_signal(signal.SIGINT if stopped_by == signal.SIGINT else signal.SIGTERM)  # ends as any command does
-
-
-def _say(line: str) -> None:
-    with suppress(OSError):  # nobody reads any more: no reason to end
-        click.echo(f"{datetime.now().astimezone():%Y-%m-%d %H:%M:%S} {line}", err=True)
+    end_by_signal(stopped_by)

@@ -1,14 +1,11 @@
 """``flywheel serve``."""
 
-import signal
-from contextlib import suppress
-from datetime import datetime
 from pathlib import Path
 
 import click
 
 from ..store import Store
-from ._common import open_project, open_recipe, recipe_options
+from ._common import end_by_signal, open_project, open_recipe, recipe_options, say_with_time
 
 
 @click.command("serve")
@@ -40,10 +37,4 @@ def serve_command(
     from ..serve import Place, serve
 
     place = Place(host, port, poll_s)
-    number = serve(project, recipe, base, place, _say, run=run)
-    signal.raise_signal(signal.SIGINT if number == signal.SIGINT else signal.SIGTERM)  # ends as any command does
-
-
-def _say(line: str) -> None:
-    with suppress(OSError):  # nobody reads any more: no reason to end
-        click.echo(f"{datetime.now().astimezone():%Y-%m-%d %H:%M:%S} {line}", err=True)
+    end_by_signal(serve(project, recipe, base, place, say_with_time, run=run))

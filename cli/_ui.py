@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from ..errors import NotFoundError
+from ..store import require_store
 from ._common import open_project
 
 
@@ -36,13 +36,7 @@ def ui_command(root: Path, host: str, port: int, opens: bool | None, name: str |
     from ..ui import serve
 
     project = open_project(root)
-    if not project.store_path.exists():
-        raise NotFoundError(
-            f"project {project.root}",
-            expected="a store",
-            received="none",
-            cure="flywheel ingest, flywheel import or flywheel run",
-        )
+    require_store(project)
     serve(
         project, host, port, name=name or _guess_name(), names=names, opens=sys.stdout.isatty() if opens is None else opens,
         say=lambda url: click.echo(f"flywheel ui: {url} (Ctrl-C ends it)"),

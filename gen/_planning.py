@@ -106,7 +106,8 @@ class Planning:
             RecipeError: ``where`` is no condition on the rows, or no row meets it.
         """
         self.n = count_planned(self._store, self._step)
-        self._ranges = [r for only, shift in self._find_turns() for r in self._find_ranges(only, shift)]
+        ranges = self._find_ranges()
+        self._ranges = [r._replace(only=only, shift=shift) for only, shift in self._find_turns() for r in ranges]
         self._low = self._ranges[0].low
         self._unless = _PLANNED if self.n else "false"  # of a new plan no row can be there
         if self.n:
@@ -127,14 +128,14 @@ class Planning:
         new = (before.format("NOT IN"), 0)
         return [new] if take == "new" else [new, (before.format("IN"), AGAIN_AT)]
 
-    def _find_ranges(self, only: str, shift: int) -> list[Range]:
+    def _find_ranges(self) -> list[Range]:
         """Return the range of the source's rows, and the one behind :data:`PROMPTS_AT` where there is any."""
         source = self._config.source
         ((end,),) = self._store.query(f"SELECT coalesce(max(rowid) + 1, 0) FROM {_TABLE[source]}")
         ((last,),) = self._store.query(_LAST_PROMPT) if source == "imported" else [(None,)]
-        found = [Range(self._choose_rows(), 0, int(end), only, shift)]
+        found = [Range(self._choose_rows(), 0, int(end))]
         if last is not None:
-            found.append(Range(_PROMPTS, PROMPTS_AT, PROMPTS_AT + int(last) + 1, only, shift))
+            found.append(Range(_PROMPTS, PROMPTS_AT, PROMPTS_AT + int(last) + 1))
         return found
 
     def _choose_rows(self) -> str:

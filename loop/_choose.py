@@ -32,9 +32,9 @@ _HISTORY = f"""
     )
     SELECT t.problem_id, t.iteration, r.pass_rate FROM tried t LEFT JOIN rates r USING (problem_id, iteration)
 """
-_BESIDE = """
+_BESIDE = f"""
     SELECT DISTINCT input_id FROM plans
-    WHERE run_id = ? AND iteration = ? AND step <> ? AND step IN ('solve', 'on-policy')
+    WHERE run_id = ? AND iteration = ? AND step <> ? AND step IN ('{SOLVE}', '{ON_POLICY}')
 """
 _KNOWN = """EXISTS (SELECT 1 FROM problem_choices c WHERE c.run_id = batch.run_id AND c.iteration = batch.iteration
     AND c.step = batch.step)"""

@@ -23,8 +23,7 @@ def plan_problems(store: Store, recipe: Recipe, problem_ids: Sequence[str], step
         return
     if recipe.choose.is_on:
         order = choose_problems(problem_ids, recipe.seed, 0, len(problem_ids))
-        known = (recipe.choose, step, config.problems, verifier, recipe.seed)
-        chosen = choose_for_step(store, order, *known)
+        chosen = choose_for_step(store, order, recipe.choose, step, config.problems, verifier, recipe.seed)
     else:
         per_turn = recipe.solve.problems + config_of(recipe, ON_POLICY).problems
         offset = (step.iteration - 1) * per_turn + (recipe.solve.problems if step.name == ON_POLICY else 0)

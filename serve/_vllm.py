@@ -10,7 +10,7 @@ from aiohttp import web
 from ..llm import ResolvedModel, ServerSettings, VllmServer
 from ._calls import Call
 from ._refused import Refused
-from ._stream import DONE
+from ._stream import DONE, make_stream
 from ._switch import Keep
 
 log = logging.getLogger(__name__)
@@ -89,7 +89,7 @@ async def _pass_whole(call: Call, back: aiohttp.ClientResponse, keep: Keep) -> w
 
 async def _pass_stream(call: Call, http: web.Request, back: aiohttp.ClientResponse, keep: Keep) -> web.StreamResponse:
     """Pass events on as they come; the last one waits until the reply is on record."""
-    reply = web.StreamResponse(headers={"Content-Type": "text/event-stream", "Cache-Control": "no-cache"})
+    reply = make_stream()
     heard, rest, is_whole = _Heard(call), b"", False
     async for block in back.content.iter_any():
         *events, rest = (rest + block).replace(b"\r\n", b"\n").split(b"\n\n")

@@ -7,7 +7,7 @@ from ._migrate import latest_version, list_migrations
 from ._own import find_owner, owned
 from ._people import PeopleRow
 from ._project import Project
-from ._query import FORMATS, Result, Value, read_safely, render, run_frugally, run_query, write_parquet
+from ._query import FORMATS, Result, Value, read_safely, render, require_store, run_frugally, run_query, write_parquet
 from ._questions import Parameter, Question, ask, list_questions, read_value, tabulate_questions
 from ._sources import SourceRow, read_source
 from ._spooled import Spooled
@@ -45,6 +45,7 @@ __all__ = [
     "read_source",
     "read_value",
     "render",
+    "require_store",
     "run_frugally",
     "run_query",
     "tabulate_questions",

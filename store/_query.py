@@ -87,7 +87,7 @@ def run_query(
         StoreError: the file is damaged.
         StoreLockedError: another program wrote for longer than ``patience_s``.
     """
-    _require_store(project)
+    require_store(project)
     started = time.monotonic()
     with lease(project.store_path, write=False, patience_s=patience_s, safe=True, memory=limits.memory) as connection:
         check_version(connection, f"store {project.store_path}")
@@ -104,7 +104,12 @@ def run_query(
     return Result(table.rename_columns(_distinct(table.column_names)), time.monotonic() - started)
 
 
-def _require_store(project: Project) -> None:
+def require_store(project: Project) -> None:
+    """Refuse a project without a store.
+
+    Raises:
+        NotFoundError: there is none.
+    """
     if not project.store_path.exists():
         raise NotFoundError(
             f"store {project.store_path}",

@@ -7,8 +7,10 @@ import sys
 import time
 from pathlib import Path
 
+import pytest
 import yaml
-from flywheel.config import Recipe
+from flywheel.config import Recipe, load_recipe
+from flywheel.errors import RecipeError
 from flywheel.seed import generate_distinct
 from flywheel.store import Project, render, run_query
 
@@ -80,6 +82,15 @@ def wait_for(condition, seconds=60):
     while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.02)
+
+
+def refuse_recipe(folder, said, **keys):
+    """Check that a mini recipe with these keys is refused in these words."""
+    path = folder / "recipe.yaml"
+    path.write_text(yaml.safe_dump({**MINI, **keys}))
+    with pytest.raises(RecipeError) as raised:
+        load_recipe(path)
+    assert said in str(raised.value)
 
 
 def refused(done, *parts, code=2):

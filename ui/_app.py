@@ -6,7 +6,6 @@ import logging
 from collections.abc import Awaitable, Callable
 from http import HTTPStatus
 from importlib import resources
-from typing import Any
 
 from aiohttp import web
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -16,6 +15,7 @@ from ._charts import draw_share
 from ._guard import HEADERS, LARGEST_BODY, Guard
 from ._keys import GUARD, ME, PAGES, READER
 from ._reader import Reader, parts_of
+from ._render import render
 from ._views import add_views
 from ._words import (
     mark_differences,
@@ -134,14 +134,4 @@ def _show_error(request: web.Request, error: FlywheelError) -> web.Response:
         status = HTTPStatus.BAD_REQUEST
     if "application/json" in request.headers.get("Accept", ""):
         return web.json_response({"error": parts_of(error)}, status=status)
-    parts: Any = parts_of(error)
-    text = request.app[PAGES].get_template("error.html").render(parts=parts, status=status, **frame_of(request, ""))
-    return web.Response(status=status, text=text, content_type="text/html")
-
-
-def frame_of(request: web.Request, here: str) -> dict[str, Any]:
-    """Return what every page shows."""
-    return {
-        "here": here, "csrf": request.app[GUARD].csrf, "me": request.app[ME].removeprefix("human:"),
-        "project": request.app[READER].project.root.name, "has_token": bool(request.app[GUARD].token),
-    }  # fmt: skip
+    return render(request, "error.html", "", status, parts=parts_of(error), phrase=status.phrase)

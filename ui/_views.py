@@ -16,6 +16,7 @@ from ._keys import GUARD, PAGES, READER
 from ._login import add_login
 from ._plots import plot_result, plot_scores, plot_tokens
 from ._reader import Reader, Row
+from ._render import render
 from ._words import mark_differences
 
 
@@ -31,14 +32,6 @@ def add_views(app: web.Application) -> None:
     app.router.add_post("/sql", run_sql)
     add_decisions(app)
     add_login(app)
-
-
-async def render(request: web.Request, template: str, here: str, **values: Any) -> web.Response:
-    """Return a page."""
-    from ._app import frame_of
-
-    text = request.app[PAGES].get_template(template).render(**frame_of(request, here), **values)
-    return web.Response(text=text, content_type="text/html")
 
 
 def number(request: web.Request, name: str, default: int) -> int:
@@ -83,7 +76,7 @@ async def show_overview(request: web.Request) -> web.Response:
     found = await read(request, act)
     if found is None:
         raise unknown("run")
-    return await render(request, "overview.html", "/", **found)
+    return render(request, "overview.html", "/", **found)
 
 
 async def show_live(request: web.Request) -> web.Response:
@@ -107,7 +100,7 @@ async def show_samples(request: web.Request) -> web.Response:
     rows, total, steps = await read(request, act)
     more = rows[PAGE_ROWS - 1] if len(rows) > PAGE_ROWS else None
     after = f"{more['row_number']}:{more['place']}" if more else ""
-    return await render(
+    return render(
         request, "samples.html", "/samples", wish=wish, rows=rows[:PAGE_ROWS], total=total, after=after, steps=steps, columns=COLUMNS,
         operators=OPERATORS, sorts=SORTS, states=STATES,
     )  # fmt: skip
@@ -132,7 +125,7 @@ async def show_sample(request: web.Request) -> web.Response:
     if found is None:
         raise unknown("sample")
     messages = samples.as_messages(found["sample"].get("prompt") or found["sample"].get("messages"))
-    return await render(request, "sample.html", "/samples", **found, messages=messages)
+    return render(request, "sample.html", "/samples", **found, messages=messages)
 
 
 async def show_pairs(request: web.Request) -> web.Response:
@@ -155,7 +148,7 @@ async def show_pairs(request: web.Request) -> web.Response:
     ]
     shown = pairs[: samples.PAIRS_SHOWN]
     following = shown[-1]["row_number"] if len(pairs) > len(shown) else None
-    return await render(
+    return render(
         request, "pairs.html", "/pairs", pairs=shown, kinds=kinds, kind=kind, iteration=iteration, following=following
     )
 
@@ -165,9 +158,7 @@ async def show_judges(request: web.Request) -> web.Response:
     judges, agreement, calibrations = await read(
         request, lambda r: (overview.list_judges(r), overview.list_agreement(r), overview.list_calibrations(r))
     )
-    return await render(
-        request, "judges.html", "/judges", judges=judges, agreement=agreement, calibrations=calibrations
-    )
+    return render(request, "judges.html", "/judges", judges=judges, agreement=agreement, calibrations=calibrations)
 
 
 async def show_evals(request: web.Request) -> web.Response:
@@ -180,7 +171,7 @@ async def show_evals(request: web.Request) -> web.Response:
         key: draw_bars(f"{key[0]} {key[1]}, {key[2]}", [describe(r) for r in rows], [r["score"] for r in rows])
         for key, rows in suites.items()
     }
-    return await render(request, "evals.html", "/evals", suites=suites, charts=charts, describe=describe)
+    return render(request, "evals.html", "/evals", suites=suites, charts=charts, describe=describe)
 
 
 def describe(score: Row) -> str:
@@ -217,7 +208,7 @@ async def show_comparison(request: web.Request) -> web.Response:
         }
         for i in shown
     ]
-    return await render(
+    return render(
         request,
         "compare.html",
         "/evals",
@@ -234,7 +225,7 @@ async def show_documents(request: web.Request) -> web.Response:
     rows = await read(request, lambda reader: samples.list_documents(reader, search, before))
     shown = rows[:PAGE_ROWS]
     following = shown[-1]["row_number"] if len(rows) > PAGE_ROWS else None
-    return await render(request, "documents.html", "/documents", documents=shown, search=search, following=following)
+    return render(request, "documents.html", "/documents", documents=shown, search=search, following=following)
 
 
 async def show_document(request: web.Request) -> web.Response:
@@ -245,12 +236,12 @@ async def show_document(request: web.Request) -> web.Response:
         raise unknown("document")
     chunks = found["chunks"][: samples.CHUNKS_SHOWN]
     following = chunks[-1]["ordinal"] + 1 if len(found["chunks"]) > len(chunks) else None
-    return await render(request, "document.html", "/documents", document=found, chunks=chunks, following=following)
+    return render(request, "document.html", "/documents", document=found, chunks=chunks, following=following)
 
 
 async def show_sql(request: web.Request) -> web.Response:
     """The query's page, nothing asked yet: an address alone runs nothing."""
-    return await _render_sql(request, request.query.get("query", ""), None)
+    return _render_sql(request, request.query.get("query", ""), None)
 
 
 async def run_sql(request: web.Request) -> web.Response:
@@ -260,13 +251,13 @@ async def run_sql(request: web.Request) -> web.Response:
     query = str(form.get("query", ""))
     result = await asyncio.to_thread(request.app[READER].run_user_sql, query)
     chart = {name: str(form.get(name, "")) for name in ("chart", "x", "y")}
-    return await _render_sql(request, query, result, chart)
+    return _render_sql(request, query, result, chart)
 
 
-async def _render_sql(request: web.Request, query: str, result: Row | None, chart: Row | None = None) -> web.Response:
+def _render_sql(request: web.Request, query: str, result: Row | None, chart: Row | None = None) -> web.Response:
     chart = chart or {"chart": "", "x": "", "y": ""}
     plot, note = plot_result(result, chart) if result and "columns" in result else ("", "")
-    return await render(
+    return render(
         request,
         "sql.html",
         "/sql",

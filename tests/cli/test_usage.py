@@ -22,6 +22,7 @@ from support import change, refused, run_cli
         (("stop", "--wait", "-1"), ("--wait", "a number, 0 or more")),
         (("pairs", "--near", "2"), ("--near", "a number from 0 to 1")),
         (("run", "--seed", "x"), ("flywheel run: --seed", "a whole number")),
+        (("ui", "--port", "99999"), ("flywheel ui: --port", "a whole number from 0 to 65535")),
         (("run", "--seed", "9" * 23), ("--seed", "9223372036854775807 or less")),
         (("run", "--seed", "-1"), ("--seed", "0 or more")),
         (("train", "--method", "dop"), ("one of sft, dpo", "did you mean 'dpo'?")),

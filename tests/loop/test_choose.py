@@ -1,14 +1,12 @@
 """Which problems an iteration tries, by how they were solved before; and that without the key nothing is chosen otherwise."""
 
 import pytest
-import yaml
-from flywheel.config import ChooseConfig, Recipe, load_recipe
-from flywheel.errors import RecipeError
+from flywheel.config import ChooseConfig, Recipe
 from flywheel.gen import Step, choose_problems
 from flywheel.loop._choose import Tried, choose_by_history
 from flywheel.loop._draws import plan_problems
 from flywheel.schema import SampleRow, VerdictRow
-from support import MINI
+from support import MINI, refuse_recipe
 
 MATH = "math@4"
 ORDER = [f"p{i:02}" for i in range(40)]
@@ -144,8 +142,4 @@ def test_keys_at_their_default_make_no_other_run():
     ],
 )
 def test_wrong_keys_are_refused(tmp_path, keys, said):
-    path = tmp_path / "recipe.yaml"
-    path.write_text(yaml.safe_dump({**MINI, "choose": keys}))
-    with pytest.raises(RecipeError) as raised:
-        load_recipe(path)
-    assert said in str(raised.value)
+    refuse_recipe(tmp_path, said, choose=keys)

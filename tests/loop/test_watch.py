@@ -3,13 +3,12 @@
 import math
 
 import pytest
-import yaml
-from flywheel.config import Recipe, load_recipe
-from flywheel.errors import CollapseError, RecipeError
+from flywheel.config import Recipe
+from flywheel.errors import CollapseError
 from flywheel.loop._measures import measure_finished, measure_iteration
 from flywheel.loop._watch import look, read_measures, refuse_collapse
 from flywheel.schema import RequestRow, SampleRow, VerdictRow, utc_now
-from support import MINI, change, make_mini_project, refused, run_cli, sql
+from support import MINI, change, make_mini_project, refuse_recipe, refused, run_cli, sql
 
 MATH = "math@4"
 
@@ -243,11 +242,7 @@ def test_what_is_watched_makes_no_other_run():
     ],
 )
 def test_wrong_keys_are_refused(tmp_path, watch, said):
-    path = tmp_path / "recipe.yaml"
-    path.write_text(yaml.safe_dump({**MINI, "watch": watch}))
-    with pytest.raises(RecipeError) as raised:
-        load_recipe(path)
-    assert said in str(raised.value)
+    refuse_recipe(tmp_path, said, watch=watch)
 
 
 CHOOSE = {"sometimes": 0.5, "always": 0.1, "never": 0.1}
