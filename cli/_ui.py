@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from ..store import require_store
-from ._common import open_project
+from ._common import end_by_signal, open_project
 
 
 @click.command("ui")
@@ -37,10 +37,11 @@ def ui_command(root: Path, host: str, port: int, opens: bool | None, name: str |
 
     project = open_project(root)
     require_store(project)
-    serve(
+    number = serve(
         project, host, port, name=name or _guess_name(), names=names, opens=sys.stdout.isatty() if opens is None else opens,
         say=lambda url: click.echo(f"flywheel ui: {url} (Ctrl-C ends it)"),
     )  # fmt: skip
+    end_by_signal(number)
 
 
 def _guess_name() -> str:

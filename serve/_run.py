@@ -1,9 +1,7 @@
 """A server's life: it listens, loads the champion, follows promotions and rollbacks, and ends when it is told to."""
 
 import asyncio
-import contextlib
 import logging
-import signal
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,10 +10,10 @@ from pathlib import Path
 from aiohttp import web
 
 from ..config import Recipe
-from ..errors import FlywheelError, RecipeError, StoreError
+from ..errors import FlywheelError, RecipeError, StoreError, SystemRefusedError
 from ..llm import ResolvedModel, ServerSettings
 from ..loop import ChampionWatch
-from ..net import listen, read_token
+from ..net import Told, listen, read_token, run_until_signal
 from ..store import Project
 from ._app import App
 from ._figures import Figures
@@ -58,8 +56,9 @@ def serve(project: Project, recipe: Recipe, base: Path, place: Place, say: Say, 
         run: only the champion of this run (an id or its beginning).
 
     Raises:
-        RecipeError: an address that is open to others, and no token; one that is taken; or an engine that is not ours.
+        RecipeError: an address that is open to others, and no token; or an engine that is not ours.
         NotFoundError: the first model cannot be found.
+        SystemRefusedError: the address cannot be listened on.
     """
     token = read_token(COMMAND, place.host, TOKEN_VARIABLE)
     if recipe.engine.kind == "openai":
@@ -69,10 +68,7 @@ def serve(project: Project, recipe: Recipe, base: Path, place: Place, say: Say, 
         )  # fmt: skip
     watch = ChampionWatch(project, recipe, base, run)
     server = _Server(project, recipe, base, place, token, say, watch)
-    with contextlib.ExitStack() as stack:
-        for number in (signal.SIGINT, signal.SIGTERM):  # asyncio puts its own in place and forgets these
-            stack.callback(signal.signal, number, signal.getsignal(number))
-        return asyncio.run(server.run())
+    return run_until_signal(server.run)
 
 
 class _Server:
@@ -86,16 +82,12 @@ class _Server:
         self._app = App(self._switch, recipe.serve, Guard(place.host, token), self._figures, self._record)
         self._refused: tuple[str, float] = ("", 0.0)
 
-    async def run(self) -> int:
-        told: asyncio.Queue[int] = asyncio.Queue()
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGINT, signal.SIGTERM):
-            loop.add_signal_handler(number, told.put_nowait, number)
+    async def run(self, told: Told) -> int:
         runner = web.AppRunner(self._app.make(), access_log=None, handler_cancellation=True, shutdown_timeout=1.0)
         await runner.setup()
         following = asyncio.create_task(self._follow())
         try:
-            url = await listen(runner, COMMAND, self._place.host, self._place.port)
+            url = await listen(runner, COMMAND, self._place.host, self._place.port, SystemRefusedError)
             self._say(f"{url}/v1 (model: champion)" + ("; a token is needed" if self._has_token else ""))
             stopped_by = asyncio.create_task(told.get())
             await asyncio.wait({stopped_by, following}, return_when=asyncio.FIRST_COMPLETED)
@@ -113,7 +105,7 @@ class _Server:
             if self._record is not None:
                 self._record.close()
 
-    async def _finish(self, told: "asyncio.Queue[int]") -> None:
+    async def _finish(self, told: Told) -> None:
         """Take nothing more, and wait until what is in flight is answered, or until a second signal."""
         self._app.is_ending = True
         if self._app.in_flight:

@@ -1,14 +1,13 @@
 """Serving the page: one process, until a signal ends it."""
 
 import asyncio
-import signal
 import webbrowser
 from collections.abc import Callable, Sequence
 
 from aiohttp import web
 
 from ..errors import RecipeError
-from ..net import listen, read_token
+from ..net import Told, listen, read_token, run_until_signal
 from ..store import Project
 from ._app import make_app
 from ._decisions import fold
@@ -24,8 +23,8 @@ FOLD_EVERY_S = 2.0
 
 def serve(
     project: Project, host: str, port: int, *, name: str, names: Sequence[str], opens: bool, say: Callable[[str], None]
-) -> None:
-    """Serve the page of a project until SIGINT or SIGTERM.
+) -> int:
+    """Serve the page of a project until SIGINT or SIGTERM; return which it was.
 
     Args:
         project: with a store.
@@ -46,7 +45,7 @@ def serve(
     reader = Reader(project)
     reader.store.upgrade()
     guard = Guard(host, token, own_names(host, names))
-    asyncio.run(_serve(reader, guard, judge, port, opens, say))
+    return run_until_signal(lambda told: _serve(reader, guard, judge, port, opens, say, told))
 
 
 def check_token(token: str) -> None:
@@ -64,18 +63,20 @@ def check_token(token: str) -> None:
         )
 
 
-async def _serve(reader: Reader, guard: Guard, judge: str, port: int, opens: bool, say: Callable[[str], None]) -> None:
+async def _serve(
+    reader: Reader, guard: Guard, judge: str, port: int, opens: bool, say: Callable[[str], None], told: Told
+) -> int:
     runner = web.AppRunner(
         make_app(reader, guard, judge), access_log=None, max_line_size=1 << 16, max_field_size=1 << 14
     )
     await runner.setup()
     folding = asyncio.create_task(_fold_now_and_then(reader))
     try:
-        url = await listen(runner, COMMAND, guard.host, port) + "/"
+        url = await listen(runner, COMMAND, guard.host, port, RecipeError) + "/"
         say(url)
         if opens:
             await asyncio.to_thread(webbrowser.open, url)
-        await _wait_for_signal()
+        return await told.get()
     finally:
         folding.cancel()
         await runner.cleanup()
@@ -86,10 +87,3 @@ async def _fold_now_and_then(reader: Reader) -> None:
     while True:
         await asyncio.sleep(FOLD_EVERY_S)
         await asyncio.to_thread(fold, reader, 0.0)
-
-
-async def _wait_for_signal() -> None:
-    loop, ended = asyncio.get_running_loop(), asyncio.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, ended.set)
-    await ended.wait()

@@ -201,7 +201,7 @@ def test_a_port_that_is_taken_is_told(tmp_path):
     folder = make_mini_project(tmp_path / "p")
     with socket.create_server(("127.0.0.1", 0)) as taken:
         done = run_cli(folder, "serve", "--port", str(taken.getsockname()[1]))
-    refused(done, "an address that is free", "--port 0 takes any that is free")
+    refused(done, "an address that is free", "--port 0 takes any that is free", code=1)
 
 
 def test_a_token_is_compared_and_never_written(tmp_path, start):
