@@ -89,11 +89,6 @@ class LocalServer:
         self._engine.load()
         self._worker.start()
 
-    @property
-    def n_waiting(self) -> int:
-        """Requests that are not being decoded yet."""
-        return len(self._waiting)
-
     def submit(self, request: Request, on_text: OnText | None = None) -> Ticket:
         """Queue a request. Of its sampling, ``max_tokens`` 0 means: as many as the model has room for.
 
