@@ -32,10 +32,12 @@ def test_a_budget_stops_cleanly_and_a_higher_one_goes_on(tmp_path, endpoint, non
 
 def test_a_row_that_is_begun_goes_through_all_its_steps_before_others_begin(tmp_path, endpoint, none):
     steps = [{**ONE[0], "draws": 1}, STEPS[1]]
-    folder = make_flow_project(tmp_path / "p", n=400, steps=steps, budget={"requests": 40})
+    folder = make_flow_project(tmp_path / "p", n=400, steps=steps, budget={"requests": 100})
     run_cli(folder, "generate", env=endpoint(none).env, check=1)
     asked = {r["step"]: r["n"] for r in sql(folder, "select step, count(*) as n from requests group by all")}
-    assert asked["notes"] - asked["better"] <= 8 + 8, "a drop in ten has no second step, and 8 requests may be open"
+    (drops,) = sql(folder, "select count(*) as n from drops where step = 'notes'")
+    behind = asked["notes"] - drops["n"] - asked["better"]
+    assert behind <= 3 * 8, "8 requests may be open, 8 be answered and not handed on, 8 be sent meanwhile"
 
 
 def test_steps_over_the_same_source_take_turns(tmp_path, endpoint, none):
