@@ -1,10 +1,11 @@
 """Prompt suites: files of prompts with what is expected of the answers, as frozen models. Configs never act."""
 
+import math
 import re
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AliasChoices, Field, ValidationError, field_validator, model_validator
+from pydantic import AfterValidator, AliasChoices, Field, ValidationError, field_validator, model_validator
 
 from ..errors import RecipeError
 from ._explain import explain_faults
@@ -13,7 +14,15 @@ from ._strict import fault as _fault
 from ._text import parse_yaml, read_text
 
 Match = Literal["exact", "contains", "contains_any", "regex", "numeric", "math"]
-Texts = str | tuple[str, ...]
+
+
+def _not_empty(texts: str | tuple[str, ...]) -> str | tuple[str, ...]:
+    if texts == ():
+        raise _fault("a text, or a list of at least one item", "an empty list", "write a text, or remove the key")
+    return texts
+
+
+Texts = Annotated[str | tuple[str, ...], AfterValidator(_not_empty)]
 Number = Annotated[float, Field(allow_inf_nan=False)]
 KINDS = (
     "exact", "contains", "contains_any", "not_contains", "regex", "numeric", "json_schema", "verifier", "rubric",
@@ -30,7 +39,7 @@ _BELONGS = {
 class CheckConfig(_Strict):
     """One thing that is asked of a completion: exactly one of the kinds, and what belongs to it."""
 
-    exact: str | int | float | tuple[str | int | float, ...] | None = None
+    exact: Texts | None = None
     """The whole answer; of a list any. Case, punctuation at the ends of words and spacing do not count."""
     contains: Texts | None = None
     """Each of these texts occurs."""
@@ -69,10 +78,7 @@ class CheckConfig(_Strict):
     @field_validator("regex")
     @classmethod
     def _compiles(cls, pattern: str | None) -> str | None:
-        try:
-            re.compile(pattern or "")
-        except re.error as error:
-            raise _fault("a regular expression", f"{pattern!r}: {error}", "mend the pattern") from None
+        _compile(pattern or "")
         return pattern
 
     @model_validator(mode="after")
@@ -108,10 +114,8 @@ class PromptConfig(_Strict):
     """Instead of ``prompt``: a whole chat, the last message a user's."""
     system: str | None = None
     """Default: the suite's."""
-    expected: str | int | float | bool | tuple[str | int | float, ...] | None = Field(
-        None, validation_alias=AliasChoices("expected", "answer")
-    )
-    """The right answer, compared as ``match`` says."""
+    expected: Texts | None = Field(None, validation_alias=AliasChoices("expected", "answer"))
+    """The right answer, of a list any; compared as ``match`` says."""
     match: Match | None = None
     """Default: the suite's."""
     checks: tuple[CheckConfig, ...] = ()
@@ -169,23 +173,27 @@ class PromptSuiteConfig(_Strict):
                 and item.expected is not None
                 and not _is_number(item.expected)
             ):
-                raise _fault(
-                    "a number, for match: numeric",
-                    repr(item.expected),
-                    "write a number, or another match",
-                    ("items", i, "expected"),
-                )
+                received = repr(item.expected if isinstance(item.expected, str) else list(item.expected))
+                cure = "write one finite number, as 0.5 or 1,234; or choose another match"
+                raise _fault("a number, for match: numeric", received, cure, ("items", i, "expected"))
             if match == "regex" and item.expected is not None:
-                CheckConfig._compiles(str(item.expected))
+                for pattern in (item.expected,) if isinstance(item.expected, str) else item.expected:
+                    _compile(pattern, ("items", i, "expected"))
         return self
+
+
+def _compile(pattern: str, loc: tuple[str | int, ...] = ()) -> None:
+    try:
+        re.compile(pattern)
+    except re.error as error:
+        raise _fault("a regular expression", f"{pattern!r}: {error}", "mend the pattern", loc) from None
 
 
 def _is_number(value: Any) -> bool:
     try:
-        float(str(value).replace(",", ""))
+        return math.isfinite(float(str(value).replace(",", "")))
     except ValueError:
         return False
-    return not isinstance(value, bool)
 
 
 def load_prompt_suite(path: Path) -> tuple[PromptSuiteConfig, list[int]]:
@@ -195,7 +203,8 @@ def load_prompt_suite(path: Path) -> tuple[PromptSuiteConfig, list[int]]:
         NotFoundError: there is no such file.
         RecipeError: not YAML, an unknown key, or a value that is not allowed; the message has line and key.
     """
-    node, data = parse_yaml(read_text(path, f"prompt suite {path}", expected="a file of prompts"), str(path))
+    text = read_text(path, f"prompt suite {path}", expected="a file of prompts")
+    node, data = parse_yaml(text, str(path), prepare=_keep_texts)
     if isinstance(data, list):
         data = {"items": data}
         node = None if node is None else _under(node, "items")
@@ -210,6 +219,34 @@ def load_prompt_suite(path: Path) -> tuple[PromptSuiteConfig, list[int]]:
         raise explain_faults(path, node, error, model=PromptSuiteConfig) from None
     items = next((v for k, v in node.value if k.value == "items"), None) if node is not None else None
     return suite, [n.start_mark.line + 1 for n in items.value] if items is not None else []
+
+
+_TEXTS = frozenset(
+    ("id", "prompt", "system", "content", "expected", "answer", "tags", "exact", "contains", "contains_any", "not_contains", "regex", "rubric")
+)  # fmt: skip
+"""Keys whose values are texts."""
+_PARTS = frozenset(("items", "checks", "messages", "<<"))
+"""Keys under which such keys stand; what a schema, options or fields hold is not ours to read."""
+_NULL = "tag:yaml.org,2002:null"
+
+
+def _keep_texts(node: Any) -> None:
+    """Make of texts what was written: an answer ``no`` is no ``false``, ``007`` no 7, ``12:30`` no 750, ``1.50`` no 1.5."""
+    if node.id == "sequence":
+        for part in node.value:
+            _keep_texts(part)
+    elif node.id == "mapping":
+        for key, value in node.value:
+            if key.value in _PARTS:
+                _keep_texts(value)
+            elif key.value in _TEXTS:
+                for scalar in value.value if value.id == "sequence" else [value]:
+                    _as_text(scalar)
+
+
+def _as_text(node: Any) -> None:
+    if node.id == "scalar" and node.tag.startswith("tag:yaml.org,2002:") and node.tag != _NULL:
+        node.tag = "tag:yaml.org,2002:str"
 
 
 def _under(node: Any, key: str) -> Any:

@@ -1,6 +1,6 @@
 """Text that a user wrote: files read, and YAML parsed, with every fault in place, expected, received and cure."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -48,16 +48,26 @@ def read_text(path: Path, place: str, *, expected: str = "a file", cure: str = C
         ) from None  # fmt: skip
 
 
-def parse_yaml(text: str, place: str) -> tuple[yaml.Node | None, Any]:
+def parse_yaml(
+    text: str, place: str, *, prepare: Callable[[yaml.Node], None] = lambda _: None
+) -> tuple[yaml.Node | None, Any]:
     """Return the node tree (for line numbers) and the value of a YAML text.
+
+    Args:
+        text: the YAML.
+        place: where it stands, for messages.
+        prepare: may change the tree before values are made of it.
 
     Raises:
         RecipeError: not YAML, or a key that is there twice; the message has the lines.
     """
     try:
         node = yaml.compose(text, Loader=yaml.SafeLoader)
+        if node is None:
+            return None, None
         _refuse_twins(node, place)
-        return node, yaml.safe_load(text)
+        prepare(node)
+        return node, yaml.constructor.SafeConstructor().construct_document(node)
     except yaml.YAMLError as error:
         raise explain_yaml(error, place) from None
 

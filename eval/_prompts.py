@@ -110,7 +110,7 @@ def _name(checks: list[dict[str, Any]]) -> list[dict[str, Any]]:
 def _from_expected(item: PromptConfig, match: str) -> dict[str, Any]:
     expected: Any = item.expected
     if match == "numeric":
-        expected = float(str(expected).replace(",", ""))
+        expected = float(expected.replace(",", ""))
     if match == "math":
         return {
             "kind": "math",
@@ -118,10 +118,12 @@ def _from_expected(item: PromptConfig, match: str) -> dict[str, Any]:
             "expected": expected,
             "options": {"markers": ["auto", "whole text"]},
         }
-    value = str(expected) if match == "regex" else expected
-    if match in ("contains", "contains_any"):
-        value = tuple(map(str, _as_list(expected)))
-    return _from_check(CheckConfig.model_validate({match: value}), item, None)
+    if match == "regex" and len(_as_list(expected)) > 1:
+        pattern = f"(?|{'|'.join(f'(?:{p})' for p in expected)})"  # groups are counted anew in each
+        return {"kind": match, "verifier": match, "options": {"pattern": pattern, "ignore_case": True}}
+    value = _as_list(expected)[0] if match == "regex" else expected
+    check = _from_check(CheckConfig.model_validate({match: value}), item, None)
+    return {**check, "plain": "contains_any"} if match == "contains" else check
 
 
 def _from_check(check: CheckConfig, item: PromptConfig, suite: PromptSuiteConfig | None) -> dict[str, Any]:

@@ -119,6 +119,13 @@ def test_a_table_is_a_suite_too_and_a_judge_is_asked_once(endpoint, none, tmp_pa
         ("- prompt: x\n  checks: [{max_words: none}]", ["style.yaml:2", "max_words", "a whole number"]),
         ("- prompt: x\n  checks: [{contains: a, tolerance: 1}]", ["style.yaml:2", "tolerance beside contains"]),
         ("- prompt: x\n  checks: [{rubric: Be kind.}]", ["style.yaml:1", "judge: {model: NAME}"]),
+        ("- {prompt: x, expected: nan, match: numeric}", ["style.yaml:1", "expected: a number", "received: 'nan'", "finite"]),
+        ("- {prompt: x, expected: .inf, match: numeric}", ["style.yaml:1", "a number, for match: numeric", "'.inf'"]),
+        ("- {prompt: x, expected: [1, 2], match: numeric}", ["style.yaml:1", "['1', '2']"]),
+        ("- prompt: x\n  expected: []", ["style.yaml:2", "at least one item"]),
+        ("- prompt: x\n  checks: [{contains: []}]", ["style.yaml:2", "at least one item"]),
+        ("- prompt: x\n  checks: [{exact: []}]", ["style.yaml:2", "at least one item"]),
+        ("- prompt: x\n  expected: ['a', '(']\n  match: regex", ["style.yaml:2", "a regular expression", "'('"]),
         ("- {prompt: x, expected: many, match: numeric}", ["style.yaml:1", "a number, for match: numeric"]),
         ("- {prompt: x, expected: y, id: 1}\n- {prompt: x, expected: y, id: 1}", ["style.yaml:2", "on line 1"]),
         ("- messages: [{role: assistant, content: a}]\n  expected: y", ["style.yaml:1", "ends with the user"]),
@@ -142,6 +149,8 @@ def test_a_bad_file_is_told_with_line_key_and_cure(tmp_path, text, parts):
         ("prompt,expected,weight\nx,y,1\nx,y,heavy", ["t.csv:3", "column weight", "a number"]),
         ("prompt,expected\nx", ["t.csv:2", "1 cells, expected 2"]),
         ("prompt,expected\nx,", ["t.csv:2", "expected, or checks"]),
+        ("prompt,expected,match\nx,1,numeric\nx,inf,numeric", ["t.csv:3", "column expected", "'inf'", "finite"]),
+        ("prompt,expected,match\nx,y,regex\nx,(,regex", ["t.csv:3", "column expected", "a regular expression", "'('"]),
         ("prompt,refusal\nx,perhaps", ["t.csv:2", "refusal", "true or false"]),
         ("prompt,expected\n", ["t.csv", "at least one item"]),
     ],
@@ -174,3 +183,43 @@ def test_a_tag_may_hold_a_comma_and_a_recipe_of_suites_alone_is_scored(tmp_path)
     assert "q.yaml[0:9] names 9 rows, there are 2" in done.stderr
     refused(run_cli(tmp_path, "generate"), "steps of generate, or problems", "flywheel eval")
     refused(run_cli(tmp_path, "run"), "problems to solve", "no problems")
+
+
+WRITTEN = """
+tags: [on]
+items:
+  - {prompt: Is it, expected: yes}
+  - {prompt: Is it, expected: [no, off]}
+  - {prompt: When, expected: 12:30, tags: [2024-01-01, 1.0]}
+  - {prompt: Who, expected: 007}
+  - {prompt: How much, expected: 1.50}
+  - {prompt: How much, expected: 1.50, match: numeric}
+  - {prompt: Is it, checks: [{contains: no}, {not_contains: [yes]}, {exact: no}]}
+  - {prompt: Which, expected: [blue, azure], match: regex}
+  - {prompt: Which, expected: [blue, azure], match: contains}
+  - {prompt: Which, expected: ['(a)\\1', '(b)\\1'], match: regex}
+"""
+RIGHT = ["Yes.", "off", "12:30", "007", "1.50", "1.5", "No.", "It is azure", "blue it is", "bb"]
+WRONG = [
+    "1",
+    "0",
+    "750",
+    "7",
+    "1.5",
+    "2",
+    "false",
+    "('blue', 'azure')?".replace("blue", "b").replace("azure", "a"),
+    "green",
+    "ab",
+]
+
+
+def test_answers_are_compared_as_they_are_written(folder):
+    (folder / "style.yaml").write_text(WRITTEN)
+    for answers, share in ((RIGHT, 1.0), (WRONG, 0.0)):
+        write_jsonl(folder / "mine.jsonl", [{"completion": a} for a in answers])
+        done = run_cli(folder, "eval", "--answers", str(folder / "mine.jsonl"), check=0)
+        found = sql(folder, "select metric, score, n from scores order by created_at desc, metric limit 5")
+        assert {f["metric"]: f["score"] for f in found if f["metric"].startswith("pass")} == {
+            "pass,none": share, "pass[on],none": share, "pass[2024-01-01],none": share, "pass[1.0],none": share,
+        }, done.stdout  # fmt: skip
