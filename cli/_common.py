@@ -73,7 +73,12 @@ def _make_wheel(root: Path, recipe: Recipe, base: Path) -> "Wheel":
     return Wheel(open_project(root), recipe, base, make_reporter())
 
 
-def _nothing_ahead(recipe: Recipe) -> AbstractContextManager[None]:
+def _client_ahead(recipe: Recipe) -> AbstractContextManager[None]:
+    """Let the client of an endpoint be imported while the rest is."""
+    if recipe.engine.kind != "local":
+        from ..llm import import_ahead
+
+        import_ahead()
     return nullcontext()
 
 
@@ -81,7 +86,7 @@ def _nothing_ahead(recipe: Recipe) -> AbstractContextManager[None]:
 def open_wheel(
     root: Path, recipe_path: Path | None, seed: int | None, what: str, *, method: str = "sft",
     without: Recipe | None = None, tells: bool = False,
-    ahead: Callable[[Recipe], AbstractContextManager[None]] = _nothing_ahead,
+    ahead: Callable[[Recipe], AbstractContextManager[None]] = _client_ahead,
 ) -> Iterator["Wheel"]:  # fmt: skip
     """Own the project, with its recipe checked and its store open, while the block runs.
 
@@ -100,7 +105,7 @@ def open_wheel(
         wheel = _make_wheel(root, recipe, base)
         try:
             with wheel.telling() if tells else nullcontext(), wheel.store.run_lock(what):
-                with wheel.store.kept_open():
+                with wheel.store.kept_open(will_write=True):
                     wheel.prepare(method)
                 yield wheel
                 wheel.store.close()

@@ -3,14 +3,16 @@
 import signal
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from ..errors import RecipeError
-from ..loop import Estimate, Wheel, summarize
 from ._common import open_wheel, recipe_options
 from ._tables import print_funnel, print_table
+
+if TYPE_CHECKING:  # loaded when the endpoint's client is on its way
+    from ..loop import Estimate, Wheel
 
 KINDS = ("failed", "truncated")
 SHOWN_PROMPTS = 2
@@ -42,12 +44,15 @@ def generate_command(
                 f"recipe {wheel.recipe.name}", expected="steps of generate, or problems, for flywheel generate",
                 received="neither", cure="flywheel eval scores its suites; or add generate or problems to the recipe",
             )  # fmt: skip
-        iteration = wheel.iterations.current()
-        wheel.begin_iteration(iteration)
+        with wheel.store.kept_open(will_write=True):
+            iteration = wheel.iterations.current()
+            wheel.begin_iteration(iteration)
         if dry_run:
             _print_estimates(wheel, iteration)
             return
         stopped = wheel.retry(iteration, kinds, max_tokens) if kinds else wheel.generate(iteration)
+    from ..loop import summarize
+
     funnel = [f for f in summarize(wheel.store.project, wheel.run_id).funnel if f["iteration"] == iteration]
     print_funnel(funnel, [step.step for step in wheel.recipe.generate])
     if stopped:
@@ -73,7 +78,7 @@ def _check_kinds(retry: str | None, max_tokens: int | None, dry_run: bool) -> li
     return kinds
 
 
-def _print_estimates(wheel: Wheel, iteration: int) -> None:
+def _print_estimates(wheel: "Wheel", iteration: int) -> None:
     estimates = wheel.estimate(iteration)
     for estimate in estimates:
         for request in estimate.prompts[:SHOWN_PROMPTS]:
@@ -99,7 +104,7 @@ def _show(content: Any) -> str:
     return "\n".join(map(str, shown))
 
 
-def _rows(estimates: Sequence[Estimate]) -> list[list[object]]:
+def _rows(estimates: Sequence["Estimate"]) -> list[list[object]]:
     return [
         [
             e.step, e.inputs, e.requests, e.prompt_tokens, e.completion_tokens, f"{e.usd:.2f}", _minutes(e.time_s),
@@ -109,7 +114,7 @@ def _rows(estimates: Sequence[Estimate]) -> list[list[object]]:
     ]  # fmt: skip
 
 
-def _total(estimates: Sequence[Estimate]) -> list[object]:
+def _total(estimates: Sequence["Estimate"]) -> list[object]:
     times = [e.time_s for e in estimates]
     total_s = sum(t for t in times if t is not None) if None not in times else None
     return [

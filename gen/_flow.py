@@ -93,7 +93,7 @@ class Flow:
         self._loading: asyncio.Task[None] | None = None
 
     def plan(self, only: Mapping[str, Sequence[str]] | None = None, *, is_whole: bool = False) -> None:
-        """Fix the first inputs of the steps over the store's rows, and see what is done.
+        """Fix the first inputs of the steps over the store's rows and their templates, and see what is done.
 
         Args:
             only: inputs by step: nothing else is done, but what follows from them is.
@@ -120,6 +120,9 @@ class Flow:
         if not all(stage.scope for stage in self._stages):
             retire_failures(self._store, self._run_id)
         self._known = KeySet(self._store, "SELECT request_id FROM requests")
+        for stage in self._stages:
+            for name in stage.generator.templates:
+                save_template(self._store, stage.template(name))
 
     async def run(self) -> Progress:
         """Bring every planned input to its outcome, or stop cleanly: at a budget, or when asked to.
@@ -128,10 +131,6 @@ class Flow:
             EndpointError: the endpoint is gone; everything answered is on record.
         """
         self._loop = asyncio.get_running_loop()
-        with self._store.kept_open():
-            for stage in self._stages:
-                for name in stage.generator.templates:
-                    save_template(self._store, stage.template(name))
         helpers = [self._loop.create_task(self._fold()), self._loop.create_task(self._plan_on())]
         try:
             with StopSignals(self):
@@ -508,7 +507,7 @@ class Flow:
     async def _load(self, stage: Stage) -> None:
         """Read a page of a step's inputs."""
         try:
-            items = await asyncio.to_thread(next, self._pages[stage.name], None)
+            items = await asyncio.to_thread(self._next_page, stage)
         except FlywheelError as error:
             self._fail(error)
             return
@@ -519,6 +518,10 @@ class Flow:
         else:
             self._queues[stage.name].extend(items)
         self._wake(len(items or ()))
+
+    def _next_page(self, stage: Stage) -> list[Item] | None:
+        with self._store.kept_open():
+            return next(self._pages[stage.name], None)
 
     def _step(self, stage: Stage) -> Step:
         return Step(self._run_id, self._iteration, stage.name)

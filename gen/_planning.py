@@ -8,7 +8,7 @@ Prompts that were imported without a completion stand behind all samples: their 
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from ..errors import QueryError, RecipeError
 from ..store import Store, run_query
@@ -194,16 +194,25 @@ class Planning:
         chosen = f"""
             SELECT place::BIGINT + {now.shift} AS ordinal, {key} AS input_id FROM ({now.rows}) AS r
             WHERE place >= {self._low} AND place < {high} {condition} ORDER BY ordinal {limit}"""
-        try:
-            found = run_query(self._store.project, chosen, place="where").table
-        except QueryError as error:
-            raise RecipeError(
-                f"step {step.name!r}, where: {config.where}", expected=f"an SQL condition on rows of {config.source}",
-                received=error.received, cure='try it first: flywheel sql "select … where …"',
-            ) from None  # fmt: skip
+        found = self._run_users(chosen) if config.where else self._run(chosen)
         same = {"run_id": step.run_id, "iteration": step.iteration, "step": step.name, "n": 1}
         self._chosen += found.num_rows
         self.n += self._store.insert_table("plans", found, same=same, unless=self._unless)
+
+    def _run(self, chosen: str) -> Any:
+        with self._store.read() as connection:
+            return connection.execute(chosen).to_arrow_table()
+
+    def _run_users(self, chosen: str) -> Any:
+        """Run a query with the user's condition in it: as any SQL of a user's, by a connection that only reads."""
+        config = self._config
+        try:
+            return run_query(self._store.project, chosen, place="where").table
+        except QueryError as error:
+            raise RecipeError(
+                f"step {self._step.name!r}, where: {config.where}", expected=f"an SQL condition on rows of {config.source}",
+                received=error.received, cure='try it first: flywheel sql "select … where …"',
+            ) from None  # fmt: skip
 
 
 def read_plan(store: Store, step: Step, edge: Callable[[], int | None] = lambda: None) -> Iterator[Page]:

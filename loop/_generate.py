@@ -64,21 +64,21 @@ class Generation:
             RecipeError: a step has no rows to begin with.
         """
         stages = self._stages
-        check_sources(self._store, stages)
         if max_tokens is not None:
             stages = [stage.with_max_tokens(max_tokens) for stage in stages]
             link_followers(stages)
+        check_sources(self._store, stages)
         return run_loop(self._run(stages, only))
 
     async def _run(self, stages: Sequence[Stage], only: dict[str, list[str]] | None) -> Progress:
         engine = await self._connect(lambda n: self._reporter.update(tokens=n))
         try:
-            flow = Flow(
-                self._store, engine, stages, run_id=self._run_id, iteration=self._iteration, seed=self._recipe.seed,
-                concurrency=self._recipe.engine.concurrency, meter=self._meter(engine),
-                on_progress=lambda progress: self._show(progress, engine),
-            )  # fmt: skip
-            with self._store.kept_open():
+            with self._store.kept_open(will_write=True):
+                flow = Flow(
+                    self._store, engine, stages, run_id=self._run_id, iteration=self._iteration, seed=self._recipe.seed,
+                    concurrency=self._recipe.engine.concurrency, meter=self._meter(engine),
+                    on_progress=lambda progress: self._show(progress, engine),
+                )  # fmt: skip
                 flow.plan(only)
             self._show(flow.progress, engine)
             return await flow.run()

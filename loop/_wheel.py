@@ -27,7 +27,7 @@ from ..gen import (
     read_problems,
 )
 from ..judge import Decontaminator, Freezer, Grader, Scope, Snapshot, verify_samples
-from ..llm import find_vllm_python, import_ahead
+from ..llm import find_vllm_python
 from ..schema import content_id, seed_from
 from ..store import Project, Store
 from ..train import Checkpoint, check_python, check_train
@@ -120,8 +120,6 @@ class Wheel:
             UserError: something that the recipe names is wrong or missing.
         """
         recipe, project = self.recipe, self.store.project
-        if recipe.engine.kind != "local":
-            import_ahead()
         check_train(recipe.train, self.base, method)
         check_python(find_python(recipe.train.python, self.base))
         describe_rewards(recipe.train.rewards, self.base)
@@ -222,7 +220,7 @@ class Wheel:
         """Open an iteration: bring in what was served since, if the recipe wants it; fix its champion and its problems."""
         if self.recipe.serve.ingest and not self.iterations.is_begun(iteration) and (n := import_served(self.store)):
             self.reporter.say(f"[{iteration}] {count(n, 'served prompt')} brought in")
-        with self.store.kept_open():
+        with self.store.kept_open(will_write=True):
             self.iterations.begin(iteration, self.checkpoints.champion().checkpoint_id)
             if self.recipe.problems is not None:
                 plan_problems(

@@ -69,18 +69,23 @@ def lease(
 
 
 @contextmanager
-def keep_open() -> Iterator[None]:
+def keep_open(*, will_write: bool = False) -> Iterator[None]:
     """Let the leases of this block use one connection, as far as they are of one kind: opening the file anew takes 15 ms.
 
     Other programs wait for the file until the block ends, or another kind of lease is asked for: keep blocks short.
+
+    Args:
+        will_write: open it for writing at once, for reads too.
     """
     with _IN_PROCESS:
         _kept.depth += 1
+        _kept.writers += will_write
     try:
         yield
     finally:
         with _IN_PROCESS:
             _kept.depth -= 1
+            _kept.writers -= will_write
             if not _kept.depth:
                 _kept.close()
 
@@ -90,6 +95,7 @@ class _Kept:
 
     def __init__(self) -> None:
         self.depth = 0
+        self.writers = 0  # blocks that will write
         self._held: _Held | None = None
 
     def take(self, path: Path, write: bool, safe: bool, memory: str) -> "_Held | None":
@@ -138,8 +144,9 @@ def _lease(path: Path, write: bool, patience_s: float, safe: bool, memory: str) 
         raise RuntimeError(f"a lease on {path} for writing, and another one inside of it or around it")
     held = _kept.take(path, write, safe, memory)
     if held is None:
-        connection = _wait_for(lambda: _open(path, write, safe, memory), path, patience_s)
-        held = _Held(connection, path, write, safe, memory)
+        for_writing = write or (_kept.writers > 0 and not safe)
+        connection = _wait_for(lambda: _open(path, for_writing, safe, memory), path, patience_s)
+        held = _Held(connection, path, for_writing, safe, memory)
     _active.append(held)
     try:
         yield from _use(held.connection, write)

@@ -111,12 +111,15 @@ class Store:
         self.fold()
 
     @contextmanager
-    def kept_open(self) -> Iterator[None]:
+    def kept_open(self, *, will_write: bool = False) -> Iterator[None]:
         """Open the file once for all that the block reads and writes; each write is a transaction of its own as ever.
 
         Other programs wait for the file until the block ends: for short sequences of small queries.
+
+        Args:
+            will_write: open it for writing at once, for reads too; else it is opened anew at the first write.
         """
-        with keep_open():
+        with keep_open(will_write=will_write):
             yield
 
     @contextmanager
