@@ -17,6 +17,7 @@ from ..store import (
     Limits,
     Project,
     Result,
+    Store,
     describe_schema,
     parse_bytes,
     render,
@@ -93,6 +94,7 @@ def sql_command(
         _show_schema(project, output)
         return
     chosen = _choose_format(fmt, output)
+    Store(project).fold_left_behind()
     if ask is not None:
         _show(run_question(project, ask, values, limits=limits), chosen, output)
         return

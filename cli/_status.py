@@ -69,9 +69,11 @@ def report_command(root: Path) -> None:
 
 
 def _open_current(root: Path) -> Project:
-    """Return the project, its store with this flywheel's views, which the tables are made of."""
+    """Return the project, its store with this flywheel's views, which the tables are made of, and all rows on record."""
     project = open_project(root)
-    Store(project).upgrade()
+    store = Store(project)
+    store.upgrade()
+    store.fold_left_behind()
     return project
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from ..store import require_store
+from ..store import Store, require_store
 from ._common import end_by_signal, open_project
 
 
@@ -37,6 +37,7 @@ def ui_command(root: Path, host: str, port: int, opens: bool | None, name: str |
 
     project = open_project(root)
     require_store(project)
+    Store(project).fold_left_behind()
     number = serve(
         project, host, port, name=name or _guess_name(), names=names, opens=sys.stdout.isatty() if opens is None else opens,
         say=lambda url: click.echo(f"flywheel ui: {url} (Ctrl-C ends it)"),

@@ -24,7 +24,7 @@ from ..schema import TABLE_OF, DropRow, JournaledRow, content_id, types_of
 from ._journal import JournalWriter, Rows, list_segments, read_frames
 from ._lease import DEFAULT_PATIENCE_S, keep_open, lease
 from ._migrate import check_version, latest_version, migrate
-from ._own import owned
+from ._own import owned, tidying
 from ._people import PeopleRow, key_of, list_aside, put_aside, read_aside
 from ._project import Project
 from ._spooled import Spooled, map_rows, write_rows
@@ -227,6 +227,25 @@ class Store:
             if patience_s != 0.0:
                 raise
             log.info("the store's file is in use; rows wait in the journal")
+
+    def fold_left_behind(self) -> None:
+        """Fold what a process that was killed left in the journal, before something is read.
+
+        Nothing is waited for: while another process is at work, holds the file, or nothing can be written here, the rows
+        stay in the journal for a later command.
+        """
+        if not self.project.store_path.exists() or not list_segments(self.project.journal):
+            return
+        place = f"store {self.project.store_path}"
+        try:
+            with tidying(self.project) as may_fold:
+                if may_fold:
+                    with lease(self.project.store_path, write=False, patience_s=0.0) as connection:
+                        is_current = check_version(connection, place) == latest_version()
+                    if is_current:
+                        self.fold(patience_s=0.0)
+        except (FlywheelError, OSError, duckdb.Error) as error:
+            log.info("rows wait in the journal for a later command: %s", error)
 
     def _fold_segment(self, segment: Path, patience_s: float) -> None:
         live = segment == self._journal.path

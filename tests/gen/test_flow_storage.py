@@ -111,6 +111,21 @@ def test_a_project_or_store_that_is_read_only_is_told_before_anything_is_asked(t
     assert len(server.answered()) == 3
 
 
+def test_a_project_that_is_read_only_answers_queries_and_keeps_its_journal(tmp_path):
+    folder = make_flow_project(tmp_path / "p", n=3, steps=ONE)
+    mounted = ["unshare", "--mount", "sh", "-c", READ_ONLY, str(folder)]
+    if subprocess.run([*mounted, "true"], capture_output=True).returncode:
+        pytest.skip("this machine lets nobody mount a folder read-only")
+    journal = folder / ".flywheel" / "journal"
+    writer = JournalWriter(journal)
+    writer.append([ProblemRow("prb_1", "test", 1, "q", "a", None)])
+    writer.path.rename(journal / f"{1:020d}-999999999.jsonl")
+    command = [*mounted, sys.executable, "-m", "flywheel", "-C", str(folder), "sql", "select count(*) from chunks"]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert (done.returncode, done.stdout.split()[-1]) == (0, "3"), done.stderr
+    assert len(list_segments(journal)) == 1
+
+
 def test_a_clock_that_jumps_to_and_fro_changes_no_row(tmp_path, endpoint, none):
     folder = make_flow_project(tmp_path / "p", n=300)
     (tmp_path / "path").mkdir()
