@@ -24,3 +24,14 @@ def test_what_is_put_in_is_known_with_what_the_store_has(project):
     known.add("c")
     assert ("c" in known, len(known)) == (True, 3)
     store.close()
+
+
+def test_what_is_put_in_again_and_again_is_counted_once(project, monkeypatch):
+    monkeypatch.setattr(_known, "MOST_RECENT", 50)
+    store = Store(project).open()
+    known = KeySet(store, "SELECT i::VARCHAR FROM range(30) t(i)")
+    for i in [*range(200), *range(100, 200)]:
+        known.add(str(i))
+    assert len(known) == 200
+    assert all(str(i) in known for i in range(200)) and not any(str(i) in known for i in range(200, 400))
+    store.close()
