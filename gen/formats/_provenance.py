@@ -167,7 +167,10 @@ def trace_rows(store: Store, exported: Exported) -> Provenance:
         )
         paired = [(run_id, "pair") for run_id in found.run_ids] if is_pairs else []
         for run_id, step in [*steps, *paired]:
-            found.funnel += ask(_FUNNEL, run_id, step)
+            lines = ask(_FUNNEL, run_id, step)
+            found.funnel += (
+                lines if run_id != PROJECT_RUN else [(f"{line[0]}, all of the project", *line[1:]) for line in lines]
+            )
         for table in ("way", "made", "asked"):
             ask(f"DROP TABLE {table}")
     return found

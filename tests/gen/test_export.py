@@ -585,7 +585,7 @@ def test_a_card_walks_back_to_every_source_model_and_template(made, tmp_path):
     for line in (
         "| set.jsonl | imported set | MIT | 1 |", "| b.md | document | CC0-1.0 | 1 |", "| questions | small | openai | 1 |",
         "| revised | large | openai | 1 |", "| answers | large | openai | 1 |", "| questions | asker | tpl_asker | 1 |",
-        "| revised | critic | tpl_critic | 1 |", "| revised | reviser | tpl_reviser | 1 |", "| ingest |", "| import |",
+        "| revised | critic | tpl_critic | 1 |", "| revised | reviser | tpl_reviser | 1 |", "| ingest, all of the project |", "| import, all of the project |",
     ):  # fmt: skip
         assert line in card, card
     assert "unused" not in card and "a.md" not in card
@@ -622,7 +622,7 @@ def test_a_card_tells_the_way_of_its_rows_only(made, tmp_path):
     assert "| revised | " in second
     assert "| revised | " not in first
     assert "| other | " not in first + second
-    assert "| ingest | " in first
+    assert "| ingest, all of the project | " in first
     assert "| a.md | document | not given | 1 |" in first
 
 
