@@ -45,6 +45,7 @@ def browser():
         options.add_argument(flag)
     options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
     opened = Chrome(options=options, service=Service(DRIVER))
+    opened.implicitly_wait(10)  # what a page that is just loading will have
     yield opened
     opened.quit()
     shutil.rmtree(folder, ignore_errors=True)
