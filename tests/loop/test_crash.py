@@ -9,32 +9,12 @@ import time
 
 import pytest
 from flywheel.store import Project, Store, latest_version
-from support import kill_group, make_mini_project, run_cli, sql, start_cli
+from support import FINAL, final_state, kill_group, make_mini_project, run_cli, sql, start_cli
 
 pytestmark = pytest.mark.slow
 
 EMBEDDED_TARGETS = [int(t) for t in os.environ.get("FLYWHEEL_TEST_KILLS", "1,4,6").split(",")]
 """Stages of the kills with the embedded model; the full ten are FLYWHEEL_TEST_KILLS=0,1,1,1,2,2,3,4,5,6."""
-
-FINAL = {
-    "requests": "select request_id, step, iteration, attempts, completions from requests order by all",
-    "samples": "select sample_id, request_id, iteration, step, completion from samples order by all",
-    "verdicts": "select verdict_id, passed, reason from verdicts order by all",
-    "pairs": "select pair_id, chosen_sample_id, rejected_sample_id from pairs order by all",
-    "drops": "select drop_id, step, reason, n from drops order by all",
-    "snapshots": "select snapshot_id, ordinal, sample_id, pair_id from snapshot_rows order by all",
-    "checkpoints": "select checkpoint_id, parent_id, snapshot_id, stage, iteration from checkpoints order by all",
-    "losses": "select checkpoint_id, step, loss from train_log order by all",
-    "scores": "select checkpoint_id, suite, split, metric, score, n from scores order by all",
-    "items": "select score_id, ordinal, filtered, value from score_items order by all",
-    "decisions": "select decision_id, delta, p_value, promoted, reason from decisions order by all",
-    "iterations": "select iteration, champion_before, champion_after, finished_at is not null from iterations order by all",
-    "funnel": "select * from funnel order by all",
-}
-
-
-def final_state(folder):
-    return {name: sql(folder, query) for name, query in FINAL.items()}
 
 
 def requests_on_record(folder):
