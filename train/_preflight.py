@@ -101,7 +101,7 @@ def check_rows(rows: Sequence[Row], demands: Demands) -> list[Fault]:
     """Return the fault of each row that must not be trained on.
 
     Raises:
-        InputError: the rows are wrong as a whole, or none is left.
+        InputError: the rows are wrong as a whole, or none is left, or of KTO's only one label.
     """
     form = form_of(rows, demands)
     faults: list[Fault] = []
@@ -121,6 +121,8 @@ def check_rows(rows: Sequence[Row], demands: Demands) -> list[Fault]:
     faults += _find_overlong(fitting, demands, plain=form.shape != "messages" and "messages" not in form.columns)
     if len(faults) == len(rows):
         raise _nothing_left(rows, faults, demands)
+    if demands.method.name == "kto":
+        _check_both_labels(rows, {f.ordinal for f in faults})
     return sorted(faults, key=lambda f: f.ordinal)
 
 
@@ -175,6 +177,25 @@ def _fault_of_columns(row: Row, demands: Demands, columns: Sequence[str]) -> tup
     if others:
         return "mixed_columns", f"{' + '.join(others[0])}, where other rows have {' + '.join(columns)}"
     return "missing_columns", f"no {' and no '.join(c for c in columns if row.get(c) is None)}"
+
+
+def _check_both_labels(rows: Sequence[Row], bad: Collection[int]) -> None:
+    """Refuse rows of one label for KTO: it learns from how completions of the two differ.
+
+    Raises:
+        InputError: says how many rows of which label there are.
+    """
+    labels = {row["label"] for i, row in enumerate(rows) if i not in bad}
+    if len(labels) == 2:
+        return
+    (label,) = labels
+    dropped = f", {len(bad)} more dropped" if bad else ""
+    n = len(rows) - len(bad)
+    raise InputError(
+        "rows for kto", expected="rows with label true and rows with label false: KTO learns from how the two differ",
+        received=f"{n} row{'s' * (n != 1)}, all with label {str(label).lower()}{dropped}",
+        cure=f"add rows with label {str(not label).lower()}, or train on completions that are all right by --method sft",
+    )  # fmt: skip
 
 
 def _accepts(demands: Demands, kind: str) -> bool:

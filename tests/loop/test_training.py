@@ -5,7 +5,7 @@ import re
 
 import pytest
 from flywheel.config import Recipe
-from flywheel.errors import NotFoundError
+from flywheel.errors import InputError, NotFoundError
 from flywheel.eval._labels import bootstrap_stderr, macro_f1, statistic_of
 from flywheel.llm import LocalEngine
 from flywheel.loop import SilentReporter, Wheel
@@ -65,6 +65,28 @@ def test_kto_and_grpo_train_on_what_the_verifier_judged(tmp_path, monkeypatch):
     assert re.search(r", loss \d\.\d+, reward \d\.\d+; from the first model$", wheel.reporter.ends[-1])
     card = (kto.path / "README.md").read_text()
     assert f"1. `{wheel.checkpoints.first().checkpoint_id}` (the first model)" in card and wheel.run_id in card
+    wheel.store.close()
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_kto_of_one_label_is_left_out_of_the_wheel_and_refused_of_ones_own_rows(tmp_path, monkeypatch):
+    skip_the_process(monkeypatch)
+    folder = make_mini_project(tmp_path / "p")
+    changes = {"verifier": {"name": "regex", "options": {"pattern": "(?s).*"}}}
+    train = {**MINI["train"], "kto": {"max_steps": 1}}
+    wheel = open_wheel(folder, train=train, solve={"draws": 2, "problems": 12, "max_tokens": 16}, **changes)
+    wheel.begin_iteration(1)
+    wheel.generate(1)
+    assert wheel.train_by(1, "kto") is None
+    (reason,), *more = wheel.store.query("SELECT reason FROM drops WHERE step = 'kto/train'")
+    assert "all with label true: KTO learns from how completions of both labels differ" in reason and not more
+    wheel.store.close()
+    own = tmp_path / "own"
+    own.mkdir()
+    write_rows(own / "rows.jsonl", [{"prompt": f"{i}?", "completion": str(i), "label": False} for i in range(8)])
+    wheel = open_wheel(own, "kto", train={"rows": "rows.jsonl", "kto": {"max_steps": 1}}, problems=None, suites=[])
+    with pytest.raises(InputError, match="8 rows, all with label false"):
+        wheel.train_own("kto")
     wheel.store.close()
 
 
@@ -168,7 +190,7 @@ def test_preferences_of_ones_own_start_from_the_sft_checkpoint(tmp_path, monkeyp
     folder = tmp_path / "p"
     folder.mkdir()
     rows = [
-        {"prompt": f"{i}?", "completion": str(i), "chosen": str(i), "rejected": "No.", "label": True} for i in range(8)
+        {"prompt": f"{i}?", "completion": str(i), "chosen": str(i), "rejected": "No.", "label": i > 0} for i in range(8)
     ]
     write_rows(folder / "rows.jsonl", rows)
     fast = {"max_steps": 1}

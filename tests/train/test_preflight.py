@@ -84,7 +84,6 @@ def faults(rows, method="sft", **more):
         ("sft", GOOD, GOOD | {"completion": said("word " * 50)}, "overlong", {"limits": FORTY, "renderer": Template()}),
         ("dpo", PAIR, PAIR | {"rejected": said("2 ")}, "identical", {}),
         ("sft", GOOD, {"prompt": [{"role": "system", "content": "s"}, *user()], "completion": said()}, "chat_template", {"renderer": Template()}),
-        ("kto", GOOD | {"label": True}, GOOD | {"label": "maybe"}, "unknown_label", {}),
         ("classify", {"text": "fine", "label": "good"}, {"text": "so so", "label": "fair"}, "unknown_label", {"labels": ("good", "bad")}),
         ("sft", GOOD | {"score": 1.0}, GOOD | {"score": math.nan}, "not_a_number", {}),
         ("sft", GOOD, GOOD | {"scores": [0.5, math.inf]}, "not_a_number", {}),
@@ -94,6 +93,27 @@ def faults(rows, method="sft", **more):
 )  # fmt: skip
 def test_a_bad_row_is_a_drop_with_its_reason(method, good, bad, kind, more):
     assert faults([good, bad, good], method, **more) == [(1, kind)]
+
+
+RIGHT, WRONG = GOOD | {"label": True}, GOOD | {"completion": said("3"), "label": False}
+
+
+def test_kto_knows_true_and_false_and_needs_both():
+    assert faults([RIGHT, GOOD | {"label": "maybe"}, WRONG, GOOD | {"label": 1}], "kto") == [
+        (1, "unknown_label"), (3, "unknown_label"),
+    ]  # fmt: skip
+    for rows, received, cure in (
+        ([RIGHT] * 3, "3 rows, all with label true", "add rows with label false"),
+        (
+            [WRONG, RIGHT | {"completion": said("")}],
+            "1 row, all with label false, 1 more dropped",
+            "add rows with label true",
+        ),
+    ):
+        with pytest.raises(InputError) as caught:
+            check_rows(rows, Demands(METHODS["kto"]))
+        assert caught.value.place == "rows for kto" and "label true and" in caught.value.expected
+        assert caught.value.received == received and cure in caught.value.cure
 
 
 def test_images_that_do_not_open_and_rows_without_one(tmp_path):
