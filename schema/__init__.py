@@ -21,7 +21,7 @@ from ._rows import (
     types_of,
     utc_now,
 )
-from ._text import texts_in, without_halves
+from ._text import is_blank, texts_in, without_halves
 
 __all__ = [
     "PROJECT_RUN",
@@ -43,6 +43,7 @@ __all__ = [
     "content_id",
     "hash_files",
     "hash_id",
+    "is_blank",
     "seed_from",
     "texts_in",
     "to_dict",

@@ -3,8 +3,8 @@
 A training set that is wrong as a whole (no such column, no chat template for its messages, nothing left) is refused. One
 row that is wrong is dropped, the others are trained on. Kinds of faults:
 
-``missing_columns mixed_columns mixed_types not_text roles empty overlong identical chat_template unknown_label not_a_number images
-tools_without_calls calls_without_tools text_only``
+``missing_columns mixed_columns mixed_types not_text roles empty turns overlong identical chat_template unknown_label not_a_number
+images tools_without_calls calls_without_tools text_only``
 
 Nothing here loads torch: what needs the tokenizer is asked of a :class:`Renderer`.
 """
@@ -17,13 +17,14 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from ..errors import InputError
+from ..schema import is_blank
 from ._form import SAID, Form, Row, columns_of, find_form, has, images_of, shape_of
 from ._reasoning import strip_reasoning
 from ._said import fault_of_said, kind_of
 from .methods import CLASSIFIER, SEQ2SEQ, Method, content_of, text_of
 
 SHOWN_FAULTS = 4
-ACCEPTED = ("overlong", "identical", "tools_without_calls", "text_only")
+ACCEPTED = ("overlong", "identical", "turns", "tools_without_calls", "text_only")
 """Kinds that ``train.accept`` lets pass."""
 _MARKS = 4
 """Most tokens that a tokenizer adds to a text of its own accord."""
@@ -159,8 +160,9 @@ def _faults_of(row: Row, demands: Demands, form: Form) -> Iterator[tuple[str, st
         yield "not_a_number", f"{bad} is no finite number"
     for column in columns:
         if column in (*SAID, "messages", "text"):
-            yield from fault_of_said(column, row[column], is_whole="prompt" not in columns)
-    if demands.method.model == SEQ2SEQ and not text_of(row["completion"]).strip():
+            said = fault_of_said(column, row[column], is_whole="prompt" not in columns)
+            yield from (fault for fault in said if not _accepts(demands, fault[0]))
+    if demands.method.model == SEQ2SEQ and is_blank(text_of(row["completion"])):
         yield "empty", "completion has no text"
     shape = shape_of(row, columns)
     if shape != form.shape:
@@ -223,7 +225,7 @@ def _fault_of_label(row: Row, demands: Demands) -> Iterator[tuple[str, str]]:
     label = row["label"]
     if not isinstance(label, str | int | float):
         yield "unknown_label", f"label is {kind_of(label)}"
-    elif not str(label).strip():
+    elif is_blank(str(label)):
         yield "empty", "label is empty"
     elif demands.labels and str(label) not in demands.labels:
         yield "unknown_label", f"label {label!r} is none of {', '.join(demands.labels)}"

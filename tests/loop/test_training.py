@@ -68,6 +68,36 @@ def test_kto_and_grpo_train_on_what_the_verifier_judged(tmp_path, monkeypatch):
     wheel.store.close()
 
 
+def talk(*said):
+    return [{"role": role, "content": text} for role, text in said]
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("curate", [{}, {"curate": False}])
+def test_rows_that_teach_nothing_or_out_of_turn_are_drops_with_their_reason(tmp_path, monkeypatch, curate):
+    skip_the_process(monkeypatch)
+    asked, told = ("user", "What is a plum?"), ("assistant", "A plum is a fruit with one stone in it.")
+    bad = {
+        "empty: messages is empty: only U+200B": talk(("user", "Which one?"), ("assistant", "\u200b")),
+        "empty: messages is empty: only U+FEFF": talk(("user", "Which two?"), ("assistant", "\ufeff\n")),
+        "turns: messages, turn 2: a second one of the user in a row": talk(asked, ("user", "And a pear?"), told),
+        "turns: messages, turn 1: what the user says is empty: only U+00AD": talk(("user", "\u00ad"), told),
+        "turns: messages, turn 2: of the system, which stands first or nowhere": talk(asked, ("system", "Be short."), told),
+    }  # fmt: skip
+    good = [
+        talk(("user", f"What is plum {i}?"), ("assistant", f"Plum {i} is a fruit with {i} stones.")) for i in range(8)
+    ]
+    folder = tmp_path / "p"
+    folder.mkdir()
+    write_rows(folder / "rows.jsonl", [{"messages": m} for m in [*bad.values(), *good]])
+    fast = {"max_steps": 1}
+    wheel = open_wheel(folder, train={"rows": "rows.jsonl", "sft": fast}, problems=None, suites=[], **curate)
+    wheel.train_own("sft")
+    dropped = wheel.store.query("SELECT reason, raw FROM drops WHERE step = 'sft/preflight'")
+    assert {reason: json.loads(text)["messages"] for reason, text in dropped} == bad
+    wheel.store.close()
+
+
 @pytest.mark.filterwarnings("ignore")
 def test_kto_of_one_label_is_left_out_of_the_wheel_and_refused_of_ones_own_rows(tmp_path, monkeypatch):
     skip_the_process(monkeypatch)

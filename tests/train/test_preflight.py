@@ -31,6 +31,8 @@ def said(text="2"):
 FORTY = {"": Limit(40, "max_length = 40")}
 GOOD = {"prompt": user(), "completion": said()}
 PAIR = {"prompt": user(), "chosen": said("2"), "rejected": said("3")}
+UNSEEN = "\u200b \ufeff\u2060\u00ad\u00a0\u3000\n\u2800"
+SYSTEM = [{"role": "system", "content": "Be short."}]
 CALL = {"role": "assistant", "tool_calls": [{"type": "function", "function": {"name": "f", "arguments": {}}}]}
 WHOLE = {"chosen": user() + said("2"), "rejected": user() + said("3")}
 TALK = {"messages": user() + said()}
@@ -81,6 +83,22 @@ def faults(rows, method="sft", **more):
         ("sft", GOOD, GOOD | {"images": ["a.png"]}, "images", {}),
         ("sft", GOOD, GOOD | {"completion": said("  ")}, "empty", {}),
         ("sft", {"prompt": "a", "completion": "b"}, {"prompt": "a", "completion": ""}, "empty", {}),
+        ("sft", GOOD, GOOD | {"completion": said(UNSEEN)}, "empty", {}),
+        ("sft", {"prompt": "a", "completion": "b"}, {"prompt": "a", "completion": UNSEEN}, "empty", {}),
+        ("sft", TEXT, {"text": UNSEEN}, "empty", {}),
+        ("sft", TALK, {"messages": user() + said("\u200b")}, "empty", {}),
+        ("dpo", PAIR, PAIR | {"rejected": said("\ufeff")}, "empty", {}),
+        ("seq2seq", {"prompt": "a", "completion": "b"}, {"prompt": "a", "completion": "\u2060"}, "empty", {}),
+        ("classify", MADE, MADE | {"text": "\u00ad"}, "empty", {}),
+        ("sft", TALK, {"messages": user(" ") + said()}, "turns", {}),
+        ("sft", TALK, {"messages": user() + said("") + user() + said()}, "turns", {}),
+        ("sft", TALK, {"messages": user() + user() + said()}, "turns", {}),
+        ("sft", TALK, {"messages": user() + said() + said()}, "turns", {}),
+        ("sft", TALK, {"messages": user() + SYSTEM + said()}, "turns", {}),
+        ("sft", TALK, {"messages": SYSTEM + SYSTEM + user() + said()}, "turns", {}),
+        ("sft", GOOD, GOOD | {"prompt": user() + SYSTEM + user()}, "turns", {}),
+        ("dpo", PAIR, PAIR | {"rejected": said() + said()}, "turns", {}),
+        ("grpo", {"prompt": user()}, {"prompt": user("\u200b")}, "turns", {}),
         ("sft", GOOD, GOOD | {"completion": said("word " * 50)}, "overlong", {"limits": FORTY, "renderer": Template()}),
         ("dpo", PAIR, PAIR | {"rejected": said("2 ")}, "identical", {}),
         ("sft", GOOD, {"prompt": [{"role": "system", "content": "s"}, *user()], "completion": said()}, "chat_template", {"renderer": Template()}),
@@ -93,6 +111,34 @@ def faults(rows, method="sft", **more):
 )  # fmt: skip
 def test_a_bad_row_is_a_drop_with_its_reason(method, good, bad, kind, more):
     assert faults([good, bad, good], method, **more) == [(1, kind)]
+
+
+def test_a_turn_that_no_conversation_has_is_told_by_its_number():
+    for messages, reason in (
+        (user("") + said(), "messages, turn 1: what the user says is empty"),
+        (user() + said("\u200b\u00ad") + user() + said(), "messages, turn 2: what the assistant says is empty: only U+00AD, U+200B"),
+        (user() + said() + said(), "messages, turn 3: a second one of the assistant in a row"),
+        (user() + said() + SYSTEM + user() + said(), "messages, turn 3: of the system, which stands first or nowhere"),
+        (user() + said("\u200b"), "messages is empty: only U+200B"),
+    ):  # fmt: skip
+        (found,) = check_rows([TALK, {"messages": messages}], Demands(METHODS["sft"]))
+        assert found.reason == reason
+
+
+def test_turns_that_conversations_have_pass():
+    result = [{"role": "tool", "content": ""}]
+    developer = [{"role": "developer", "content": "Be kind."}]
+    seen = [{"role": "user", "content": [{"type": "image"}]}]
+    rows = [
+        {"messages": [*user(), CALL, *result, *result, *said()], "tools": TOOLS},
+        {"messages": SYSTEM + user() + said() + user() + said()}, {"messages": SYSTEM + developer + user() + said()},
+        {"messages": [{"role": "system", "content": ""}, *user(), *said()]}, {"messages": seen + said()},
+        {"messages": user("\u2764\ufe0f") + said("a\u200bb")},
+    ]  # fmt: skip
+    assert faults(rows) == []
+    odd = [{"messages": user() + user() + said()}, {"messages": user() + said(" ")}]
+    assert faults([*rows, *odd]) == [(6, "turns"), (7, "empty")]
+    assert faults([*rows, *odd], accept=("turns",)) == [(7, "empty")]
 
 
 RIGHT, WRONG = GOOD | {"label": True}, GOOD | {"completion": said("3"), "label": False}
