@@ -1,6 +1,7 @@
 """What a row is, and how it gets its id."""
 
 from ._ids import canonical_json, content_id, hash_files, hash_id, seed_from
+from ._marks import MARK_PATTERN, TEMPLATE_MARKS, find_marks
 from ._rows import (
     PROJECT_RUN,
     TABLE_OF,
@@ -24,8 +25,10 @@ from ._rows import (
 from ._text import is_blank, texts_in, without_halves
 
 __all__ = [
+    "MARK_PATTERN",
     "PROJECT_RUN",
     "TABLE_OF",
+    "TEMPLATE_MARKS",
     "ChunkRow",
     "DocumentChunkRow",
     "DocumentRow",
@@ -41,6 +44,7 @@ __all__ = [
     "canonical_json",
     "columns_of",
     "content_id",
+    "find_marks",
     "hash_files",
     "hash_id",
     "is_blank",

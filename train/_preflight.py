@@ -3,8 +3,8 @@
 A training set that is wrong as a whole (no such column, no chat template for its messages, nothing left) is refused. One
 row that is wrong is dropped, the others are trained on. Kinds of faults:
 
-``missing_columns mixed_columns mixed_types not_text roles empty turns overlong identical chat_template unknown_label not_a_number
-images tools_without_calls calls_without_tools text_only``
+``missing_columns mixed_columns mixed_types not_text roles empty turns overlong identical chat_template template_marks unknown_label
+not_a_number images tools_without_calls calls_without_tools text_only``
 
 Nothing here loads torch: what needs the tokenizer is asked of a :class:`Renderer`.
 """
@@ -17,14 +17,14 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from ..errors import InputError
-from ..schema import is_blank
+from ..schema import find_marks, is_blank
 from ._form import SAID, Form, Row, columns_of, find_form, has, images_of, shape_of
 from ._reasoning import strip_reasoning
 from ._said import fault_of_said, kind_of
 from .methods import CLASSIFIER, SEQ2SEQ, Method, content_of, text_of
 
 SHOWN_FAULTS = 4
-ACCEPTED = ("overlong", "identical", "turns", "tools_without_calls", "text_only")
+ACCEPTED = ("overlong", "identical", "turns", "template_marks", "tools_without_calls", "text_only")
 """Kinds that ``train.accept`` lets pass."""
 _MARKS = 4
 """Most tokens that a tokenizer adds to a text of its own accord."""
@@ -35,6 +35,10 @@ class Renderer(Protocol):
 
     def render(self, row: Row, messages: Sequence[Row]) -> str:
         """Return messages by the chat template, with the tools of their row; raises ValueError where it refuses them."""
+        ...
+
+    def owns(self, mark: str) -> bool:
+        """Say whether the chat template writes a mark, or the tokenizer has it as a token of its own; any, where there is no template."""
         ...
 
     def count(self, texts: Sequence[str], *, plain: bool) -> list[int]:
@@ -172,6 +176,8 @@ def _faults_of(row: Row, demands: Demands, form: Form) -> Iterator[tuple[str, st
     yield from _fault_of_label(row, demands)
     yield from _fault_of_images(row, demands, form)
     yield from _fault_of_tools(row, demands, form)
+    if not _accepts(demands, "template_marks"):
+        yield from _fault_of_marks(row, demands, form)
 
 
 def _fault_of_columns(row: Row, demands: Demands, columns: Sequence[str]) -> tuple[str, str]:
@@ -276,6 +282,31 @@ def _fault_of_tools(row: Row, demands: Demands, form: Form) -> Iterator[tuple[st
         yield "tools_without_calls", "tools are offered, and no message calls one"
     if calls and not row.get("tools"):
         yield "calls_without_tools", "a tool is called, and none is offered"
+
+
+def _fault_of_marks(row: Row, demands: Demands, form: Form) -> Iterator[tuple[str, str]]:
+    """Yield what another chat template than the model's wrote: to the model it is neither a turn's end nor a word."""
+    if demands.renderer is None or demands.method.model in (SEQ2SEQ, CLASSIFIER):
+        return
+    for where, text in _places(row, form):
+        for mark, template in find_marks(text):
+            if not demands.renderer.owns(mark):
+                yield (
+                    "template_marks",
+                    f"{where} holds {mark} of the chat template of {template}; the model's own has none such",
+                )
+
+
+def _places(row: Row, form: Form) -> Iterator[tuple[str, str]]:
+    """Yield each text of a row with where it stands: a column, or a turn of one."""
+    for column in form.columns:
+        said = row[column]
+        if column not in (*SAID, "messages", "text"):
+            continue
+        if isinstance(said, str):
+            yield column, said
+        else:
+            yield from ((f"{column}, turn {i}:", content_of(m)) for i, m in enumerate(said, 1))
 
 
 def _texts(row: Row, demands: Demands, form: Form) -> Iterator[tuple[str, str]]:

@@ -83,6 +83,8 @@ def test_rows_that_teach_nothing_or_out_of_turn_are_drops_with_their_reason(tmp_
         "turns: messages, turn 2: a second one of the user in a row": talk(asked, ("user", "And a pear?"), told),
         "turns: messages, turn 1: what the user says is empty: only U+00AD": talk(("user", "\u00ad"), told),
         "turns: messages, turn 2: of the system, which stands first or nowhere": talk(asked, ("system", "Be short."), told),
+        "template_marks: messages, turn 1: holds [INST] of the chat template of Llama 2 or Mistral; the model's own has none such":
+            talk(("user", "[INST] What is a pear? [/INST]"), told),
     }  # fmt: skip
     good = [
         talk(("user", f"What is plum {i}?"), ("assistant", f"Plum {i} is a fruit with {i} stones.")) for i in range(8)

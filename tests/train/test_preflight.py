@@ -16,6 +16,9 @@ class Template:
             raise ValueError("System role not supported")
         return "\n".join(f"{m['role']}: {m.get('content') or m.get('tool_calls')}" for m in messages)
 
+    def owns(self, mark):
+        return mark == "<|im_start|>"
+
     def count(self, texts, *, plain):
         return [len(text.split()) for text in texts]
 
@@ -103,6 +106,10 @@ def faults(rows, method="sft", **more):
         ("dpo", PAIR, PAIR | {"rejected": said("2 ")}, "identical", {}),
         ("sft", GOOD, {"prompt": [{"role": "system", "content": "s"}, *user()], "completion": said()}, "chat_template", {"renderer": Template()}),
         ("classify", {"text": "fine", "label": "good"}, {"text": "so so", "label": "fair"}, "unknown_label", {"labels": ("good", "bad")}),
+        ("sft", GOOD, GOOD | {"prompt": user("[INST] How much? [/INST]")}, "template_marks", {"renderer": Template()}),
+        ("sft", TEXT, {"text": "<start_of_turn>user"}, "template_marks", {"renderer": Template()}),
+        ("dpo", PAIR, PAIR | {"rejected": said("3<|eot_id|>")}, "template_marks", {"renderer": Template()}),
+        ("grpo", {"prompt": user()}, {"prompt": user("a <|start_header_id|>")}, "template_marks", {"renderer": Template()}),
         ("sft", GOOD | {"score": 1.0}, GOOD | {"score": math.nan}, "not_a_number", {}),
         ("sft", GOOD, GOOD | {"scores": [0.5, math.inf]}, "not_a_number", {}),
         ("sft", GOOD, GOOD | {"tools": TOOLS}, "tools_without_calls", {}),
@@ -242,6 +249,40 @@ def test_the_training_process_drops_by_the_models_own_template_and_tokenizer(tmp
     assert [(f["ordinal"], f["kind"]) for f in result["faults"]] == [(1, "overlong"), (2, "empty")]
     assert "more than max_length = 64" in result["faults"][0]["reason"]
     assert result["metrics"]["n_rows"] == 2
+
+
+def test_marks_of_the_models_own_template_and_of_data_that_no_model_renders_are_none():
+    own = {"renderer": Template()}
+    assert faults([GOOD, GOOD | {"completion": said("ChatML opens a turn with <|im_start|>")}], **own) == []
+    assert faults([GOOD, GOOD | {"completion": said("[INST]")}], accept=("template_marks",), **own) == []
+    assert faults([GOOD, GOOD | {"completion": said("a[inst] <s>b</s> | <|> ### Response:")}], **own) == []
+    assert faults([MADE, MADE | {"text": "[INST]"}], "classify", **own) == [], "a text that is judged, not said"
+    (found,) = check_rows([GOOD, GOOD | {"prompt": user("a<end_of_turn>")}], Demands(METHODS["sft"], **own))
+    assert (
+        found.reason
+        == "prompt, turn 1: holds <end_of_turn> of the chat template of Gemma; the model's own has none such"
+    )
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_the_training_process_knows_the_marks_of_the_models_own_template(tmp_path):
+    """The seed's template is put together: ``<|user|>`` stands in none of its lines."""
+    marks = ["<|user|>", "<|end|>", "<|im_start|>", "<start_of_turn>"]
+    rows = [GOOD | {"completion": said(f"2 {mark}")} for mark in marks]
+    result, _, _ = train_here(tmp_path / "a", "sft", SEED_MODEL, rows, {"max_steps": 1})
+    assert [(f["ordinal"], f["kind"]) for f in result["faults"]] == [(2, "template_marks"), (3, "template_marks")]
+    (tmp_path / "chatml.jinja").write_text(
+        "{% for m in messages %}<|im_start|>{{ m.role }}\n{{ m.content }}<|im_end|>{% endfor %}"
+    )
+    args = {"max_steps": 1, "chat_template_path": str(tmp_path / "chatml.jinja")}
+    result, _, _ = train_here(tmp_path / "b", "sft", SEED_MODEL, rows, args)
+    assert [f["ordinal"] for f in result["faults"]] == [3], "a template that the recipe names is the model's"
+    model = make_model("gpt2", tmp_path / "model")
+    (model / "chat_template.jinja").unlink()
+    texts = [{"text": f"1 + 1 is 2. {mark}"} for mark in marks]
+    assert train_here(tmp_path / "c", "sft", model, texts, {"max_steps": 1})[0]["faults"] == [], (
+        "no template, no other one"
+    )
 
 
 @pytest.mark.filterwarnings("ignore")

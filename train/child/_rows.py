@@ -2,7 +2,9 @@
 
 import json
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import asdict
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -54,6 +56,20 @@ class TokenizerRenderer:
                 raise
             raise ValueError(str(error).split("\n")[0]) from error
         return text
+
+    def owns(self, mark: str) -> bool:
+        """See :class:`~flywheel.train._preflight.Renderer`."""
+        return self._template is None or mark in self._own
+
+    @cached_property
+    def _own(self) -> str:
+        """What the template is written in, what it makes of a conversation, and the tokenizer's own tokens."""
+        talk = [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}]
+        made = [*self._tokenizer.all_special_tokens, *self._tokenizer.get_added_vocab(), str(self._template)]
+        for messages in (talk, [{"role": "system", "content": "c"}, *talk]):
+            with suppress(ValueError):  # a template need not know a system message
+                made.append(self.render({}, messages))
+        return "\n".join(made)
 
     def count(self, texts: Sequence[str], *, plain: bool) -> list[int]:
         """See :class:`~flywheel.train._preflight.Renderer`."""
