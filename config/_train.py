@@ -99,7 +99,7 @@ class TrainConfig(Strict):
     rows: SourceSpec | None = None
     """Rows of one's own, in TRL's columns, for ``flywheel train``; null = what the iteration has."""
     heldout: SourceSpec | None = None
-    """Rows in the same columns on which a method that lm-eval cannot score is measured before and after."""
+    """Rows in the same columns on which a method that lm-eval cannot score is measured before and after; none is trained on."""
     labels: tuple[str, ...] = ()
     """Names of the classes (``classify``); default: the model's own, else those that the rows hold."""
     sft_from: Literal["champion", "base"] = "champion"

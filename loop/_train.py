@@ -87,14 +87,12 @@ def _shape(store: Store, recipe: Recipe, method: str, base: Path, template: str 
 
 def _running(store: Store, recipe: Recipe, method: str, base: Path) -> Running:
     config = recipe.train
-    heldout = None
-    if config.heldout is not None and method in SUPERVISED:
-        heldout = freeze_heldout(config.heldout, base, store.project.work)
+    heldout = None if config.heldout is None else freeze_heldout(config.heldout, base, store.project.work)
     root = base if config.rows is not None else store.project.root
     return Running(
         python=find_python(config.python, base), oom_retries=config.oom_retries, save_every_s=config.save_every_s,
-        accelerate=None if config.accelerate is None else _path(config.accelerate, base), heldout=heldout,
-        root=root.resolve(),
+        accelerate=None if config.accelerate is None else _path(config.accelerate, base),
+        heldout=heldout if method in SUPERVISED else None, unseen=None if heldout is None else heldout.path, root=root.resolve(),
     )  # fmt: skip
 
 

@@ -4,7 +4,7 @@ A training set that is wrong as a whole (no such column, no chat template for it
 row that is wrong is dropped, the others are trained on. Kinds of faults:
 
 ``missing_columns mixed_columns mixed_types not_text roles empty turns overlong identical chat_template template_marks unknown_label
-not_a_number images tools_without_calls calls_without_tools text_only``
+not_a_number images tools_without_calls calls_without_tools text_only held_out``
 
 Nothing here loads torch: what needs the tokenizer is asked of a :class:`Renderer`.
 """
@@ -21,11 +21,14 @@ from ..schema import find_marks, is_blank
 from ._form import SAID, Form, Row, columns_of, find_form, has, images_of, shape_of
 from ._reasoning import strip_reasoning
 from ._said import fault_of_said, kind_of
+from ._unseen import Unseen
 from .methods import CLASSIFIER, SEQ2SEQ, Method, content_of, text_of
 
 SHOWN_FAULTS = 4
 ACCEPTED = ("overlong", "identical", "turns", "template_marks", "tools_without_calls", "text_only")
 """Kinds that ``train.accept`` lets pass."""
+_SHORT = {"held_out": "a row of train.heldout, which the training is measured on"}
+_HOLD_OTHERS = "hold other rows out than are trained on: a slice of the file under each key, as rows.jsonl[0:900] and rows.jsonl[900:1000]"
 _MARKS = 4
 """Most tokens that a tokenizer adds to a text of its own accord."""
 
@@ -77,6 +80,7 @@ class Demands:
         root: folder that paths of images start from.
         sees: the model reads images.
         form: what the rows have to be like; None = as most of them.
+        unseen: rows that are measured on; None = none are.
         what: how they are called in errors.
     """
 
@@ -89,6 +93,7 @@ class Demands:
     root: Path = field(default_factory=Path)
     sees: bool = False
     form: Form | None = None
+    unseen: Unseen | None = None
     what: str = "rows"
 
     @property
@@ -176,6 +181,8 @@ def _faults_of(row: Row, demands: Demands, form: Form) -> Iterator[tuple[str, st
     yield from _fault_of_label(row, demands)
     yield from _fault_of_images(row, demands, form)
     yield from _fault_of_tools(row, demands, form)
+    if demands.unseen is not None and (number := demands.unseen.find(row)) is not None:
+        yield "held_out", f"it is row {number} of train.heldout, which the training is measured on"
     if not _accepts(demands, "template_marks"):
         yield from _fault_of_marks(row, demands, form)
 
@@ -354,10 +361,13 @@ def _find_overlong(rows: Sequence[tuple[int, list[tuple[str, str]]]], demands: D
 
 
 def _nothing_left(rows: Sequence[Row], faults: Sequence[Fault], demands: Demands) -> InputError:
-    reasons = Counter(f.reason.split(", ", 1)[-1] if f.kind == "overlong" else f.reason for f in faults)
+    reasons = Counter(
+        _SHORT.get(f.kind, f.reason.split(", ", 1)[-1] if f.kind == "overlong" else f.reason) for f in faults
+    )
     passable = sorted({f.kind for f in faults} & set(ACCEPTED))
+    mend = _HOLD_OTHERS if all(f.kind == "held_out" for f in faults) else "mend the rows"
     return InputError(
         demands.place, expected="rows that can be trained on",
         received=f"{len(rows)} rows, none of them: " + "; ".join(f"{n} × {reason}" for reason, n in reasons.most_common(SHOWN_FAULTS)),
-        cure="mend the rows" + (f", or let them pass with train.accept: [{', '.join(passable)}]" if passable else ""),
+        cure=mend + (f", or let them pass with train.accept: [{', '.join(passable)}]" if passable else ""),
     )  # fmt: skip

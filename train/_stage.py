@@ -126,7 +126,7 @@ def _contract(job: TrainJob, path: Path) -> dict[str, Any]:
     return {
         "method": job.method, "model": str(job.parent.path), "data": str(job.snapshot_path), "out": str(path),
         "args": job.args, "seed": job.seed, **job.shape.contract(), "save_every_s": running.save_every_s,
-        "heldout": running.heldout and str(running.heldout.path), "root": str(running.root), "card": _origin(job, path.name), "base_name": _name_base(job),
+        "heldout": running.heldout and str(running.heldout.path), "unseen": running.unseen and str(running.unseen), "root": str(running.root), "card": _origin(job, path.name), "base_name": _name_base(job),
         "processes": expected_processes(running.accelerate),
     }  # fmt: skip
 

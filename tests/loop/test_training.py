@@ -2,6 +2,7 @@
 
 import json
 import re
+from pathlib import Path
 
 import pytest
 from flywheel.config import Recipe
@@ -203,8 +204,46 @@ def test_a_classifier_is_measured_on_held_out_rows_before_and_after(tmp_path, mo
         (11, 8, 3)
     ]
     assert {c: s for c, s, _ in scores}[made.checkpoint_id] == 1.0
+    gone = wheel.store.query(
+        "SELECT reason, raw::JSON ->> 'text' FROM drops WHERE step = 'classify/preflight' ORDER BY drop_id"
+    )
+    assert sorted(text for _, text in gone) == sorted(r["text"] for r in rows[:8]), (
+        "what is measured on is not trained on"
+    )
+    assert all(re.fullmatch(r"held_out: it is row \d of train.heldout, .*", reason) for reason, _ in gone)
+    assert "24 rows (8 of the snapshot's dropped)" in wheel.reporter.ends[0]
     assert wheel.train_own("classify").checkpoint_id == made.checkpoint_id, "trained once"
     assert 'base_model: "bert"\n' in (made.path / "README.md").read_text(), "no path of this machine"
+    wheel.store.close()
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_rows_of_the_wheel_that_are_held_out_are_not_trained_on_by_any_method(tmp_path, monkeypatch):
+    jobs = skip_the_process(monkeypatch)
+    folder = make_mini_project(tmp_path / "p")
+    fast = {"max_steps": 1, "per_device_train_batch_size": 4}
+    draws = {"draws": 2, "problems": 12, "max_tokens": 16}
+    every = {"verifier": {"name": "regex", "options": {"pattern": "(?s).*"}}, "curate": False, "solve": draws}
+    problems = [json.loads(line) for line in (folder / "problems.jsonl").read_text().splitlines()]
+    held = [problem["question"] for problem in problems[:100]]
+    answer = [{"role": "assistant", "content": "It is 7."}]
+    write_rows(folder / "held.jsonl", [{"prompt": talk(("user", q)), "completion": answer} for q in held])
+    train = {"heldout": "held.jsonl", "sft": fast, "grpo": {**fast, "num_generations": 4, "max_completion_length": 8}}
+    wheel = open_wheel(folder, train={**MINI["train"], **train}, **every)
+    wheel.begin_iteration(1)
+    wheel.generate(1)
+    assert wheel.train_sft(1) is not None and wheel.train_by(1, "grpo") is not None
+    assert [job["heldout"] is None for job in jobs] == [False, True], "only what is taught to say is measured"
+    dropped = wheel.store.query(
+        "SELECT step, raw FROM drops WHERE reason LIKE 'held_out: it is row % of train.heldout%'"
+    )
+    assert {step for step, _ in dropped} == {"sft/preflight", "grpo/preflight"}
+    assert all(json.loads(raw)["prompt"][-1]["content"] in held for _, raw in dropped)
+    for job in jobs:
+        asked = [json.loads(line)["prompt"][-1]["content"] for line in Path(job["data"]).read_text().splitlines()]
+        step = f"{job['method']}/preflight"
+        assert sum(question in held for question in asked) == sum(of == step for of, _ in dropped) < len(asked)
+    assert wheel.store.query("SELECT count(*) FROM funnel WHERE dropped <> entered - kept") == [(0,)]
     wheel.store.close()
 
 

@@ -5,6 +5,7 @@ import math
 import pytest
 from flywheel.errors import InputError
 from flywheel.train import METHODS, Demands, Limit, check_rows, strip_reasoning
+from flywheel.train._unseen import Unseen
 from support_train import SEED_MODEL, make_model, train_here
 
 
@@ -146,6 +147,42 @@ def test_turns_that_conversations_have_pass():
     odd = [{"messages": user() + user() + said()}, {"messages": user() + said(" ")}]
     assert faults([*rows, *odd]) == [(6, "turns"), (7, "empty")]
     assert faults([*rows, *odd], accept=("turns",)) == [(7, "empty")]
+
+
+def test_what_is_measured_on_is_not_trained_on():
+    held = Unseen([GOOD, {"prompt": user("Where is Rome?"), "completion": said("In Italy.")}])
+    again = [
+        GOOD | {"completion": said("It is two.")}, {"prompt": SYSTEM + user("how much is  1 + 1"), "completion": said()},
+        {"prompt": user("Where is Rome"), "completion": said("Here.")},
+    ]  # fmt: skip
+    other = [
+        {"prompt": user("How much is 1 - 1?"), "completion": said()}, {"prompt": user("In Italy."), "completion": said("Where is Rome?")},
+        {"prompt": user("Where is Rome?") + said("Why?") + user(), "completion": said()},
+    ]  # fmt: skip
+    found = check_rows([*again, *other], Demands(METHODS["sft"], unseen=held))
+    assert [(f.ordinal, f.kind) for f in found] == [(0, "held_out"), (1, "held_out"), (2, "held_out")]
+    assert found[2].reason == "it is row 2 of train.heldout, which the training is measured on"
+    assert faults([TALK, {"messages": user("Why?") + said()}], unseen=held) == [(0, "held_out")], "in other columns too"
+    assert faults([PAIR, {**PAIR, "prompt": user("Why?")}], "dpo", unseen=held) == [(0, "held_out")]
+
+
+def test_a_prompt_that_most_held_out_rows_have_is_no_question():
+    stories = [{"prompt": "Tell a story.", "completion": f"There were {i} hens."} for i in range(8)]
+    assert faults([*stories[:6], {"prompt": "Why?", "completion": "So."}], unseen=Unseen(stories[4:])) == [
+        (4, "held_out"), (5, "held_out"),
+    ]  # fmt: skip
+    texts = [{"text": f"fine {i}", "label": "good"} for i in range(3)]
+    held = Unseen([{"text": "Fine 1.", "label": "bad"}])
+    assert faults(texts, "classify", unseen=held) == [(1, "held_out")], "whatever its label"
+    seen = [GOOD | {"images": [name]} for name in ("a.png", "b.png")]
+    assert Unseen(seen[:1]).find(seen[1]) is None and Unseen(seen[:1]).find(seen[0]) == 1
+    assert faults([{"text": "One."}, {"text": "Two."}], unseen=Unseen([{"text": "two"}])) == [(1, "held_out")]
+
+
+def test_a_training_that_is_all_held_out_is_refused_with_what_to_hold_out():
+    with pytest.raises(InputError, match=r"2 rows, none of them: 2 × a row of train\.heldout") as caught:
+        check_rows([GOOD, GOOD], Demands(METHODS["sft"], unseen=Unseen([GOOD])))
+    assert "rows.jsonl[0:900]" in caught.value.cure
 
 
 RIGHT, WRONG = GOOD | {"label": True}, GOOD | {"completion": said("3"), "label": False}
@@ -299,9 +336,12 @@ def test_messages_for_a_model_without_a_chat_template_are_refused_before_it_is_l
 def test_rows_of_another_kind_are_left_out_of_a_training_and_of_what_it_is_measured_on(tmp_path):
     talk = [{"messages": user(f"{i}?") + said(str(i))} for i in range(4)]
     args = {"max_steps": 1}
-    result, _, out = train_here(tmp_path, "sft", SEED_MODEL, [GOOD, *talk, TEXT], args, heldout=[talk[0], GOOD])
-    assert [(f["ordinal"], f["kind"]) for f in result["faults"]] == [(0, "mixed_columns"), (5, "mixed_columns")]
+    rows = [GOOD, *talk, TEXT]
+    result, _, out = train_here(tmp_path, "sft", SEED_MODEL, rows, args, heldout=[talk[0], GOOD])
+    assert [(f["ordinal"], f["kind"]) for f in result["faults"]] == [
+        (0, "mixed_columns"), (1, "held_out"), (5, "mixed_columns"),
+    ]  # fmt: skip
     assert [(f["ordinal"], f["kind"]) for f in result["heldout_faults"]] == [(1, "mixed_columns")]
-    assert (result["metrics"]["n_rows"], result["metrics"]["heldout_n"]) == (4, 1)
+    assert (result["metrics"]["n_rows"], result["metrics"]["heldout_n"]) == (3, 1)
     card = (out / "README.md").read_text()
     assert "| loss |" in card and "num_tokens" not in card

@@ -13,6 +13,7 @@ from .._form import Form
 from .._preflight import Demands, Fault, Limit, check_rows, form_of
 from .._reasoning import strip_row
 from .._shared import split_shared
+from .._unseen import Unseen
 from ..methods import CAUSAL, CLASSIFIER, MAX_COMPLETION, MAX_LENGTHS, NO_LIMIT, SCORER, SEQ2SEQ, Method
 from ._load import Reader
 
@@ -112,9 +113,10 @@ def check(
     _check_places(job, method, reader, args)
     rewards = (job["rewards"] or {}).get("columns", ())
     widest = _widest(job, method, reader, args) if form is None else args
+    unseen = Unseen(read_rows(job["unseen"], job, method)) if form is None and job["unseen"] is not None else None
     demands = Demands(
         method, job["accept"], tuple(job["labels"]), _limits(method, reader, widest), _renderer(rows, method, reader, args),
-        rewards if method.name == "grpo" else (), Path(job["root"]), reader.sees, form,
+        rewards if method.name == "grpo" else (), Path(job["root"]), reader.sees, form, unseen,
         "rows" if form is None else "held-out rows",
     )  # fmt: skip
     faults = check_rows(rows, demands)
