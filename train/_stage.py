@@ -15,6 +15,7 @@ from ..stage import RESULT, Event, clear_stage, run_stage, started_ahead
 from ..store import Store
 from ._batch import smaller_batch
 from ._heldout import record_heldout
+from ._log import LogKeeper, write_log
 from ._options import Running, Shape
 from ._python import environment, expected_processes, launcher, resolve_python
 from .methods import find_method
@@ -73,6 +74,8 @@ def train_checkpoint(
 ) -> Checkpoint:
     """Run ``job``, unless its checkpoint is there already; go on from the last saved state of one that was killed.
 
+    What the trainer logged is in ``train_log``, of a training that fails up to its fault.
+
     Raises:
         DiskFullError: no room for the checkpoint.
         InputError: the rows are wrong as a whole.
@@ -89,7 +92,12 @@ def train_checkpoint(
         _check_room(job.parent.path, store.project.checkpoints)
         if (work / RESULT).is_file():  # of weights that are gone: nothing to go on from
             clear_stage(work)
-    result = _run(store, job, path, work, on_event)
+    keeper = LogKeeper(on_event)
+    try:
+        result = _run(store, job, path, work, keeper)
+    except Exception:
+        keeper.save(store, job.checkpoint_id)
+        raise
     with store.kept_open():
         _record(store, job, path, result)
     clear_stage(work)
@@ -169,13 +177,6 @@ def _record(store: Store, job: TrainJob, path: Path, result: dict[str, Any]) -> 
         "path": os.path.relpath(path, store.project.root), "config": json.dumps(result["config"]),
         "metrics": json.dumps(result["metrics"]), "created_at": utc_now(),
     }  # fmt: skip
-    log = [
-        {
-            "checkpoint_id": job.checkpoint_id, "step": e.get("step", 0), "epoch": e.get("epoch"), "loss": e.get("loss"),
-            "learning_rate": e.get("learning_rate"), "entry": json.dumps(e),
-        }
-        for e in result["log"]
-    ]  # fmt: skip
     _record_faults(store, job, result["faults"], result["n_given"])
     if "after" in result["metrics"] and job.running.heldout is not None:
         file, bad = job.running.heldout.path, {f["ordinal"] for f in result["heldout_faults"]}
@@ -184,7 +185,7 @@ def _record(store: Store, job: TrainJob, path: Path, result: dict[str, Any]) -> 
             store, job.method, result["metrics"], file.stem, rows, result["heldout_items"],
             before_id=job.parent.checkpoint_id, after_id=job.checkpoint_id,
         )  # fmt: skip
-    store.insert("train_log", log, key="checkpoint_id")
+    write_log(store, job.checkpoint_id, result["log"])
     store.insert("checkpoints", [record], key="checkpoint_id")
 
 
