@@ -27,7 +27,6 @@ from .methods import CLASSIFIER, SEQ2SEQ, Method, content_of, text_of
 SHOWN_FAULTS = 4
 ACCEPTED = ("overlong", "identical", "turns", "template_marks", "tools_without_calls", "text_only")
 """Kinds that ``train.accept`` lets pass."""
-_SHORT = {"held_out": "a row of train.heldout, which the training is measured on"}
 _HOLD_OTHERS = "hold other rows out than are trained on: a slice of the file under each key, as rows.jsonl[0:900] and rows.jsonl[900:1000]"
 _MARKS = 4
 """Most tokens that a tokenizer adds to a text of its own accord."""
@@ -59,11 +58,12 @@ class Limit:
 
 @dataclass(frozen=True)
 class Fault:
-    """Why a row is left out."""
+    """Why a row is left out: a reason that many rows may share, and what it rests on in this one."""
 
     ordinal: int
     kind: str
     reason: str
+    evidence: str | None = None
 
 
 @dataclass(frozen=True)
@@ -159,8 +159,8 @@ def _no_columns(rows: Sequence[Row], demands: Demands) -> InputError:
     )  # fmt: skip
 
 
-def _faults_of(row: Row, demands: Demands, form: Form) -> Iterator[tuple[str, str]]:
-    """Yield (kind, reason) for what is wrong with a row, the plainest first."""
+def _faults_of(row: Row, demands: Demands, form: Form) -> Iterator[tuple[str, ...]]:
+    """Yield kind, reason, and evidence if there is some, for what is wrong with a row, the plainest first."""
     columns = form.columns
     if columns not in columns_of(row, demands.sets):
         yield _fault_of_columns(row, demands, columns)
@@ -182,7 +182,7 @@ def _faults_of(row: Row, demands: Demands, form: Form) -> Iterator[tuple[str, st
     yield from _fault_of_images(row, demands, form)
     yield from _fault_of_tools(row, demands, form)
     if demands.unseen is not None and (number := demands.unseen.find(row)) is not None:
-        yield "held_out", f"it is row {number} of train.heldout, which the training is measured on"
+        yield "held_out", "it is a row of train.heldout, on which is measured", f"row {number}"
     if not _accepts(demands, "template_marks"):
         yield from _fault_of_marks(row, demands, form)
 
@@ -361,11 +361,10 @@ def _find_overlong(rows: Sequence[tuple[int, list[tuple[str, str]]]], demands: D
 
 
 def _nothing_left(rows: Sequence[Row], faults: Sequence[Fault], demands: Demands) -> InputError:
-    reasons = Counter(
-        _SHORT.get(f.kind, f.reason.split(", ", 1)[-1] if f.kind == "overlong" else f.reason) for f in faults
-    )
-    passable = sorted({f.kind for f in faults} & set(ACCEPTED))
-    mend = _HOLD_OTHERS if all(f.kind == "held_out" for f in faults) else "mend the rows"
+    reasons = Counter(f.reason.split(", ", 1)[-1] if f.kind == "overlong" else f.reason for f in faults)
+    kinds = {f.kind for f in faults}
+    passable = sorted(kinds & set(ACCEPTED))
+    mend = "; ".join([_HOLD_OTHERS] * ("held_out" in kinds) + ["mend the rows"] * (kinds != {"held_out"}))
     return InputError(
         demands.place, expected="rows that can be trained on",
         received=f"{len(rows)} rows, none of them: " + "; ".join(f"{n} × {reason}" for reason, n in reasons.most_common(SHOWN_FAULTS)),

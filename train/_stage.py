@@ -197,8 +197,8 @@ def _record_faults(store: Store, job: TrainJob, faults: Sequence[dict[str, Any]]
     rows = dict(store.query("SELECT ordinal, sample_id FROM snapshot_rows WHERE snapshot_id = ?", [job.snapshot_id]))
     raw = _lines(job.snapshot_path)
     store.fix_plan(job.run_id, job.iteration, step, [(job.snapshot_id, n_given)])
-    dropped = [(f["ordinal"], _reason(f), raw[f["ordinal"]]) for f in faults]
-    _insert_drops(store, job, step, [(o, str(rows.get(o, o)), reason, text) for o, reason, text in dropped])
+    dropped = [(f["ordinal"], _reason(f), raw[f["ordinal"]], f.get("evidence")) for f in faults]
+    _insert_drops(store, job, step, [(o, str(rows.get(o, o)), *why) for o, *why in dropped])
 
 
 def _record_heldout_faults(store: Store, job: TrainJob, result: dict[str, Any]) -> int:
@@ -209,7 +209,7 @@ def _record_heldout_faults(store: Store, job: TrainJob, result: dict[str, Any]) 
     step, name, raw = f"{job.method}/heldout", heldout.path.stem, _lines(heldout.path)
     dropped = [*((text, why) for text, why in heldout.unread), *((raw[f["ordinal"]], _reason(f)) for f in faults)]
     store.fix_plan(job.run_id, job.iteration, step, [(name, len(raw) + len(heldout.unread))])
-    _insert_drops(store, job, step, [(i, f"{name}/{i}", why, text) for i, (text, why) in enumerate(dropped)])
+    _insert_drops(store, job, step, [(i, f"{name}/{i}", why, text, None) for i, (text, why) in enumerate(dropped)])
     return len(dropped)
 
 
@@ -222,10 +222,10 @@ def _reason(fault: dict[str, Any]) -> str:
     return f"{fault['kind']}: {fault['reason']}"
 
 
-def _insert_drops(store: Store, job: TrainJob, step: str, dropped: Sequence[tuple[int, str, str, str]]) -> None:
-    """Write drops: of each a number, the input's id, why, and its text."""
+def _insert_drops(store: Store, job: TrainJob, step: str, dropped: Sequence[tuple[Any, ...]]) -> None:
+    """Write drops: of each a number, the input's id, why, its text, and what that rests on."""
     drops = [
-        DropRow(content_id("drop", [job.checkpoint_id, step, n]), job.run_id, job.iteration, step, reason, input_id, None, text, 1)
-        for n, input_id, reason, text in dropped
+        DropRow(content_id("drop", [job.checkpoint_id, step, n]), job.run_id, job.iteration, step, reason, input_id, None, text, 1, evidence=evidence)
+        for n, input_id, reason, text, evidence in dropped
     ]  # fmt: skip
     store.insert("drops", [asdict(d) for d in drops], key="drop_id")

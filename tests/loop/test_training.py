@@ -205,12 +205,13 @@ def test_a_classifier_is_measured_on_held_out_rows_before_and_after(tmp_path, mo
     ]
     assert {c: s for c, s, _ in scores}[made.checkpoint_id] == 1.0
     gone = wheel.store.query(
-        "SELECT reason, raw::JSON ->> 'text' FROM drops WHERE step = 'classify/preflight' ORDER BY drop_id"
+        "SELECT reason, raw::JSON ->> 'text', evidence FROM drops WHERE step = 'classify/preflight' ORDER BY drop_id"
     )
-    assert sorted(text for _, text in gone) == sorted(r["text"] for r in rows[:8]), (
+    assert sorted(text for _, text, _ in gone) == sorted(r["text"] for r in rows[:8]), (
         "what is measured on is not trained on"
     )
-    assert all(re.fullmatch(r"held_out: it is row \d of train.heldout, .*", reason) for reason, _ in gone)
+    assert {reason for reason, *_ in gone} == {"held_out: it is a row of train.heldout, on which is measured"}
+    assert all(rows[int(evidence.split()[1]) - 1]["text"] == text for _, text, evidence in gone)
     assert "24 rows (8 of the snapshot's dropped)" in wheel.reporter.ends[0]
     assert wheel.train_own("classify").checkpoint_id == made.checkpoint_id, "trained once"
     assert 'base_model: "bert"\n' in (made.path / "README.md").read_text(), "no path of this machine"
@@ -235,7 +236,7 @@ def test_rows_of_the_wheel_that_are_held_out_are_not_trained_on_by_any_method(tm
     assert wheel.train_sft(1) is not None and wheel.train_by(1, "grpo") is not None
     assert [job["heldout"] is None for job in jobs] == [False, True], "only what is taught to say is measured"
     dropped = wheel.store.query(
-        "SELECT step, raw FROM drops WHERE reason LIKE 'held_out: it is row % of train.heldout%'"
+        "SELECT step, raw FROM drops WHERE reason LIKE 'held_out: it is a row of train.heldout%'"
     )
     assert {step for step, _ in dropped} == {"sft/preflight", "grpo/preflight"}
     assert all(json.loads(raw)["prompt"][-1]["content"] in held for _, raw in dropped)

@@ -161,7 +161,8 @@ def test_what_is_measured_on_is_not_trained_on():
     ]  # fmt: skip
     found = check_rows([*again, *other], Demands(METHODS["sft"], unseen=held))
     assert [(f.ordinal, f.kind) for f in found] == [(0, "held_out"), (1, "held_out"), (2, "held_out")]
-    assert found[2].reason == "it is row 2 of train.heldout, which the training is measured on"
+    assert {f.reason for f in found} == {"it is a row of train.heldout, on which is measured"}, "countable"
+    assert [f.evidence for f in found] == ["row 1", "row 1", "row 2"]
     assert faults([TALK, {"messages": user("Why?") + said()}], unseen=held) == [(0, "held_out")], "in other columns too"
     assert faults([PAIR, {**PAIR, "prompt": user("Why?")}], "dpo", unseen=held) == [(0, "held_out")]
 
@@ -180,9 +181,12 @@ def test_a_prompt_that_most_held_out_rows_have_is_no_question():
 
 
 def test_a_training_that_is_all_held_out_is_refused_with_what_to_hold_out():
-    with pytest.raises(InputError, match=r"2 rows, none of them: 2 × a row of train\.heldout") as caught:
+    with pytest.raises(InputError, match=r"2 rows, none of them: 2 × it is a row of train\.heldout") as caught:
         check_rows([GOOD, GOOD], Demands(METHODS["sft"], unseen=Unseen([GOOD])))
-    assert "rows.jsonl[0:900]" in caught.value.cure
+    assert "rows.jsonl[0:900]" in caught.value.cure and "mend" not in caught.value.cure
+    with pytest.raises(InputError, match=r"2 × it is a row of train\.heldout.*; 1 × completion is empty") as caught:
+        check_rows([GOOD, GOOD, GOOD | {"completion": said("")}], Demands(METHODS["sft"], unseen=Unseen([GOOD])))
+    assert "rows.jsonl[0:900]" in caught.value.cure and "mend the rows" in caught.value.cure
 
 
 RIGHT, WRONG = GOOD | {"label": True}, GOOD | {"completion": said("3"), "label": False}
