@@ -6,7 +6,6 @@ system says do not matter; signs do: ``1 + 1`` is not ``1 - 1``. Paraphrases are
 """
 
 import json
-import re
 import unicodedata
 from collections import Counter
 from collections.abc import Sequence
@@ -15,7 +14,7 @@ from typing import Any
 from ._form import Row
 from .methods import content_of
 
-_STOPS = re.compile(r"""[\s.,;:!?"'’…]+""")
+_STOPS = str.maketrans(dict.fromkeys(""".,;:!?"'’…""", " "))
 _SYSTEM = ("system", "developer")
 
 
@@ -27,29 +26,27 @@ class Unseen:
     """
 
     def __init__(self, rows: Sequence[Row]) -> None:
-        keys = [_key(row) for row in rows]
-        counts = Counter(asked for asked, _ in keys)
-        self._shared = {asked for asked, n in counts.items() if n > 1 and 2 * n > len(rows)}
+        asked = Counter(_asked(row, _split(row)[0]) for row in rows)
+        self._shared = {text for text, n in asked.items() if n > 1 and 2 * n > len(rows)}
         self._numbers: dict[tuple[str, str], int] = {}
-        for number, key in enumerate(keys, 1):
-            self._numbers.setdefault(self._identity(key), number)
+        for number, row in enumerate(rows, 1):
+            self._numbers.setdefault(self._identify(row), number)
 
     def find(self, row: Row) -> int | None:
         """Return the number, from 1, of the held-out row that a row is; None = of none."""
-        key = self._identity(_key(row))
+        key = self._identify(row)
         return self._numbers.get(key) if any(key) else None
 
-    def _identity(self, key: tuple[str, str]) -> tuple[str, str]:
-        asked, said = key
-        return (asked, said if not asked or asked in self._shared else "")
+    def _identify(self, row: Row) -> tuple[str, str]:
+        prompt, answer = _split(row)
+        asked = _asked(row, prompt)
+        return (asked, _fold(answer) if not asked or asked in self._shared else "")
 
 
-def _key(row: Row) -> tuple[str, str]:
-    """Return what a row asks and what it says, as far as texts tell; a row with images or tools asks about these."""
-    asked, said = _split(row)
+def _asked(row: Row, prompt: str) -> str:
+    """Return what a row asks, as far as texts tell; one with images or tools asks about these."""
     beside = {name: row[name] for name in ("images", "image", "tools") if row.get(name)}
-    more = json.dumps(beside, sort_keys=True, default=str) if beside else ""
-    return (f"{_fold(asked)}{more}", _fold(said))
+    return _fold(prompt) + (json.dumps(beside, sort_keys=True, default=str) if beside else "")
 
 
 def _split(row: Row) -> tuple[str, str]:
@@ -72,4 +69,5 @@ def _text(said: Any) -> str:
 
 
 def _fold(text: str) -> str:
-    return _STOPS.sub(" ", unicodedata.normalize("NFKC", text).casefold()).strip()
+    plain = text if text.isascii() else unicodedata.normalize("NFKC", text)
+    return " ".join(plain.casefold().translate(_STOPS).split())
