@@ -90,13 +90,16 @@ class TrainConfig(Strict):
     """Rows are sorted by it, the smallest first: ``length``, or a column that holds numbers; null = the snapshot's order."""
     reasoning: Literal["keep", "strip"] = "keep"
     """What becomes of ``<think>…</think>`` in answers."""
-    accept: tuple[Literal["overlong", "identical", "tools_without_calls", "text_only"], ...] = ()
+    accept: tuple[
+        Literal["overlong", "identical", "turns", "template_marks", "tools_without_calls", "text_only"], ...
+    ] = ()
     """Kinds of rows that are trained on although they look wrong: ``overlong`` (cut off at max_length), ``identical`` (chosen
-    and rejected), ``tools_without_calls``, ``text_only`` (rows without an image among rows with one)."""
+    and rejected), ``turns`` (out of turn, or saying nothing), ``template_marks`` (of another chat template), ``tools_without_calls``,
+    ``text_only`` (rows without an image among rows with one)."""
     rows: SourceSpec | None = None
     """Rows of one's own, in TRL's columns, for ``flywheel train``; null = what the iteration has."""
     heldout: SourceSpec | None = None
-    """Rows in the same columns on which a method that lm-eval cannot score is measured before and after."""
+    """Rows in the same columns on which a method that lm-eval cannot score is measured before and after; none is trained on."""
     labels: tuple[str, ...] = ()
     """Names of the classes (``classify``); default: the model's own, else those that the rows hold."""
     sft_from: Literal["champion", "base"] = "champion"

@@ -14,6 +14,7 @@ import numpy as np
 
 from ..config import CurationConfig, SelectionConfig
 from ..errors import RecipeError
+from ..schema import is_blank
 from ._completion import text_of
 from ._tokens import Array
 from .curate import Curated, CurateRow, curate, read_labels
@@ -134,7 +135,7 @@ class OwnCurated:
 def curate_own(ids: Sequence[str], parts: Sequence[Parts], method: str, rules: OwnCuration, seed: int) -> OwnCurated:
     """Curate rows of one's own by the recipe's rules, as far as they fit rows of the method; see :func:`fit_config`."""
     may_be_empty = method in WITHOUT_COMPLETION
-    read = [i for i, p in enumerate(parts) if p.completion is not None and (may_be_empty or p.completion.strip())]
+    read = [i for i, p in enumerate(parts) if p.completion is not None and (may_be_empty or not is_blank(p.completion))]
     places = np.array(read, np.int64)
     known = [parts[i] for i in places.tolist()]
     labels = [p.label for p in known]

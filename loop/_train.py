@@ -1,5 +1,6 @@
-"""Training with its progress shown; left out, on record, when there are too few rows."""
+"""Training with its progress shown; left out, on record, when there are too few rows, or for KTO rows of one label."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -26,10 +27,9 @@ def train(
     store: Store, recipe: Recipe, reporter: Reporter, step: Step, parent: Checkpoint, snapshot: Snapshot, *, seed: int,
     base: Path,
 ) -> Checkpoint | None:  # fmt: skip
-    """Train ``parent`` on a snapshot by the step's name, a method; None when it has too few rows."""
+    """Train ``parent`` on a snapshot by the step's name, a method; None when it is left out, on record."""
     run_id, iteration, method = step.run_id, step.iteration, step.name
-    if snapshot.n_rows < recipe.train.min_rows:
-        reason = f"{count(snapshot.n_rows, 'row')}: fewer than train.min_rows = {recipe.train.min_rows}"
+    if (reason := _why_left_out(recipe, method, snapshot)) is not None:
         drop_rows(store, run_id, iteration, f"{method}/train", reason, snapshot.snapshot_id, snapshot.n_rows)
         reporter.say(f"[{iteration}] {method} left out: {reason}")
         return None
@@ -46,6 +46,20 @@ def train(
     made = train_checkpoint(store, job, on_event=lambda event: _show(reporter, event))
     reporter.end(describe_training(store, made, snapshot, parent))
     return made
+
+
+def _why_left_out(recipe: Recipe, method: str, snapshot: Snapshot) -> str | None:
+    """Return why a snapshot is not trained on; the turn goes on without. Rows of one's own with one label are refused instead."""
+    if snapshot.n_rows < recipe.train.min_rows:
+        return f"{count(snapshot.n_rows, 'row')}: fewer than train.min_rows = {recipe.train.min_rows}"
+    if method != "kto" or recipe.train.rows is not None:
+        return None
+    with snapshot.path.open(encoding="utf-8") as stream:
+        labels = {json.loads(line)["label"] for line in stream}
+    if len(labels) > 1:
+        return None
+    label = "true" if True in labels else "false"
+    return f"{count(snapshot.n_rows, 'row')}, all with label {label}: KTO learns from how completions of both labels differ"
 
 
 def _take_template(args: dict[str, Any], base: Path) -> str | None:
@@ -73,14 +87,12 @@ def _shape(store: Store, recipe: Recipe, method: str, base: Path, template: str 
 
 def _running(store: Store, recipe: Recipe, method: str, base: Path) -> Running:
     config = recipe.train
-    heldout = None
-    if config.heldout is not None and method in SUPERVISED:
-        heldout = freeze_heldout(config.heldout, base, store.project.work)
+    heldout = None if config.heldout is None else freeze_heldout(config.heldout, base, store.project.work)
     root = base if config.rows is not None else store.project.root
     return Running(
         python=find_python(config.python, base), oom_retries=config.oom_retries, save_every_s=config.save_every_s,
-        accelerate=None if config.accelerate is None else _path(config.accelerate, base), heldout=heldout,
-        root=root.resolve(),
+        accelerate=None if config.accelerate is None else _path(config.accelerate, base),
+        heldout=heldout if method in SUPERVISED else None, unseen=None if heldout is None else heldout.path, root=root.resolve(),
     )  # fmt: skip
 
 

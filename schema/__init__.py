@@ -1,6 +1,7 @@
 """What a row is, and how it gets its id."""
 
 from ._ids import canonical_json, content_id, hash_files, hash_id, seed_from
+from ._marks import MARK_PATTERN, TEMPLATE_MARKS, find_marks
 from ._rows import (
     PROJECT_RUN,
     TABLE_OF,
@@ -21,11 +22,13 @@ from ._rows import (
     types_of,
     utc_now,
 )
-from ._text import texts_in, without_halves
+from ._text import is_blank, texts_in, without_halves
 
 __all__ = [
+    "MARK_PATTERN",
     "PROJECT_RUN",
     "TABLE_OF",
+    "TEMPLATE_MARKS",
     "ChunkRow",
     "DocumentChunkRow",
     "DocumentRow",
@@ -41,8 +44,10 @@ __all__ = [
     "canonical_json",
     "columns_of",
     "content_id",
+    "find_marks",
     "hash_files",
     "hash_id",
+    "is_blank",
     "seed_from",
     "texts_in",
     "to_dict",

@@ -2,7 +2,7 @@
 
 from ._ahead import started_ahead
 from ._child import NO_ROOM, Emit, child_main, no_room
-from ._installed import class_fields, compared_values, enum_values, init_arguments, package_folder
+from ._installed import class_fields, compared_values, enum_values, init_arguments, mapping_keys, package_folder
 from ._parent import RESULT, Event, clear_stage, run_stage, write_json
 
 __all__ = [
@@ -16,6 +16,7 @@ __all__ = [
     "compared_values",
     "enum_values",
     "init_arguments",
+    "mapping_keys",
     "no_room",
     "package_folder",
     "run_stage",

@@ -59,6 +59,16 @@ def enum_values(file: Path, class_name: str) -> tuple[str, ...]:
 
 
 @functools.cache
+def mapping_keys(file: Path, name: str) -> tuple[str, ...]:
+    """Return the texts that are keys of the mapping ``name`` of a module; none when the file does not define it."""
+    for node in read_module(file).body:
+        is_named = isinstance(node, ast.Assign) and any(_name_of(target) == name for target in node.targets)
+        if is_named and isinstance(node, ast.Assign) and isinstance(node.value, ast.Dict):
+            return tuple(k.value for k in node.value.keys if isinstance(k, ast.Constant) and isinstance(k.value, str))
+    return ()
+
+
+@functools.cache
 def compared_values(file: Path, name: str) -> tuple[str, ...]:
     """Return the texts that a file's code compares the variable or attribute ``name`` with, in order."""
     found: dict[str, None] = {}

@@ -119,7 +119,7 @@ def train_here(folder, method, model, rows, args=None, *, heldout=None, root=Non
     job = {
         "method": method, "model": str(model), "data": str(write_rows(folder / "rows.jsonl", rows)),
         "out": str(folder / "out"), "args": {"report_to": "none", **(args or {})}, "seed": seed, **Shape(**shape).contract(),
-        "save_every_s": save_every_s, "heldout": held, "root": str(root or folder), "card": ORIGIN | {"method": method},
+        "save_every_s": save_every_s, "heldout": held, "unseen": held, "root": str(root or folder), "card": ORIGIN | {"method": method},
         "base_name": Path(model).name,
     }  # fmt: skip
     return train(job, folder, events.append), events, folder / "out"

@@ -11,7 +11,7 @@ from typing import Any
 
 from ..config import TrainConfig
 from ..errors import MissingExtraError, NotFoundError, RecipeError
-from ..stage import class_fields, init_arguments, package_folder
+from ..stage import class_fields, init_arguments, mapping_keys, package_folder
 from ._values import check_values
 from .methods import METHODS, find_method
 
@@ -27,6 +27,7 @@ _TRACKERS = {"azure_ml": "azureml"}
 
 _USUAL_NAMES = {
     "lr": ("learning_rate",),
+    "batch": ("per_device_train_batch_size",),
     "batch_size": ("per_device_train_batch_size",),
     "train_batch_size": ("per_device_train_batch_size",),
     "micro_batch_size": ("per_device_train_batch_size",),
@@ -35,27 +36,43 @@ _USUAL_NAMES = {
     "grad_accum": ("gradient_accumulation_steps",),
     "grad_accum_steps": ("gradient_accumulation_steps",),
     "accumulation_steps": ("gradient_accumulation_steps",),
+    "gas": ("gradient_accumulation_steps",),
+    "epoch": ("num_train_epochs",),
     "epochs": ("num_train_epochs",),
     "n_epochs": ("num_train_epochs",),
     "num_epochs": ("num_train_epochs",),
     "steps": ("max_steps",),
     "wd": ("weight_decay",),
     "warmup": ("warmup_steps",),
+    "warmup_ratio": ("warmup_steps",),
     "scheduler": ("lr_scheduler_type",),
     "lr_scheduler": ("lr_scheduler_type",),
     "optimizer": ("optim",),
     "clip": ("max_grad_norm",),
     "grad_clip": ("max_grad_norm",),
+    "gradient_clipping": ("max_grad_norm",),
     "max_seq_length": ("max_length",),
     "max_seq_len": ("max_length",),
     "seq_len": ("max_length",),
+    "sequence_len": ("max_length",),
     "cutoff_len": ("max_length",),
     "max_tokens": ("max_completion_length", "max_length"),
     "max_new_tokens": ("max_completion_length",),
     "max_target_length": ("max_completion_length",),
     "group_size": ("num_generations",),
     "n_generations": ("num_generations",),
+    "num_samples": ("num_generations",),
+    "rollouts": ("num_generations",),
+    "kl": ("beta",),
+    "kl_beta": ("beta",),
+    "kl_coef": ("beta",),
+    "kl_coeff": ("beta",),
+    "kl_loss_coef": ("beta",),
     "loss": ("loss_type",),
+    "sample_packing": ("packing",),
+    "logging": ("logging_steps",),
+    "dtype": ("model_init_kwargs",),
+    "torch_dtype": ("model_init_kwargs",),
     "rank": ("r",),
     "lora_r": ("r",),
     "lora_rank": ("r",),
@@ -126,15 +143,29 @@ def check_train(train: TrainConfig, base: Path, method: str = "sft") -> None:
 
 
 def _check_trackers(method: str, train: TrainConfig) -> None:
-    """Refuse ``report_to`` of a tracker that is not installed: transformers would say so after the model was loaded."""
+    """Refuse a tracker that transformers does not know, or that is not installed: it would say so after the model was loaded."""
     named = (getattr(train, method) or {}).get("report_to") or []
     for tracker in [named] if isinstance(named, str) else named:
-        package = _TRACKERS.get(str(tracker), str(tracker))
-        if tracker in ("none", "all") or train.python is not None or importlib.util.find_spec(package) is not None:
+        if tracker in ("none", "all"):
+            continue
+        _check_tracker(f"recipe key train.{method}.report_to", tracker)
+        package = _TRACKERS.get(tracker, tracker)
+        if train.python is not None or importlib.util.find_spec(package) is not None:
             continue
         raise MissingExtraError(
             f"recipe key train.{method}.report_to", expected=f"the package {package}", received="it is not installed",
             cure=f"pip install {package}, or remove {tracker!r}: every line is in the table train_log anyway",
+        )  # fmt: skip
+
+
+def _check_tracker(place: str, tracker: Any) -> None:
+    file = package_folder("transformers", "training", "train") / "integrations" / "integration_utils.py"
+    known = mapping_keys(file, "INTEGRATION_TO_CALLBACK")
+    if known and tracker not in known:
+        near = difflib.get_close_matches(str(tracker), known, n=1)
+        raise RecipeError(
+            place, expected=f"one of none, all, {', '.join(known)}", received=repr(tracker),
+            cure=f"did you mean {near[0]!r}?" if near else "name one of these: every line is in the table train_log anyway",
         )  # fmt: skip
 
 
@@ -190,5 +221,13 @@ def _cure(key: str, valid: list[str], reserved: Sequence[str]) -> str:
         return "remove it: flywheel sets it, from the recipe's seed and the project folder"
     usual = [name for name in _USUAL_NAMES.get(key.lower().replace("-", "_"), ()) if name in valid]
     ends = [name for name in valid if name.endswith(f"_{key}")]
-    near = usual or (ends[:1] if len(ends) == 1 else difflib.get_close_matches(key, valid, n=1, cutoff=0.4))
+    if not usual and (owners := _owners(key)):
+        return f"it is a key of {', '.join(owners)}: move it there, or remove it"
+    near = usual or (ends[:1] if len(ends) == 1 else difflib.get_close_matches(key, valid, n=1, cutoff=0.6))
     return f"did you mean {near[0]!r}?" if near else "remove the key"
+
+
+def _owners(key: str) -> list[str]:
+    """Return under which names of ``train:`` a key could stand."""
+    owners = [f"train.{name}" for name in METHODS if key in valid_keys(name)]
+    return owners + (["train.peft"] if key in set(_peft_fields({})) - set(_PEFT_RESERVED) else [])

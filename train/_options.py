@@ -60,5 +60,7 @@ class Running:
     oom_retries: int = 0
     save_every_s: float = 300.0
     heldout: Heldout | None = None
+    unseen: Path | None = None
+    """JSON lines of rows that must not be trained on: those that this training, or another of the recipe, is measured on."""
     root: Path = field(default_factory=Path)
     """Folder that paths of images start from."""

@@ -3,8 +3,8 @@
 A training set that is wrong as a whole (no such column, no chat template for its messages, nothing left) is refused. One
 row that is wrong is dropped, the others are trained on. Kinds of faults:
 
-``missing_columns mixed_columns mixed_types not_text roles empty overlong identical chat_template unknown_label not_a_number images
-tools_without_calls calls_without_tools text_only``
+``missing_columns mixed_columns mixed_types not_text roles empty turns overlong identical chat_template template_marks unknown_label
+not_a_number images tools_without_calls calls_without_tools text_only held_out``
 
 Nothing here loads torch: what needs the tokenizer is asked of a :class:`Renderer`.
 """
@@ -17,14 +17,17 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from ..errors import InputError
+from ..schema import find_marks, is_blank
 from ._form import SAID, Form, Row, columns_of, find_form, has, images_of, shape_of
 from ._reasoning import strip_reasoning
 from ._said import fault_of_said, kind_of
+from ._unseen import Unseen
 from .methods import CLASSIFIER, SEQ2SEQ, Method, content_of, text_of
 
 SHOWN_FAULTS = 4
-ACCEPTED = ("overlong", "identical", "tools_without_calls", "text_only")
+ACCEPTED = ("overlong", "identical", "turns", "template_marks", "tools_without_calls", "text_only")
 """Kinds that ``train.accept`` lets pass."""
+_HOLD_OTHERS = "hold other rows out than are trained on: a slice of the file under each key, as rows.jsonl[0:900] and rows.jsonl[900:1000]"
 _MARKS = 4
 """Most tokens that a tokenizer adds to a text of its own accord."""
 
@@ -34,6 +37,10 @@ class Renderer(Protocol):
 
     def render(self, row: Row, messages: Sequence[Row]) -> str:
         """Return messages by the chat template, with the tools of their row; raises ValueError where it refuses them."""
+        ...
+
+    def owns(self, mark: str) -> bool:
+        """Say whether the chat template writes a mark, or the tokenizer has it as a token of its own; any, where there is no template."""
         ...
 
     def count(self, texts: Sequence[str], *, plain: bool) -> list[int]:
@@ -51,11 +58,12 @@ class Limit:
 
 @dataclass(frozen=True)
 class Fault:
-    """Why a row is left out."""
+    """Why a row is left out: a reason that many rows may share, and what it rests on in this one."""
 
     ordinal: int
     kind: str
     reason: str
+    evidence: str | None = None
 
 
 @dataclass(frozen=True)
@@ -72,6 +80,7 @@ class Demands:
         root: folder that paths of images start from.
         sees: the model reads images.
         form: what the rows have to be like; None = as most of them.
+        unseen: rows that are measured on; None = none are.
         what: how they are called in errors.
     """
 
@@ -84,6 +93,7 @@ class Demands:
     root: Path = field(default_factory=Path)
     sees: bool = False
     form: Form | None = None
+    unseen: Unseen | None = None
     what: str = "rows"
 
     @property
@@ -101,7 +111,7 @@ def check_rows(rows: Sequence[Row], demands: Demands) -> list[Fault]:
     """Return the fault of each row that must not be trained on.
 
     Raises:
-        InputError: the rows are wrong as a whole, or none is left.
+        InputError: the rows are wrong as a whole, or none is left, or of KTO's only one label.
     """
     form = form_of(rows, demands)
     faults: list[Fault] = []
@@ -121,6 +131,8 @@ def check_rows(rows: Sequence[Row], demands: Demands) -> list[Fault]:
     faults += _find_overlong(fitting, demands, plain=form.shape != "messages" and "messages" not in form.columns)
     if len(faults) == len(rows):
         raise _nothing_left(rows, faults, demands)
+    if demands.method.name == "kto":
+        _check_both_labels(rows, {f.ordinal for f in faults})
     return sorted(faults, key=lambda f: f.ordinal)
 
 
@@ -147,8 +159,8 @@ def _no_columns(rows: Sequence[Row], demands: Demands) -> InputError:
     )  # fmt: skip
 
 
-def _faults_of(row: Row, demands: Demands, form: Form) -> Iterator[tuple[str, str]]:
-    """Yield (kind, reason) for what is wrong with a row, the plainest first."""
+def _faults_of(row: Row, demands: Demands, form: Form) -> Iterator[tuple[str, ...]]:
+    """Yield kind, reason, and evidence if there is some, for what is wrong with a row, the plainest first."""
     columns = form.columns
     if columns not in columns_of(row, demands.sets):
         yield _fault_of_columns(row, demands, columns)
@@ -157,8 +169,9 @@ def _faults_of(row: Row, demands: Demands, form: Form) -> Iterator[tuple[str, st
         yield "not_a_number", f"{bad} is no finite number"
     for column in columns:
         if column in (*SAID, "messages", "text"):
-            yield from fault_of_said(column, row[column], is_whole="prompt" not in columns)
-    if demands.method.model == SEQ2SEQ and not text_of(row["completion"]).strip():
+            said = fault_of_said(column, row[column], is_whole="prompt" not in columns)
+            yield from (fault for fault in said if not _accepts(demands, fault[0]))
+    if demands.method.model == SEQ2SEQ and is_blank(text_of(row["completion"])):
         yield "empty", "completion has no text"
     shape = shape_of(row, columns)
     if shape != form.shape:
@@ -168,6 +181,10 @@ def _faults_of(row: Row, demands: Demands, form: Form) -> Iterator[tuple[str, st
     yield from _fault_of_label(row, demands)
     yield from _fault_of_images(row, demands, form)
     yield from _fault_of_tools(row, demands, form)
+    if demands.unseen is not None and (number := demands.unseen.find(row)) is not None:
+        yield "held_out", "it is a row of train.heldout, on which is measured", f"row {number}"
+    if not _accepts(demands, "template_marks"):
+        yield from _fault_of_marks(row, demands, form)
 
 
 def _fault_of_columns(row: Row, demands: Demands, columns: Sequence[str]) -> tuple[str, str]:
@@ -175,6 +192,25 @@ def _fault_of_columns(row: Row, demands: Demands, columns: Sequence[str]) -> tup
     if others:
         return "mixed_columns", f"{' + '.join(others[0])}, where other rows have {' + '.join(columns)}"
     return "missing_columns", f"no {' and no '.join(c for c in columns if row.get(c) is None)}"
+
+
+def _check_both_labels(rows: Sequence[Row], bad: Collection[int]) -> None:
+    """Refuse rows of one label for KTO: it learns from how completions of the two differ.
+
+    Raises:
+        InputError: says how many rows of which label there are.
+    """
+    labels = {row["label"] for i, row in enumerate(rows) if i not in bad}
+    if len(labels) == 2:
+        return
+    (label,) = labels
+    dropped = f", {len(bad)} more dropped" if bad else ""
+    n = len(rows) - len(bad)
+    raise InputError(
+        "rows for kto", expected="rows with label true and rows with label false: KTO learns from how the two differ",
+        received=f"{n} row{'s' * (n != 1)}, all with label {str(label).lower()}{dropped}",
+        cure=f"add rows with label {str(not label).lower()}, or train on completions that are all right by --method sft",
+    )  # fmt: skip
 
 
 def _accepts(demands: Demands, kind: str) -> bool:
@@ -202,7 +238,7 @@ def _fault_of_label(row: Row, demands: Demands) -> Iterator[tuple[str, str]]:
     label = row["label"]
     if not isinstance(label, str | int | float):
         yield "unknown_label", f"label is {kind_of(label)}"
-    elif not str(label).strip():
+    elif is_blank(str(label)):
         yield "empty", "label is empty"
     elif demands.labels and str(label) not in demands.labels:
         yield "unknown_label", f"label {label!r} is none of {', '.join(demands.labels)}"
@@ -255,6 +291,31 @@ def _fault_of_tools(row: Row, demands: Demands, form: Form) -> Iterator[tuple[st
         yield "calls_without_tools", "a tool is called, and none is offered"
 
 
+def _fault_of_marks(row: Row, demands: Demands, form: Form) -> Iterator[tuple[str, str]]:
+    """Yield what another chat template than the model's wrote: to the model it is neither a turn's end nor a word."""
+    if demands.renderer is None or demands.method.model in (SEQ2SEQ, CLASSIFIER):
+        return
+    for where, text in _places(row, form):
+        for mark, template in find_marks(text):
+            if not demands.renderer.owns(mark):
+                yield (
+                    "template_marks",
+                    f"{where} holds {mark} of the chat template of {template}; the model's own has none such",
+                )
+
+
+def _places(row: Row, form: Form) -> Iterator[tuple[str, str]]:
+    """Yield each text of a row with where it stands: a column, or a turn of one."""
+    for column in form.columns:
+        said = row[column]
+        if column not in (*SAID, "messages", "text"):
+            continue
+        if isinstance(said, str):
+            yield column, said
+        else:
+            yield from ((f"{column}, turn {i}:", content_of(m)) for i, m in enumerate(said, 1))
+
+
 def _texts(row: Row, demands: Demands, form: Form) -> Iterator[tuple[str, str]]:
     """Yield what the trainer reads of a row, with its column: once for each answer, the prompt before it.
 
@@ -301,9 +362,11 @@ def _find_overlong(rows: Sequence[tuple[int, list[tuple[str, str]]]], demands: D
 
 def _nothing_left(rows: Sequence[Row], faults: Sequence[Fault], demands: Demands) -> InputError:
     reasons = Counter(f.reason.split(", ", 1)[-1] if f.kind == "overlong" else f.reason for f in faults)
-    passable = sorted({f.kind for f in faults} & set(ACCEPTED))
+    kinds = {f.kind for f in faults}
+    passable = sorted(kinds & set(ACCEPTED))
+    mend = "; ".join([_HOLD_OTHERS] * ("held_out" in kinds) + ["mend the rows"] * (kinds != {"held_out"}))
     return InputError(
         demands.place, expected="rows that can be trained on",
         received=f"{len(rows)} rows, none of them: " + "; ".join(f"{n} × {reason}" for reason, n in reasons.most_common(SHOWN_FAULTS)),
-        cure="mend the rows" + (f", or let them pass with train.accept: [{', '.join(passable)}]" if passable else ""),
+        cure=mend + (f", or let them pass with train.accept: [{', '.join(passable)}]" if passable else ""),
     )  # fmt: skip

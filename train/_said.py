@@ -3,10 +3,13 @@
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from ..schema import is_blank
 from ._form import Row
 from .methods import content_of
 
 ROLES = ("system", "developer", "user", "assistant", "tool")
+_SYSTEM = ("system", "developer")
+_SHOWN_SIGNS = 4
 
 
 def fault_of_said(column: str, said: Any, *, is_whole: bool) -> Iterator[tuple[str, str]]:
@@ -18,8 +21,8 @@ def fault_of_said(column: str, said: Any, *, is_whole: bool) -> Iterator[tuple[s
         is_whole: an answer begins with what it answers, for want of a prompt.
     """
     if isinstance(said, str) and column != "messages":
-        if column != "prompt" and not said.strip():
-            yield "empty", f"{column} is empty"
+        if column != "prompt" and is_blank(said):
+            yield "empty", why_empty(column, [said])
         return
     if column == "text":
         yield "not_text", f"text is {kind_of(said)}"
@@ -43,7 +46,23 @@ def _fault_of_roles(column: str, said: Sequence[Row], is_whole: bool) -> Iterato
     elif column != "prompt" and "assistant" not in roles:
         yield "roles", f"{column} has nothing that the assistant says"
     elif column != "prompt" and not any(_says(m) for m in said if m.get("role") == "assistant"):
-        yield "empty", f"{column} is empty"
+        yield "empty", why_empty(column, [content_of(m) for m in said if m.get("role") == "assistant"])
+    else:
+        yield from _fault_of_turns(column, said)
+
+
+def _fault_of_turns(column: str, said: Sequence[Row]) -> Iterator[tuple[str, str]]:
+    """Yield turns that no conversation has: templates render them, and the model learns to take no turns, or to say nothing."""
+    before = ""
+    for number, message in enumerate(said, 1):
+        role, turn = str(message["role"]), f"{column}, turn {number}:"
+        if role in ("user", "assistant") and not _says(message):
+            yield "turns", f"{turn} {why_empty(f'what the {role} says', [content_of(message)])}"
+        elif role == before and role != "tool":
+            yield "turns", f"{turn} a second one of the {role} in a row"
+        elif role in _SYSTEM and before not in ("", *_SYSTEM):
+            yield "turns", f"{turn} of the {role}, which stands first or nowhere"
+        before = role
 
 
 def _iscontent_of(content: Any) -> bool:
@@ -59,5 +78,19 @@ def kind_of(value: Any) -> str:
     return f"{names.get(type(value), type(value).__name__)}, not text"
 
 
+def why_empty(name: str, texts: Sequence[str]) -> str:
+    """Return the reason against texts that show nothing, with the signs that nobody sees."""
+    signs = sorted({char for text in texts for char in text if not char.isspace()})
+    seen = f": only {', '.join(f'U+{ord(char):04X}' for char in signs[:_SHOWN_SIGNS])}" if signs else ""
+    return f"{name} is empty{seen}"
+
+
 def _says(message: Row) -> bool:
-    return bool(message.get("tool_calls")) or bool(content_of(message).strip())
+    """Say whether a message has a text that shows something, a call of a tool, or a part of another kind (an image)."""
+    content = message.get("content")
+    parts = content if isinstance(content, list) else []
+    return (
+        bool(message.get("tool_calls"))
+        or not is_blank(content_of(message))
+        or any("text" not in part for part in parts)
+    )

@@ -15,6 +15,7 @@ from ..stage import RESULT, Event, clear_stage, run_stage, started_ahead
 from ..store import Store
 from ._batch import smaller_batch
 from ._heldout import record_heldout
+from ._log import LogKeeper, write_log
 from ._options import Running, Shape
 from ._python import environment, expected_processes, launcher, resolve_python
 from .methods import find_method
@@ -73,6 +74,8 @@ def train_checkpoint(
 ) -> Checkpoint:
     """Run ``job``, unless its checkpoint is there already; go on from the last saved state of one that was killed.
 
+    What the trainer logged is in ``train_log``, of a training that fails up to its fault.
+
     Raises:
         DiskFullError: no room for the checkpoint.
         InputError: the rows are wrong as a whole.
@@ -89,7 +92,12 @@ def train_checkpoint(
         _check_room(job.parent.path, store.project.checkpoints)
         if (work / RESULT).is_file():  # of weights that are gone: nothing to go on from
             clear_stage(work)
-    result = _run(store, job, path, work, on_event)
+    keeper = LogKeeper(on_event)
+    try:
+        result = _run(store, job, path, work, keeper)
+    except Exception:
+        keeper.save(store, job.checkpoint_id)
+        raise
     with store.kept_open():
         _record(store, job, path, result)
     clear_stage(work)
@@ -126,7 +134,7 @@ def _contract(job: TrainJob, path: Path) -> dict[str, Any]:
     return {
         "method": job.method, "model": str(job.parent.path), "data": str(job.snapshot_path), "out": str(path),
         "args": job.args, "seed": job.seed, **job.shape.contract(), "save_every_s": running.save_every_s,
-        "heldout": running.heldout and str(running.heldout.path), "root": str(running.root), "card": _origin(job, path.name), "base_name": _name_base(job),
+        "heldout": running.heldout and str(running.heldout.path), "unseen": running.unseen and str(running.unseen), "root": str(running.root), "card": _origin(job, path.name), "base_name": _name_base(job),
         "processes": expected_processes(running.accelerate),
     }  # fmt: skip
 
@@ -169,13 +177,6 @@ def _record(store: Store, job: TrainJob, path: Path, result: dict[str, Any]) -> 
         "path": os.path.relpath(path, store.project.root), "config": json.dumps(result["config"]),
         "metrics": json.dumps(result["metrics"]), "created_at": utc_now(),
     }  # fmt: skip
-    log = [
-        {
-            "checkpoint_id": job.checkpoint_id, "step": e.get("step", 0), "epoch": e.get("epoch"), "loss": e.get("loss"),
-            "learning_rate": e.get("learning_rate"), "entry": json.dumps(e),
-        }
-        for e in result["log"]
-    ]  # fmt: skip
     _record_faults(store, job, result["faults"], result["n_given"])
     if "after" in result["metrics"] and job.running.heldout is not None:
         file, bad = job.running.heldout.path, {f["ordinal"] for f in result["heldout_faults"]}
@@ -184,7 +185,7 @@ def _record(store: Store, job: TrainJob, path: Path, result: dict[str, Any]) -> 
             store, job.method, result["metrics"], file.stem, rows, result["heldout_items"],
             before_id=job.parent.checkpoint_id, after_id=job.checkpoint_id,
         )  # fmt: skip
-    store.insert("train_log", log, key="checkpoint_id")
+    write_log(store, job.checkpoint_id, result["log"])
     store.insert("checkpoints", [record], key="checkpoint_id")
 
 
@@ -196,8 +197,8 @@ def _record_faults(store: Store, job: TrainJob, faults: Sequence[dict[str, Any]]
     rows = dict(store.query("SELECT ordinal, sample_id FROM snapshot_rows WHERE snapshot_id = ?", [job.snapshot_id]))
     raw = _lines(job.snapshot_path)
     store.fix_plan(job.run_id, job.iteration, step, [(job.snapshot_id, n_given)])
-    dropped = [(f["ordinal"], _reason(f), raw[f["ordinal"]]) for f in faults]
-    _insert_drops(store, job, step, [(o, str(rows.get(o, o)), reason, text) for o, reason, text in dropped])
+    dropped = [(f["ordinal"], _reason(f), raw[f["ordinal"]], f.get("evidence")) for f in faults]
+    _insert_drops(store, job, step, [(o, str(rows.get(o, o)), *why) for o, *why in dropped])
 
 
 def _record_heldout_faults(store: Store, job: TrainJob, result: dict[str, Any]) -> int:
@@ -208,7 +209,7 @@ def _record_heldout_faults(store: Store, job: TrainJob, result: dict[str, Any]) 
     step, name, raw = f"{job.method}/heldout", heldout.path.stem, _lines(heldout.path)
     dropped = [*((text, why) for text, why in heldout.unread), *((raw[f["ordinal"]], _reason(f)) for f in faults)]
     store.fix_plan(job.run_id, job.iteration, step, [(name, len(raw) + len(heldout.unread))])
-    _insert_drops(store, job, step, [(i, f"{name}/{i}", why, text) for i, (text, why) in enumerate(dropped)])
+    _insert_drops(store, job, step, [(i, f"{name}/{i}", why, text, None) for i, (text, why) in enumerate(dropped)])
     return len(dropped)
 
 
@@ -221,10 +222,10 @@ def _reason(fault: dict[str, Any]) -> str:
     return f"{fault['kind']}: {fault['reason']}"
 
 
-def _insert_drops(store: Store, job: TrainJob, step: str, dropped: Sequence[tuple[int, str, str, str]]) -> None:
-    """Write drops: of each a number, the input's id, why, and its text."""
+def _insert_drops(store: Store, job: TrainJob, step: str, dropped: Sequence[tuple[Any, ...]]) -> None:
+    """Write drops: of each a number, the input's id, why, its text, and what that rests on."""
     drops = [
-        DropRow(content_id("drop", [job.checkpoint_id, step, n]), job.run_id, job.iteration, step, reason, input_id, None, text, 1)
-        for n, input_id, reason, text in dropped
+        DropRow(content_id("drop", [job.checkpoint_id, step, n]), job.run_id, job.iteration, step, reason, input_id, None, text, 1, evidence=evidence)
+        for n, input_id, reason, text, evidence in dropped
     ]  # fmt: skip
     store.insert("drops", [asdict(d) for d in drops], key="drop_id")

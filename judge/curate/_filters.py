@@ -12,6 +12,7 @@ from functools import lru_cache
 from typing import Any
 
 from ...config import LanguageConfig, LengthConfig, RepetitionConfig
+from ...schema import MARK_PATTERN
 from ._loops import loop_share
 
 FEWEST_WORDS = 12
@@ -113,7 +114,7 @@ _BOILERPLATE = [
         ("chat remark", r"(?:i hope (?:this|that) helps|let me know if you (?:have|need)|feel free to ask)[^\n]{0,80}\s*\Z"),
         ("web page", r"\b(?:accept (?:all )?cookies|all rights reserved|terms of (?:use|service) (?:apply|and)|subscribe to our newsletter|"
          r"click here to|javascript (?:is|must be) (?:disabled|enabled))\b"),
-        ("template mark", r"<\|(?:im_start|im_end|endoftext|eot_id|user|assistant|system)\|>|\[/?INST\]|^### ?(?:Instruction|Response|Human|Assistant):"),
+        ("template mark", rf"{MARK_PATTERN}|^### ?(?:Instruction|Response|Human|Assistant):"),
         ("benchmark canary", r"\bcanary guid\b|benchmark data should never appear in training"),
     )
 ]  # fmt: skip

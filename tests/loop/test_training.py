@@ -2,10 +2,11 @@
 
 import json
 import re
+from pathlib import Path
 
 import pytest
 from flywheel.config import Recipe
-from flywheel.errors import NotFoundError
+from flywheel.errors import InputError, NotFoundError
 from flywheel.eval._labels import bootstrap_stderr, macro_f1, statistic_of
 from flywheel.llm import LocalEngine
 from flywheel.loop import SilentReporter, Wheel
@@ -65,6 +66,60 @@ def test_kto_and_grpo_train_on_what_the_verifier_judged(tmp_path, monkeypatch):
     assert re.search(r", loss \d\.\d+, reward \d\.\d+; from the first model$", wheel.reporter.ends[-1])
     card = (kto.path / "README.md").read_text()
     assert f"1. `{wheel.checkpoints.first().checkpoint_id}` (the first model)" in card and wheel.run_id in card
+    wheel.store.close()
+
+
+def talk(*said):
+    return [{"role": role, "content": text} for role, text in said]
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("curate", [{}, {"curate": False}])
+def test_rows_that_teach_nothing_or_out_of_turn_are_drops_with_their_reason(tmp_path, monkeypatch, curate):
+    skip_the_process(monkeypatch)
+    asked, told = ("user", "What is a plum?"), ("assistant", "A plum is a fruit with one stone in it.")
+    bad = {
+        "empty: messages is empty: only U+200B": talk(("user", "Which one?"), ("assistant", "\u200b")),
+        "empty: messages is empty: only U+FEFF": talk(("user", "Which two?"), ("assistant", "\ufeff\n")),
+        "turns: messages, turn 2: a second one of the user in a row": talk(asked, ("user", "And a pear?"), told),
+        "turns: messages, turn 1: what the user says is empty: only U+00AD": talk(("user", "\u00ad"), told),
+        "turns: messages, turn 2: of the system, which stands first or nowhere": talk(asked, ("system", "Be short."), told),
+        "template_marks: messages, turn 1: holds [INST] of the chat template of Llama 2 or Mistral; the model's own has none such":
+            talk(("user", "[INST] What is a pear? [/INST]"), told),
+    }  # fmt: skip
+    good = [
+        talk(("user", f"What is plum {i}?"), ("assistant", f"Plum {i} is a fruit with {i} stones.")) for i in range(8)
+    ]
+    folder = tmp_path / "p"
+    folder.mkdir()
+    write_rows(folder / "rows.jsonl", [{"messages": m} for m in [*bad.values(), *good]])
+    fast = {"max_steps": 1}
+    wheel = open_wheel(folder, train={"rows": "rows.jsonl", "sft": fast}, problems=None, suites=[], **curate)
+    wheel.train_own("sft")
+    dropped = wheel.store.query("SELECT reason, raw FROM drops WHERE step = 'sft/preflight'")
+    assert {reason: json.loads(text)["messages"] for reason, text in dropped} == bad
+    wheel.store.close()
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_kto_of_one_label_is_left_out_of_the_wheel_and_refused_of_ones_own_rows(tmp_path, monkeypatch):
+    skip_the_process(monkeypatch)
+    folder = make_mini_project(tmp_path / "p")
+    changes = {"verifier": {"name": "regex", "options": {"pattern": "(?s).*"}}}
+    train = {**MINI["train"], "kto": {"max_steps": 1}}
+    wheel = open_wheel(folder, train=train, solve={"draws": 2, "problems": 12, "max_tokens": 16}, **changes)
+    wheel.begin_iteration(1)
+    wheel.generate(1)
+    assert wheel.train_by(1, "kto") is None
+    (reason,), *more = wheel.store.query("SELECT reason FROM drops WHERE step = 'kto/train'")
+    assert "all with label true: KTO learns from how completions of both labels differ" in reason and not more
+    wheel.store.close()
+    own = tmp_path / "own"
+    own.mkdir()
+    write_rows(own / "rows.jsonl", [{"prompt": f"{i}?", "completion": str(i), "label": False} for i in range(8)])
+    wheel = open_wheel(own, "kto", train={"rows": "rows.jsonl", "kto": {"max_steps": 1}}, problems=None, suites=[])
+    with pytest.raises(InputError, match="8 rows, all with label false"):
+        wheel.train_own("kto")
     wheel.store.close()
 
 
@@ -133,7 +188,7 @@ def test_a_classifier_is_measured_on_held_out_rows_before_and_after(tmp_path, mo
     )
     assert len(items) == 2
     for score, stderr, mean, places, targets, prompts, is_right, is_said in items:
-        assert score == mean and stderr == (score * (1 - score) / 8) ** 0.5 and is_right and is_said
+        assert score == mean and stderr == pytest.approx((score * (1 - score) / 7) ** 0.5) and is_right and is_said
         assert places == list(range(8)) and targets == [r["label"] for r in rows[:8]]
         assert prompts == [r["text"] for r in rows[:8]]
     for score, stderr, of in wheel.store.query(
@@ -149,8 +204,47 @@ def test_a_classifier_is_measured_on_held_out_rows_before_and_after(tmp_path, mo
         (11, 8, 3)
     ]
     assert {c: s for c, s, _ in scores}[made.checkpoint_id] == 1.0
+    gone = wheel.store.query(
+        "SELECT reason, raw::JSON ->> 'text', evidence FROM drops WHERE step = 'classify/preflight' ORDER BY drop_id"
+    )
+    assert sorted(text for _, text, _ in gone) == sorted(r["text"] for r in rows[:8]), (
+        "what is measured on is not trained on"
+    )
+    assert {reason for reason, *_ in gone} == {"held_out: it is a row of train.heldout, on which is measured"}
+    assert all(rows[int(evidence.split()[1]) - 1]["text"] == text for _, text, evidence in gone)
+    assert "24 rows (8 of the snapshot's dropped)" in wheel.reporter.ends[0]
     assert wheel.train_own("classify").checkpoint_id == made.checkpoint_id, "trained once"
     assert 'base_model: "bert"\n' in (made.path / "README.md").read_text(), "no path of this machine"
+    wheel.store.close()
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_rows_of_the_wheel_that_are_held_out_are_not_trained_on_by_any_method(tmp_path, monkeypatch):
+    jobs = skip_the_process(monkeypatch)
+    folder = make_mini_project(tmp_path / "p")
+    fast = {"max_steps": 1, "per_device_train_batch_size": 4}
+    draws = {"draws": 2, "problems": 12, "max_tokens": 16}
+    every = {"verifier": {"name": "regex", "options": {"pattern": "(?s).*"}}, "curate": False, "solve": draws}
+    problems = [json.loads(line) for line in (folder / "problems.jsonl").read_text().splitlines()]
+    held = [problem["question"] for problem in problems[:100]]
+    answer = [{"role": "assistant", "content": "It is 7."}]
+    write_rows(folder / "held.jsonl", [{"prompt": talk(("user", q)), "completion": answer} for q in held])
+    train = {"heldout": "held.jsonl", "sft": fast, "grpo": {**fast, "num_generations": 4, "max_completion_length": 8}}
+    wheel = open_wheel(folder, train={**MINI["train"], **train}, **every)
+    wheel.begin_iteration(1)
+    wheel.generate(1)
+    assert wheel.train_sft(1) is not None and wheel.train_by(1, "grpo") is not None
+    assert [job["heldout"] is None for job in jobs] == [False, True], "only what is taught to say is measured"
+    dropped = wheel.store.query(
+        "SELECT step, raw FROM drops WHERE reason LIKE 'held_out: it is a row of train.heldout%'"
+    )
+    assert {step for step, _ in dropped} == {"sft/preflight", "grpo/preflight"}
+    assert all(json.loads(raw)["prompt"][-1]["content"] in held for _, raw in dropped)
+    for job in jobs:
+        asked = [json.loads(line)["prompt"][-1]["content"] for line in Path(job["data"]).read_text().splitlines()]
+        step = f"{job['method']}/preflight"
+        assert sum(question in held for question in asked) == sum(of == step for of, _ in dropped) < len(asked)
+    assert wheel.store.query("SELECT count(*) FROM funnel WHERE dropped <> entered - kept") == [(0,)]
     wheel.store.close()
 
 
@@ -168,7 +262,7 @@ def test_preferences_of_ones_own_start_from_the_sft_checkpoint(tmp_path, monkeyp
     folder = tmp_path / "p"
     folder.mkdir()
     rows = [
-        {"prompt": f"{i}?", "completion": str(i), "chosen": str(i), "rejected": "No.", "label": True} for i in range(8)
+        {"prompt": f"{i}?", "completion": str(i), "chosen": str(i), "rejected": "No.", "label": i > 0} for i in range(8)
     ]
     write_rows(folder / "rows.jsonl", rows)
     fast = {"max_steps": 1}

@@ -128,9 +128,45 @@ def test_names_are_those_of_the_installed_packages(tmp_path, train, place, cure)
 def test_a_tracker_that_is_not_installed_is_told_before_anything_is_loaded(tmp_path):
     from flywheel.config import TrainConfig
 
-    with pytest.raises(MissingExtraError, match="no_such_tracker"):
-        check_train(TrainConfig(sft={"report_to": ["none", "no_such_tracker"]}), tmp_path)
+    with pytest.raises(MissingExtraError, match="clearml"):
+        check_train(TrainConfig(sft={"report_to": ["none", "clearml"]}), tmp_path)
     check_train(TrainConfig(sft={"report_to": "none"}), tmp_path)
+
+
+@pytest.mark.parametrize(("given", "cure"), [("wandbb", "did you mean 'wandb'?"), (["none", "?"], "name one of these")])
+def test_a_tracker_that_is_none_is_refused_with_the_nearest(tmp_path, given, cure):
+    from flywheel.config import TrainConfig
+
+    with pytest.raises(RecipeError) as caught:
+        check_train(TrainConfig(dpo={"report_to": given}), tmp_path)
+    assert caught.value.place == "recipe key train.dpo.report_to" and cure in caught.value.cure
+    assert "wandb" in caught.value.expected and "tensorboard" in caught.value.expected
+
+
+@pytest.mark.parametrize(
+    ("peft", "place", "told"),
+    [
+        ({"target_modules": ["q_projj"]}, "train.peft.target_modules", "did you mean 'q_proj'?"),
+        ({"target_modules": ["q_proj", "vproj"]}, "train.peft.target_modules", "did you mean 'v_proj'?"),
+        ({"target_modules": 5}, "train.peft.target_modules", "all-linear"),
+        ({"target_modules": "all_linear"}, "train.peft.target_modules", "all-linear"),
+        ({"target_modules": ["q_proj"], "exclude_modules": ["q_proj"]}, "train.peft", "under train.peft"),
+    ],
+)
+def test_modules_that_the_model_lacks_are_told_by_their_key(tmp_path, peft, place, told):
+    """PEFT itself passes over a name that fits nothing beside one that fits."""
+    with pytest.raises(RecipeError) as caught:
+        train_here(tmp_path, "sft", SEED_MODEL, ROWS, ARGS, peft={"r": 4, **peft})
+    assert caught.value.place == f"recipe key {place}" and told in caught.value.cure
+
+
+def test_modules_may_be_a_pattern_or_whole_names(tmp_path):
+    for i, wanted in enumerate((r".*\.(q|v)_proj", ["layers.0.self_attn.q_proj", "v_proj"])):
+        args = {**ARGS, "max_steps": 1}
+        _, _, out = train_here(
+            tmp_path / str(i), "sft", SEED_MODEL, ROWS[:4], args, peft={"r": 4, "target_modules": wanted}
+        )
+        assert (out / "adapter" / "adapter_config.json").is_file()
 
 
 NF4 = {"load_in_4bit": True, "bnb_4bit_quant_type": "nf4"}

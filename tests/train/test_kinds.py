@@ -157,3 +157,13 @@ def test_the_error_of_macro_f1_is_that_of_resampled_rows():
     drawn = [rng.integers(0, 60, 60) for _ in range(1000)]
     by_rows = np.std([f1_score(true[i], said[i], average="macro") for i in drawn], ddof=1)
     assert found["macro_f1_stderr"] == pytest.approx(by_rows, rel=0.1)
+
+
+def test_the_error_of_a_mean_is_lm_evals_and_that_of_one_row_is_not_known():
+    from lm_eval.api.metrics import mean_stderr
+
+    true, said = np.array([0, 1, 1, 0, 1]), np.array([0, 1, 0, 0, 1])
+    found = Measure(["a", "b"])(SimpleNamespace(predictions=np.eye(2)[said], label_ids=true))
+    assert found["accuracy_stderr"] == pytest.approx(mean_stderr((true == said).astype(float)))
+    one = Measure(["a", "b"])(SimpleNamespace(predictions=np.eye(2)[said[:1]], label_ids=true[:1]))
+    assert one["accuracy"] == 1.0 and "accuracy_stderr" not in one

@@ -9,7 +9,7 @@ from support_train import make_model, train_here
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 
-JOB = {"rewards": None, "accept": (), "labels": (), "root": ".", "curriculum": ()}
+JOB = {"rewards": None, "accept": (), "labels": (), "root": ".", "curriculum": (), "unseen": None}
 LONG = "word " * 700
 
 

@@ -9,7 +9,9 @@ from pathlib import Path
 import pytest
 import yaml
 from flywheel.errors import OutOfMemoryError, StageError
+from flywheel.store import Project, Store
 from flywheel.train._batch import smaller_batch
+from flywheel.train._log import LogKeeper, write_log
 from support import kill_group, run_cli, sql, start_cli, wait_for
 from support_train import SEED_MODEL, train_here, write_rows
 
@@ -101,6 +103,48 @@ def test_a_loss_that_is_no_number_stops_the_training_and_the_last_good_state_sta
     (kept,) = sorted((tmp_path / "trainer").glob("checkpoint-*"))[-1:]
     assert str(kept) in str(caught.value)
     assert all(bool(w.isfinite().all()) for w in load_file(kept / "model.safetensors").values())
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")
+def test_a_training_that_fails_leaves_what_it_logged_once_however_often_it_is_tried(tmp_path):
+    sft = {
+        "per_device_train_batch_size": 4,
+        "logging_steps": 1,
+        "max_steps": 8,
+        "save_strategy": "steps",
+        "save_steps": 2,
+    }
+    bad = {"learning_rate": 1e36, "max_grad_norm": 0.0, "warmup_steps": 3, "lr_scheduler_type": "constant_with_warmup"}
+    folder = make_project(tmp_path / "project", ROWS, sft=sft | bad)
+    done = run_cli(folder, "train", check=1)
+    assert "last good state is kept in" in done.stderr, done.stderr
+    lines = sql(folder, "select checkpoint_id, step, loss, entry from train_log order by step")
+    assert [line["step"] for line in lines] == list(range(1, len(lines) + 1)) and lines[0]["loss"] > 0
+    assert json.loads(lines[-1]["entry"])["fault"].startswith(("a loss of", "a grad_norm of"))
+    assert "event" not in json.loads(lines[0]["entry"])
+    assert sql(
+        folder, "select count(*) as n from train_log where checkpoint_id in (select checkpoint_id from checkpoints)"
+    ) == [{"n": 0}]
+    run_cli(folder, "train", check=1)
+    again = sql(folder, "select checkpoint_id, step, loss, entry from train_log order by step")
+    assert [(r["checkpoint_id"], r["step"]) for r in again] == [(r["checkpoint_id"], r["step"]) for r in lines]
+
+
+def test_an_attempt_that_goes_on_replaces_the_lines_from_there_and_success_all(tmp_path):
+    store = Store(Project(tmp_path))
+    store.open()
+    for attempt in ([(1, 3.0), (2, 2.5), (3, 2.0)], [(3, 2.1), (4, 1.5)]):
+        keeper = LogKeeper(lambda event: None)
+        for step, loss in attempt:
+            keeper({"event": "log", "step": step, "loss": loss, "tokens": 5})
+        keeper({"event": "step", "step": 5})
+        keeper.save(store, "ckpt_a")
+    read = "SELECT step, loss FROM train_log ORDER BY step"
+    assert store.query(read) == [(1, 3.0), (2, 2.5), (3, 2.1), (4, 1.5)]
+    write_log(store, "ckpt_a", [{"step": 1, "loss": 3.0}])
+    assert store.query(read) == [(1, 3.0)]
+    store.close()
 
 
 @pytest.mark.slow

@@ -1,5 +1,7 @@
 """Models and what reads their text, by kind of model."""
 
+import difflib
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -178,3 +180,31 @@ def make_peft(keys: dict[str, Any] | None, method: Method) -> Any:
             "recipe key train.peft", expected="values that PEFT's LoraConfig takes", received=str(error).split("\n")[0],
             cure="change the value that this names",
         ) from error  # fmt: skip
+
+
+def check_targets(config: Any, model: Any) -> None:
+    """Refuse ``target_modules`` that the model lacks: PEFT passes over a name that fits nothing beside one that fits.
+
+    Raises:
+        RecipeError: names the nearest module that an adapter can be at.
+    """
+    wanted = getattr(config, "target_modules", None)
+    if not wanted or wanted == "all-linear":
+        return
+    names = [name for name, _ in model.named_modules()]
+    if isinstance(wanted, str):
+        missing = [] if any(re.fullmatch(wanted, name) for name in names) else [wanted]
+    elif not isinstance(wanted, list | tuple | set):
+        missing = [repr(wanted)]
+    else:
+        missing = sorted(str(t) for t in wanted if not any(name == t or name.endswith(f".{t}") for name in names))
+    if not missing:
+        return
+    layers = sorted(
+        {n.rpartition(".")[2] for n, m in model.named_modules() if type(m).__name__ in ("Linear", "Conv1D")}
+    )
+    near = difflib.get_close_matches(missing[0], layers, n=1)
+    raise RecipeError(
+        "recipe key train.peft.target_modules", expected=f"names of modules of the model ({', '.join(layers)}), or all-linear",
+        received=", ".join(map(repr, missing)), cure=f"did you mean {near[0]!r}?" if near else "name some of these, or all-linear",
+    )  # fmt: skip

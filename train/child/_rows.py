@@ -2,7 +2,9 @@
 
 import json
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import asdict
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +13,7 @@ from .._form import Form
 from .._preflight import Demands, Fault, Limit, check_rows, form_of
 from .._reasoning import strip_row
 from .._shared import split_shared
+from .._unseen import Unseen
 from ..methods import CAUSAL, CLASSIFIER, MAX_COMPLETION, MAX_LENGTHS, NO_LIMIT, SCORER, SEQ2SEQ, Method
 from ._load import Reader
 
@@ -55,6 +58,20 @@ class TokenizerRenderer:
             raise ValueError(str(error).split("\n")[0]) from error
         return text
 
+    def owns(self, mark: str) -> bool:
+        """See :class:`~flywheel.train._preflight.Renderer`."""
+        return self._template is None or mark in self._own
+
+    @cached_property
+    def _own(self) -> str:
+        """What the template is written in, what it makes of a conversation, and the tokenizer's own tokens."""
+        talk = [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}]
+        made = [*self._tokenizer.all_special_tokens, *self._tokenizer.get_added_vocab(), str(self._template)]
+        for messages in (talk, [{"role": "system", "content": "c"}, *talk]):
+            with suppress(ValueError):  # a template need not know a system message
+                made.append(self.render({}, messages))
+        return "\n".join(made)
+
     def count(self, texts: Sequence[str], *, plain: bool) -> list[int]:
         """See :class:`~flywheel.train._preflight.Renderer`."""
         read = self._tokenizer(list(texts), add_special_tokens=plain, verbose=False)["input_ids"]
@@ -96,9 +113,10 @@ def check(
     _check_places(job, method, reader, args)
     rewards = (job["rewards"] or {}).get("columns", ())
     widest = _widest(job, method, reader, args) if form is None else args
+    unseen = Unseen(read_rows(job["unseen"], job, method)) if form is None and job["unseen"] is not None else None
     demands = Demands(
         method, job["accept"], tuple(job["labels"]), _limits(method, reader, widest), _renderer(rows, method, reader, args),
-        rewards if method.name == "grpo" else (), Path(job["root"]), reader.sees, form,
+        rewards if method.name == "grpo" else (), Path(job["root"]), reader.sees, form, unseen,
         "rows" if form is None else "held-out rows",
     )  # fmt: skip
     faults = check_rows(rows, demands)

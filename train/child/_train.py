@@ -2,6 +2,7 @@
 
 import json
 import time
+import traceback
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from .._card import render_card
 from .._form import Form
 from ..methods import Method, Setup, find_method
 from ._args import complete_args, is_main, world_size
-from ._load import Reader, load_model, load_reader, make_peft
+from ._load import Reader, check_targets, load_model, load_reader, make_peft
 from ._loss import KEY as LOSS_KEY
 from ._loss import nothing_marked, settle_loss
 from ._memory import told_when_out_of_memory
@@ -177,6 +178,7 @@ def _make_trainer(run: _Run, args: dict[str, Any], rows: list[dict[str, Any]], n
     model = _start(run, number)
     if number and peft is not None:
         peft = None  # the adapter of the stage before goes on
+    check_targets(peft, model)
     setup = Setup(
         {k: v for k, v in args.items() if k != "model_init_kwargs"}, model, run.reader.processor,
         make_dataset(rows, run.method, run.form, Path(run.job["root"])), run.heldout, peft, load_rewards(run.job["rewards"]), run.labels,
@@ -210,12 +212,23 @@ def _fit(trainer: Any, method: Method, state: Path | None) -> None:
 
 
 def _refused(method: str, error: Exception) -> RecipeError:
+    if _raised_in(error, "peft"):
+        return RecipeError(
+            "recipe key train.peft", expected="values that PEFT adapts this model with (LoraConfig)",
+            received=str(error).split("\n")[0], cure="change the value under train.peft that this names; what was generated is kept",
+        )  # fmt: skip
     return RecipeError(
         f"recipe key train.{method}",
         expected=f"values that TRL trains with ({find_method(method).config})",
         received=str(error).split("\n")[0],
         cure=f"change the value under train.{method} that this names; what was generated is kept",
     )
+
+
+def _raised_in(error: Exception, package: str) -> bool:
+    """Say whether it is a package's own code that raised an error."""
+    *_, (frame, _) = traceback.walk_tb(error.__traceback__)
+    return str(frame.f_globals.get("__name__", "")).split(".")[0] == package
 
 
 def _went_astray(method: Method, fault: str, state: Path | None) -> StageError:

@@ -74,8 +74,9 @@ class Watch(TrainerCallback):
         if not self._tokens_per_row and "num_tokens" in told:  # rows that are made into tokens only in training
             told["tokens"] = round(told["num_tokens"] - self._n_tokens)
             self._n_tokens = told["num_tokens"]
-        self._emit({"event": "log", **told, "step": self._offset + state.global_step})
         bad = next((k for k in ("loss", "grad_norm") if not math.isfinite(logs.get(k, 0.0))), None)
+        fault = {} if bad is None else {"fault": f"a {bad} of {logs[bad]}"}
+        self._emit({"event": "log", **told, **fault, "step": self._offset + state.global_step})
         if bad is not None and self.fault is None:
             self.fault = f"a {bad} of {logs[bad]} at step {state.global_step}"
             control.should_save, control.should_training_stop = False, True

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from ._method import CLASSIFIER, TRAINING_ARGUMENTS, Method, Setup
+from ._method import CLASSIFIER, TRAINING_ARGUMENTS, Method, Setup, error_of
 
 MAX_LENGTH = 512
 NO_LIMIT = 10**9
@@ -76,7 +76,7 @@ class Measure:
         drawn = np.random.default_rng(0).multinomial(n, counts / n, size=RESAMPLES).reshape(RESAMPLES, size, size)
         return {
             "accuracy": accuracy,
-            "accuracy_stderr": (accuracy * (1 - accuracy) / n) ** 0.5,
+            **error_of("accuracy", [item["value"] for item in self.items]),
             "macro_f1": float(_macro_f1(counts.reshape(1, size, size))[0]),
             "macro_f1_stderr": float(np.std(_macro_f1(drawn), ddof=1)),
         }

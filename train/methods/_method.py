@@ -96,3 +96,11 @@ def make_trl(setup: Setup, config: str, trainer: str, **more: Any) -> Any:
         model=setup.model, args=getattr(trl, config)(**setup.args), train_dataset=setup.rows, eval_dataset=setup.heldout,
         processing_class=setup.processor, peft_config=setup.peft, **more,
     )  # fmt: skip
+
+
+def error_of(metric: str, values: Sequence[float]) -> dict[str, float]:
+    """Return the standard error of a mean by its name, as lm-eval has it (sample deviation, n - 1); one value tells none."""
+    import numpy as np
+
+    n = len(values)
+    return {f"{metric}_stderr": float(np.std(values, ddof=1) / n**0.5)} if n > 1 else {}

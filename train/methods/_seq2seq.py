@@ -3,7 +3,7 @@
 from typing import Any
 
 from ._method import SEQ2SEQ as SEQ2SEQ_MODEL
-from ._method import TRAINING_ARGUMENTS, Method, Setup
+from ._method import TRAINING_ARGUMENTS, Method, Setup, error_of
 
 MAX_LENGTH, MAX_COMPLETION = 1024, 256
 
@@ -82,13 +82,7 @@ class Measure:
             {"target": w, "filtered": m, "value": scorer.score(w, m)["rougeL"].fmeasure} for w, m in zip(*texts, strict=True)
         ]  # fmt: skip
         scores = [item["value"] for item in self.items]
-        return {"rougeL": float(np.mean(scores)), "rougeL_stderr": _stderr(scores)}
-
-
-def _stderr(values: list[float]) -> float:
-    import numpy as np
-
-    return float(np.std(values, ddof=1) / len(values) ** 0.5) if len(values) > 1 else 0.0
+        return {"rougeL": float(np.mean(scores)), **error_of("rougeL", scores)}
 
 
 SEQ2SEQ = Method(

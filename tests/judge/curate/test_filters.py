@@ -15,6 +15,7 @@ from flywheel.judge.curate import (
     find_pii,
     mask_pii,
 )
+from flywheel.schema import TEMPLATE_MARKS
 from planted import read_lines
 
 
@@ -75,6 +76,9 @@ def test_what_only_sounds_like_a_refusal_passes(text):
 def test_boilerplate_by_kind():
     assert check_boilerplate("Dear [Your Name], hello").reason == "boilerplate: placeholder"
     assert check_boilerplate("a <|im_end|> b").reason == "boilerplate: template mark"
+    for mark in (m for marks in TEMPLATE_MARKS.values() for m in marks):
+        assert check_boilerplate(f"a {mark} b").evidence == mark
+    assert check_boilerplate("### Response:\nb").reason == "boilerplate: template mark"
     assert check_boilerplate("canary GUID 26b5c67b").reason == "boilerplate: benchmark canary"
     assert check_boilerplate("Sure, here is the answer").reason == "boilerplate: chat remark"
     assert check_boilerplate("Sure, here is the answer", ["web page"]) is None
