@@ -7,7 +7,16 @@ import click
 from ..config import Recipe
 from ..errors import NotFoundError, RecipeError
 from ..eval import Split
-from ..loop import COMPARISON_COLUMNS, Wheel, comparison_cells, explain_deltas, read_scores, show_score
+from ..loop import (
+    COMPARISON_COLUMNS,
+    Wheel,
+    comparison_cells,
+    explain_deltas,
+    read_scores,
+    show_score,
+    tell_cut,
+    tell_cut_of_both,
+)
 from ._common import open_wheel, recipe_options
 from ._tables import print_table
 
@@ -57,15 +66,19 @@ def eval_command(
             before, after = (wheel.find_subject(name, "openai" if name == ENDPOINT else kind) for name in compare)
             found, path = wheel.compare(before, after, splits)
             print_table(COMPARISON_COLUMNS, [comparison_cells(c) for c in found], f"{after.name} against {before.name}")
-            for line in explain_deltas(found):
+            for line in (*explain_deltas(found), *tell_cut_of_both(wheel.store, before, after, splits)):
                 click.echo(line)
             click.echo(f"What flipped: {path}")
             return
         subject = wheel.recorded_subject(answers, splits) if answers else wheel.find_subject(checkpoint, kind)
         wheel.score(subject, subject.name, splits, wheel.iterations.current())
-        rows = read_scores(wheel.store, subject, splits)
-    shown = [(s, p, m, show_score(m, score, stderr, higher_is_better=up), n) for s, p, m, score, stderr, n, up in rows]
+        rows, cut = read_scores(wheel.store, subject, splits), tell_cut(wheel.store, subject, splits)
+    shown = [
+        (s, p, m, show_score(m, score, stderr, higher_is_better=up, n=n), n) for s, p, m, score, stderr, n, up in rows
+    ]
     print_table(COLUMNS, shown, f"checkpoint {subject.checkpoint_id}")
+    for line in cut:
+        click.echo(line)
 
 
 def _make_recipe(checkpoint: str, seed: int | None) -> Recipe | None:

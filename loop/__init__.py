@@ -3,9 +3,10 @@
 from ..gen import Estimate, Progress
 from ..judge import Decontaminator
 from ._before_after import COLUMNS as COMPARISON_COLUMNS
-from ._before_after import comparison_cells, explain_deltas
+from ._before_after import comparison_cells, explain_deltas, tell_cut_of_both
 from ._champion import ChampionWatch
 from ._compare import Comparison
+from ._cut import tell_cut
 from ._decide import check_metrics, decide, propose
 from ._evaluate import read_scores
 from ._explain import add_scores, describe_account, explain_decision, read_decisions, show_difference, show_interval
@@ -99,5 +100,7 @@ __all__ = [
     "steps_to_pair",
     "stop_run",
     "summarize",
+    "tell_cut",
+    "tell_cut_of_both",
     "write_report",
 ]
