@@ -9,7 +9,7 @@ from ..schema import find_wilson, has_false_bar
 from ._cut import show_cut
 from ._summary import Row, Summary
 from ._watch_table import MEASURE_COLUMNS, MEASURES_SAID, finding_lines, measure_cells
-from ._words import is_share, show_delta, show_score
+from ._words import count, is_share, show_delta, show_score
 
 PLOT_FOLDER = "report"
 TEXT_CHARS = 600
@@ -79,6 +79,7 @@ def render_report(summary: Summary) -> str:
             ],
         ),
         *(["## Training", "![Loss](report/losses.png)"] if summary.log else []),
+        *_trained_part(summary),
         "Every number here is a query on `flywheel.duckdb`: views `leaderboard`, `before_after`, `funnel`, `flips`, `lineage`, `cost`.",
     ]
     return "\n\n".join(parts) + "\n"
@@ -236,6 +237,27 @@ def _lengths_part(summary: Summary) -> list[str]:
         render_table(columns, rows),
         *(f"Warning: {p.warning}." for p in summary.lengths if p.warning),
     ]
+
+
+def describe_trained(row: Row) -> str:
+    """Return a training that no gate has decided on, in one line."""
+    rows = "" if row["n_rows"] is None else f" on {count(row['n_rows'], 'row')}"
+    return f"{row['stage']}{rows}{_losses(row, ', loss ')}, checkpoint {row['checkpoint_id']} from {row['parent_id']}, {row['created_at']:%Y-%m-%d %H:%M} UTC"
+
+
+def _losses(row: Row, before: str = "") -> str:
+    return "" if row["first_loss"] is None else f"{before}{row['first_loss']:.4f} → {row['last_loss']:.4f}"
+
+
+def _trained_part(summary: Summary) -> list[str]:
+    if not summary.trained:
+        return []
+    cells = [
+        [r["checkpoint_id"], r["stage"], r["parent_id"], r["n_rows"], _losses(r), f"{r['created_at']:%Y-%m-%d %H:%M}"]
+        for r in summary.trained
+    ]
+    columns = ["checkpoint", "stage", "from", "rows", "loss", "UTC"]
+    return ["## Trainings that no gate has decided on", render_table(columns, cells)]
 
 
 def _watch_part(summary: Summary) -> list[str]:
