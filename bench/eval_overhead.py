@@ -3,7 +3,7 @@
 What is timed is what a user types and waits for: process start, imports, model, items, results on disk (flywheel: rows in a store; lm-eval:
 ``--log_samples``). ``completions``: word problems of the seed model's world, greedy. ``ranked``: given answers by log-likelihood, where both run
 the same code of lm-eval's on the model. Every repetition scores another model (the seed with another note beside it), so that nothing comes from
-the store.
+the store. Both have to give every item of every repetition the same value, or the benchmark ends with 1: it would time two different things.
 
     python bench/eval_overhead.py [--items 400] [--reps 5] [--batch-size 64] [--model FOLDER]
 """
@@ -11,6 +11,7 @@ the store.
 import argparse
 import json
 import os
+import shlex
 import shutil
 import statistics
 import subprocess
@@ -23,10 +24,12 @@ import yaml
 from flywheel.llm import seed_model_path
 from flywheel.seed import generate_distinct
 
+TARGET = 1.05
 RANKED = {
     "task": "ranked", "output_type": "multiple_choice", "doc_to_text": "{{question}}", "doc_to_choice": "{{choices}}",
     "doc_to_target": "{{gold}}", "metric_list": [{"metric": "acc", "aggregation": "mean", "higher_is_better": True}],
 }  # fmt: skip
+METRICS = {"completions": "exact_match,strict-match", "ranked": "acc,none"}
 TASKS = Path(__file__).parent.parent / "eval" / "tasks"
 
 
@@ -109,17 +112,50 @@ def _has_gpu():
     return torch.cuda.is_available()
 
 
-def same_scores(folder, suite, model_name):
-    """Check that both say the same of the same model."""
+def read_ours(folder, suite, metric, model):
+    """Return what flywheel gave each item, by its place."""
     from flywheel.store import Project, run_query
 
-    metric = "exact_match,strict-match" if suite == "completions" else "acc,none"
-    (found,) = sorted((folder / "out" / model_name).rglob("results_*.json"))[-1:]
-    theirs = json.loads(found.read_text())["results"][suite][metric]
+    name, _, kind = metric.partition(",")
     rows = run_query(
-        Project(folder), f"SELECT DISTINCT score FROM scores WHERE suite = '{suite}' AND metric = '{metric}'"
+        Project(folder),
+        f"SELECT i.ordinal, i.value FROM score_items i JOIN scores s USING (score_id) JOIN checkpoints k USING (checkpoint_id) "
+        f"WHERE s.suite = '{suite}' AND s.metric = '{name},{kind}' AND k.path = '{model}'",
     ).rows
-    return theirs, [r[0] for r in rows]
+    return {int(place): float(value) for place, value in rows}
+
+
+def read_theirs(folder, suite, metric, model):
+    """Return what lm-eval gave each item, by its place: its logged samples."""
+    name, _, kind = metric.partition(",")
+    (found,) = sorted((folder / "out" / model.name).rglob(f"samples_{suite}_*.jsonl"))[-1:]
+    samples = [json.loads(line) for line in found.read_text().splitlines()]
+    return {int(s["doc_id"]): float(s[name]) for s in samples if s["filter"] == kind}
+
+
+def require_same_scores(folder, suite, model, n):
+    """Return the score that both give a model, item by item; end the benchmark where they differ: then it times two different things."""
+    metric = METRICS[suite]
+    ours, theirs = read_ours(folder, suite, metric, model), read_theirs(folder, suite, metric, model)
+    differ = sorted(i for i in ours.keys() | theirs.keys() if ours.get(i) != theirs.get(i))
+    if differ or len(ours) != n:
+        first = "".join(f"; item {i}: flywheel {ours.get(i)}, lm-eval {theirs.get(i)}" for i in differ[:3])
+        raise SystemExit(
+            f"{suite}, {metric}, {model.name}: {len(differ)} items differ; {len(ours)} and {len(theirs)} of {n} items{first}"
+        )
+    return sum(ours.values()) / n
+
+
+def describe(suite, times, scores, n):
+    """Return a line: seconds of both, how they compare, and that the scores are the same."""
+    ours, theirs = times["flywheel"], times["lm-eval"]
+    ratios = [x / y for x, y in zip(ours, theirs, strict=True)]
+    a, b = (f"{statistics.median(t):6.2f} ({min(t):.2f} to {max(t):.2f})" for t in (ours, theirs))
+    score = ", ".join(f"{s:.4f}" for s in sorted(scores))
+    return (
+        f"{suite:12} flywheel eval {a}   lm-eval {b}   ratio of medians {statistics.median(ours) / statistics.median(theirs):.3f}, "
+        f"median of ratios {statistics.median(ratios):.3f} ({min(ratios):.3f} to {max(ratios):.3f})   both {METRICS[suite]} {score}, equal on all {n} items"
+    )
 
 
 def main():
@@ -135,21 +171,20 @@ def main():
         folder = Path(name)
         make_project(folder, make_rows(given.items), given.max_gen_toks, given.batch_size)
         models = [make_model(given.model, folder, i) for i in range(given.reps)]
+        print(f"Command: {shlex.join([Path(sys.executable).name, *sys.argv])}")
         print(
-            f"{given.items} items, batch {given.batch_size}, {given.reps} repetitions interleaved, {os.cpu_count()} cores, wall seconds (median)"
+            f"n = {given.items} items, batch {given.batch_size}, at most {given.max_gen_toks} tokens an answer, {given.reps} repetitions "
+            f"interleaved, {os.cpu_count()} cores. Wall seconds of the whole command, median (least to most); target: ratio at most {TARGET}",
+            flush=True,
         )
-        for suite in ("completions", "ranked"):
+        for suite in METRICS:
             times = {"flywheel": [], "lm-eval": []}
             for i, model in enumerate(models):
                 pair = [("flywheel", flywheel_command), ("lm-eval", plain_command)]
                 for tool, make in pair if i % 2 else pair[::-1]:
                     times[tool].append(run(make(folder, suite, model, given.batch_size), folder))
-            theirs, ours = same_scores(folder, suite, models[-1].name)
-            a, b = (statistics.median(times[t]) for t in ("flywheel", "lm-eval"))
-            ratio = statistics.median(x / y for x, y in zip(times["flywheel"], times["lm-eval"], strict=True))
-            print(
-                f"{suite:12} flywheel eval {a:6.2f}   lm-eval {b:6.2f}   ratio of medians {a / b:.3f}, median of ratios {ratio:.3f}   scores {ours} = {theirs}"
-            )
+            scores = {require_same_scores(folder, suite, model, given.items) for model in models}
+            print(describe(suite, times, scores, given.items), flush=True)
 
 
 if __name__ == "__main__":

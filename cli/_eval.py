@@ -1,13 +1,24 @@
 """``flywheel eval``: scores, and the comparison of two."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
 
-from ..config import Recipe
+from ..config import RECIPE_FILE, Recipe
 from ..errors import NotFoundError, RecipeError
 from ..eval import Split
-from ..loop import COMPARISON_COLUMNS, Wheel, comparison_cells, explain_deltas, read_scores, show_score
+from ..llm import SEED_MODEL
+from ..loop import (
+    COMPARISON_COLUMNS,
+    Wheel,
+    comparison_cells,
+    explain_deltas,
+    read_scores,
+    show_score,
+    tell_cut,
+    tell_cut_of_both,
+)
 from ._common import open_wheel, recipe_options
 from ._tables import print_table
 
@@ -20,7 +31,7 @@ COLUMNS = ["suite", "split", "metric", "score ± standard error", "n"]
 @recipe_options
 @click.option(
     "--checkpoint", default=None, metavar="ID",
-    help="Checkpoint to score: champion (default), first, an id or its beginning, a model's folder.",
+    help="Checkpoint to score: champion (default), first, seed (the built-in model), an id or its beginning, a model's folder.",
 )  # fmt: skip
 @click.option(
     "--suite", "suites", multiple=True, metavar="NAME",
@@ -50,30 +61,64 @@ def eval_command(
             "flywheel eval --checkpoint", expected="who is scored once", received="an endpoint or answers beside it",
             cure="leave --checkpoint out, or score it by --engine local or vllm",
         )  # fmt: skip
-    without = _make_recipe(checkpoint, seed) if checkpoint is not None and suites else None
+    names = [n for n in (compare or (checkpoint,)) if n is not None]
+    without = None if recipe_path or (root / RECIPE_FILE).exists() else _make_recipe(root, names, suites, seed)
     with open_wheel(root, recipe_path, seed, "flywheel eval", without=without) as wheel:
         splits = _choose(wheel, suites, split)
         if compare is not None:
             before, after = (wheel.find_subject(name, "openai" if name == ENDPOINT else kind) for name in compare)
             found, path = wheel.compare(before, after, splits)
             print_table(COMPARISON_COLUMNS, [comparison_cells(c) for c in found], f"{after.name} against {before.name}")
-            for line in explain_deltas(found):
+            for line in (*explain_deltas(found), *tell_cut_of_both(wheel.store, before, after, splits)):
                 click.echo(line)
             click.echo(f"What flipped: {path}")
             return
         subject = wheel.recorded_subject(answers, splits) if answers else wheel.find_subject(checkpoint, kind)
         wheel.score(subject, subject.name, splits, wheel.iterations.current())
-        rows = read_scores(wheel.store, subject, splits)
-    shown = [(s, p, m, show_score(m, score, stderr, higher_is_better=up), n) for s, p, m, score, stderr, n, up in rows]
+        rows, cut = read_scores(wheel.store, subject, splits), tell_cut(wheel.store, subject, splits)
+    shown = [
+        (s, p, m, show_score(m, score, stderr, higher_is_better=up, n=n), n) for s, p, m, score, stderr, n, up in rows
+    ]
     print_table(COLUMNS, shown, f"checkpoint {subject.checkpoint_id}")
+    for line in cut:
+        click.echo(line)
 
 
-def _make_recipe(checkpoint: str, seed: int | None) -> Recipe | None:
-    """Return what stands for a recipe where flags name all that is scored: a model's folder, on suites of their own."""
-    folder = Path(checkpoint).expanduser()
-    if not (folder / "config.json").is_file():
-        return None
-    return Recipe.model_construct(name="eval", model=str(folder.resolve()), seed=seed or 0)
+def _make_recipe(root: Path, names: Sequence[str], suites: tuple[str, ...], seed: int | None) -> Recipe:
+    """Return what stands for a recipe where flags name all that is scored: a model, on suites of their own.
+
+    Args:
+        root: the project's folder, which has no recipe.
+        names: who is scored; the first that has weights is the model.
+        suites: on what.
+        seed: of the recipe.
+
+    Raises:
+        NotFoundError: they do not name all of it.
+    """
+    found = next((m for m in map(_find_model, names) if m is not None), None)
+    if found is None or not suites:
+        raise NotFoundError(
+            f"recipe {root / RECIPE_FILE}", expected="a recipe file, or who is scored on what: --checkpoint and --suite",
+            received="no such file, and " + _tell_missing(names, suites),
+            cure="for example: flywheel eval --checkpoint seed --suite FILE.yaml (docs/eval.md); or write a recipe with: "
+            f"flywheel -C {root} init",
+        )  # fmt: skip
+    return Recipe.model_construct(name="eval", model=found, seed=seed or 0)
+
+
+def _find_model(name: str) -> str | None:
+    """Return ``seed``, a model's folder or a hub id as a recipe names it; None of what only a project has."""
+    folder = Path(name).expanduser()
+    if (folder / "config.json").is_file():
+        return str(folder.resolve())
+    return name if name == SEED_MODEL or (name.count("/") == 1 and not folder.exists()) else None
+
+
+def _tell_missing(names: Sequence[str], suites: tuple[str, ...]) -> str:
+    if not names:
+        return "no --checkpoint" + ("" if suites else " or --suite")
+    return "no --suite" if not suites else f"{' or '.join(map(repr, names))} is no model's folder"
 
 
 def _choose(wheel: Wheel, suites: tuple[str, ...], split: str | None) -> list[Split]:

@@ -11,6 +11,7 @@ from ..config import read_text
 from ..errors import InputError, RecipeError
 from ..judge import Classification, FileScore, Judged, Source, Verifier, complete_options, find_verifier, score_file
 from ..plugins import REQUIRED
+from ..schema import find_wilson, has_false_bar
 from ..store import Project
 from ._output import check_output, write_output
 from ._tables import print_table
@@ -153,7 +154,11 @@ def _print(score: FileScore, verifier: Verifier, source: Source) -> None:
 def _with_error(score: FileScore) -> str:
     if score.accuracy is None:
         return "none"
-    return _show(score.accuracy) + (f" ± {score.stderr:.4f}" if score.stderr is not None else "")
+    rows = sum(any(counts) for counts in score.by_row.values())
+    if has_false_bar("accuracy", score.accuracy, score.stderr, rows):
+        low, high = find_wilson(score.accuracy, rows)
+        return f"{_show(score.accuracy)} (Wilson 95 %, n = {rows} rows: {low:.4f} to {high:.4f})"
+    return _show(score.accuracy) + (f" ± {score.stderr:.4f}" if score.stderr else "")
 
 
 def _show(value: float) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from ..errors import NotFoundError
-from ..loop import Summary, count, describe_outcome, summarize, write_report
+from ..loop import Summary, count, describe_outcome, describe_trained, summarize, write_report
 from ..store import Project, Store, run_frugally
 from ._common import open_project
 from ._tables import count_open, print_funnel, print_iterations, print_measured, print_table, print_watch
@@ -99,6 +99,8 @@ def _print_run(summary: Summary) -> None:
         left = sum(count_open(f) for f in summary.funnel)
         click.echo(f"State: {count(left, 'input')} open; flywheel generate goes on." if left else "State: all done.")
         print_measured(summary)
+    if summary.trained:
+        click.echo(f"Trained last, and no gate has decided on it: {describe_trained(summary.trained[0])}")
     print_funnel(summary.funnel, [step["step"] for step in recipe["generate"]])
     print_watch(summary)
     for preference in summary.lengths:

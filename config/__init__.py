@@ -28,6 +28,7 @@ from ._load import RECIPE_FILE, load_recipe
 from ._loop import HookConfig, ServeConfig, StopConfig
 from ._prompt_suite import CheckConfig, PromptConfig, PromptSuiteConfig, load_prompt_suite
 from ._recipe import (
+    DEFAULT_GEN_TOKS,
     PROMPTS_TASK,
     BudgetConfig,
     ColumnsConfig,
@@ -49,6 +50,7 @@ from ._watch import ChooseConfig, ThresholdConfig, WatchConfig
 
 __all__ = [
     "CODE",
+    "DEFAULT_GEN_TOKS",
     "FIGURES",
     "PROMPTS_TASK",
     "READY_KINDS",

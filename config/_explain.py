@@ -4,7 +4,7 @@ import difflib
 import re
 from collections.abc import Callable, Collection
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, cast, get_args
 
 import yaml
 from pydantic import BaseModel, ValidationError
@@ -143,16 +143,23 @@ def _pattern(pattern: str) -> str:
 
 
 def _nearest(loc: Loc, model: type[BaseModel]) -> str | None:
-    near = difflib.get_close_matches(str(loc[-1]), _valid_keys(loc[:-1], model), n=1, cutoff=0.4)
+    found = _model_at(loc[:-1], model)
+    if meant := getattr(found, "other_names", {}).get(loc[-1]):
+        return str(meant)
+    near = difflib.get_close_matches(str(loc[-1]), list(found.model_fields), n=1, cutoff=0.4)
     return near[0] if near else None
 
 
 def _valid_keys(loc: Loc, model: type[BaseModel]) -> list[str]:
+    return list(_model_at(loc, model).model_fields)
+
+
+def _model_at(loc: Loc, model: type[BaseModel]) -> type[BaseModel]:
     found: Any = model
     for part in loc:
         if not isinstance(part, int):
             found = _model_in(found.model_fields[part].annotation)
-    return list(found.model_fields)
+    return cast("type[BaseModel]", found)
 
 
 def _model_in(annotation: Any) -> Any:

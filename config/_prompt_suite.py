@@ -2,8 +2,9 @@
 
 import math
 import re
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import AfterValidator, AliasChoices, Field, ValidationError, field_validator, model_validator
 
@@ -38,6 +39,11 @@ _BELONGS = {
 
 class CheckConfig(_Strict):
     """One thing that is asked of a completion: exactly one of the kinds, and what belongs to it."""
+
+    other_names: ClassVar[Mapping[str, str]] = {
+        "judge": "rubric", "criteria": "rubric", "llm": "rubric", "schema": "json_schema", "equals": "exact", "pattern": "regex",
+        "number": "numeric", "max_length": "max_chars", "includes": "contains",
+    }  # fmt: skip
 
     exact: Texts | None = None
     """The whole answer; of a list any. Case, punctuation at the ends of words and spacing do not count."""

@@ -69,6 +69,10 @@ TASK_METRICS = {
 """What our own tasks are judged by, where the suite does not say."""
 
 
+DEFAULT_GEN_TOKS = 256
+"""Most tokens of an answer where neither the suite nor its task says (lm-eval's default)."""
+
+
 class SuiteConfig(Strict):
     """One evaluation suite: an lm-eval task, on its own data or on ours."""
 
@@ -87,7 +91,8 @@ class SuiteConfig(Strict):
     apply_chat_template: bool = True
     doc_to_text: str | None = None
     """Replaces the task's prompt (Jinja over the row); default: the task's own."""
-    max_gen_toks: int = Field(256, ge=1)
+    max_gen_toks: int | None = Field(None, ge=1)
+    """Most tokens of an answer; default: the task's own limit, else 256 as in lm-eval."""
     metric: str = "exact_match,strict-match"
     """Metric and filter, in lm-eval's notation, by which the suite is judged; default of flywheel's own tasks: theirs. A number
     on each item; higher must be better."""
@@ -329,6 +334,7 @@ class Recipe(Strict):
     def identity(self) -> dict[str, Any]:
         """Return what makes two runs the same run: everything but how long to go on, how fast to ask, and who is told."""
         content = self.model_dump(mode="json", exclude={"iterations"})
+        content["suites"] = [_with_limit(suite) for suite in content["suites"]]
         content["engine"] = self.engine.identity()
         for judge, written in zip(self.judges, content["judges"], strict=True):
             written["engine"] = judge.engine and judge.engine.identity()
@@ -344,6 +350,11 @@ class Recipe(Strict):
 
 def _without(content: dict[str, Any], key: str, default: object) -> dict[str, Any]:
     return {k: v for k, v in content.items() if k != key or v != default}
+
+
+def _with_limit(suite: dict[str, Any]) -> dict[str, Any]:
+    """Return a suite as it was written when 256 was the default; a task's own limit is part of what its rows are known by."""
+    return {**suite, "max_gen_toks": DEFAULT_GEN_TOKS if suite["max_gen_toks"] is None else suite["max_gen_toks"]}
 
 
 def _check_guards(taken: list[str], guards: list[str]) -> None:

@@ -1,6 +1,7 @@
 """What all config models share: frozen, unknown keys refused, and faults in the words that the user will read."""
 
-from typing import Annotated
+from collections.abc import Mapping
+from typing import Annotated, ClassVar
 
 from pydantic import BaseModel, ConfigDict, StringConstraints
 from pydantic_core import PydanticCustomError
@@ -13,6 +14,8 @@ class Strict(BaseModel):
     """A config model."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+    other_names: ClassVar[Mapping[str, str]] = {}
+    """Keys as users may call them, with what they are called here: told before the nearest spelling."""
 
 
 def fault(expected: str, received: str, cure: str, loc: tuple[str | int, ...] = ()) -> PydanticCustomError:

@@ -62,6 +62,15 @@ class Answerer:
         return self._engine is self._local
 
     @property
+    def context(self) -> int | None:
+        """Most tokens that the model in this process reads and writes; None of any other, and where its config does not say."""
+        if not self.is_local:
+            return None
+        assert self._local is not None
+        model, _, _ = self._local.load()
+        return getattr(model.config, "max_position_embeddings", None)
+
+    @property
     def likelihood_batch(self) -> int:
         """How many log-likelihoods are computed together."""
         return max(1, min(self._batch_size, LIKELIHOOD_BATCH))

@@ -63,15 +63,29 @@ def _evaluate_split(
         if grader is not None and judge is not None and len(tasks) == 1:
             (task,) = tasks
             lm.on_answered = lambda instances, texts: judge_answers(task, grader, judge, lm, instances, texts)
+        _require_room(split, tasks, lm.context)
         out = run_tasks(tasks, lm, apply_chat_template=split["apply_chat_template"])
     found = [collect_scores(task, out, lm) for task in tasks]
     scores = found[0] if len(found) == 1 else _join(split, tasks, found)
+    for score in scores:
+        cut = sum(item["request_id"] in lm.cut for item in score["items"])
+        score["cut"] = cut if split["recorded"] is None else None  # how a recorded answer ended is not known
     used = {item["request_id"] for score in scores for item in score["items"]} | lm.also_used
     return {
         "suite": split["suite"], "split": split["split"], "suite_hash": split["suite_hash"],
         "num_fewshot": out["n-shot"][tasks[0].task_name], "scores": scores,
         "answers": [a for a in lm.answers.values() if a["request_id"] in used],
     }  # fmt: skip
+
+
+def _require_room(split: Mapping[str, Any], tasks: list[Any], context: int | None) -> None:
+    """Refuse answers so long that the model has no room for a prompt: lm-eval does, too."""
+    for task, part in zip(tasks, split["parts"], strict=True):
+        if context is not None and task.OUTPUT_TYPE == "generate_until" and part["max_gen_toks"] >= context:
+            raise RecipeError(
+                f"suite {split['suite']}: max_gen_toks", expected=f"fewer than the {context} tokens of the model's context",
+                received=str(part["max_gen_toks"]), cure="set max_gen_toks of the suite in the recipe; prompts need room too",
+            )  # fmt: skip
 
 
 def run_tasks(tasks: list[Any], lm: Any, *, apply_chat_template: bool) -> Mapping[str, Any]:
@@ -196,7 +210,7 @@ def make_task_config(split: Mapping[str, Any], part: Mapping[str, Any], number: 
     if split["doc_to_text"] is not None:
         task["doc_to_text"] = split["doc_to_text"]
     if task.get("output_type", "generate_until") == "generate_until":
-        task["generation_kwargs"] = {**(task.get("generation_kwargs") or {}), "max_gen_toks": split["max_gen_toks"]}
+        task["generation_kwargs"] = {**(task.get("generation_kwargs") or {}), "max_gen_toks": part["max_gen_toks"]}
     return task
 
 

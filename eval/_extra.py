@@ -11,8 +11,10 @@ from ..errors import NotFoundError
 from ..store import Project
 from ._grade import Grader
 from ._suites import Split, prepare_suites
-from ._task_files import find_tasks
+from ._task_files import find_tasks, list_names
 
+SUFFIXES = (".yaml", ".yml", ".csv", ".tsv")
+"""Of files of prompts."""
 OWN_SPLITS = ("test_split", "validation_split")
 """Where a task has the rows that it is scored on, in lm-eval's order."""
 
@@ -32,18 +34,18 @@ def prepare_extra_suite(
     Raises:
         NotFoundError: there is no such file, task or group.
     """
-    files = [
-        p for p in (base / name, Path.cwd() / name) if p.is_file() and p.suffix in (".yaml", ".yml", ".csv", ".tsv")
-    ]
+    files = [p for p in (base / name, Path.cwd() / name) if p.is_file() and p.suffix in SUFFIXES]
     if files and not _is_task(files[0]):
         config = SuiteConfig(name=_as_name(files[0].stem), task=PROMPTS_TASK, gate=str(files[0]), metric="pass,none")
         return [replace(s, name="report") for s in prepare_suites(project, (config,), files[0].parent, grader)]
     try:
         found = find_tasks(name, base, project.work / "suites")
     except NotFoundError as error:
-        near = difflib.get_close_matches(name, known, n=1)
+        files_here = {p.name for p in base.iterdir() if p.suffix in SUFFIXES}
+        near = difflib.get_close_matches(name, {*known, *files_here, *list_names(base)}, n=1, cutoff=0.7)
+        own = f"one of the recipe's ({', '.join(sorted(known))}), " if known else ""
         raise NotFoundError(
-            f"suite {name!r}", expected=f"one of the recipe's ({', '.join(sorted(known))}), a file of prompts, or a task of lm-eval",
+            f"suite {name!r}", expected=f"{own}a file of prompts, or a task of lm-eval",
             received="no such suite", cure=f"did you mean {near[0]!r}?" if near else error.cure,
         ) from None  # fmt: skip
     task = found[0].read()

@@ -36,6 +36,7 @@ class RecordingLM(LM):
     Attributes:
         on_answered: called with all requests of a kind and their completions.
         also_used: ids of requests that no item names and that belong on record: a judge's.
+        cut: ids of requests whose answer ended at the limit of tokens, and not by itself or at a stop text.
     """
 
     def __init__(
@@ -53,6 +54,12 @@ class RecordingLM(LM):
         self.was_asked = False
         self.on_answered: Callable[[list[Instance], list[str]], None] = lambda instances, texts: None
         self.also_used: set[str] = set()
+        self.cut: set[str] = set()
+
+    @property
+    def context(self) -> int | None:
+        """Most tokens of a prompt and its answer together; None where the engine looks after it."""
+        return self._answerer.context
 
     @property
     def tokenizer_name(self) -> str:
@@ -85,9 +92,17 @@ class RecordingLM(LM):
             mine.append(request)
         unique = list({r.request_id: r for r in mine}.values())
         self._answerer.run(lambda: self._answer(unique, self._answerer.stream))
-        return [
-            _cut(self.answers[r.request_id]["choice"]["text"], i.args[1]) for r, i in zip(mine, requests, strict=True)
-        ]
+        return [self._end(r.request_id, i.args[1]) for r, i in zip(mine, requests, strict=True)]
+
+    def _end(self, request_id: str, gen_kwargs: Mapping[str, Any]) -> str:
+        """Return a completion up to its first stop text; one that has none and ran into the limit of tokens is noted."""
+        answer = self.answers[request_id]
+        text = str(answer["choice"]["text"])
+        ended = _cut(text, gen_kwargs)
+        if ended == text and answer["choice"]["finish_reason"] == "length":
+            self.cut.add(request_id)
+            answer["details"] = {"finish_reasons": ["length"]}
+        return ended
 
     def to_request(self, context: str, gen_kwargs: Mapping[str, Any], ordinal: int | None = None) -> Request:
         """Turn lm-eval's arguments into a request: greedy unless the task samples.

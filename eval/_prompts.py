@@ -5,7 +5,8 @@ YAML is a list of items, or a mapping with ``items`` and what holds for all. CSV
 a number as a column of its own.
 """
 
-from collections.abc import Iterator, Mapping
+import difflib
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +38,15 @@ CHECK_COLUMNS = (
     "max_words",
     "max_chars",
     "refusal",
+)
+STRUCTURED = ("json_schema", "verifier", "rubric")
+"""Kinds of checks that no cell holds."""
+YAML_ONLY = (
+    *STRUCTURED,
+    *CheckConfig.other_names,
+    *(set(CheckConfig.model_fields) - set(CHECK_COLUMNS)),
+    "checks",
+    "messages",
 )
 SEPARATOR = ";"
 
@@ -206,18 +216,22 @@ def _from_cells(cells: Mapping[str, Any], place: str) -> dict[str, Any]:
     known = (*ITEM_COLUMNS, *CHECK_COLUMNS)
     for column in given:
         if column not in known:
-            import difflib
-
-            near = difflib.get_close_matches(column, known, n=1)
             raise RecipeError(
                 f"{place}: column {column}", expected=f"one of {', '.join(known)}", received=f"unknown column {column!r}",
-                cure=f"did you mean {near[0]!r}?" if near else "remove the column, or write the suite as YAML",
+                cure=_cure_column(column, known),
             )  # fmt: skip
     item: dict[str, Any] = {k: v for k, v in given.items() if k in ITEM_COLUMNS}
     if "tags" in item:
         item["tags"] = _split(item["tags"])
     item["checks"] = list(_cell_checks(given))
     return item
+
+
+def _cure_column(column: str, known: Collection[str]) -> str:
+    if column in YAML_ONLY:
+        return f"{column} needs a suite in YAML, as {', '.join(STRUCTURED)} do; docs/eval.md shows one"
+    near = difflib.get_close_matches(column, known, n=1)
+    return f"did you mean {near[0]!r}?" if near else "remove the column, or write the suite as YAML"
 
 
 def _cell_checks(given: Mapping[str, Any]) -> Iterator[dict[str, Any]]:

@@ -119,12 +119,13 @@ def _contract(store: Store, subject: Subject, splits: Sequence[Split], grader: s
             {
                 "suite": s.suite.name, "split": s.name, "suite_hash": subject.hash_of(s),
                 "num_fewshot": s.suite.num_fewshot, "apply_chat_template": s.suite.apply_chat_template,
-                "doc_to_text": s.suite.doc_to_text, "max_gen_toks": s.suite.max_gen_toks,
+                "doc_to_text": s.suite.doc_to_text,
                 "recorded": recorded.get((s.suite.name, s.name)),
                 "parts": [
                     {
                         "task": p.found.name, "task_file": str(p.found.file), "overrides": dict(p.found.overrides),
                         "rows": str(p.path), "fewshot": str(p.fewshot_path) if p.fewshot_path else None, "n": p.n,
+                        "max_gen_toks": p.max_gen_toks,
                     }
                     for p in s.parts
                 ],
@@ -152,7 +153,7 @@ def _record(
         )
         settings = {
             **split.suite.model_dump(mode="json"), "num_fewshot": scored["num_fewshot"], "engine": subject.kind,
-            "higher_is_better": score.get("higher_is_better", True),
+            "higher_is_better": score.get("higher_is_better", True), "max_gen_toks": split.max_gen_toks, "cut": score["cut"],
         }  # fmt: skip
         scores.append(
             {

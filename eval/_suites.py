@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ..config import Source, SuiteConfig
+from ..config import DEFAULT_GEN_TOKS, Source, SuiteConfig
 from ..errors import RecipeError
 from ..schema import canonical_json, content_id
 from ..stage import write_json
@@ -19,6 +19,8 @@ from ._prompts import read_prompts
 from ._sources import find_own_shots, read_rows
 from ._task_files import LM_EVAL, FoundTask, find_tasks, read_definition, task_version
 
+LIMITS = ("max_gen_toks", "max_new_tokens", "max_tokens", "max_completion_tokens")
+"""What tasks call their limit, in lm-eval's order of precedence."""
 QUESTION_KEYS = ("question", "prompt", "problem", "claim", "input", "instruction", "text")
 
 
@@ -31,12 +33,14 @@ class Part:
         path: a JSON file with the rows.
         fewshot_path: one with the rows that examples are taken from.
         n: rows.
+        max_gen_toks: most tokens of an answer.
     """
 
     found: FoundTask
     path: Path
     fewshot_path: Path | None
     n: int
+    max_gen_toks: int
 
 
 @dataclass(frozen=True)
@@ -63,6 +67,11 @@ class Split:
     def item_ids(self) -> list[str]:
         """Content ids of the items, in order."""
         return [content_id("item", row) for row in self.rows]
+
+    @property
+    def max_gen_toks(self) -> int:
+        """Most tokens of an answer; of a group the most of any of its tasks."""
+        return max(p.max_gen_toks for p in self.parts)
 
     def texts(self) -> list[tuple[str, str]]:
         """Return (item id, text of the question) of every item."""
@@ -121,12 +130,14 @@ def _prepare(project: Project, suite: SuiteConfig, name: str, spec: str, base: P
     work.mkdir(parents=True, exist_ok=True)
     read = [_read(suite, name, spec, base, found, grader) for found in find_tasks(suite.task, base, work)]
     settings = suite.model_dump(mode="json", exclude={"name", "gate", "report", "fewshot", "metric"})
+    limits = [limit_answers(suite, r.found.read()) for r in read]
+    settings["max_gen_toks"] = limits[0] if len(set(limits)) == 1 else limits
     shapes = [{"rows": r.rows, "fewshot": r.fewshot, "task": r.definition} for r in read]
     identity = {**shapes[0], "settings": settings, **({"parts": shapes[1:]} if len(shapes) > 1 else {})}
     suite_hash = content_id("suite", json.loads(json.dumps(identity, default=str)))
     contents = [[r.rows, r.fewshot, {k: v for k, v in r.definition.items() if k != LM_EVAL}] for r in read]
     content = content_id("items", contents[0] if len(contents) == 1 else contents)
-    parts = tuple(_freeze(r, work, suite_hash, i) for i, r in enumerate(read))
+    parts = tuple(_freeze(r, work, suite_hash, i, limit) for i, (r, limit) in enumerate(zip(read, limits, strict=True)))
     rows = tuple(row for r in read for row in r.rows)
     _tell_short(spec, len(rows) if len(read) == 1 else None, f"suite {suite.name}, {name} split")
     return Split(suite, name, suite_hash, content, rows, version=task_version(parts[0].found.read()), parts=parts)
@@ -210,14 +221,23 @@ def _judges(rows: list[SourceRow], grader: Grader) -> list[str]:
     return sorted(grader.judge_of(name) for name in named)
 
 
-def _freeze(read: _Read, folder: Path, suite_hash: str, number: int) -> Part:
+def limit_answers(suite: SuiteConfig, task: Mapping[str, Any]) -> int:
+    """Return the most tokens of an answer: the suite's, else the task's own, else lm-eval's default."""
+    if suite.max_gen_toks is not None:
+        return suite.max_gen_toks
+    given = task.get("generation_kwargs")
+    own = [given[k] for k in LIMITS if given.get(k)] if isinstance(given, dict) else []
+    return int(own[0]) if own else DEFAULT_GEN_TOKS
+
+
+def _freeze(read: _Read, folder: Path, suite_hash: str, number: int, max_gen_toks: int) -> Part:
     stem = suite_hash if number == 0 else f"{suite_hash}.{number}"
     path, fewshot_path = folder / f"{stem}.json", folder / f"{stem}.fewshot.json"
     if not path.exists():
         if read.fewshot:
             write_json(fewshot_path, read.fewshot)
         write_json(path, read.rows)
-    return Part(read.found, path, fewshot_path if read.fewshot else None, len(read.rows))
+    return Part(read.found, path, fewshot_path if read.fewshot else None, len(read.rows), max_gen_toks)
 
 
 def _canonical(rows: list[SourceRow]) -> list[dict[str, Any]]:

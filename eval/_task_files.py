@@ -1,5 +1,6 @@
 """Task definitions: lm-eval's YAML, read without running the functions that it names."""
 
+import difflib
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -16,6 +17,7 @@ from ..stage import package_folder, run_stage
 
 LM_EVAL = "lm_eval"
 FINDER = "flywheel.eval._find"
+_NAMED = re.compile(r"^(?:task|group|tag): *[\"']?([\w./-]+)[\"']?\s*$", re.M)
 
 
 class Function(str):
@@ -59,7 +61,7 @@ def find_tasks(task: str, base: Path, work: Path) -> list[FoundTask]:
     """
     file = _find_file(task, base)
     if file is None and not _is_mentioned(task):
-        raise _no_such_task(task)
+        raise _no_such_task(task, base)
     if file is not None and not isinstance((own := read_task(file)).get("task"), list):
         return [FoundTask(str(own.get("task") or task), file)]
     job = {"name": task, "file": str(file) if file else None, "base": str(base)}
@@ -67,7 +69,7 @@ def find_tasks(task: str, base: Path, work: Path) -> list[FoundTask]:
     version = metadata.version(LM_EVAL)
     found = run_stage(FINDER, job, work / content_id("find", [job, version, definition]))["tasks"]
     if not found:
-        raise _no_such_task(task)
+        raise _no_such_task(task, base)
     return [FoundTask(one["task"], Path(one["file"]), one["overrides"]) for one in found]
 
 
@@ -94,13 +96,23 @@ def _is_mentioned(name: str) -> bool:
     return any(word.search(f.read_text(encoding="utf-8", errors="ignore") + "\n") for f in tasks.rglob("*.yaml"))
 
 
-def _no_such_task(task: str) -> NotFoundError:
+def _no_such_task(task: str, base: Path) -> NotFoundError:
+    near = difflib.get_close_matches(task, list_names(base), n=1, cutoff=0.7)
     return NotFoundError(
         f"task {task!r}",
         expected="a task or group of lm-eval, a task of flywheel's, or a task YAML beside the recipe",
         received="no such task",
-        cure="lm-eval ls tasks lists its tasks",
+        cure=f"did you mean {near[0]!r}?" if near else "lm-eval ls tasks lists its tasks",
     )
+
+
+def list_names(base: Path) -> set[str]:
+    """Return what a task may be called: ours, the files beside the recipe, and lm-eval's tasks, groups and tags."""
+    ours = {p.stem for p in (Path(__file__).parent / "tasks").glob("*.yaml")}
+    beside = {p.name for p in base.iterdir() if p.suffix in (".yaml", ".yml")} if base.is_dir() else set()
+    tasks = package_folder(LM_EVAL, "evaluation", "eval") / "tasks"
+    files = tasks.rglob("*.yaml")
+    return ours | beside | {n for f in files for n in _NAMED.findall(f.read_text(encoding="utf-8", errors="ignore"))}
 
 
 def read_definition(task_file: Path) -> dict[str, str]:

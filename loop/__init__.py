@@ -3,9 +3,10 @@
 from ..gen import Estimate, Progress
 from ..judge import Decontaminator
 from ._before_after import COLUMNS as COMPARISON_COLUMNS
-from ._before_after import comparison_cells, explain_deltas
+from ._before_after import comparison_cells, explain_deltas, tell_cut_of_both
 from ._champion import ChampionWatch
 from ._compare import Comparison
+from ._cut import tell_cut
 from ._decide import check_metrics, decide, propose
 from ._evaluate import read_scores
 from ._explain import add_scores, describe_account, explain_decision, read_decisions, show_difference, show_interval
@@ -21,6 +22,7 @@ from ._report import (
     MEASURED_COLUMNS,
     before_after_cells,
     describe_outcome,
+    describe_trained,
     iteration_cells,
     measured_cells,
     render_report,
@@ -70,6 +72,7 @@ __all__ = [
     "decide",
     "describe_account",
     "describe_outcome",
+    "describe_trained",
     "detectable",
     "explain_decision",
     "explain_deltas",
@@ -99,5 +102,7 @@ __all__ = [
     "steps_to_pair",
     "stop_run",
     "summarize",
+    "tell_cut",
+    "tell_cut_of_both",
     "write_report",
 ]

@@ -4,11 +4,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from ..eval import Subject
+from ..eval import Split, Subject
 from ..store import Store
 from ._compare import Comparison
+from ._cut import tell_cut
 from ._report import final_of, prompt_of, render_table, shorten_cell
-from ._words import is_share
+from ._words import is_share, show_score
 
 FILE = "before_after.md"
 SHOWN = 10
@@ -18,14 +19,19 @@ COLUMNS = ["suite", "split", "metric", "before", "after", "Δ", "95 % interval",
 
 
 def comparison_cells(c: Comparison) -> list[str]:
-    """Return a comparison as cells under :data:`COLUMNS`: in percent where the metric is a share."""
+    """Return a comparison as cells under :data:`COLUMNS`: in percent where the metric is a share; ± is one standard error."""
     scale, digits = (100, ".1f") if _is_share(c) else (1, ".4g")
     effect = "" if c.effect is None else f"{c.effect_kind} {c.effect:+.2f}"
     return [
-        c.suite, c.split, c.metric, f"{scale * c.before:{digits}}", f"{scale * c.after:{digits}}",
+        c.suite, c.split, c.metric, _side(c, c.before, c.before_stderr), _side(c, c.after, c.after_stderr),
         f"{scale * c.delta:+{digits}}", f"{scale * c.low:+{digits}} to {scale * c.high:+{digits}}", str(c.won), str(c.lost),
         str(c.n), f"{c.p_value:.2g}", effect,
     ]  # fmt: skip
+
+
+def _side(c: Comparison, score: float, stderr: float | None) -> str:
+    both_better = c.higher_is_better and _is_share(c)  # one unit on both sides
+    return show_score(c.metric, score, stderr, higher_is_better=both_better, n=c.n)
 
 
 def _is_share(c: Comparison) -> bool:
@@ -51,7 +57,14 @@ def explain_deltas(found: Sequence[Comparison]) -> list[str]:
     return lines
 
 
-def write_before_after(store: Store, before: Subject, after: Subject, found: Sequence[Comparison]) -> Path:
+def tell_cut_of_both(store: Store, before: Subject, after: Subject, splits: Sequence[Split]) -> list[str]:
+    """Return what of the answers of either was cut, a line for each split."""
+    return [f"{subject.name}: {line}" for subject in (before, after) for line in tell_cut(store, subject, splits)]
+
+
+def write_before_after(
+    store: Store, before: Subject, after: Subject, found: Sequence[Comparison], splits: Sequence[Split]
+) -> Path:
     """Write ``before_after.md`` into the project folder; return its path."""
     path = store.project.root / FILE
     parts = [
@@ -60,6 +73,7 @@ def write_before_after(store: Store, before: Subject, after: Subject, found: Seq
         render_table(COLUMNS, [comparison_cells(c) for c in found]),
         _tell_methods(found),
         *explain_deltas(found),
+        *(f"{line}." for line in tell_cut_of_both(store, before, after, splits)),
         "Nothing is decided here: the gate decides, on the gate split alone. Of many comparisons some look good by chance.",
     ]
     for key in dict.fromkeys((c.suite, c.split) for c in found):
@@ -80,6 +94,7 @@ def _tell_methods(found: Sequence[Comparison]) -> str:
     ways = dict.fromkeys(f"{c.test}; interval: {c.interval_kind}" for c in found)
     shares = any(_is_share(c) for c in found)
     unit = "Shares are in percent, differences in points. " if shares else ""
+    unit += "± is one standard error; where none or all items are right, Wilson's interval stands instead. "
     left_out = sum(c.left_out for c in found)
     missing = f" {left_out} values are left out, since one of the two lacks them." if left_out else ""
     return f"{unit}Paired by item. p and interval: {'. '.join(ways)}.{missing}"

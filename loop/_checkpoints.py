@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import NotFoundError, RecipeError
-from ..llm import ResolvedModel, hash_model
+from ..llm import SEED_MODEL, ResolvedModel, hash_model, seed_model_path
 from ..schema import canonical_json, content_id, utc_now
 from ..store import Store
 from ..train import Checkpoint, export_checkpoint, is_adapter, merged_folder
@@ -66,7 +66,7 @@ class Checkpoints:
         return self.load(str(found[0][0])) if found else None
 
     def find(self, name: str | None) -> Checkpoint:
-        """Return a checkpoint: ``champion`` (also None), ``first``, an id or a unique beginning of one, or a model's folder.
+        """Return a checkpoint: ``champion`` (also None), ``first``, ``seed``, an id or a unique beginning of one, or a model's folder.
 
         Raises:
             NotFoundError: none or several match.
@@ -74,8 +74,10 @@ class Checkpoints:
         if name in (None, "champion"):
             return self.champion()
         assert name is not None
-        if name == "first":
+        if name in ("first", self._first.name):
             return self.first()
+        if name == SEED_MODEL:
+            return self._adopt(seed_model_path())
         folder = Path(name).expanduser().absolute()
         if (folder / "config.json").is_file():
             return self._adopt(folder)
@@ -83,7 +85,7 @@ class Checkpoints:
         if len(found) != 1:
             raise NotFoundError(
                 f"checkpoint {name!r}",
-                expected="champion, first, the id of one checkpoint or a unique beginning of it, or a model's folder",
+                expected="champion, first, seed, the id of one checkpoint or a unique beginning of it, or a model's folder",
                 received=f"{len(found)} match", cure='flywheel sql "select checkpoint_id, iteration, stage from checkpoints"',
             )  # fmt: skip
         return self.load(str(found[0][0]))

@@ -42,6 +42,8 @@ class Comparison:
     left_out: int
     before: float
     after: float
+    before_stderr: float | None
+    after_stderr: float | None
     higher_is_better: bool
     delta: float
     low: float
@@ -57,6 +59,7 @@ class Comparison:
 class _Score:
     score_id: str
     score: float
+    stderr: float | None
     higher_is_better: bool
 
 
@@ -66,17 +69,25 @@ class _Item:
     of: tuple[Any, ...]
 
 
+def require_two(before: Subject, after: Subject) -> None:
+    """Refuse to compare a model with itself, before anything is scored.
+
+    Raises:
+        RecipeError: two names of one checkpoint, by one engine.
+    """
+    if (before.checkpoint_id, before.kind) == (after.checkpoint_id, after.kind):
+        raise RecipeError(
+            "flywheel eval --compare", expected="two different models", received=f"{after.checkpoint_id} under both names",
+            cure="name another checkpoint, a model's folder, or endpoint; champion is first until the gate has promoted one",
+        )  # fmt: skip
+
+
 def compare_subjects(store: Store, before: Subject, after: Subject, splits: Sequence[Split]) -> list[Comparison]:
     """Compare two models on every metric that both have, and put the comparisons on record.
 
     Raises:
-        RecipeError: they are the same, or have no metric in common.
+        RecipeError: they have no metric in common.
     """
-    if (before.checkpoint_id, before.kind) == (after.checkpoint_id, after.kind):
-        raise RecipeError(
-            "flywheel eval --compare", expected="two different models", received=f"{after.checkpoint_id} twice",
-            cure="name two, for example: --compare first champion",
-        )  # fmt: skip
     found: list[Comparison] = []
     for split in splits:
         old, new = _scores(store, before, split), _scores(store, after, split)
@@ -101,14 +112,15 @@ def compare_subjects(store: Store, before: Subject, after: Subject, splits: Sequ
 
 
 def _columns(c: Comparison) -> dict[str, Any]:
-    """Return a comparison as a row; which way is better is a matter of its scores."""
-    return {k: v for k, v in asdict(c).items() if k != "higher_is_better"}
+    """Return a comparison as a row; which way is better, and each error bar, is a matter of its scores."""
+    of_scores = ("higher_is_better", "before_stderr", "after_stderr")
+    return {k: v for k, v in asdict(c).items() if k not in of_scores}
 
 
 def _scores(store: Store, subject: Subject, split: Split) -> dict[str, _Score]:
     """Return the scores by metric."""
     rows = store.query(
-        "SELECT metric, score_id, score, coalesce((settings ->> '$.higher_is_better')::BOOLEAN, true) FROM scores WHERE checkpoint_id = ? AND suite = ? AND split = ? AND suite_hash = ? ORDER BY metric",
+        "SELECT metric, score_id, score, stderr, coalesce((settings ->> '$.higher_is_better')::BOOLEAN, true) FROM scores WHERE checkpoint_id = ? AND suite = ? AND split = ? AND suite_hash = ? ORDER BY metric",
         [subject.checkpoint_id, split.suite.name, split.name, subject.hash_of(split)],
     )
     return {metric: _Score(*found) for metric, *found in rows}
@@ -135,7 +147,7 @@ def _compare(store: Store, split: Split, metric: str, before: _Score, after: _Sc
         }  # fmt: skip
     return Comparison(
         split.suite.name, split.name, metric, before.score_id, after.score_id, before=before.score, after=after.score,
-        higher_is_better=after.higher_is_better, **figures,
+        before_stderr=before.stderr, after_stderr=after.stderr, higher_is_better=after.higher_is_better, **figures,
     )  # fmt: skip
 
 

@@ -10,6 +10,7 @@ from ..gen import Progress, Step
 from ..judge import Snapshot
 from ..store import Store
 from ..train import Checkpoint
+from ._cut import show_cut
 from ._words import count, show_score
 
 
@@ -38,12 +39,14 @@ def describe_scores(store: Store, subject: Subject, splits: Sequence[Split]) -> 
     parts = []
     for split in splits:
         rows = store.query(
-            "SELECT score, stderr, n, coalesce((settings ->> '$.higher_is_better')::BOOLEAN, true) FROM scores WHERE checkpoint_id = ? AND suite_hash = ? AND split = ? AND metric = ?",
+            "SELECT score, stderr, n, coalesce((settings ->> '$.higher_is_better')::BOOLEAN, true), (settings ->> '$.cut')::BIGINT, "
+            "(settings ->> '$.max_gen_toks')::BIGINT FROM scores WHERE checkpoint_id = ? AND suite_hash = ? AND split = ? AND metric = ?",
             [subject.checkpoint_id, subject.hash_of(split), split.name, split.suite.metric],
         )
         parts += [
-            f"{split.suite.name}/{split.name} {show_score(split.suite.metric, s, e, higher_is_better=up)} (n={n})"
-            for s, e, n, up in rows
+            f"{split.suite.name}/{split.name} {show_score(split.suite.metric, s, e, higher_is_better=up, n=n)} "
+            f"({', '.join(filter(None, [f'n={n}', show_cut(cut, limit)]))})"
+            for s, e, n, up, cut, limit in rows
         ]
     return ", ".join(parts)
 
@@ -69,7 +72,12 @@ def _describe_curve(entries: Sequence[dict[str, Any]], name: str) -> str:
 
 def _describe_heldout(metrics: dict[str, Any]) -> str:
     before, after = metrics.get("before", {}), metrics.get("after", {})
-    shown = [f"{k} {before[k]:.4f} → {after[k]:.4f}" for k in ("loss", "accuracy", "macro_f1", "rougeL") if k in after]
+    n = metrics.get("heldout_n", 0)
+    shown = [f"loss {before['loss']:.4f} → {after['loss']:.4f}"] if "loss" in after else []
+    for k in ("accuracy", "macro_f1", "rougeL"):
+        if k in after:
+            sides = (show_score(k, m[k], m.get(f"{k}_stderr"), n=n) for m in (before, after))
+            shown.append(f"{k} " + " → ".join(sides))
     dropped = f", {metrics['heldout_dropped']} dropped" if "heldout_dropped" in metrics else ""
     return f"; held out (n={metrics['heldout_n']}{dropped}): {', '.join(shown)}" if shown else ""
 

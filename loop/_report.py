@@ -5,9 +5,11 @@ import re
 from pathlib import Path
 from typing import Any
 
+from ..schema import find_wilson, has_false_bar
+from ._cut import show_cut
 from ._summary import Row, Summary
 from ._watch_table import MEASURE_COLUMNS, MEASURES_SAID, finding_lines, measure_cells
-from ._words import is_share, show_delta, show_score
+from ._words import count, is_share, show_delta, show_score
 
 PLOT_FOLDER = "report"
 TEXT_CHARS = 600
@@ -53,7 +55,8 @@ def render_report(summary: Summary) -> str:
         *_lengths_part(summary),
         *_watch_part(summary),
         "## All scores",
-        "Role measured: by `flywheel eval` or a training, of the whole project; nothing was decided by it.",
+        "Role measured: by `flywheel eval` or a training, of the whole project; nothing was decided by it. Cut: answers that ended at "
+        "the suite's max_gen_toks and not by themselves.",
         render_table(
             ["iteration", "stage", "checkpoint", "suite", "split", "metric", "score", "n", "Δ", "p", "role"],
             [_score_cells(s) for s in (*summary.scores, *summary.measured)],
@@ -76,6 +79,7 @@ def render_report(summary: Summary) -> str:
             ],
         ),
         *(["## Training", "![Loss](report/losses.png)"] if summary.log else []),
+        *_trained_part(summary),
         "Every number here is a query on `flywheel.duckdb`: views `leaderboard`, `before_after`, `funnel`, `flips`, `lineage`, `cost`.",
     ]
     return "\n\n".join(parts) + "\n"
@@ -93,7 +97,7 @@ def iteration_cells(summary: Summary) -> list[list[str]]:
     """Return the cells of the table of iterations; stages that were left out have no score but a reason."""
     rows = [
         [
-            str(c["iteration"]), c["stage"], _score(c), str(c["n"]), _delta(c), "" if c["p_value"] is None else f"{c['p_value']:.2g}",
+            str(c["iteration"]), c["stage"], _score(c), _n(c), _delta(c), "" if c["p_value"] is None else f"{c['p_value']:.2g}",
             "baseline" if c["role"] == "baseline" else "yes" if c["promoted"] else "no", c["reason"],
         ]
         for c in summary.challengers
@@ -149,7 +153,7 @@ def before_after_cells(summary: Summary) -> list[list[str]]:
 def measured_cells(summary: Summary) -> list[list[str]]:
     """Return the scores that no gate decided on."""
     return [
-        [s["checkpoint_id"], s["stage"] or "", s["suite"], s["split"], s["metric"], _score(s), str(s["n"])]
+        [s["checkpoint_id"], s["stage"] or "", s["suite"], s["split"], s["metric"], _score(s), _n(s)]
         for s in summary.measured
     ]
 
@@ -170,7 +174,12 @@ def _before_after_part(summary: Summary) -> list[str]:
 
 
 def _score(row: Row) -> str:
-    return show_score(row["metric"], row["score"], row["stderr"], higher_is_better=row["higher_is_better"])
+    return show_score(row["metric"], row["score"], row["stderr"], higher_is_better=row["higher_is_better"], n=row["n"])
+
+
+def _n(row: Row) -> str:
+    """Return the number of items, and of those how many answers were cut."""
+    return f"{row['n']} ({show_cut(row['cut'])})" if row["cut"] else str(row["n"])
 
 
 def _delta(row: Row) -> str:
@@ -180,7 +189,8 @@ def _delta(row: Row) -> str:
 
 
 def _side(row: Row, side: str) -> str:
-    return show_score(row["metric"], row[side], row[f"{side}_stderr"], higher_is_better=row["higher_is_better"])
+    shown = {"higher_is_better": row["higher_is_better"], "n": row["n"]}
+    return show_score(row["metric"], row[side], row[f"{side}_stderr"], **shown)
 
 
 def _change(row: Row) -> str:
@@ -229,6 +239,27 @@ def _lengths_part(summary: Summary) -> list[str]:
     ]
 
 
+def describe_trained(row: Row) -> str:
+    """Return a training that no gate has decided on, in one line."""
+    rows = "" if row["n_rows"] is None else f" on {count(row['n_rows'], 'row')}"
+    return f"{row['stage']}{rows}{_losses(row, ', loss ')}, checkpoint {row['checkpoint_id']} from {row['parent_id']}, {row['created_at']:%Y-%m-%d %H:%M} UTC"
+
+
+def _losses(row: Row, before: str = "") -> str:
+    return "" if row["first_loss"] is None else f"{before}{row['first_loss']:.4f} → {row['last_loss']:.4f}"
+
+
+def _trained_part(summary: Summary) -> list[str]:
+    if not summary.trained:
+        return []
+    cells = [
+        [r["checkpoint_id"], r["stage"], r["parent_id"], r["n_rows"], _losses(r), f"{r['created_at']:%Y-%m-%d %H:%M}"]
+        for r in summary.trained
+    ]
+    columns = ["checkpoint", "stage", "from", "rows", "loss", "UTC"]
+    return ["## Trainings that no gate has decided on", render_table(columns, cells)]
+
+
 def _watch_part(summary: Summary) -> list[str]:
     if not summary.measures:
         return []
@@ -275,7 +306,7 @@ def shorten_cell(text: Any) -> str:
 def _score_cells(s: Row) -> list[Any]:
     p = "" if s["p_value"] is None else f"{s['p_value']:.2g}"
     about = ["" if s[k] is None else s[k] for k in ("iteration", "stage", "checkpoint_id", "suite", "split", "metric")]
-    return [*about, _score(s), s["n"], _delta(s), p, s["role"]]
+    return [*about, _score(s), _n(s), _delta(s), p, s["role"]]
 
 
 def render_table(columns: list[str], rows: list[list[Any]]) -> str:
@@ -306,13 +337,13 @@ def _plot_scores(summary: Summary, stem: Path) -> None:
     shares = all(is_share(r["metric"], r["score"], higher_is_better=r["higher_is_better"]) for r in rows)
     scale = 100 if shares else 1
     scores = [scale * r["score"] for r in rows]
-    errors = [scale * (r["stderr"] or 0) for r in rows]
+    errors = [[scale * e for e in side] for side in zip(*map(_reach, rows), strict=True)] or [[], []]
     axes.errorbar(x, scores, yerr=errors, fmt="o", color="0.6", ecolor="0.75", capsize=3, label="kept out")
     kept = [i for i, r in enumerate(rows) if r["promoted"] or r["role"] == "baseline"]
     axes.errorbar(
         kept,
         [scores[i] for i in kept],
-        yerr=[errors[i] for i in kept],
+        yerr=[[side[i] for i in kept] for side in errors],
         fmt="o-",
         color="C0",
         capsize=3,
@@ -326,6 +357,14 @@ def _plot_scores(summary: Summary, stem: Path) -> None:
     axes.grid(axis="y", alpha=0.3)
     axes.legend()
     _save(figure, stem)
+
+
+def _reach(row: Row) -> tuple[float, float]:
+    """Return how far an error bar of one standard error reaches below and above a score."""
+    if has_false_bar(row["metric"], row["score"], row["stderr"], row["n"]):
+        low, high = find_wilson(row["score"], row["n"], z=1.0)
+        return row["score"] - low, high - row["score"]
+    return (row["stderr"] or 0.0,) * 2
 
 
 def _plot_losses(summary: Summary, stem: Path) -> None:

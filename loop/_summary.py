@@ -28,6 +28,7 @@ class Summary:
         overall: final champion against the first, per suite, split and metric; empty while the first model is in use.
         examples: items that the final champion gets right and the first did not, and the other way round.
         log: training losses.
+        trained: trainings of the project that no gate has decided on (``flywheel train`` alone), the last one first.
         lengths: what the run's pairs prefer besides quality.
         left_out: training stages that had too few rows: iteration, step, reason.
         splits: how often the rows of this run's splits have decided, in all runs.
@@ -47,6 +48,7 @@ class Summary:
     overall: list[Row]
     examples: list[Row]
     log: list[Row]
+    trained: list[Row]
     left_out: list[Row]
     splits: list[Row]
     lengths: list[LengthPreference]
@@ -91,6 +93,7 @@ def summarize(project: Project, run_id: str | None = None) -> Summary:
         overall=overall,
         examples=examples,
         log=log,
+        trained=_rows(project, _TRAINED),
         left_out=_rows(
             project, f"SELECT iteration, step, reason FROM drops WHERE {where} AND step LIKE '%/train' ORDER BY ALL"
         ),
@@ -117,6 +120,19 @@ _MEASURED = """
     SELECT l.*, k.path FROM leaderboard l LEFT JOIN checkpoints k USING (checkpoint_id) WHERE role = 'measured'
     QUALIFY row_number() OVER (PARTITION BY checkpoint_id, suite, split, metric ORDER BY l.created_at DESC) = 1
     ORDER BY l.created_at, checkpoint_id, suite, split, metric
+"""
+
+
+_TRAINED = """
+    WITH losses AS (
+        SELECT checkpoint_id, arg_min(loss, step) AS first_loss, arg_max(loss, step) AS last_loss FROM train_log
+        WHERE isfinite(loss) GROUP BY checkpoint_id
+    )
+    SELECT k.checkpoint_id, k.stage, k.parent_id, k.created_at, coalesce((k.metrics ->> '$.n_rows')::BIGINT, s.n_rows) AS n_rows,
+           first_loss, last_loss
+    FROM checkpoints k LEFT JOIN snapshots s USING (snapshot_id) LEFT JOIN losses USING (checkpoint_id)
+    WHERE k.snapshot_id IS NOT NULL AND k.checkpoint_id NOT IN (SELECT checkpoint_id FROM decisions)
+    ORDER BY k.created_at DESC, k.checkpoint_id
 """
 
 

@@ -33,7 +33,7 @@ from ..store import Project, Store
 from ..train import Checkpoint, check_python, check_train
 from ._before_after import write_before_after
 from ._checkpoints import Checkpoints
-from ._compare import Comparison, compare_subjects
+from ._compare import Comparison, compare_subjects, require_two
 from ._content import describe_content, load_templates
 from ._decide import check_metrics, decide, record_baseline
 from ._describe import describe_draws, describe_progress
@@ -415,11 +415,16 @@ class Wheel:
         return find_subject(self.checkpoints, self._engines, name, kind)
 
     def compare(self, before: Subject, after: Subject, splits: Sequence[Split]) -> tuple[list[Comparison], Path]:
-        """Score two models, compare them item by item, and write ``before_after.md``; return it and the figures."""
+        """Score two models, compare them item by item, and write ``before_after.md``; return it and the figures.
+
+        Raises:
+            RecipeError: they are one and the same; then nothing is scored.
+        """
+        require_two(before, after)
         for subject in (before, after):
             self.score(subject, subject.name, splits, self.iterations.current())
         found = compare_subjects(self.store, before, after, splits)
-        return found, write_before_after(self.store, before, after, found)
+        return found, write_before_after(self.store, before, after, found, splits)
 
     def recorded_subject(self, file: Path, splits: Sequence[Split]) -> Subject:
         """Return recorded answers as who is scored on one split."""

@@ -1,5 +1,7 @@
 """Numbers as a person reads them."""
 
+from ..schema import find_wilson, has_false_bar
+
 
 def count(n: int, noun: str) -> str:
     """Return ``n`` with its noun: ``1 row``, ``2 rows``."""
@@ -24,11 +26,21 @@ def is_share(metric: str, *values: float, higher_is_better: bool = True) -> bool
     return higher_is_better and name not in HUNDREDS and all(0 <= v <= 1 for v in values)
 
 
-def show_score(metric: str, score: float, stderr: float | None, *, higher_is_better: bool = True) -> str:
-    """Return a score with its error bar, where there is one, and its unit: percent of a share, none of anything else."""
-    if is_share(metric, score, higher_is_better=higher_is_better):
-        return f"{percent(score, stderr)} %"
-    return f"{score:.6g}" + (f" ± {stderr:.3g}" if stderr is not None else "")
+def show_score(
+    metric: str, score: float, stderr: float | None, *, higher_is_better: bool = True, n: int | None = None
+) -> str:
+    """Return a score with its error bar, where there is one, and its unit: percent of a share, none of anything else.
+
+    An error bar of 0 would say that nothing is uncertain. None or all of ``n`` items right have Wilson's interval instead;
+    anything else that does not scatter has no bar.
+    """
+    is_percent = is_share(metric, score, higher_is_better=higher_is_better)
+    if is_percent and n is not None and has_false_bar(metric, score, stderr, n):
+        low, high = find_wilson(score, n)
+        return f"{percent(score, None)} % (Wilson 95 %: {100 * low:.1f} to {100 * high:.1f})"
+    if is_percent:
+        return f"{percent(score, stderr or None)} %"
+    return f"{score:.6g}" + (f" ± {stderr:.3g}" if stderr else "")
 
 
 def show_delta(metric: str, delta: float, *scores: float, higher_is_better: bool = True) -> str:

@@ -1,5 +1,6 @@
-"""What a row is, and how it gets its id."""
+"""What a row is, how it gets its id, and how far the score in it reaches."""
 
+from ._bars import find_interval, find_wilson, has_false_bar
 from ._ids import canonical_json, content_id, hash_files, hash_id, seed_from
 from ._marks import MARK_PATTERN, TEMPLATE_MARKS, find_marks
 from ._rows import (
@@ -44,7 +45,10 @@ __all__ = [
     "canonical_json",
     "columns_of",
     "content_id",
+    "find_interval",
     "find_marks",
+    "find_wilson",
+    "has_false_bar",
     "hash_files",
     "hash_id",
     "is_blank",

@@ -297,12 +297,13 @@ CREATE OR REPLACE VIEW leaderboard AS
 WITH decided AS (SELECT * FROM decisions WHERE role NOT IN ('anchor', 'limit'))
 SELECT d.iteration, d.stage, d.checkpoint_id, s.suite, s.split, s.metric, s.score, s.stderr, s.n, d.champion_id,
        d.delta, d.p_value, d.promoted, d.created_at, d.role, d.won, d.lost, d.reason, d.run_id, d.score_id, d.low, d.high,
-       d.level, coalesce((s.settings ->> '$.higher_is_better')::BOOLEAN, true) AS higher_is_better
+       d.level, coalesce((s.settings ->> '$.higher_is_better')::BOOLEAN, true) AS higher_is_better,
+       (s.settings ->> '$.cut')::BIGINT AS cut
 FROM decided d JOIN scores s USING (score_id)
 UNION ALL
 SELECT k.iteration, k.stage, s.checkpoint_id, s.suite, s.split, s.metric, s.score, s.stderr, s.n, NULL,
        NULL, NULL, false, s.created_at, 'measured', NULL, NULL, NULL, k.run_id, s.score_id, NULL, NULL,
-       NULL, coalesce((s.settings ->> '$.higher_is_better')::BOOLEAN, true)
+       NULL, coalesce((s.settings ->> '$.higher_is_better')::BOOLEAN, true), (s.settings ->> '$.cut')::BIGINT
 FROM scores s LEFT JOIN checkpoints k USING (checkpoint_id)
 WHERE s.score_id NOT IN (SELECT score_id FROM decided)
 ORDER BY run_id, iteration, created_at, suite, split, metric;
@@ -322,6 +323,7 @@ COMMENT ON COLUMN leaderboard.low IS 'Lower end of the 95 % interval of delta.';
 COMMENT ON COLUMN leaderboard.high IS 'Upper end of it.';
 COMMENT ON COLUMN leaderboard.level IS 'What p_value is compared with.';
 COMMENT ON COLUMN leaderboard.higher_is_better IS 'False of metrics such as perplexity.';
+COMMENT ON COLUMN leaderboard.cut IS 'Of its n answers, those that ended at max_gen_toks and not by themselves; NULL where that is not known.';
 
 CREATE OR REPLACE VIEW champions AS
 WITH decided AS (

@@ -18,11 +18,12 @@ SERIES = 6
 
 @dataclass(frozen=True)
 class Point:
-    """A value at a place on the axis below; ``error`` is half the length of its bar, ``mark`` makes it stand out."""
+    """A value at a place on the axis below; its bar reaches from ``low`` to ``high``, ``mark`` makes it stand out."""
 
     place: int
     value: float
-    error: float | None = None
+    low: float | None = None
+    high: float | None = None
     mark: bool = False
     note: str = ""
 
@@ -61,7 +62,7 @@ def draw_lines(title: str, labels: Sequence[str], series: Mapping[str, Sequence[
     points = [p for line in series.values() for p in line]
     if not points:
         return Markup("")
-    ends = [v for p in points for v in (p.value - (p.error or 0), p.value + (p.error or 0))]
+    ends = [v for p in points for v in (p.value, p.low, p.high) if v is not None]
     pad = (max(ends) - min(ends)) * 0.08 or abs(max(ends)) * 0.1 or 1
     frame = Frame(min(ends) - pad, max(ends) + pad, len(labels))
     body = [_axes(frame, labels)]
@@ -80,8 +81,8 @@ def _line(frame: Frame, i: int, n: int, name: str, line: Sequence[Point]) -> Mar
     for x, y, p in at:
         note = p.note or f"{name}: {show(p.value)}"
         bar = Markup("")
-        if p.error:
-            top, end = frame.y(p.value + p.error), frame.y(p.value - p.error)
+        if p.low is not None and p.high is not None:
+            top, end = frame.y(p.high), frame.y(p.low)
             bar = Markup(
                 '<path class="bar-line s{0}" d="M{1:.1f} {2:.1f}V{3:.1f}M{4:.1f} {2:.1f}h8M{4:.1f} {3:.1f}h8"/>'
             ).format(i % SERIES, x, top, end, x - 4)

@@ -5,6 +5,7 @@ from typing import Any
 
 from markupsafe import Markup
 
+from ..schema import find_interval, has_false_bar
 from ._charts import Point, draw_bars, draw_lines, show
 from ._reader import Row
 
@@ -30,13 +31,24 @@ def plot_scores(scores: list[Row]) -> list[Row]:
 
 
 def _point(row: Row, place: int, name: str) -> Point:
-    error = None if row["stderr"] is None else 1.96 * row["stderr"]
-    note = (
-        f"{name}: {show(row['score'])}"
-        + (f" ± {show(error)}" if error else "")
-        + (", promoted" if row["promoted"] else "")
-    )
-    return Point(place, row["score"], error, bool(row["promoted"]) and row["role"] == "gate", note)
+    low, high = _find_bar(row) or (None, None)
+    bar = show_bar(row)
+    note = f"{name}: {show(row['score'])}" + (f" {bar}" if bar else "") + (", promoted" if row["promoted"] else "")
+    return Point(place, row["score"], low, high, bool(row["promoted"]) and row["role"] == "gate", note)
+
+
+def show_bar(row: Row) -> str:
+    """Return a score's 95 % interval: half its width, or both ends where it is Wilson's, which is lopsided; empty without one."""
+    bar = _find_bar(row)
+    if bar is None:
+        return ""
+    if has_false_bar(row["metric"], row["score"], row["stderr"], row["n"]):
+        return f"({show(bar[0])} to {show(bar[1])})"
+    return f"± {show(bar[1] - row['score'])}"
+
+
+def _find_bar(row: Row) -> tuple[float, float] | None:
+    return find_interval(row["metric"], row["score"], row["stderr"], row["n"])
 
 
 def plot_tokens(cost: list[Row]) -> Markup:

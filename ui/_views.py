@@ -14,7 +14,7 @@ from ._decisions import add_decisions
 from ._filters import COLUMNS, OPERATORS, PAGE_ROWS, SORTS, STATES, read_wish
 from ._keys import GUARD, PAGES, READER
 from ._login import add_login
-from ._plots import plot_result, plot_scores, plot_tokens
+from ._plots import plot_result, plot_scores, plot_tokens, show_bar
 from ._reader import Reader, Row
 from ._render import render
 from ._words import mark_differences
@@ -171,7 +171,7 @@ async def show_evals(request: web.Request) -> web.Response:
         key: draw_bars(f"{key[0]} {key[1]}, {key[2]}", [describe(r) for r in rows], [r["score"] for r in rows])
         for key, rows in suites.items()
     }
-    return render(request, "evals.html", "/evals", suites=suites, charts=charts, describe=describe)
+    return render(request, "evals.html", "/evals", suites=suites, charts=charts, describe=describe, show_bar=show_bar)
 
 
 def describe(score: Row) -> str:

@@ -6,9 +6,10 @@ import subprocess
 import sys
 
 import pytest
+import yaml
 from flywheel.cli._common import describe_rate
 from flywheel.loop import count, percent, show_score
-from support import change, refused, run_cli, write_jsonl
+from support import change, refused, run_cli, sql, write_jsonl
 from support_flow import STEPS, make_flow_project, write_recipe
 
 
@@ -118,3 +119,29 @@ def test_eval_shows_percent_as_the_other_tables_do(finished_run):
     shown = run_cli(finished_run, "eval", check=0).stdout
     assert "score ± standard error" in shown
     assert re.search(r"│ \d+\.\d ± \d+\.\d % +│", shown)
+
+
+@pytest.mark.slow
+def test_a_training_alone_is_shown_with_its_rows_and_loss(tmp_path):
+    rows = [
+        {
+            "prompt": [{"role": "user", "content": f"Say {i}."}],
+            "completion": [{"role": "assistant", "content": f"It is {i}."}],
+        }
+        for i in range(12)
+    ]
+    write_jsonl(tmp_path / "rows.jsonl", rows)
+    keys = {"learning_rate": 1e-3, "num_train_epochs": 2, "per_device_train_batch_size": 4, "logging_steps": 1}
+    (tmp_path / "recipe.yaml").write_text(
+        yaml.safe_dump({"name": "alone", "model": "seed", "train": {"rows": "rows.jsonl", "min_rows": 2, "sft": keys}})
+    )
+    made = run_cli(tmp_path, "train", check=0).stdout.split()[0]
+    log = sql(tmp_path, "select loss from train_log where loss is not null order by step")
+    said = f"sft on 12 rows, loss {log[0]['loss']:.4f} → {log[-1]['loss']:.4f}, checkpoint {made} from ckpt_"
+    assert (
+        len(log) > 1
+        and f"Trained last, and no gate has decided on it: {said}" in run_cli(tmp_path, "status", check=0).stdout
+    )
+    run_cli(tmp_path, "report", check=0)
+    page = (tmp_path / "report.md").read_text()
+    assert "## Trainings that no gate has decided on" in page and f"| {made} | sft |" in page and "| 12 |" in page

@@ -80,6 +80,9 @@ def test_flips_are_a_view_and_stand_side_by_side(folder):
 def test_who_is_compared_has_to_be_there_and_to_differ(folder):
     folder, (old, _), _, _ = folder
     refused(run_cli(folder, "eval", "--compare", old, old), "two different models", old)
+    done = run_cli(folder, "eval", "--compare", "first", "champion")  # the seed, which has no scores here
+    refused(done, "two different models", "under both names")
+    assert "eval seed" not in done.stderr, "refused before anything is scored"
     refused(run_cli(folder, "eval", "--compare", old, "ckpt_nobody"), "checkpoint 'ckpt_nobody'", "champion, first")
     recipe = yaml.safe_load((folder / "recipe.yaml").read_text())
     more = {**recipe, "suites": [{**recipe["suites"][0], "report": "claims.jsonl[0:9]"}]}

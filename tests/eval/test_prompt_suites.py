@@ -116,6 +116,8 @@ def test_a_table_is_a_suite_too_and_a_judge_is_asked_once(endpoint, none, tmp_pa
         ("- prompt: x", ["style.yaml:1", "expected, or checks"]),
         ("- prompt: x\n  checks:\n  - contains: a\n    regex: b", ["style.yaml:3", "contains and regex"]),
         ("- prompt: x\n  checks: [{regex: '('}]", ["style.yaml:2", "a regular expression"]),
+        ("- prompt: x\n  checks: [{judge: Be kind.}]", ["style.yaml:2", "unknown key 'judge'", "did you mean 'rubric'?"]),
+        ("- prompt: x\n  checks: [{schema: {type: object}}]", ["style.yaml:2", "did you mean 'json_schema'?"]),
         ("- prompt: x\n  checks: [{max_words: none}]", ["style.yaml:2", "max_words", "a whole number"]),
         ("- prompt: x\n  checks: [{contains: a, tolerance: 1}]", ["style.yaml:2", "tolerance beside contains"]),
         ("- prompt: x\n  checks: [{rubric: Be kind.}]", ["style.yaml:1", "judge: {model: NAME}"]),
@@ -146,6 +148,13 @@ def test_a_bad_file_is_told_with_line_key_and_cure(tmp_path, text, parts):
     ("text", "parts"),
     [
         ("prompt,expectd\nx,y", ["t.csv:2", "column expectd", "did you mean 'expected'?"]),
+        (
+            "prompt,expected,rubric\nx,y,Be kind.",
+            ["t.csv:2", "column rubric", "rubric needs a suite in YAML", "docs/eval.md"],
+        ),
+        ("prompt,json_schema\nx,{}", ["t.csv:2", "json_schema needs a suite in YAML"]),
+        ("prompt,verifier\nx,math", ["t.csv:2", "verifier needs a suite in YAML"]),
+        ("prompt,tolerance\nx,0.1", ["t.csv:2", "tolerance needs a suite in YAML"]),
         ("prompt,expected,weight\nx,y,1\nx,y,heavy", ["t.csv:3", "column weight", "a number"]),
         ("prompt,expected\nx", ["t.csv:2", "1 cells, expected 2"]),
         ("prompt,expected\nx,", ["t.csv:2", "expected, or checks"]),
@@ -161,6 +170,20 @@ def test_a_bad_table_is_told_with_line_column_and_cure(tmp_path, text, parts):
         read_prompts("t.csv", tmp_path, "suite t")
     for part in (*parts, "expected:", "received:", "cure:"):
         assert part in str(error.value)
+
+
+def test_a_misspelt_suite_is_told_the_nearest_of_all_names(folder):
+    (folder / "quick.yaml").write_text("- {prompt: x, expected: y}")
+    (folder / "table.csv").write_text("prompt,expected\nx,y\n")
+    for name, near in (
+        ("gsm8kk", "gsm8k"), ("stile", "style"), ("quik.yaml", "quick.yaml"), ("tabel.csv", "table.csv"), ("arc_eazy", "arc_easy"),
+        ("fevr", "fever"),
+    ):  # fmt: skip
+        refused(run_cli(folder, "eval", "--suite", name), f"suite {name!r}", f"did you mean {near!r}?")
+    refused(run_cli(folder, "eval", "--suite", "zzzzzz"), "suite 'zzzzzz'", "lm-eval ls tasks")
+    recipe = {**MINI, "suites": [{"name": "g", "task": "gsm8kk", "gate": "gate.jsonl"}]}
+    (folder / "recipe.yaml").write_text(yaml.safe_dump(recipe))
+    refused(run_cli(folder, "eval"), "task 'gsm8kk'", "did you mean 'gsm8k'?")
 
 
 def test_what_a_verifier_cannot_use_is_told_before_anything_is_scored(folder):

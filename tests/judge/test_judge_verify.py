@@ -86,6 +86,9 @@ def test_draws_of_a_row_are_one_cluster(tmp_path):
         "1",
     ]
     assert found["accuracy"][0] == "0.750000 ± 0.2500"
+    write_jsonl(tmp_path / "all.jsonl", [{"completion": ["a", "a"], "expected": "a"}] * 10)
+    found = figures(verify(tmp_path, tmp_path / "all.jsonl", "--verifier", "exact").stdout)
+    assert found["accuracy"][0] == "1.000000 (Wilson 95 %, n = 10 rows: 0.7225 to 1.0000)"
 
 
 def test_a_missing_draw_is_an_abstention_of_its_own(tmp_path):

@@ -145,10 +145,10 @@ def test_what_is_better_when_lower_is_won_when_it_falls(trained):
         "SELECT ordinal, flip FROM flips WHERE metric = 'word_perplexity,none' AND stage = 'compare' ORDER BY ordinal"
     )
     assert flips == [(0, "won"), (1, "won"), (2, "lost")]
-    page = write_before_after(trained, before, after, [found["word_perplexity,none"]]).read_text()
+    page = write_before_after(trained, before, after, [found["word_perplexity,none"]], [split]).read_text()
     assert "| won | 1 |" in page and "| won | 2 |" in page and "| lost | 3 |" in page
     assert "Better when lower: word_perplexity,none" in page and "not after minus before" in page
-    assert "not after minus" not in write_before_after(trained, before, after, [found["acc,none"]]).read_text()
+    assert "not after minus" not in write_before_after(trained, before, after, [found["acc,none"]], [split]).read_text()
     ((p,),) = trained.query("SELECT p_value FROM before_after WHERE metric = 'acc,none'")
     assert p == 1.0
 
