@@ -219,10 +219,13 @@ def _check(
 def _cure(key: str, valid: list[str], reserved: Sequence[str]) -> str:
     if key in reserved:
         return "remove it: flywheel sets it, from the recipe's seed and the project folder"
-    usual = [name for name in _USUAL_NAMES.get(key.lower().replace("-", "_"), ()) if name in valid]
+    meant = _USUAL_NAMES.get(key.lower().replace("-", "_"), ())
+    usual = [name for name in meant if name in valid]
+    for name in () if usual else (key, *meant):
+        if owners := _owners(name):
+            what = "a key" if name == key else repr(name)
+            return f"it is {what} of {', '.join(owners)}: move it there, or remove it"
     ends = [name for name in valid if name.endswith(f"_{key}")]
-    if not usual and (owners := _owners(key)):
-        return f"it is a key of {', '.join(owners)}: move it there, or remove it"
     near = usual or (ends[:1] if len(ends) == 1 else difflib.get_close_matches(key, valid, n=1, cutoff=0.6))
     return f"did you mean {near[0]!r}?" if near else "remove the key"
 
