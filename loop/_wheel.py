@@ -268,6 +268,7 @@ class Wheel:
 
     def pair(self, iteration: int, steps: Sequence[str], config: PairConfig | None = None) -> int:
         """Make preference pairs of the judged samples of ``steps``, and say what they prefer; return how many."""
+        self.store.fold_aside()  # what people said while no page was there to bring it in
         scope, seed = Scope(self.run_id, iteration, tuple(steps)), self._seed(iteration, "pair")
         return pair(self.store, self.reporter, scope, config or self.recipe.pairs, self._grader.judge, seed=seed)
 
@@ -485,6 +486,7 @@ class Wheel:
         return self._decontaminator
 
     def _freezer(self, iteration: int, seed: int) -> Freezer:
+        self.store.fold_aside()
         model = Path(self.checkpoints.resolve(self.checkpoints.first()).path)
         scope = self._step(iteration, "curate")
         return make_freezer(
