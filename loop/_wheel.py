@@ -72,6 +72,8 @@ if TYPE_CHECKING:  # imported late: a quarter of what takes time before the firs
 log = logging.getLogger(__name__)
 
 IMPORT = "import"
+IMPORTED = "imported"
+"""What steps call the rows that were imported, prompts that were served among them."""
 MORE_METHODS = ("kto", "grpo")
 """Trained by every turn after SFT and DPO, where the recipe has keys for them."""
 
@@ -128,7 +130,8 @@ class Wheel:
         first = resolve_first_model(recipe, self.base)
         if recipe.engine.kind == "vllm":
             find_vllm_python(recipe.engine.python, self.base)
-        self._stages = make_stages(recipe.generate, project.root, self.base)
+        arriving = [IMPORTED] if recipe.serve.ingest else []
+        self._stages = make_stages(recipe.generate, project.root, self.base, arriving)
         templates = load_templates(recipe, project.root, self._stages)
         problems = read_problems(recipe.problems, self.base) if recipe.problems is not None else None
         problem_set_id = None if problems is None else problems.content_id
@@ -219,9 +222,20 @@ class Wheel:
         record_baseline(self.store, self.splits, run_id=self.run_id, checkpoint_id=first.checkpoint_id)
 
     def begin_iteration(self, iteration: int) -> None:
-        """Open an iteration: bring in what was served since, if the recipe wants it; fix its champion and its problems."""
-        if self.recipe.serve.ingest and not self.iterations.is_begun(iteration) and (n := import_served(self.store)):
-            self.reporter.say(f"[{iteration}] {count(n, 'served prompt')} brought in")
+        """Open an iteration: bring in what was served since, if the recipe wants it; fix its champion and its problems.
+
+        An iteration that has begun takes in no more, unless its steps over imported rows are still without any.
+        """
+        waiting = [
+            s.name for s in self._stages if s.may_wait and not count_planned(self.store, self._step(iteration, s.name))
+        ]
+        if self.recipe.serve.ingest and (waiting or not self.iterations.is_begun(iteration)):
+            if n := import_served(self.store):
+                self.reporter.say(f"[{iteration}] {count(n, 'served prompt')} brought in")
+            elif waiting and not self.store.query("SELECT 1 FROM requests WHERE step = 'import' LIMIT 1"):
+                self.reporter.say(
+                    f"[{iteration}] {', '.join(waiting)}: no imported row yet; flywheel serve brings them (serve.log)"
+                )
         with self.store.kept_open():
             self.iterations.begin(iteration, self.checkpoints.champion().checkpoint_id)
             if self.recipe.problems is not None:
