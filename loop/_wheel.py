@@ -51,7 +51,7 @@ from ._iterations import Iterations
 from ._judges import ReadyJudge, make_judges, make_verifier
 from ._measured import read_layouts
 from ._measures import measure_finished, measure_iteration
-from ._metrics_file import write_metrics
+from ._metrics_file import name_end, write_metrics
 from ._own_rows import contents
 from ._pair import pair, steps_to_pair
 from ._prune import prune
@@ -101,6 +101,7 @@ class Wheel:
         self.store = Store(project)
         self.reporter = reporter
         self.run_id = ""
+        self._ended = "complete"
         self._problem_ids: list[str] = []
         self._stages: list[Stage] = []
         self._judges: list[ReadyJudge] = []
@@ -164,9 +165,9 @@ class Wheel:
             with self._hooks.telling_failures():
                 yield
         except BaseException as error:
-            self._write_metrics(is_running=False, exit_ok=not isinstance(error, Exception))
+            self._write_metrics(name_end(error))
             raise
-        self._write_metrics(is_running=False)
+        self._write_metrics(self._ended)
 
     def run(self, iterations: int) -> None:
         """Turn the wheel until ``iterations`` turns are complete, or one of the recipe's rules ends it.
@@ -190,8 +191,9 @@ class Wheel:
                 continue
             if not self.iterations.is_begun(iteration):
                 refuse_collapse(self.store, self.recipe, self.run_id)
-                if why := find_stop(self.store, self.recipe, self.run_id):
-                    self.reporter.say(f"[{iteration}] not begun: {why}")
+                if rule := find_stop(self.store, self.recipe, self.run_id):
+                    self._ended = rule.name
+                    self.reporter.say(f"[{iteration}] not begun: {rule.said}")
                     return
             self.turn(iteration)
         refuse_collapse(self.store, self.recipe, self.run_id)
@@ -348,14 +350,18 @@ class Wheel:
                 f"[{iteration}] train.keep = {self.recipe.train.keep}: {count(len(gone), 'old checkpoint')} removed"
             )
 
-    def _write_metrics(self, *, is_running: bool = True, exit_ok: bool = True) -> None:
-        """Write the metrics file, if the recipe names one; a file that cannot be written is told, and no reason to stop."""
+    def _write_metrics(self, ended: str | None = None) -> None:
+        """Write the metrics file, if the recipe names one; a file that cannot be written is told, and no reason to stop.
+
+        Args:
+            ended: how the command ended, one of :data:`ENDS`; None while it goes on.
+        """
         if not self.recipe.metrics_file or not self.run_id:
             return
         path = self.base / self.recipe.metrics_file
         known = (self.store, self.run_id, self.recipe.name)
         try:
-            write_metrics(path, *known, is_running=is_running, exit_ok=exit_ok)
+            write_metrics(path, *known, ended=ended)
         except FlywheelError as error:
             log.warning("%s", error)
 

@@ -1,5 +1,6 @@
 """The collapse watch: measures of iterations by hand and through real runs, thresholds, and what ends a run."""
 
+import json
 import math
 
 import pytest
@@ -252,7 +253,8 @@ CHOOSE = {"sometimes": 0.5, "always": 0.1, "never": 0.1}
 def collapsed(tmp_path_factory):
     """A run of three iterations that the watch ends after the second, with problems chosen by how they were solved."""
     folder = tmp_path_factory.mktemp("collapsed") / "project"
-    make_mini_project(folder, iterations=3, watch={"length": {"stop": 0.0001}}, choose=CHOOSE)
+    told = {"hooks": {"fail": "tee -a failed.jsonl"}, "metrics_file": "m.prom"}
+    make_mini_project(folder, iterations=3, watch={"length": {"stop": 0.0001}}, choose=CHOOSE, **told)
     done = run_cli(folder, "run", timeout=600)
     (folder / "stderr.txt").write_text(done.stderr)
     assert done.returncode == 1, done.stderr
@@ -271,6 +273,15 @@ class TestCollapsed:
         assert "## Collapse watch" in report
         assert "| 2 | solve | 160 |" in report
         assert "Stop, iteration 2, solve: mean length" in report
+
+    def test_the_hook_fail_and_the_metrics_say_that_somebody_has_to_look(self, collapsed):
+        (event,) = map(json.loads, (collapsed / "failed.jsonl").read_text().replace("}{", "}\n{").splitlines())
+        assert (event["event"], event["iteration"], event["error"]["kind"]) == ("fail", 2, "CollapseError")
+        assert "watch.length.stop = 0.0001" in event["error"]["received"]
+        assert sql(collapsed, "select event, ok from hook_calls") == [{"event": "fail", "ok": True}]
+        figures = (collapsed / "m.prom").read_text()
+        assert 'flywheel_ok{recipe="mini"} 0.0' in figures
+        assert 'flywheel_ended{recipe="mini",why="collapse"} 1.0' in figures
 
     def test_status_shows_the_table_and_the_stop(self, collapsed):
         shown = run_cli(collapsed, "status", check=0).stdout
