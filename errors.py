@@ -18,7 +18,7 @@
     ├── EndpointError             (ConnectionError)    an endpoint refuses or is gone
     ├── StageError                (RuntimeError)       a child process failed
     │   └── OutOfMemoryError      (MemoryError)        … since it needed more memory than there is
-    ├── StoppedError                                   asked to stop, or a budget is spent
+    ├── StoppedError                                   the recipe's time is over, or a budget is spent: printed as stopped, not as error
     ├── CollapseError                                  an iteration's completions have changed more than the recipe allows
     ├── DiskFullError             (OSError)            no room for a checkpoint or the journal
     └── SystemRefusedError        (OSError)            anything else that the system refuses
@@ -139,7 +139,15 @@ class OutOfMemoryError(StageError, MemoryError):
 
 
 class StoppedError(FlywheelError):
-    """A run was stopped before its end: by a person, or by a budget that is spent."""
+    """A run ended before its iterations were complete, by a limit that the recipe sets: no failure, and nothing is lost.
+
+    Args:
+        rule: ``hours`` or ``budget``.
+    """
+
+    def __init__(self, place: str, *, expected: str = "", received: str = "", cure: str = "", rule: str) -> None:
+        self.rule = rule
+        super().__init__(place, expected=expected, received=received, cure=cure)
 
 
 class CollapseError(FlywheelError):

@@ -61,6 +61,9 @@ FROM (SELECT sample_id, random() < 0.6 AS passed, created_at FROM samples WHERE 
 INSERT INTO verdicts
 SELECT 'vrd_' || md5(sample_id || 'q')[:24], sample_id, 'quality@1a2b3c4d', passed <> (random() < 0.15), random(), 'judged', NULL, created_at
 FROM verdicts WHERE hash(sample_id) % 10 = 0;
+INSERT INTO verdicts
+SELECT 'vrd_' || md5(sample_id || 'h')[:24], sample_id, 'human:ada', random() < 0.5, NULL, 'accepted', NULL, created_at + INTERVAL 1 DAY
+FROM samples WHERE hash(sample_id) % 1000 = 3;
 INSERT INTO plans SELECT 'run_bench', iteration, step, row_number() OVER (PARTITION BY iteration, step ORDER BY i) - 1, input_id, {draws} FROM asked;
 INSERT INTO drops
 SELECT 'drop_' || md5(sample_id)[:24], run_id, iteration, CASE WHEN step = 'questions' THEN 'questions/items' ELSE 'sft/curate' END,

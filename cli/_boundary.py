@@ -13,7 +13,7 @@ from typing import Any
 
 import click
 
-from ..errors import FlywheelError, SystemRefusedError, UserError, explain_os_error
+from ..errors import FlywheelError, StoppedError, SystemRefusedError, UserError, explain_os_error
 
 INTERRUPTED, TERMINATED = 130, 143
 """128 + the signal's number, as shells have it."""
@@ -74,7 +74,7 @@ def leave_pipe() -> bool:
 
 
 def _tell(error: FlywheelError) -> int:
-    click.echo(f"error: {error.render()}", err=True)
+    click.echo(f"{'stopped' if isinstance(error, StoppedError) else 'error'}: {error.render()}", err=True)
     return error.exit_code
 
 

@@ -23,7 +23,8 @@ HEAD = """\
 Questions that come with flywheel: `flywheel sql --ask` lists them, `flywheel sql --ask NAME [-p PARAMETER=VALUE]` runs one. The files
 are in `store/questions/`; a test runs each on a real store and compares what stands here. The answers are of `make demo`'s project
 (seed 0) after the stories of `recipes/stories` were ingested into it and its steps run in it; `judges-that-disagree` is of that recipe
-with two judges of kind `verifier` (`math`, `exact`) over `attempted`. Long cells are cut, and no more than eight rows shown.
+with two judges of kind `verifier` (`math`, `exact`) over `attempted`; `templates-by-yield`, `collapse-watch` and `people-decisions` are of the
+project of [first-steps.md](first-steps.md). Long cells are cut, and no more than eight rows shown.
 """
 SHOWN_ROWS, SHOWN_CHARS = 8, 44
 

@@ -92,6 +92,7 @@ class Planning:
         self._store = store
         self._config = stage.config
         self._step = step
+        self._may_wait = stage.may_wait
         self._scope = [step.run_id, step.iteration, step.name]
         self._low, self._chosen = 0, 0
         self._ranges: list[Range] = []
@@ -173,8 +174,8 @@ class Planning:
         return not self._over.is_set()
 
     def _may_be_empty(self) -> bool:
-        """Say whether no row is no fault: all that there are an earlier iteration had."""
-        return self._config.take == "new" and self._step.iteration > 1
+        """Say whether no row is no fault: all that there are an earlier iteration had, or they are still to come."""
+        return self._may_wait or (self._config.take == "new" and self._step.iteration > 1)
 
     def stop(self) -> None:
         """Plan nothing more; who waits for pages is let go."""

@@ -33,6 +33,7 @@ class Stage:
         followers: steps that consume its samples.
         scope: keeps the requests of one of the wheel's own steps apart from equal ones of other iterations; empty for a
             step of ``generate``, whose equal requests are answered from the store.
+        may_wait: rows of its source come in while the wheel turns, so that none yet is no fault.
     """
 
     config: StepConfig
@@ -43,6 +44,7 @@ class Stage:
     project_root: Path
     followers: list["Stage"] = field(default_factory=list)
     scope: str = ""
+    may_wait: bool = False
     _templates: dict[str, Template] = field(default_factory=dict)
     _seeds: dict[int, int] = field(default_factory=dict)
 
@@ -146,11 +148,14 @@ class Stage:
                 )  # fmt: skip
 
 
-def make_stages(steps: Sequence[StepConfig], project_root: Path, base: Path) -> list[Stage]:
+def make_stages(
+    steps: Sequence[StepConfig], project_root: Path, base: Path, arriving: Sequence[str] = ()
+) -> list[Stage]:
     """Return the steps in their order.
 
     Args:
         base: folder of the recipe, where generators and other files that it names are looked for.
+        arriving: sources whose rows come in while the wheel turns.
 
     Raises:
         RecipeError: two steps of one name, a source that is no earlier step, an unknown generator, option or template.
@@ -180,7 +185,10 @@ def make_stages(steps: Sequence[StepConfig], project_root: Path, base: Path) -> 
         sampling = Sampling(
             n=config.draws, temperature=config.temperature, top_p=config.top_p, max_tokens=config.max_tokens
         )
-        stage = Stage(config, generator, options, sampling, before.depth + 1 if before else 0, project_root)
+        stage = Stage(
+            config, generator, options, sampling, before.depth + 1 if before else 0, project_root,
+            may_wait=config.source in arriving,
+        )  # fmt: skip
         stage.check_templates()
         stages[config.step] = stage
         if before is not None:

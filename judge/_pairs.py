@@ -15,7 +15,7 @@ import random
 from array import array
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -33,6 +33,9 @@ ITEMS = "pair/items"
 BATCH = 5000
 BOTH_WAYS = "judged both ways"
 EMPTY = "empty chosen"
+REJECTED = "a person rejected the chosen one"
+ACCEPTED = "a person accepted the rejected one"
+PERSON = "human"
 OPPOSED = "another pair has its two completions the other way round"
 
 
@@ -41,7 +44,10 @@ class Judged:
     """A judged completion.
 
     Attributes:
+        passed: a person's word where there is one; else the judge's.
         key: of its prompt: the problem's id, or a hash of the prompt.
+        person: who accepted or rejected it on the page; None where nobody did.
+        iteration: that made it.
     """
 
     sample_id: str
@@ -54,6 +60,18 @@ class Judged:
     judge: str | None = None
     key: str = ""
     prompt_id: str = ""
+    person: str | None = None
+    iteration: int = 0
+
+    @property
+    def may_win(self) -> bool:
+        """Whether it may be chosen: no person rejected it."""
+        return self.person is None or self.passed is not False
+
+    @property
+    def may_lose(self) -> bool:
+        """Whether it may be rejected: no person accepted it."""
+        return self.person is None or self.passed is not True
 
 
 @dataclass(frozen=True)
@@ -119,11 +137,15 @@ def _pair_judged(
     made: _Made, store: Store, scope: Scope, kind: PairKind, config: PairConfig, verifier: str, seed: int
 ) -> None:  # fmt: skip
     used: Counter[str] = Counter()
-    for (key, _), group in itertools.groupby(
-        _read_judged(store, scope, kind, verifier), key=lambda j: (j.key, j.judge)
+    known: set[tuple[str, str]] | None = None
+    for (key, _, iteration), group in itertools.groupby(
+        _read_judged(store, scope, kind, verifier), key=lambda j: (j.key, j.judge, j.iteration)
     ):
-        judged = list(group)
+        judged = spread_word(list(group))
         pairs = rank_pairs(judged, kind, random.Random(f"{seed}/{key}"))
+        if iteration != scope.iteration:  # an earlier one's: the others have had their turn
+            known = _read_earlier(store, scope) if known is None else known
+            pairs = [p for p in pairs if (p[0].person or p[1].person) and (p[0].sample_id, p[1].sample_id) not in known]
         _take(made, scope, kind, config, judged[0], pairs, explain_none(judged, kind), used)
     if kind.kind == "higher/lower":
         for _, compared in itertools.groupby(
@@ -164,6 +186,8 @@ def _take(
         made.lengths.append((row["pair_id"], _log_ratio(better.completion, worse.completion)))
     if not chosen:
         key = [scope.run_id, scope.iteration, STEP, kind.kind, kind.judge and one.judge, one.key]
+        if one.iteration != scope.iteration:
+            key.append(one.iteration)
         full = used[one.key] == config.per_problem
         reason = "more than pairs.per_problem" if full else "near-identical" if alike else EMPTY if empty else why_none
         made.drops.append(
@@ -175,10 +199,16 @@ def _choose_ready(made: _Made, store: Store, scope: Scope, kind: PairKind, confi
     """Choose among pairs that generators or imported sets brought."""
     per_prompt: Counter[str] = Counter()
     ready = store.spool(_READY, [scope.run_id, scope.iteration, kind.kind])
-    opposed = _find_opposed((key, better, worse) for _, key, better, worse in ready.rows())
-    for place, (pair_id, key, better, worse) in enumerate(ready.rows()):
+    opposed = _find_opposed((key, better, worse) for _, key, better, worse, *_ in ready.rows())
+    for place, (pair_id, key, better, worse, for_chosen, for_rejected, *edit) in enumerate(ready.rows()):
         made.plan.append((pair_id, 1))
-        if not better.strip():
+        if for_chosen is False and edit[0] is not None and not for_rejected:
+            _choose_edited(made, scope, kind, worse, *edit)
+        if for_chosen is False or for_rejected:
+            made.drops.append(
+                _drop_pair(scope, pair_id, REJECTED if for_chosen is False else ACCEPTED, "the last word of a person")
+            )
+        elif not better.strip():
             made.drops.append(_drop_pair(scope, pair_id, EMPTY, "the chosen one says nothing"))
         elif share := find_alike(better, worse, config.near):
             made.drops.append(_drop_pair(scope, pair_id, "near-identical", f"{share:.2f} of the words alike"))
@@ -191,6 +221,19 @@ def _choose_ready(made: _Made, store: Store, scope: Scope, kind: PairKind, confi
         else:
             per_prompt[key] += 1
             made.lengths.append((pair_id, _log_ratio(better, worse)))
+
+
+def _choose_edited(
+    made: _Made, scope: Scope, kind: PairKind, worse: str, edited_id: str, text: str, verdict_id: str, person: str, rejected_id: str,
+    problem_id: str | None, prompt_id: str,
+) -> None:  # fmt: skip
+    """Let what a person made of a pair's chosen completion stand in its place."""
+    known = (problem_id or prompt_id, prompt_id)
+    better = Judged(edited_id, problem_id, text, True, "edited", None, verdict_id, person, *known, person)
+    row = _pair_row(scope, kind, better, Judged(rejected_id, problem_id, worse, None, "", None, None, person, *known))
+    made.pairs.append(row)
+    made.plan.append((row["pair_id"], 1))
+    made.lengths.append((row["pair_id"], _log_ratio(text, worse)))
 
 
 def _find_opposed(rows: Iterable[tuple[str, str, str]]) -> set[int]:
@@ -216,20 +259,36 @@ def _balance(made: _Made, scope: Scope) -> None:
     made.lengths = []
 
 
+def spread_word(judged: Sequence[Judged]) -> list[Judged]:
+    """Let a person's word on a text of a prompt count for the same text drawn again: the last one, if there are several."""
+    said = {j.completion: j for j in judged if j.person is not None}
+    return [
+        replace(j, passed=w.passed, reason=w.reason, person=w.person, verdict_id=w.verdict_id)
+        if j.person is None and (w := said.get(j.completion))
+        else j
+        for j in judged
+    ]
+
+
 def rank_pairs(judged: Sequence[Judged], kind: PairKind, rng: random.Random) -> Iterable[tuple[Judged, Judged]]:
-    """Return the pairs that one prompt's completions can make, those that teach most first."""
-    return rank_by_score(judged, kind.margin) if kind.kind == "higher/lower" else pair_up(judged, rng)
+    """Return the pairs that one prompt's completions can make, those that teach most first: what people said before the rest."""
+    if kind.kind != "higher/lower":
+        return pair_up(judged, rng)
+    people = pair_up([j for j in judged if j.person is not None], rng)
+    return itertools.chain(people, rank_by_score(judged, kind.margin))
 
 
 def pair_up(judged: Sequence[Judged], rng: random.Random) -> Iterator[tuple[Judged, Judged]]:
     """Yield (passed, failed) pairs, no text used twice on its side until all are; a text that is judged both ways is in none.
 
-    Failed completions that reach an answer come first: they teach more than ones that stop half-way.
+    Those that a person decided on come first. Of the other failed ones, those that reach an answer come first: they teach more
+    than ones that stop half-way.
     """
     both = _judged_both_ways(judged)
     right = _distinct([j for j in judged if j.passed and j.completion not in both], rng)
     wrong = _distinct([j for j in judged if j.passed is False and j.completion not in both], rng)
-    wrong.sort(key=lambda j: j.reason != "wrong answer")
+    right.sort(key=lambda j: j.person is None)
+    wrong.sort(key=lambda j: (j.person is None, j.reason != "wrong answer"))
     n = max(len(right), len(wrong)) if right and wrong else 0
     yield from itertools.islice(zip(itertools.cycle(right), itertools.cycle(wrong), strict=False), n)
 
@@ -241,13 +300,13 @@ def _judged_both_ways(judged: Sequence[Judged]) -> set[str]:
 def rank_by_score(judged: Sequence[Judged], margin: float) -> list[tuple[Judged, Judged]]:
     """Return (higher, lower) pairs whose scores differ by ``margin`` or more, the largest difference first, no text twice on
     a side. Of a text with several scores the one that speaks against the pair counts; where they differ by ``margin``
-    themselves it is in none.
+    themselves it is in none. What a person rejected is never chosen, what a person accepted never rejected.
     """
     least = max(margin, 1e-9) - 1e-12
     scored = [(low, high) for low, high in _score_ranges(judged) if _margin(high, low) < least]
-    best = sorted((low for low, _ in scored), key=lambda j: (-(j.score or 0.0), j.sample_id))
-    worst = sorted((high for _, high in scored), key=lambda j: (j.score or 0.0, j.sample_id))
-    both = zip(best, worst, strict=True)  # the nth best over the nth worst: no two others differ more that are left
+    best = sorted((low for low, _ in scored if low.may_win), key=lambda j: (-(j.score or 0.0), j.sample_id))
+    worst = sorted((high for _, high in scored if high.may_lose), key=lambda j: (j.score or 0.0, j.sample_id))
+    both = zip(best, worst, strict=False)  # the nth best over the nth worst: no two others differ more that are left
     return list(itertools.takewhile(lambda p: _margin(*p) >= least, both))
 
 
@@ -262,9 +321,10 @@ def _score_ranges(judged: Sequence[Judged]) -> list[tuple[Judged, Judged]]:
 
 def rank_compared(rows: Sequence[Compared], margin: float) -> list[tuple[Judged, Judged]]:
     """Return (winner, loser) of the comparisons that a judge decided by ``margin`` or more, the clearest first, each two once;
-    of two texts that won over each other none.
+    of two texts that won over each other none, nor where a person says otherwise.
     """
     won = [(c.first, c.second) if c.passed else (c.second, c.first) for c in rows if c.passed is not None]
+    won = [(a, b) for a, b in won if a.may_win and b.may_lose]
     won = [p for p in won if _margin(*p) >= max(margin, 1e-9) - 1e-12]
     opposed = _find_opposed(("", a.completion, b.completion) for a, b in won)
     won = [p for i, p in enumerate(won) if i not in opposed]
@@ -341,6 +401,11 @@ def _drop_pair(scope: Scope, pair_id: str, reason: str, evidence: str) -> DropRo
     return DropRow(drop_id, scope.run_id, scope.iteration, ITEMS, reason, pair_id, None, None, evidence=evidence)
 
 
+def _read_earlier(store: Store, scope: Scope) -> set[tuple[str, str]]:
+    """Return chosen and rejected of the pairs that earlier iterations made of what a person decided on by now."""
+    return set(store.query(_EARLIER, [scope.run_id, scope.iteration]))
+
+
 def _read_judged(store: Store, scope: Scope, kind: PairKind, verifier: str) -> Iterator[Judged]:
     """Yield the judged samples, those of one prompt one after the other; of a judge whose settings changed the newest verdicts."""
     if kind.judge is None and kind.kind == "correct/incorrect":
@@ -348,35 +413,78 @@ def _read_judged(store: Store, scope: Scope, kind: PairKind, verifier: str) -> I
     else:
         whose, name = "split_part(v.judge, '@', 1) = $4", kind.judge or "citations"
     rows = store.spool(_JUDGED.replace("{whose}", whose), [scope.run_id, scope.iteration, list(scope.steps), name])
-    for sample_id, problem_id, completion, passed, reason, score, verdict_id, judge, prompt_id in rows.rows():
+    for (
+        sample_id,
+        problem_id,
+        completion,
+        passed,
+        reason,
+        score,
+        verdict_id,
+        judge,
+        prompt_id,
+        person,
+        n,
+    ) in rows.rows():
         key = problem_id or prompt_id
-        yield Judged(sample_id, problem_id, completion, passed, reason, score, verdict_id, judge, key, prompt_id)
+        yield Judged(
+            sample_id, problem_id, completion, passed, reason, score, verdict_id, judge, key, prompt_id, person, n
+        )
 
 
 def _read_compared(store: Store, scope: Scope, kind: PairKind) -> Iterator[Compared]:
     """Yield a judge's comparisons of two samples of ``scope``, those of one prompt one after the other."""
     rows = store.spool(_COMPARED, [scope.run_id, scope.iteration, list(scope.steps), kind.judge])
-    for a, one, b, other, problem_id, passed, reason, score, verdict_id, judge, prompt_id in rows.rows():
-        known = (passed, reason, score, verdict_id, judge, problem_id or prompt_id, prompt_id)
-        first = Judged(a, problem_id, one, *known)
-        second = Judged(
-            b,
-            problem_id,
-            other,
-            None if passed is None else not passed,
-            reason,
-            None if score is None else 1 - score,
-            *known[3:],
-        )
+    for (
+        a,
+        one,
+        said_a,
+        b,
+        other,
+        said_b,
+        problem_id,
+        passed,
+        reason,
+        score,
+        verdict_id,
+        judge,
+        prompt_id,
+    ) in rows.rows():
+        known = (verdict_id, judge, problem_id or prompt_id, prompt_id)
+        flipped = (None if passed is None else not passed, None if score is None else 1 - score)
+        first = _side(a, problem_id, one, (passed, score), reason, known, said_a)
+        second = _side(b, problem_id, other, flipped, reason, known, said_b)
         yield Compared(first, second, passed)
 
 
+def _side(
+    sample_id: str, problem_id: str | None, text: str, outcome: tuple[bool | None, float | None], reason: str,
+    known: tuple[str, str, str, str], said: bool | None,
+) -> Judged:  # fmt: skip
+    """Return one side of a comparison; a person's word on it, if there is one, stands in the place of the outcome."""
+    passed, score = outcome
+    person = None if said is None else PERSON
+    return Judged(sample_id, problem_id, text, passed if said is None else said, reason, score, *known, person)
+
+
 _JUDGED = """
-    WITH chosen AS (
-        SELECT s.sample_id, s.problem_id, coalesce(nullif(s.completion, ''), nullif(s.fields ->> '$.message.tool_calls', '[]'), '') AS completion, s.draw, coalesce(s.prompt, r.messages)::VARCHAR AS prompt
-        FROM samples s JOIN requests r USING (request_id)
+    WITH RECURSIVE since AS (
+        -- what people said of earlier iterations' samples after the pairs of the last one were frozen
+        SELECT x.iteration, coalesce(x.problem_id, x.input_id) AS about FROM people_verdicts h JOIN samples x USING (sample_id)
+        WHERE x.run_id = $1 AND x.iteration < $2 AND h.created_at > coalesce(
+            (SELECT max(n.created_at) FROM snapshots n WHERE n.run_id = $1 AND n.stage = 'dpo' AND n.iteration < $2), '-infinity'::TIMESTAMP)
+    ), family(sample_id, root_id) AS (  -- with what people made of them by editing
+        SELECT s.sample_id, s.sample_id FROM samples s
         WHERE (s.run_id = $1 AND s.iteration = $2 AND list_contains($3::VARCHAR[], s.step))
            OR (list_contains($3::VARCHAR[], 'import') AND s.run_id = 'project' AND s.step = 'import')
+           OR (s.run_id = $1 AND s.iteration < $2 AND list_contains($3::VARCHAR[], s.step)
+               AND (s.iteration, coalesce(s.problem_id, s.input_id)) IN (SELECT (iteration, about) FROM since))
+        UNION
+        SELECT s.sample_id, f.root_id FROM samples s JOIN family f ON s.input_id = f.sample_id WHERE s.step = 'people'
+    ), chosen AS (
+        SELECT s.sample_id, f.root_id, s.problem_id, coalesce(nullif(s.completion, ''), nullif(s.fields ->> '$.message.tool_calls', '[]'), '') AS completion, s.draw, coalesce(s.prompt, r.messages)::VARCHAR AS prompt,
+               CASE WHEN s.run_id = $1 THEN s.iteration ELSE $2 END AS iteration
+        FROM family f JOIN samples s USING (sample_id) JOIN requests r USING (request_id)
     ), filed AS (
         -- verdicts under other settings of the judge (criteria, model) are on another scale; those of imported sets are its own
         SELECT arg_max(v.judge, (v.created_at, v.judge)) AS judge FROM verdicts v
@@ -387,20 +495,31 @@ _JUDGED = """
           AND (starts_with(v.judge, 'recorded@') OR v.judge = (SELECT judge FROM filed))
         ORDER BY v.sample_id, v.created_at DESC, v.verdict_id
     )
-    SELECT c.sample_id, c.problem_id, c.completion, coalesce(h.passed, v.passed), coalesce(h.reason, v.reason), v.score, v.verdict_id, v.judge,
-           md5(coalesce(c.problem_id, '') || c.prompt) AS prompt_id
-    FROM chosen c JOIN said v USING (sample_id) LEFT JOIN people_verdicts h ON h.sample_id = c.sample_id
-    ORDER BY coalesce(c.problem_id, ''), prompt_id, v.judge, c.draw, c.sample_id
+    SELECT c.sample_id, c.problem_id, c.completion, coalesce(h.passed, v.passed), coalesce(h.reason, v.reason), v.score,
+           coalesce(h.verdict_id, v.verdict_id), coalesce(v.judge, w.judge, $4) AS judge,
+           md5(coalesce(c.problem_id, '') || c.prompt) || CASE WHEN c.iteration < $2 THEN '/' || c.iteration ELSE '' END AS prompt_id,
+           h.judge, c.iteration
+    FROM chosen c LEFT JOIN said v ON v.sample_id = c.sample_id LEFT JOIN said w ON w.sample_id = c.root_id
+    LEFT JOIN people_verdicts h ON h.sample_id = c.sample_id
+    WHERE v.sample_id IS NOT NULL OR h.sample_id IS NOT NULL
+    ORDER BY coalesce(c.problem_id, ''), prompt_id, judge, c.iteration, h.created_at NULLS LAST, c.draw, c.sample_id
+"""
+
+_EARLIER = """
+    SELECT chosen_sample_id, rejected_sample_id FROM pairs
+    WHERE run_id = $1 AND iteration < $2 AND (chosen_sample_id IN (SELECT sample_id FROM people_verdicts)
+                                              OR rejected_sample_id IN (SELECT sample_id FROM people_verdicts))
 """
 
 _COMPARED = """
-    SELECT a.sample_id, a.completion, b.sample_id, b.completion, a.problem_id, v.passed, v.reason, v.score, v.verdict_id, v.judge,
+    SELECT a.sample_id, a.completion, ha.passed, b.sample_id, b.completion, hb.passed, a.problem_id, v.passed, v.reason, v.score, v.verdict_id, v.judge,
            md5(coalesce(a.problem_id, '') || coalesce(a.prompt, r.messages)::VARCHAR) AS prompt_id
     FROM samples c
     JOIN (SELECT DISTINCT ON (sample_id) * FROM verdicts WHERE split_part(judge, '@', 1) = $4
           ORDER BY sample_id, created_at DESC, verdict_id) v ON v.sample_id = c.sample_id
     JOIN samples a ON a.sample_id = c.fields ->> '$.first_id' JOIN samples b ON b.sample_id = c.fields ->> '$.second_id'
     LEFT JOIN requests r ON r.request_id = a.request_id
+    LEFT JOIN people_verdicts ha ON ha.sample_id = a.sample_id LEFT JOIN people_verdicts hb ON hb.sample_id = b.sample_id
     WHERE c.run_id = $1 AND c.iteration = $2 AND starts_with(c.step, 'compare.') AND list_contains($3::VARCHAR[], a.step)
     ORDER BY coalesce(a.problem_id, ''), prompt_id, v.judge, c.sample_id
 """
@@ -408,10 +527,16 @@ _COMPARED = """
 _READY = """
     SELECT p.pair_id, coalesce(p.problem_id, md5(coalesce(c.prompt, r.messages)::VARCHAR)),
            coalesce(nullif(c.completion, ''), nullif(c.fields ->> '$.message.tool_calls', '[]'), ''),
-           coalesce(nullif(j.completion, ''), nullif(j.fields ->> '$.message.tool_calls', '[]'), '')
+           coalesce(nullif(j.completion, ''), nullif(j.fields ->> '$.message.tool_calls', '[]'), ''), hc.passed, hj.passed,
+           e.sample_id, e.completion, e.verdict_id, e.judge, j.sample_id, p.problem_id,
+           md5(coalesce(p.problem_id, '') || coalesce(c.prompt, r.messages)::VARCHAR)
     FROM (SELECT DISTINCT ON (pair_id) * FROM pairs) p
     JOIN samples c ON c.sample_id = p.chosen_sample_id JOIN samples j ON j.sample_id = p.rejected_sample_id
     JOIN requests r ON r.request_id = c.request_id
+    LEFT JOIN people_verdicts hc ON hc.sample_id = c.sample_id LEFT JOIN people_verdicts hj ON hj.sample_id = j.sample_id
+    LEFT JOIN (SELECT DISTINCT ON (x.input_id) x.input_id, x.sample_id, x.completion, h.verdict_id, h.judge
+               FROM samples x JOIN people_verdicts h USING (sample_id) WHERE x.step = 'people' AND h.passed
+               ORDER BY x.input_id, h.created_at DESC) e ON e.input_id = c.sample_id
     WHERE p.kind = $3 AND p.prompt_id IS NULL
       AND ((p.run_id = $1 AND p.iteration = $2) OR (p.run_id = 'project' AND $3 = 'imported'))
     ORDER BY p.pair_id

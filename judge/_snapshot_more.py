@@ -18,6 +18,7 @@ from ._decontaminate import Decontaminator
 from ._own_rows import OwnCuration, OwnRow, Parts, curate_own, fit_config, read_parts
 from ._rows import insert_drops, replace_drops
 from ._snapshot import Snapshot, members_of, record_snapshot
+from ._training_rows import WORD
 
 FEW_ROWS = 10_000
 """So many rows of one's own are frozen within a second or two, in which the store stays open."""
@@ -31,12 +32,20 @@ class TrainRow:
     columns: dict[str, Any]
 
 
-_LABELLED = """
-    SELECT s.sample_id, r.messages, s.completion, coalesce(h.passed, v.passed) AS said, s.problem_id
-    FROM samples s JOIN requests r USING (request_id) JOIN verdicts v ON v.sample_id = s.sample_id AND v.judge = ?
-    LEFT JOIN people_verdicts h ON h.sample_id = s.sample_id
-    WHERE s.run_id = ? AND s.iteration = ? AND s.step = 'solve' AND said IS NOT NULL
-    ORDER BY s.problem_id, s.draw
+_NOT_LEARNED = """NOT EXISTS (
+        SELECT 1 FROM snapshots n JOIN snapshot_rows w USING (snapshot_id) JOIN people_verdicts y ON y.sample_id = w.sample_id
+        WHERE n.run_id = $1 AND n.stage = 'kto' AND n.iteration < $2 AND w.sample_id = s.sample_id AND n.created_at > y.created_at)"""
+"""In no earlier iteration's training set with the label that a person gave it."""
+_LABELLED = f"""
+    WITH word AS ({WORD})
+    SELECT s.sample_id, coalesce(s.prompt, r.messages), s.completion, coalesce(h.passed, v.passed) AS said, s.problem_id
+    FROM samples s JOIN requests r USING (request_id)
+    LEFT JOIN (SELECT DISTINCT ON (sample_id) * FROM verdicts WHERE judge = $3 ORDER BY sample_id, created_at DESC) v ON v.sample_id = s.sample_id
+    LEFT JOIN word h ON h.sample_id = s.sample_id
+    WHERE s.run_id = $1 AND s.problem_id IS NOT NULL AND said IS NOT NULL
+      AND ((s.iteration = $2 AND s.step = 'solve')
+           OR (h.is_own AND s.step IN ('solve', 'people') AND s.iteration <= $2 AND {_NOT_LEARNED}))
+    ORDER BY s.problem_id, h.is_own IS NOT TRUE, s.draw, s.sample_id
 """
 
 _PROMPTS = """
@@ -51,9 +60,11 @@ _PROMPTS = """
 def snapshot_kto(
     store: Store, run_id: str, iteration: int, *, judge: str, per_problem: int, decontaminator: Decontaminator
 ) -> Snapshot:
-    """Freeze the completions that the verifier called right or wrong, for KTO; at most so many of a problem a label."""
+    """Freeze the completions that the verifier called right or wrong, for KTO; at most so many of a problem a label. A person's
+    word counts more: also one on an earlier iteration's completion, once, since its training set was frozen.
+    """
     rows, keys = [], []
-    for sample_id, messages, completion, passed, problem_id in store.query(_LABELLED, [judge, run_id, iteration]):
+    for sample_id, messages, completion, passed, problem_id in store.query(_LABELLED, [run_id, iteration, judge]):
         said = [{"role": "assistant", "content": completion}]
         rows.append(TrainRow(sample_id, {"prompt": json.loads(messages), "completion": said, "label": passed}))
         keys.append((problem_id, passed))

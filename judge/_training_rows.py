@@ -92,7 +92,7 @@ def text_of_messages(messages: str) -> str:
 def read_accepted(
     store: Store, run_id: str, iteration: int, verifier: str, judges: Sequence[str], must: Sequence[str], *, conflicts: bool = True
 ) -> Spooled:  # fmt: skip
-    """Return the iteration's completions of problems that the verifier passed, by problem and draw.
+    """Return the iteration's completions of problems that the verifier passed, by problem, those of people first, and draw.
 
     Args:
         verifier: what its verdicts are filed under.
@@ -153,11 +153,20 @@ _PAIR_COLUMNS = f"""x.pair_id AS row_id, s.sample_id, coalesce(s.prompt, r.messa
 _SAMPLES = "JOIN samples s ON s.sample_id = x.sample_id"
 _PAIRS = "JOIN samples s ON s.sample_id = x.chosen_sample_id JOIN samples j ON j.sample_id = x.rejected_sample_id"
 
-_BY_PEOPLE = """(h.passed AND s.problem_id IS NOT NULL AND s.step IN ('solve', 'people') AND s.iteration <= $2
+_BY_PEOPLE = """(h.passed AND h.is_own AND s.problem_id IS NOT NULL AND s.step IN ('solve', 'people') AND s.iteration <= $2
         AND s.sample_id NOT IN (SELECT w.sample_id FROM snapshots n JOIN snapshot_rows w USING (snapshot_id)
                                 WHERE n.run_id = $1 AND n.stage = 'sft' AND n.iteration < $2))"""
 """What a person accepted or edited since, in this iteration or after an earlier one's snapshot was frozen."""
-_NOT_REJECTED = "s.sample_id NOT IN (SELECT sample_id FROM people_verdicts WHERE NOT passed)"
+WORD = """
+    SELECT s.sample_id, arg_max(d.passed, (s.sample_id = d.sample_id, d.created_at)) AS passed,
+           bool_or(s.sample_id = d.sample_id) AS is_own
+    FROM (SELECT h.sample_id, h.passed, h.created_at, x.run_id, x.problem_id, x.completion
+          FROM people_verdicts h JOIN samples x USING (sample_id) WHERE x.problem_id IS NOT NULL) d
+    JOIN samples s ON s.run_id = d.run_id AND s.problem_id = d.problem_id AND s.completion = d.completion
+    GROUP BY s.sample_id"""
+"""SQL for a person's last word on a completion of a problem, or on the same text drawn for it at another time."""
+_NOT_REJECTED = f"""s.sample_id NOT IN (SELECT sample_id FROM people_verdicts WHERE NOT passed)
+        AND s.sample_id NOT IN (SELECT sample_id FROM ({WORD}) WHERE NOT passed)"""
 _NOT_UPSET = f"""{_NOT_REJECTED} AND j.sample_id NOT IN (SELECT sample_id FROM people_verdicts WHERE passed)"""
 """Neither the chosen one rejected nor the rejected one accepted by a person."""
 
@@ -167,18 +176,19 @@ _ACCEPTED = f"""
                min(judge) FILTER (NOT passed AND split_part(judge, '@', 1) IN (SELECT unnest($5::VARCHAR[]))) AS failed_by
         FROM verdicts WHERE split_part(judge, '@', 1) IN (SELECT unnest($4::VARCHAR[])) GROUP BY sample_id
     ), rates AS ({_RATES.format(run="$1", verifier="$3")}),
-    clash AS ({_clash("$6")})
+    clash AS ({_clash("$6")}),
+    word AS ({WORD})
     SELECT {_SAMPLE_COLUMNS}, g.score, t.pass_rate,
            coalesce('{CONFLICT}@' || k.said, CASE WHEN h.passed IS NOT TRUE THEN g.failed_by END), FALSE
     FROM samples s JOIN requests r USING (request_id)
-    LEFT JOIN people_verdicts h ON h.sample_id = s.sample_id
+    LEFT JOIN word h ON h.sample_id = s.sample_id
     LEFT JOIN ({_PROBLEMS}) p ON p.problem_id = s.problem_id
     LEFT JOIN clash k ON k.asked = {_ASKED}
     LEFT JOIN judged g ON g.sample_id = s.sample_id
     LEFT JOIN rates t ON t.iteration = s.iteration AND t.step = s.step AND t.problem_id = s.problem_id
     WHERE s.run_id = $1 AND ((s.iteration = $2 AND s.step = 'solve') OR {_BY_PEOPLE})
       AND coalesce(h.passed, EXISTS (SELECT 1 FROM verdicts v WHERE v.sample_id = s.sample_id AND v.passed AND v.judge = $3))
-    ORDER BY s.problem_id, s.draw, s.sample_id
+    ORDER BY s.problem_id, h.is_own IS NOT TRUE, s.draw, s.sample_id
 """
 
 _EARLIER = f"""
@@ -203,13 +213,15 @@ _EARLIER = f"""
 
 _CHOSEN_PAIRS = f"""
     WITH rates AS ({_RATES.format(run="$1", verifier="$3")}), clash AS ({_clash("$4")})
-    SELECT {_PAIR_COLUMNS}, x.margin, t.pass_rate, '{CONFLICT}@' || k.said, FALSE
+    SELECT {_PAIR_COLUMNS}, x.margin, t.pass_rate,
+           coalesce('{CONFLICT}@' || k.said, CASE WHEN NOT hc.passed THEN hc.judge WHEN hj.passed THEN hj.judge END), FALSE
     FROM plans n JOIN (SELECT DISTINCT ON (pair_id) * FROM pairs) x ON x.pair_id = n.input_id {_PAIRS}
     JOIN requests r ON r.request_id = s.request_id
     LEFT JOIN ({_PROBLEMS}) p ON p.problem_id = s.problem_id
     LEFT JOIN clash k ON k.asked = {_ASKED}
     LEFT JOIN rates t ON t.iteration = s.iteration AND t.step = s.step AND t.problem_id = s.problem_id
-    WHERE n.run_id = $1 AND n.iteration = $2 AND n.step = 'pair/items' AND {_NOT_UPSET}
+    LEFT JOIN people_verdicts hc ON hc.sample_id = s.sample_id LEFT JOIN people_verdicts hj ON hj.sample_id = j.sample_id
+    WHERE n.run_id = $1 AND n.iteration = $2 AND n.step = 'pair/items'
       AND NOT EXISTS (SELECT 1 FROM drops d WHERE d.run_id = n.run_id AND d.iteration = n.iteration AND d.step = n.step
                       AND d.input_id = n.input_id)
     ORDER BY row_id

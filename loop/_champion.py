@@ -43,12 +43,12 @@ class ChampionWatch:
         """
         stamp = self._store.project.stamp()
         if self._found is None or stamp != self._stamp:
-            self._found = self._read() if stamp[0] else _named(self._first, id_of(self._first))
+            self._found = self._read()
             self._stamp = stamp
         return self._found
 
     def _read(self) -> ResolvedModel:
-        found = self._store.query(_CURRENT, [self._run])
+        found = self._store.query(_CURRENT, [self._run]) if self._store.project.store_path.is_file() else []
         if not found and self._run:
             raise NotFoundError(
                 f"run {self._run}", expected="the id of a run, or its beginning", received="none of that id",

@@ -189,5 +189,5 @@ def end_early(iteration: int, what: str, stop: Stop) -> NoReturn:
         signal.raise_signal(stop.signal)
     raise StoppedError(
         f"iteration {iteration}, {what}", expected="every input done", received=f"stopped: {stop}",
-        cure="raise the budget; the same command goes on from here",
+        cure="raise the budget; the same command goes on from here", rule="budget",
     )  # fmt: skip

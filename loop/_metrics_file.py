@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from ..errors import SystemRefusedError, explain_os_error
+from ..errors import CollapseError, StoppedError, SystemRefusedError, explain_os_error
 from ..store import Store
 from ._checkpoints import find_champion
 
@@ -19,14 +19,28 @@ _COST = "SELECT step, sum(requests), sum(failed), sum(prompt_tokens), sum(comple
 _FUNNEL = "SELECT step, sum(entered), sum(kept), sum(dropped) FROM funnel WHERE run_id = ? GROUP BY step"
 
 
-def write_metrics(path: Path, store: Store, run_id: str, recipe: str, *, is_running: bool, exit_ok: bool) -> None:
+ENDS = ("complete", "plateau", "target", "hours", "budget", "signal", "collapse", "error")
+"""How ``flywheel run`` ends: its iterations are complete, a rule of the recipe was met, somebody stopped it, or it is a fault."""
+FAULTS = ("collapse", "error")
+"""Ends that a person has to look at."""
+
+
+def name_end(error: BaseException) -> str:
+    """Return which of :data:`ENDS` an error is."""
+    if isinstance(error, StoppedError):
+        return error.rule
+    if isinstance(error, CollapseError):
+        return "collapse"
+    return "error" if isinstance(error, Exception) else "signal"
+
+
+def write_metrics(path: Path, store: Store, run_id: str, recipe: str, *, ended: str | None) -> None:
     """Write the figures of a run.
 
     Args:
         path: the file; a scrape never sees half of it.
         recipe: name of the recipe: a label of every figure.
-        is_running: whether the command goes on.
-        exit_ok: whether nothing has failed, as far as it has come.
+        ended: one of :data:`ENDS`; None while the command goes on.
 
     Raises:
         SystemRefusedError: it cannot be written.
@@ -46,8 +60,13 @@ def write_metrics(path: Path, store: Store, run_id: str, recipe: str, *, is_runn
         ((decided, promoted),) = store.query(_DECISIONS, [run_id])
         scores = store.query(_SCORES, [run_id, find_champion(store, run_id)])
         cost, funnel = store.query(_COST, [run_id]), store.query(_FUNNEL, [run_id])
-    put("running", "1 while flywheel run is on.", [({}, float(is_running))])
-    put("ok", "0 after flywheel run ended by an error.", [({}, float(exit_ok))])
+    put("running", "1 while flywheel run is on.", [({}, float(ended is None))])
+    put("ok", "0 after flywheel run ended by an error or a collapse.", [({}, float(ended not in FAULTS))])
+    put(
+        "ended",
+        "1 for how flywheel run ended last; none while it is on.",
+        [({"why": w}, float(w == ended)) for w in ENDS],
+    )
     put("iteration", "Iteration under way, or the last one.", [({}, current)])
     put("iterations_finished", "Complete iterations.", [({}, done)])
     put("decisions", "Challengers that the gate decided on.", [({}, decided)])

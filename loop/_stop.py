@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import NamedTuple
 
 from ..config import Recipe
 from ..errors import StoppedError, StoreError
@@ -26,15 +27,28 @@ _SCORE = """
 """
 
 
-def find_stop(store: Store, recipe: Recipe, run_id: str) -> str | None:
+class Rule(NamedTuple):
+    """A rule of the recipe that ends a run between two iterations.
+
+    Attributes:
+        name: its key under ``stop``.
+        said: why, in words.
+    """
+
+    name: str
+    said: str
+
+
+def find_stop(store: Store, recipe: Recipe, run_id: str) -> Rule | None:
     """Return which of the recipe's rules ends the run now, between two iterations."""
     rules = recipe.stop
     if rules.target and (score := _champion_score(store, recipe, run_id)) is not None and score >= rules.target:
-        return f"the champion scores {score:.4g} on {recipe.gate_suite}, stop.target = {rules.target:g}"
+        said = f"the champion scores {score:.4g} on {recipe.gate_suite}, stop.target = {rules.target:g}"
+        return Rule("target", said)
     if rules.plateau:
         ((n,),) = store.query(_WITHOUT_PROMOTION, [run_id])
         if n >= rules.plateau:
-            return f"{n} iterations without a promotion, stop.plateau = {rules.plateau}"
+            return Rule("plateau", f"{n} iterations without a promotion, stop.plateau = {rules.plateau}")
     return None
 
 
@@ -70,7 +84,7 @@ def time_limit(hours: float) -> Iterator[None]:
             raise
         raise StoppedError(
             "flywheel run", expected="the end of the iterations", received=f"stop.hours = {hours:g} are over",
-            cure="everything answered is kept; the same command goes on from here, with hours of its own",
+            cure="everything answered is kept; the same command goes on from here, with hours of its own", rule="hours",
         ) from None  # fmt: skip
     finally:
         timer.cancel()

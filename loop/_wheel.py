@@ -51,7 +51,7 @@ from ._iterations import Iterations
 from ._judges import ReadyJudge, make_judges, make_verifier
 from ._measured import read_layouts
 from ._measures import measure_finished, measure_iteration
-from ._metrics_file import write_metrics
+from ._metrics_file import name_end, write_metrics
 from ._own_rows import contents
 from ._pair import pair, steps_to_pair
 from ._prune import prune
@@ -72,6 +72,8 @@ if TYPE_CHECKING:  # imported late: a quarter of what takes time before the firs
 log = logging.getLogger(__name__)
 
 IMPORT = "import"
+IMPORTED = "imported"
+"""What steps call the rows that were imported, prompts that were served among them."""
 MORE_METHODS = ("kto", "grpo")
 """Trained by every turn after SFT and DPO, where the recipe has keys for them."""
 
@@ -99,6 +101,7 @@ class Wheel:
         self.store = Store(project)
         self.reporter = reporter
         self.run_id = ""
+        self._ended = "complete"
         self._problem_ids: list[str] = []
         self._stages: list[Stage] = []
         self._judges: list[ReadyJudge] = []
@@ -126,7 +129,8 @@ class Wheel:
         first = resolve_first_model(recipe, self.base)
         if recipe.engine.kind == "vllm":
             find_vllm_python(recipe.engine.python, self.base)
-        self._stages = make_stages(recipe.generate, project.root, self.base)
+        arriving = [IMPORTED] if recipe.serve.ingest else []
+        self._stages = make_stages(recipe.generate, project.root, self.base, arriving)
         templates = load_templates(recipe, project.root, self._stages)
         problems = read_problems(recipe.problems, self.base) if recipe.problems is not None else None
         problem_set_id = None if problems is None else problems.content_id
@@ -159,9 +163,9 @@ class Wheel:
             with self._hooks.telling_failures():
                 yield
         except BaseException as error:
-            self._write_metrics(is_running=False, exit_ok=not isinstance(error, Exception))
+            self._write_metrics(name_end(error))
             raise
-        self._write_metrics(is_running=False)
+        self._write_metrics(self._ended)
 
     def run(self, iterations: int) -> None:
         """Turn the wheel until ``iterations`` turns are complete, or one of the recipe's rules ends it.
@@ -185,8 +189,9 @@ class Wheel:
                 continue
             if not self.iterations.is_begun(iteration):
                 refuse_collapse(self.store, self.recipe, self.run_id)
-                if why := find_stop(self.store, self.recipe, self.run_id):
-                    self.reporter.say(f"[{iteration}] not begun: {why}")
+                if rule := find_stop(self.store, self.recipe, self.run_id):
+                    self._ended = rule.name
+                    self.reporter.say(f"[{iteration}] not begun: {rule.said}")
                     return
             self.turn(iteration)
         refuse_collapse(self.store, self.recipe, self.run_id)
@@ -217,9 +222,20 @@ class Wheel:
         record_baseline(self.store, self.splits, run_id=self.run_id, checkpoint_id=first.checkpoint_id)
 
     def begin_iteration(self, iteration: int) -> None:
-        """Open an iteration: bring in what was served since, if the recipe wants it; fix its champion and its problems."""
-        if self.recipe.serve.ingest and not self.iterations.is_begun(iteration) and (n := import_served(self.store)):
-            self.reporter.say(f"[{iteration}] {count(n, 'served prompt')} brought in")
+        """Open an iteration: bring in what was served since, if the recipe wants it; fix its champion and its problems.
+
+        An iteration that has begun takes in no more, unless its steps over imported rows are still without any.
+        """
+        waiting = [
+            s.name for s in self._stages if s.may_wait and not count_planned(self.store, self._step(iteration, s.name))
+        ]
+        if self.recipe.serve.ingest and (waiting or not self.iterations.is_begun(iteration)):
+            if n := import_served(self.store):
+                self.reporter.say(f"[{iteration}] {count(n, 'served prompt')} brought in")
+            elif waiting and not self.store.query("SELECT 1 FROM requests WHERE step = 'import' LIMIT 1"):
+                self.reporter.say(
+                    f"[{iteration}] {', '.join(waiting)}: no imported row yet; flywheel serve brings them (serve.log)"
+                )
         with self.store.kept_open(will_write=True):
             self.iterations.begin(iteration, self.checkpoints.champion().checkpoint_id)
             if self.recipe.problems is not None:
@@ -266,6 +282,7 @@ class Wheel:
 
     def pair(self, iteration: int, steps: Sequence[str], config: PairConfig | None = None) -> int:
         """Make preference pairs of the judged samples of ``steps``, and say what they prefer; return how many."""
+        self.store.fold_aside()  # what people said while no page was there to bring it in
         scope, seed = Scope(self.run_id, iteration, tuple(steps)), self._seed(iteration, "pair")
         return pair(self.store, self.reporter, scope, config or self.recipe.pairs, self._grader.judge, seed=seed)
 
@@ -331,14 +348,18 @@ class Wheel:
                 f"[{iteration}] train.keep = {self.recipe.train.keep}: {count(len(gone), 'old checkpoint')} removed"
             )
 
-    def _write_metrics(self, *, is_running: bool = True, exit_ok: bool = True) -> None:
-        """Write the metrics file, if the recipe names one; a file that cannot be written is told, and no reason to stop."""
+    def _write_metrics(self, ended: str | None = None) -> None:
+        """Write the metrics file, if the recipe names one; a file that cannot be written is told, and no reason to stop.
+
+        Args:
+            ended: how the command ended, one of :data:`ENDS`; None while it goes on.
+        """
         if not self.recipe.metrics_file or not self.run_id:
             return
         path = self.base / self.recipe.metrics_file
         known = (self.store, self.run_id, self.recipe.name)
         try:
-            write_metrics(path, *known, is_running=is_running, exit_ok=exit_ok)
+            write_metrics(path, *known, ended=ended)
         except FlywheelError as error:
             log.warning("%s", error)
 
@@ -488,6 +509,7 @@ class Wheel:
         return self._decontaminator
 
     def _freezer(self, iteration: int, seed: int) -> Freezer:
+        self.store.fold_aside()
         model = Path(self.checkpoints.resolve(self.checkpoints.first()).path)
         scope = self._step(iteration, "curate")
         return make_freezer(

@@ -57,7 +57,7 @@ def serve(project: Project, recipe: Recipe, base: Path, place: Place, say: Say, 
 
     Raises:
         RecipeError: an address that is open to others, and no token; or an engine that is not ours.
-        NotFoundError: the first model cannot be found.
+        NotFoundError: there is no such run, or the first model cannot be found.
         SystemRefusedError: the address cannot be listened on.
     """
     token = read_token(COMMAND, place.host, TOKEN_VARIABLE)
@@ -67,6 +67,7 @@ def serve(project: Project, recipe: Recipe, base: Path, place: Place, say: Say, 
             cure="ask that endpoint itself, or name another recipe with --recipe",
         )  # fmt: skip
     watch = ChampionWatch(project, recipe, base, run)
+    watch.find()  # a run that is not there is told before an address is
     server = _Server(project, recipe, base, place, token, say, watch)
     return run_until_signal(server.run)
 

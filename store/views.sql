@@ -16,12 +16,25 @@ COMMENT ON COLUMN imported_prompts.source IS 'File and line that it was imported
 COMMENT ON COLUMN imported_prompts.item IS 'Always 0.';
 COMMENT ON COLUMN imported_prompts.fields IS 'JSON: the row''s other columns.';
 COMMENT ON COLUMN imported_prompts.parser IS 'import- and the format.';
+CREATE OR REPLACE VIEW people_verdicts AS
+SELECT DISTINCT ON (sample_id) sample_id, verdict_id, judge, passed, reason, created_at
+FROM verdicts WHERE starts_with(judge, 'human:') AND passed IS NOT NULL
+ORDER BY sample_id, created_at DESC, verdict_id;
+COMMENT ON VIEW people_verdicts IS 'The last decision of a person on each sample (flywheel ui); it counts more than any verifier''s or judge''s.';
+COMMENT ON COLUMN people_verdicts.judge IS 'Who: human:NAME.';
+COMMENT ON COLUMN people_verdicts.passed IS 'Accepted or rejected.';
+COMMENT ON COLUMN people_verdicts.reason IS 'accepted, rejected, edited, or the person''s own words.';
+
 CREATE OR REPLACE VIEW unused_pairs AS
 SELECT input_id AS pair_id FROM drops WHERE step = 'pair/items'
 UNION
 SELECT pair_id FROM pairs
-WHERE prompt_id IS NOT NULL AND pair_id NOT IN (SELECT input_id FROM plans WHERE step = 'pair/items');
-COMMENT ON VIEW unused_pairs IS 'Pairs that the rules in use leave out: near-identical ones, ones that contradict each other or have an empty chosen, too many of a prompt, too many with the longer one chosen, and those that other rules had made.';
+WHERE prompt_id IS NOT NULL AND pair_id NOT IN (SELECT input_id FROM plans WHERE step = 'pair/items')
+UNION
+SELECT p.pair_id FROM pairs p JOIN people_verdicts h ON h.sample_id = p.chosen_sample_id AND NOT h.passed
+UNION
+SELECT p.pair_id FROM pairs p JOIN people_verdicts h ON h.sample_id = p.rejected_sample_id AND h.passed;
+COMMENT ON VIEW unused_pairs IS 'Pairs that the rules in use leave out: near-identical ones, ones that contradict each other or have an empty chosen, too many of a prompt, too many with the longer one chosen, those that other rules had made, and those that a person speaks against: the chosen one rejected, or the rejected one accepted.';
 
 CREATE OR REPLACE VIEW current_chunks AS
 SELECT DISTINCT chunk_id FROM document_chunks
@@ -46,15 +59,6 @@ WHERE step = 'import' AND problem_id IS NOT NULL AND request_id IN (SELECT reque
 EXCEPT SELECT problem_id FROM samples WHERE step = 'import' AND request_id NOT IN (SELECT request_id FROM replaced_rows)
 EXCEPT SELECT problem_id FROM problem_sets;
 COMMENT ON VIEW outdated_problems IS 'Problems that only replaced versions of imported files have.';
-
-CREATE OR REPLACE VIEW people_verdicts AS
-SELECT DISTINCT ON (sample_id) sample_id, verdict_id, judge, passed, reason, created_at
-FROM verdicts WHERE starts_with(judge, 'human:') AND passed IS NOT NULL
-ORDER BY sample_id, created_at DESC, verdict_id;
-COMMENT ON VIEW people_verdicts IS 'The last decision of a person on each sample (flywheel ui); it counts more than any verifier''s or judge''s.';
-COMMENT ON COLUMN people_verdicts.judge IS 'Who: human:NAME.';
-COMMENT ON COLUMN people_verdicts.passed IS 'Accepted or rejected.';
-COMMENT ON COLUMN people_verdicts.reason IS 'accepted, rejected, edited, or the person''s own words.';
 
 CREATE OR REPLACE VIEW sft AS
 SELECT s.run_id, s.iteration, s.sample_id, s.problem_id, s.request_id, v.judge, v.score,
@@ -192,7 +196,7 @@ counted AS (
     UNION ALL
     -- prompts that gave a pair, of each kind; pairs of imported sets and of generators came with their rows
     SELECT p.run_id, p.iteration, 'pair', 0, count(DISTINCT p.kind || coalesce(p.judge, '') || coalesce(p.prompt_id, p.problem_id)) FROM pairs p
-    WHERE p.run_id IS NOT NULL AND (p.kind = 'correct/incorrect' OR p.prompt_id IS NOT NULL)
+    WHERE p.run_id IS NOT NULL AND (p.kind = 'correct/incorrect' OR (p.prompt_id IS NOT NULL AND p.kind IN ('cited/uncited', 'safe/unsafe', 'higher/lower')))
       AND (p.prompt_id IS NULL OR p.pair_id IN (SELECT input_id FROM plans WHERE step = 'pair/items')) GROUP BY ALL
     UNION ALL
     SELECT n.run_id, n.iteration, n.step, 0, count(*) FROM plans n

@@ -51,9 +51,10 @@ class Serving:
         return int(self.url.rpartition(":")[2])
 
     def client(self, **options):
-        return openai.OpenAI(
-            base_url=f"{self.url}/v1", **{"api_key": "none", "max_retries": 0, "timeout": 120, **options}
+        self.clients.append(
+            openai.OpenAI(base_url=f"{self.url}/v1", **{"api_key": "none", "max_retries": 0, "timeout": 120, **options})
         )
+        return self.clients[-1]
 
     def end(self, number=signal.SIGINT):
         for client in self.clients:

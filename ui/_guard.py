@@ -7,18 +7,22 @@ foreign sources and framing. With a token, nothing is shown to who has not given
 
 import hmac
 import ipaddress
+import re
 import secrets
 import socket
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 from aiohttp import web
 
+from ..errors import RecipeError
 from ..net import LOOPBACK_NAMES, is_loopback, name_of
 
 TOKEN_VARIABLE = "FLYWHEEL_UI_TOKEN"
 COOKIE = "flywheel_ui"
+_NAME = re.compile(r"(?=.{1,253}$)[a-z0-9_]([a-z0-9_-]{0,62})(\.[a-z0-9_]([a-z0-9_-]{0,62}))*")
 LONGEST_ADDRESS = 8000
 """Characters of path and query."""
 LARGEST_BODY = 1 << 20
@@ -96,6 +100,24 @@ class Guard:
         return not is_loopback(self.host) and _is_address(host)  # an address cannot be rebound
 
 
+def host_name(name: str) -> str:
+    """Return a name of this machine as a ``Host`` header has it: in small letters, in ASCII, without a dot at its end.
+
+    Raises:
+        RecipeError: it is an address of a page, has a port, or no header can have it.
+    """
+    plain = name.strip().strip("[]").rstrip(".").lower()
+    with suppress(UnicodeError):
+        plain = plain if plain.isascii() else plain.encode("idna").decode()
+    if _is_address(plain) or _NAME.fullmatch(plain):
+        return plain
+    found = name_of(name.strip().partition("://")[2].partition("/")[0] or name.strip().partition("/")[0])
+    raise RecipeError(
+        f"flywheel ui --allow-host {name}", expected="a name alone, as visitors' addresses have it: without http://, port or path",
+        received=repr(name), cure=f"--allow-host {found if _NAME.fullmatch(found) else 'wheel.example'}",
+    )  # fmt: skip
+
+
 def _is_address(host: str) -> bool:
     try:
         ipaddress.ip_address(host)
@@ -105,6 +127,10 @@ def _is_address(host: str) -> bool:
 
 
 def own_names(host: str, more: Iterable[str]) -> frozenset[str]:
-    """Return the names that a server bound to ``host`` answers to, beside loopback's and addresses."""
+    """Return the names that a server bound to ``host`` answers to, beside loopback's and addresses.
+
+    Raises:
+        RecipeError: one of ``more`` is no name, and would never be met.
+    """
     here = set() if is_loopback(host) else {socket.gethostname().lower(), socket.getfqdn().lower()}
-    return frozenset({host.lower(), *here, *(name.lower() for name in more)})
+    return frozenset({host.lower(), *here, *map(host_name, more)})

@@ -36,7 +36,7 @@ def serve(
         say: told where the page is.
 
     Raises:
-        RecipeError: the port is taken, the token is missing or too short.
+        RecipeError: the port is taken, the token is missing or too short, a name is none.
         StoreLockedError: another program holds the store.
     """
     token = read_token(COMMAND, host, TOKEN_VARIABLE)

@@ -11,6 +11,8 @@ from typing import BinaryIO
 
 LINES_KEPT = 40
 MESSAGE_CHARS = 2000
+STOPPED = "stopped: "
+"""So begins what a run says that a rule of its recipe ended: time, or a budget."""
 DRAIN_S = 5.0
 """How long to wait for the end of the output of a run that is gone: what it left behind may hold the pipe."""
 
@@ -50,9 +52,9 @@ class ChildRun:
 
     @property
     def last_words(self) -> str:
-        """The error that it ended with; without one the last line of its output."""
+        """The error, or the rule, that it ended with; without one the last line of its output."""
         lines = [line for line in self._lines if line.strip()]
-        starts = [i for i, line in enumerate(lines) if line.startswith("error: ")]
+        starts = [i for i, line in enumerate(lines) if line.startswith(("error: ", STOPPED))]
         return "\n".join(lines[starts[-1] :] if starts else lines[-1:])[:MESSAGE_CHARS]
 
     def _pump(self, pipe: BinaryIO, to: BinaryIO) -> None:

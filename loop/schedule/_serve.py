@@ -19,6 +19,7 @@ from typing import Protocol
 from ...store import NOBODY_ELSE
 from .._words import count
 from ._log import Fire, FireLog, to_text
+from ._run import STOPPED
 from ._times import Times
 
 log = logging.getLogger(__name__)
@@ -31,6 +32,8 @@ BELIEVED_AHEAD = timedelta(days=1)
 MOST_MISSED = 100
 """Rows of missed fires that are written at once; what was missed before them is told in the first one's message."""
 FLUSH_S = 60.0
+STOPPED_CODE = 1
+"""Exit code of a run that a rule of its recipe ended in the middle of an iteration."""
 COULD_NOT_START = 127
 """As shells have it."""
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -178,16 +181,19 @@ class Scheduler:
             return
         words = self._run.last_words
         outcome = "ran" if code == 0 else "skipped" if NOBODY_ELSE in words else "failed"
+        if code == STOPPED_CODE and words.startswith(STOPPED):
+            outcome = "stopped"
         closed = replace(
             self._served, outcome=outcome, message=words, exit_code=code, finished_at=to_text(self._clock())
         )
         self._run = self._served = None
         self._fires.close(closed)
-        told = {"ran": "ended well", "skipped": "skipped: another process owns the project"}
         again = "" if self._stop_by else "; the next fire goes on where it was"
-        self._say(
-            f"schedule: run of {self._show(closed.due)} {told.get(outcome, f'failed with exit code {code}{again}')}"
-        )
+        told = {
+            "ran": "ended well", "skipped": "skipped: another process owns the project",
+            "stopped": f"stopped by a rule of its recipe{again}", "failed": f"failed with exit code {code}{again}",
+        }  # fmt: skip
+        self._say(f"schedule: run of {self._show(closed.due)} {told[outcome]}")
 
     def _tell_next(self, prefix: str) -> None:
         left = max(timedelta(), self._next - self._clock())

@@ -209,6 +209,21 @@ def test_failing_runs_are_on_record_and_the_schedule_goes_on(mini):
 
 
 @pytest.mark.slow
+def test_a_night_that_its_hours_end_is_stopped_and_not_failed(mini):
+    change(mini, stop={"hours": 2 / 3600}, metrics_file="m.prom")
+    process = start_cli(mini, "schedule", "--every", "2s")
+    try:
+        wait_for(lambda: len(logged(mini)) >= 1, 120)
+    finally:
+        process.send_signal(signal.SIGTERM)
+        _, err = process.communicate(timeout=60)
+    row = logged(mini)[0]
+    assert (row["outcome"], row["exit_code"]) == ("stopped", 1), row
+    assert row["message"].startswith("stopped: flywheel run") and "stop.hours" in row["message"]
+    assert "stopped by a rule of its recipe" in err
+
+
+@pytest.mark.slow
 def test_another_process_that_owns_the_project_makes_a_fire_skipped(mini):
     store = Store(Project(mini)).open()
     store.close()

@@ -7,7 +7,8 @@ import shutil
 
 import pytest
 import yaml
-from flywheel.store import Project, ask, list_questions, run_query, tabulate_questions
+from flywheel.store import Project, Store, ask, list_questions, run_query, tabulate_questions
+from flywheel.ui._people import decide, edit
 from support import HERE, refused, run_cli, sql
 
 QUESTIONS = list_questions()
@@ -33,7 +34,24 @@ def asked(finished_run, tmp_path_factory):
     (folder / "stories.yaml").write_text(yaml.safe_dump(recipe, sort_keys=False))
     run_cli(folder, "ingest", str(folder / "stories"), check=0)
     run_cli(folder, "generate", "--recipe", str(folder / "stories.yaml"), check=0)
+    _decide(folder)
     return folder
+
+
+def _decide(folder):
+    """Have a person speak against the verifier, and edit, as on the page."""
+    store = Store(Project(folder)).open()
+    passed, failed, other = (
+        store.query_rows(
+            f"""SELECT s.* FROM samples s JOIN verdicts v USING (sample_id)
+                WHERE s.step = 'solve' AND s.iteration = 1 AND v.passed = {said} ORDER BY sample_id LIMIT 1 OFFSET {n}"""
+        )[0]
+        for said, n in (("true", 0), ("false", 0), ("true", 1))
+    )
+    store.put_aside([decide("human:ada", passed["sample_id"], "reject")])
+    store.put_aside([decide("human:ada", failed["sample_id"], "accept")])
+    store.put_aside(edit("human:ada", other, "Said by hand #### 7"))
+    store.close()
 
 
 @pytest.mark.slow
@@ -71,6 +89,20 @@ def test_by_name_and_with_parameters(asked):
         found = sql(asked, f"SELECT count(*) AS n FROM flips WHERE split = '{where}'")[0]["n"]
         done = run_cli(asked, "sql", "--ask", "flipped-items", "-p", f"split={where}", "-p", "limit=1000", check=0)
         assert len(list(csv.DictReader(io.StringIO(done.stdout)))) == found
+
+
+@pytest.mark.slow
+def test_people_and_collapse_are_told(asked):
+    said = ask(Project(asked), "people-decisions").table.to_pylist()
+    assert [(r["person"], r["step"], r["decision"], r["samples"], r["against_a_verdict"]) for r in said] == [
+        ("human:ada", "people", "new text", 1, 0), ("human:ada", "solve", "accepted", 1, 1),
+        ("human:ada", "solve", "edited", 1, 1), ("human:ada", "solve", "rejected", 1, 1),
+    ]  # fmt: skip
+    watched = ask(Project(asked), "collapse-watch").table.to_pylist()
+    assert [(r["step"], r["iteration"]) for r in watched] == [
+        ("on-policy", 1), ("on-policy", 2), ("solve", 1), ("solve", 2),
+    ]  # fmt: skip
+    assert all(0 < r["distinct_2"] < 1 for r in watched)
 
 
 @pytest.mark.slow

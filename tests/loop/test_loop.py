@@ -44,6 +44,13 @@ def figures(path):
     return {(s.name, tuple(sorted(s.labels.items()))): s.value for f in families for s in f.samples}
 
 
+def ended(path):
+    """Return whether a metrics file says that all is well, and how the command ended."""
+    found = figures(path)
+    whys = [dict(labels)["why"] for (name, labels), value in found.items() if name == "flywheel_ended" and value]
+    return found["flywheel_ok", (("recipe", "mini"),)], whys
+
+
 @pytest.fixture(scope="module")
 def kept(tmp_path_factory):
     """A run whose champion stays, with hooks, a metrics file and a plateau of one iteration."""
@@ -94,6 +101,7 @@ class TestKept:
         ):  # fmt: skip
             assert found[f"flywheel_{name}", (recipe,)] == value
         (score,) = sql(kept, "select score from leaderboard where role = 'baseline' and split = 'gate' and metric = 'exact_match,strict-match'")  # fmt: skip
+        assert ended(kept / "metrics" / "flywheel.prom") == (1, ["plateau"])
         labels = (("metric", "exact_match,strict-match"), recipe, ("split", "gate"), ("suite", "heldout"))
         assert found["flywheel_champion_score", labels] == pytest.approx(score["score"])
         (solve,) = sql(kept, "select sum(requests)::int as n from cost where step = 'solve'")
@@ -162,7 +170,7 @@ def test_stop_lets_a_run_finish_what_is_in_flight_and_the_same_command_goes_on(t
 def test_hours_end_a_run_in_the_middle_as_stop_does(tmp_path):
     folder = make_mini_project(tmp_path / "p", iterations=1, stop={"hours": 4 / 3600}, metrics_file="m.prom")
     refused(run_cli(folder, "run"), "stop.hours", code=1)
-    assert figures(folder / "m.prom")["flywheel_ok", (("recipe", "mini"),)] in (0, 1)
+    assert ended(folder / "m.prom") == (1, ["hours"])
 
 
 @pytest.mark.slow

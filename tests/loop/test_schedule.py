@@ -175,6 +175,17 @@ def test_a_run_that_fails_does_not_end_the_schedule(machine):
     ]
 
 
+def test_a_run_that_a_rule_of_its_recipe_ended_has_not_failed(machine):
+    machine.code, machine.words = 1, "stopped: flywheel run\n  received: stop.hours = 8 are over"
+    machine.begin().go(DAY)
+    machine.code, machine.words = 1, "error: iteration 1\n  received: stopped: by nobody"
+    machine.go(DAY)
+    assert machine.rows("outcome, exit_code") == [("failed", 1), ("stopped", 1)]
+    assert any("stopped by a rule of its recipe; the next fire goes on where it was" in s for s in machine.said)
+    machine.begin()
+    assert len(machine.runs) == 2, "it was not cut off"
+
+
 def test_a_run_that_meets_another_process_is_skipped(machine):
     machine.code, machine.words = (
         2,

@@ -68,10 +68,17 @@ def test_money_spent_in_one_iteration_counts_in_the_next_command(tmp_path, endpo
 
 
 def test_a_run_that_meets_its_budget_ends_and_says_so(tmp_path, endpoint):
-    folder = make_project(tmp_path / "p", budget={"requests": 25})
+    told = {"metrics_file": "m.prom", "hooks": {"fail": "touch failed"}}
+    folder = make_project(tmp_path / "p", budget={"requests": 25}, **told)
     server = endpoint(folder / "problems.jsonl")
-    refused(run_cli(folder, "run", env=server.env), "iteration 1, generate", "budget.requests = 25 is spent", code=1)
+    done = run_cli(folder, "run", env=server.env)
+    refused(done, "stopped: iteration 1, generate", "budget.requests = 25 is spent", code=1)
+    assert "error: " not in done.stderr
     assert len(server.answered()) == 25
+    figures = (folder / "m.prom").read_text()
+    assert 'flywheel_ok{recipe="mini"} 1.0' in figures
+    assert 'flywheel_ended{recipe="mini",why="budget"} 1.0' in figures
+    assert not (folder / "failed").exists(), "being stopped by a rule is no failure"
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,11 @@
 """The collapse watch: measures of iterations by hand and through real runs, thresholds, and what ends a run."""
 
+import json
 import math
+import shutil
+import signal
+import subprocess
+import sys
 
 import pytest
 from flywheel.config import Recipe
@@ -8,6 +13,7 @@ from flywheel.errors import CollapseError
 from flywheel.loop._measures import measure_finished, measure_iteration
 from flywheel.loop._watch import look, read_measures, refuse_collapse
 from flywheel.schema import RequestRow, SampleRow, VerdictRow, utc_now
+from flywheel.store import Project, Store
 from support import MINI, change, make_mini_project, refuse_recipe, refused, run_cli, sql
 
 MATH = "math@4"
@@ -144,6 +150,94 @@ def test_what_cannot_be_had_is_null(turns):
     assert turns.look(2, length={"warn": 0.1}) == [("length", "warn", 1, 9.0)]
 
 
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from flywheel.config import Recipe
+from flywheel.loop import _measures
+from flywheel.store import Project, Store
+
+root, name, at, recipe = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3]), sys.argv[4]
+calls = 0
+
+
+def kill_at(real):
+    def called(*given):
+        global calls
+        calls += 1
+        if calls == at:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return real(*given)
+
+    return called
+
+
+if name == "after":
+    kill = kill_at(lambda: None)
+else:
+    setattr(_measures, name, kill_at(getattr(_measures, name)))
+store = Store(Project(root)).open()
+_measures.measure_iteration(store, Recipe.model_validate_json(recipe), "run", 2, "math@4")
+if name == "after":
+    kill()
+"""
+"""Measures the second iteration, and is killed at a call of a function of the module, or once the measures are in."""
+
+
+@pytest.mark.parametrize(
+    ("name", "at"),
+    [("measure_diversity", 1), ("measure_diversity", 2), ("_compare_with_gate", 2), ("utc_now", 2), ("after", 1)],
+)
+def test_a_kill_while_measuring_leaves_nothing_half_and_the_next_try_has_the_same_measures(turns, store, name, at):
+    turns.add(1, [f"solve one two three {i}" for i in range(6)], passed=[True, False] * 3)
+    turns.add(2, [f"solve one two {i % 4}" for i in range(8)], passed=[True] * 8, checkpoint="ckpt_b")
+    store.append([*_more_of(1, "on-policy"), *_more_of(2, "on-policy")])
+    turns.score("ckpt_b", 0.5)
+    turns.measure(1)
+    root = store.project.root
+    undisturbed = _measure_copy(root, root.parent / "undisturbed")
+    store.close()
+    recipe = make_recipe().model_dump_json()
+    done = subprocess.run(
+        [sys.executable, "-c", KILLED, str(root), name, str(at), recipe], capture_output=True, text=True
+    )
+    assert done.returncode == -signal.SIGKILL, done.stderr
+    again = Store(Project(root)).open()
+    half = read_measures(again, "run", 2)[2:]
+    assert len(half) == (2 if name == "after" else 0), "all of an iteration or none"
+    measure_iteration(again, make_recipe(), "run", 2, MATH)
+    found = read_measures(again, "run", 2)[2:]
+    if half:
+        assert found == half, "measured once"
+    assert [{**r, "created_at": None} for r in found] == undisturbed
+    assert [r["step"] for r in found] == ["on-policy", "solve"]
+    again.close()
+
+
+def _more_of(iteration, step):
+    """Return rows of another step of an iteration that is there already."""
+    now = utc_now()
+    return [
+        row
+        for i in range(7)
+        for row in (
+            RequestRow(f"req_m{iteration}_{i}", "run", iteration, step, f"prb_{i}", None, "local", "m", "ckpt_b", "[]", "{}", 1, "[]", 1, 1, 4, 0.0, now, now),
+            SampleRow(f"smp_m{iteration}_{i}", f"req_m{iteration}_{i}", 0, "run", iteration, step, f"prb_{i}", f"{step} one two {i % 3}", "stop", None, "local"),
+            VerdictRow(f"vrd_m{iteration}_{i}", f"smp_m{iteration}_{i}", MATH, i % 2 == 0, None, "r", None),
+        )
+    ]  # fmt: skip
+
+
+def _measure_copy(root, folder):
+    """Return the second iteration's measures as an undisturbed process has them, in a copy of the project."""
+    shutil.copytree(root, folder)
+    copy = Store(Project(folder)).open()
+    measure_iteration(copy, make_recipe(), "run", 2, MATH)
+    rows = [{**r, "created_at": None} for r in read_measures(copy, "run", 2)[2:]]
+    copy.close()
+    return rows
+
+
 def test_measuring_again_changes_nothing_and_iterations_without_measures_get_them(turns, store):
     turns.add(1, ["a b", "a b c"])
     turns.add(2, ["a b", "c"])
@@ -252,7 +346,8 @@ CHOOSE = {"sometimes": 0.5, "always": 0.1, "never": 0.1}
 def collapsed(tmp_path_factory):
     """A run of three iterations that the watch ends after the second, with problems chosen by how they were solved."""
     folder = tmp_path_factory.mktemp("collapsed") / "project"
-    make_mini_project(folder, iterations=3, watch={"length": {"stop": 0.0001}}, choose=CHOOSE)
+    told = {"hooks": {"fail": "tee -a failed.jsonl"}, "metrics_file": "m.prom"}
+    make_mini_project(folder, iterations=3, watch={"length": {"stop": 0.0001}}, choose=CHOOSE, **told)
     done = run_cli(folder, "run", timeout=600)
     (folder / "stderr.txt").write_text(done.stderr)
     assert done.returncode == 1, done.stderr
@@ -271,6 +366,15 @@ class TestCollapsed:
         assert "## Collapse watch" in report
         assert "| 2 | solve | 160 |" in report
         assert "Stop, iteration 2, solve: mean length" in report
+
+    def test_the_hook_fail_and_the_metrics_say_that_somebody_has_to_look(self, collapsed):
+        (event,) = map(json.loads, (collapsed / "failed.jsonl").read_text().replace("}{", "}\n{").splitlines())
+        assert (event["event"], event["iteration"], event["error"]["kind"]) == ("fail", 2, "CollapseError")
+        assert "watch.length.stop = 0.0001" in event["error"]["received"]
+        assert sql(collapsed, "select event, ok from hook_calls") == [{"event": "fail", "ok": True}]
+        figures = (collapsed / "m.prom").read_text()
+        assert 'flywheel_ok{recipe="mini"} 0.0' in figures
+        assert 'flywheel_ended{recipe="mini",why="collapse"} 1.0' in figures
 
     def test_status_shows_the_table_and_the_stop(self, collapsed):
         shown = run_cli(collapsed, "status", check=0).stdout

@@ -253,9 +253,12 @@ def test_a_champion_without_weights_leaves_the_former_one_serving(tmp_path, star
 
 def test_only_the_run_that_is_named_counts(tmp_path, start):
     folder = make_mini_project(tmp_path / "p")
+    before = run_cli(folder, "serve", "--run", "run_1", "--port", "0", check=2, timeout=60)
+    assert "http://" not in before.stdout + before.stderr, "there is no run at all yet"
     new = Champions(folder).promote()
     assert ask(start(folder, "--run", "run_1").client(), max_tokens=2).model == new
     done = run_cli(folder, "serve", "--run", "run_2", "--port", "0", check=2)
+    assert "http://" not in done.stdout + done.stderr, "no address of what is never served"
     assert "expected: the id of a run" in done.stderr
 
 

@@ -285,3 +285,27 @@ def test_served_prompts_become_new_prompts_where_the_recipe_says_so(tmp_path, st
     )
     (drop,) = sql(folder, "select reason, raw from drops where step = 'import'")
     assert drop["raw"] == torn.read_text()[:40]
+
+
+WAITING = {
+    "serve": {"log": True, "ingest": True}, "solve": {"draws": 1, "problems": 4},
+    "generate": [{"step": "asked", "generator": "solve", "source": "imported", "max_tokens": 16, "draws": 1}],
+}  # fmt: skip
+
+
+def test_a_step_over_served_prompts_waits_for_them_and_takes_them_when_they_come(tmp_path):
+    plain = make_mini_project(tmp_path / "plain", **{**WAITING, "serve": {}})
+    refusal = run_cli(plain, "generate", check=2).stderr
+    assert "rows of imported" in refusal and "flywheel import FILE" in refusal
+    folder = make_mini_project(tmp_path / "p", **WAITING)
+    first = run_cli(folder, "generate", check=0).stderr
+    assert "[1] asked: no imported row yet; flywheel serve brings them (serve.log)" in first
+    assert sql(folder, "select count(*) as n from samples where step = 'solve'") == [{"n": 4}]
+    (folder / "served").mkdir()
+    row = {"prompt": [{"role": "user", "content": "How many legs has a spider?"}], "served_replies": ["8"]}
+    (folder / "served" / "20260101T000000Z-1.jsonl").write_text(json.dumps(row) + "\n")
+    assert "[1] 1 served prompt brought in" in run_cli(folder, "generate", check=0).stderr
+    assert sql(folder, "select entered, kept + dropped as done from funnel where step = 'asked'") == [
+        {"entered": 1, "done": 1}
+    ]
+    assert "served prompt" not in run_cli(folder, "generate", check=0).stderr

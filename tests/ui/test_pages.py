@@ -109,3 +109,12 @@ def test_progress_can_be_asked_for_again_and_again(page):
     answer = page.get("/live?run=run_1")
     assert "No run is on" in answer.text
     assert answer.headers["X-Store"]
+
+
+def test_each_wording_of_a_template_has_its_own_yield_and_leads_to_its_own_samples(page):
+    text = page.get("/").text
+    assert "Templates by yield" in text and "<td>{question}</td>" in text
+    href = re.search(r'href="(/samples\?f=template_id[^"]+)"', text)[1].replace("&amp;", "&")
+    assert "tpl_1" in href
+    shown = page.get(href)
+    assert shown.status == 200 and "smp_" in shown.text

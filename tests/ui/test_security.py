@@ -187,6 +187,40 @@ def test_with_a_token_nothing_is_shown_before_it_is_given(made_project):
         page.stop()
 
 
+@pytest.mark.parametrize(
+    ("given", "cure"),
+    [
+        ("http://wheel.example/", "--allow-host wheel.example"),
+        ("https://Wheel.example:8765/samples", "--allow-host wheel.example"),
+        ("wheel.example:8765", "--allow-host wheel.example"),
+        ("wheel.example/", "--allow-host wheel.example"),
+        ("*.example", "--allow-host wheel.example"),
+        ("", "--allow-host wheel.example"),
+    ],
+)
+def test_a_name_that_no_visitor_would_ever_match_is_refused(made_project, given, cure):
+    done = run_cli(made_project, "ui", "--port", "0", "--no-open", "--allow-host", given)
+    refused(done, "a name alone", cure)
+
+
+@pytest.mark.parametrize(
+    ("given", "host"),
+    [
+        ("Wheel.Example.", "wheel.example"),
+        ("mühle.example", "xn--mhle-0ra.example"),
+        ("10.1.2.3", "10.1.2.3:80"),
+        ("[fd00::1]", "[fd00::1]:80"),
+    ],
+)
+def test_names_are_met_however_they_are_written(made_project, given, host):
+    page = Page(made_project, "--allow-host", given)
+    try:
+        assert page.get("/samples", Host=host).status == 200
+        assert page.get("/samples", Host="evil.example").status == 403
+    finally:
+        page.stop()
+
+
 def test_a_port_that_is_taken_is_said(page, made_project):
     refused(run_cli(made_project, "ui", "--port", str(page.port), "--no-open"), "an address that is free")
 

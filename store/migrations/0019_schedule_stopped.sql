@@ -1,0 +1,2 @@
+-- A run that a rule of its recipe ended in the middle of an iteration has not failed.
+COMMENT ON COLUMN schedule_log.outcome IS 'ran: the run ended well; stopped: a rule of its recipe ended it in the middle of an iteration (stop.hours, a budget); failed: it ended by an error, a collapse or a signal; skipped: another run was on; missed: nothing was running at that time; begun: the schedule was given for the first time.';
