@@ -88,6 +88,13 @@ def _export(
     with open_wheel(root, recipe_path, seed, "flywheel train") as wheel:
         found = wheel.checkpoints.find(None if name in (None, "champion") else name)
         wheel.checkpoints.export(found.checkpoint_id, output, as_adapter=adapter)
+        trained = wheel.checkpoints.last_trained() if found.stage == "seed" else None
+    if trained is not None:
+        click.echo(
+            f"note: that is the first model, untrained: no gate has promoted another; the training that ended last is {trained} "
+            f"(flywheel train --export {trained} --output DIR)",
+            err=True,
+        )
     click.echo(f"{found.checkpoint_id}\t{output}")
 
 

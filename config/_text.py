@@ -89,7 +89,8 @@ def _yaml_cure(context: str, problem: str) -> str:
     if "\\t" in problem:
         return "indent with spaces, not with tabs"
     if "flow sequence" in context or "flow mapping" in context:
-        return f"close the bracket: {']' if 'sequence' in context else '}'} is missing, or a comma"
+        end = "]" if "sequence" in context else "}"
+        return f'close the bracket: {end} is missing, or a comma; quote a value that holds brackets, as in "rows.jsonl[0:100]"'
     if "quoted scalar" in context:
         return "close the quotation mark"
     if "mapping values" in problem or "block" in context or "simple key" in context:

@@ -227,10 +227,17 @@ def _from_cells(cells: Mapping[str, Any], place: str) -> dict[str, Any]:
     return item
 
 
+MEANT = {
+    "question": "prompt", "instruction": "prompt", "input": "prompt", "query": "prompt", "answer": "exact", "expected": "exact",
+    "target": "exact", "reference": "exact", "output": "exact",
+}  # fmt: skip
+"""What tables call the columns of a suite."""
+
+
 def _cure_column(column: str, known: Collection[str]) -> str:
     if column in YAML_ONLY:
         return f"{column} needs a suite in YAML, as {', '.join(STRUCTURED)} do; docs/eval.md shows one"
-    near = difflib.get_close_matches(column, known, n=1)
+    near = [MEANT[column.lower()]] if column.lower() in MEANT else difflib.get_close_matches(column, known, n=1)
     return f"did you mean {near[0]!r}?" if near else "remove the column, or write the suite as YAML"
 
 

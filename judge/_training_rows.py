@@ -4,6 +4,7 @@ import json
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+from ..llm import is_stored_image
 from ..store import Spooled, Store
 from ._tokens import Array
 from .curate import CurateRow
@@ -72,10 +73,10 @@ class TrainingRow(NamedTuple):
     def as_trl(self) -> str:
         """Return the row as a line of JSON with TRL's columns."""
         names = ("completion",) if self.rejected is None else ("chosen", "rejected")
-        columns = [self.prompt, self.completion, *([] if self.rejected is None else [self.rejected])]
-        return json.dumps(
-            {n: json.loads(c) for n, c in zip(("prompt", *names), columns, strict=True)}, ensure_ascii=False
-        )
+        said = [self.prompt, self.completion, *([] if self.rejected is None else [self.rejected])]
+        columns = {n: json.loads(c) for n, c in zip(("prompt", *names), said, strict=True)}
+        columns["prompt"], images = take_images(columns["prompt"])
+        return json.dumps(columns | ({"images": images} if images else {}), ensure_ascii=False)
 
     def as_curated(self) -> CurateRow:
         """Return what curation looks at."""
@@ -86,7 +87,30 @@ class TrainingRow(NamedTuple):
 
 def text_of_messages(messages: str) -> str:
     """Return the contents of messages (JSON) as one text."""
-    return "\n".join(str(m.get("content") or "") for m in json.loads(messages))
+    return "\n".join(_text_of(m.get("content")) for m in json.loads(messages))
+
+
+def _text_of(content: Any) -> str:
+    if not isinstance(content, list):
+        return str(content or "")
+    return "\n".join(str(part["text"]) for part in content if isinstance(part, dict) and part.get("text"))
+
+
+def take_images(messages: Any) -> tuple[Any, list[str]]:
+    """Return messages with a place where a stored image stood, as TRL has it, and the images' files, in the project."""
+    images: list[str] = []
+
+    def take(part: Any) -> Any:
+        url = (part.get("image_url") or {}).get("url") if isinstance(part, dict) else None
+        if not isinstance(url, str) or not is_stored_image(url):
+            return part
+        images.append(url)
+        return {"type": "image"}
+
+    if not isinstance(messages, list) or all(not isinstance(m.get("content"), list) for m in messages):
+        return messages, images
+    taken = [{**m, "content": [take(p) for p in c] if isinstance(c := m.get("content"), list) else c} for m in messages]
+    return taken, images
 
 
 def read_accepted(

@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING, Any
 
 from ._address import without_userinfo
-from ._images import check_image, encode_image, inline_images
+from ._images import check_image, encode_image, inline_images, is_stored_image
 from ._models import SEED_MODEL, ResolvedModel, hash_model, resolve_model, seed_model_path
 from ._openai import OpenAIEngine, import_ahead
 from ._types import Choice, Engine, ModelIdentity, Reply, Request, Sampling, TokenChances, as_messages
@@ -55,6 +55,7 @@ __all__ = [
     "hash_model",
     "import_ahead",
     "inline_images",
+    "is_stored_image",
     "make_environment",
     "resolve_model",
     "seed_model_path",

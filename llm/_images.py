@@ -16,6 +16,11 @@ _STORED = re.compile(r"\.flywheel/media/[A-Za-z0-9_-]+\.[A-Za-z0-9]+")
 """How a row names an image that was ingested: nothing else is ever read from the disk."""
 
 
+def is_stored_image(url: str) -> bool:
+    """Say whether an image's address in a message is a file that was ingested, in the project's folder."""
+    return _STORED.fullmatch(url) is not None
+
+
 def check_image(path: Path) -> None:
     """See that a file is an image.
 
@@ -61,6 +66,6 @@ def _inline(content: Any, folder: Path) -> Any:
 
 def _inline_part(part: Any, folder: Path) -> Any:
     image = part.get("image_url") if isinstance(part, dict) else None
-    if not isinstance(image, dict) or not _STORED.fullmatch(url := str(image.get("url"))):
+    if not isinstance(image, dict) or not is_stored_image(url := str(image.get("url"))):
         return part
     return {**part, "image_url": {**image, "url": encode_image(folder / url)}}

@@ -65,6 +65,13 @@ class Checkpoints:
         )
         return self.load(str(found[0][0])) if found else None
 
+    def last_trained(self) -> str | None:
+        """Return the id of what the project's last training made; None when nothing was trained."""
+        found = self._store.query(
+            "SELECT checkpoint_id FROM checkpoints WHERE snapshot_id IS NOT NULL ORDER BY created_at DESC, checkpoint_id LIMIT 1"
+        )
+        return str(found[0][0]) if found else None
+
     def find(self, name: str | None) -> Checkpoint:
         """Return a checkpoint: ``champion`` (also None), ``first``, ``seed``, an id or a unique beginning of one, or a model's folder.
 

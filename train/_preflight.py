@@ -246,8 +246,11 @@ def _fault_of_label(row: Row, demands: Demands) -> Iterator[tuple[str, str]]:
 
 def _fault_of_images(row: Row, demands: Demands, form: Form) -> Iterator[tuple[str, str]]:
     images = images_of(row)
-    if images and not demands.sees:
+    linked = any(part.get("type") == "image_url" for part in _parts(row, form))
+    if (images or linked) and not demands.sees:
         yield "images", "it has images, and the model reads only text"
+    elif linked:
+        yield "images", "an image stands in a message as image_url; a training reads the files of the column images"
     if not form.images:
         return
     if not images and not _accepts(demands, "text_only"):
@@ -257,12 +260,16 @@ def _fault_of_images(row: Row, demands: Demands, form: Form) -> Iterator[tuple[s
             yield "images", f"an image is {type(image).__name__}, not a path"
         elif fault := _open(demands.root / image):
             yield "images", f"image {image}: {fault}"
-    places = sum(
-        1 for m in _messages(row, form) if isinstance(m.get("content"), list)
-        for part in m["content"] if isinstance(part, dict) and part.get("type") == "image"
-    )  # fmt: skip
+    places = sum(1 for part in _parts(row, form) if part.get("type") == "image")
     if places and places != len(images):
         yield "images", f"{places} places for images, {len(images)} images"
+
+
+def _parts(row: Row, form: Form) -> Iterator[Row]:
+    """Yield the parts of the messages whose content is in parts."""
+    for message in _messages(row, form):
+        if isinstance(message.get("content"), list):
+            yield from (part for part in message["content"] if isinstance(part, dict))
 
 
 def _open(path: Path) -> str | None:

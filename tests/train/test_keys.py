@@ -1,6 +1,9 @@
+import importlib.util
+
 import pytest
 from flywheel.errors import RecipeError
 from flywheel.train import METHODS, check_keys, valid_keys
+from support_train import SEED_MODEL, train_here
 
 
 def test_trl_and_transformers_names_are_known():
@@ -111,3 +114,14 @@ def test_every_usual_name_stands_for_a_key_that_some_method_or_adapter_has():
     known = {key for method in METHODS for key in valid_keys(method)} | set(_peft_fields({}))
     assert {name for names in _USUAL_NAMES.values() for name in names} <= known
     assert not set(_USUAL_NAMES) & known
+
+
+def test_a_value_whose_package_is_missing_is_the_recipes_fault(tmp_path):
+    """The same command again, which a failed stage asks for, could not help."""
+    rows = [{"prompt": "1+1=", "completion": " 2"}] * 4
+    for key, value, package in (("use_liger_kernel", True, "liger"), ("optim", "adamw_8bit", "bitsandbytes")):
+        if importlib.util.find_spec({"liger": "liger_kernel"}.get(package, package)) is not None:
+            continue
+        with pytest.raises(RecipeError) as caught:
+            train_here(tmp_path / key, "sft", SEED_MODEL, rows, {"max_steps": 1, key: value})
+        assert package in caught.value.received.lower().replace("_", "-") and "install the package" in caught.value.cure

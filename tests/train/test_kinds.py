@@ -2,6 +2,7 @@
 
 import csv
 import json
+import shutil
 from types import SimpleNamespace
 
 import numpy as np
@@ -104,6 +105,35 @@ def test_a_vision_model_learns_from_charts(tmp_path, shared_data, charts):
     assert result["faults"] == []
     assert AutoModelForImageTextToText.from_pretrained(out).config.model_type == "llava"
     assert AutoProcessor.from_pretrained(out).tokenizer is not None
+
+
+def test_ingested_images_of_the_store_become_a_trainings_files(tmp_path, shared_data, charts):
+    """As a snapshot has them: the row names a file of the project, where a request had its address."""
+    from flywheel.judge._training_rows import TrainingRow
+
+    media = tmp_path / ".flywheel" / "media"
+    media.mkdir(parents=True)
+    rows = []
+    for i, row in enumerate(charts):
+        shutil.copy(shared_data / row["images"][0], media / f"img_{i}.png")
+        parts = [
+            {"type": "image_url", "image_url": {"url": f".flywheel/media/img_{i}.png"}},
+            {"type": "text", "text": row["prompt"][0]["content"]},
+        ]
+        prompt, said = json.dumps([{"role": "user", "content": parts}]), json.dumps(row["completion"])
+        made = TrainingRow(str(i), str(i), prompt, said, None, "", "", None, None, None, None, False)
+        assert ".flywheel" not in made.prompt_text
+        rows.append(json.loads(made.as_trl()))
+    assert rows[0]["images"] == [".flywheel/media/img_0.png"]
+    assert rows[0]["prompt"][0]["content"][0] == {"type": "image"}
+    linked = {**rows[0], "images": None, "prompt": [{"role": "user", "content": [
+        {"type": "image_url", "image_url": {"url": "https://example.org/a.png"}}, {"type": "text", "text": "What is it?"}]}]}  # fmt: skip
+    model = make_model("llava", tmp_path / "model", [r["prompt"][0]["content"] for r in charts])
+    result, _, _ = train_here(tmp_path / "job", "sft", model, [*rows, linked], ARGS, root=tmp_path)
+    assert falls(result)
+    ((kind, reason),) = {(f["kind"], f["reason"]) for f in result["faults"] if f["ordinal"] == len(rows)}
+    assert kind == "images" and "image_url" in reason
+    assert len(result["faults"]) == 1
 
 
 def test_images_for_a_model_that_only_reads_are_refused(tmp_path, shared_data, charts):

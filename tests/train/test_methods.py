@@ -5,7 +5,7 @@ import math
 import shutil
 
 import pytest
-from flywheel.errors import RecipeError
+from flywheel.errors import InputError, RecipeError
 from flywheel.train._shared import split_shared
 from support_train import SEED_MODEL, losses, train_here
 
@@ -255,3 +255,29 @@ def test_the_shared_beginning_of_a_pair_is_its_prompt_as_trl_has_it():
 def test_a_pair_without_one_beginning_is_a_drop_as_before(tmp_path, row, kind):
     result, _, _ = train_here(tmp_path, "dpo", SEED_MODEL, [*PAIRS[:2], row], FAST | {"max_steps": 1})
     assert [(f["ordinal"], f["kind"]) for f in result["faults"]] == [(2, kind)]
+
+
+def test_a_table_whose_cells_are_text_trains_kto_and_a_curriculum(tmp_path):
+    """What a CSV file gives: ``true`` and ``1`` are texts there."""
+    rows = [{"prompt": f"{i}+{i}=", "completion": f" {2 * i}", "label": ("true", "False")[i % 2]} for i in range(8)]
+    result, _, _ = train_here(tmp_path / "kto", "kto", SEED_MODEL, rows, FAST | {"max_steps": 1})
+    assert result["faults"] == []
+    ordered = [{"prompt": f"{i}+{i}", "completion": f"is {2 * i}", "hard": str(9.5 - i)} for i in range(8)]
+    result, _, _ = train_here(
+        tmp_path / "sft", "sft", SEED_MODEL, ordered, FAST | {"max_steps": 1}, curriculum_by="hard"
+    )
+    assert result["faults"] == []
+    with pytest.raises(InputError) as caught:
+        train_here(tmp_path / "no", "sft", SEED_MODEL, ordered, FAST | {"max_steps": 1}, curriculum_by="hardness")
+    assert caught.value.received == "no such column; there are prompt, completion, hard"
+    assert "name a column that holds numbers (hard)" in caught.value.cure
+
+
+def test_a_curriculum_by_a_column_sorts_numbers_that_are_texts():
+    from flywheel.train.child._rows import order
+
+    rows = [{"n": "10"}, {"n": 9}, {"n": "9.5"}, {"n": "-1e1"}]
+    assert [row["n"] for row in order(rows, "n", ())] == ["-1e1", 9, "9.5", "10"]
+    for bad in (True, "nan", "many", None):
+        with pytest.raises(InputError):
+            order([*rows, {"n": bad}], "n", ())

@@ -1,6 +1,7 @@
 """The rows of a job: read, stripped of reasoning where that is wanted, checked, ordered, and as a data set."""
 
 import json
+import math
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import asdict
@@ -85,7 +86,16 @@ def read_rows(path: str, job: dict[str, Any], method: Method) -> list[Row]:
         rows = [json.loads(line) for line in stream if line.strip()]
     if "chosen" in method.answers:
         rows = [split_shared(row) for row in rows]
+    if method.name == "kto":
+        rows = [_with_read_label(row) for row in rows]
     return [strip_row(row, method.answers) for row in rows] if job["reasoning"] == "strip" else rows
+
+
+def _with_read_label(row: Row) -> Row:
+    """Return a row whose label is true or false where a table, whose cells are text, says so in words."""
+    label = row.get("label")
+    said = {"true": True, "false": False}.get(label.strip().lower()) if isinstance(label, str) else None
+    return row if said is None else {**row, "label": said}
 
 
 def check(
@@ -277,13 +287,29 @@ def order(rows: list[Row], by: str | None, columns: Sequence[str]) -> list[Row]:
         return rows
     if by == "length":
         return sorted(rows, key=lambda r: sum(len(json.dumps(r.get(c), ensure_ascii=False)) for c in columns))
+    numbers: list[float] = []
     for i, row in enumerate(rows):
-        if not isinstance(row.get(by), int | float):
+        if (number := _as_number(row.get(by))) is None:
+            known = sorted({c for r in rows for c, value in r.items() if _as_number(value) is not None})
+            instead = f"name a column that holds numbers ({', '.join(known)}), or " if known else ""
             raise InputError(
                 f"row {i} of the training set", expected=f"a number in {by!r}, the column of train.curriculum_by",
-                received=repr(row.get(by)), cure="fill the column, or set train.curriculum_by to length",
+                received=repr(row[by]) if by in row else f"no such column; there are {', '.join(row)}",
+                cure=f"fill the column, {instead}set train.curriculum_by to length",
             )  # fmt: skip
-    return sorted(rows, key=lambda r: float(r[by]))
+        numbers.append(number)
+    return [rows[i] for i in sorted(range(len(rows)), key=numbers.__getitem__)]
+
+
+def _as_number(value: Any) -> float | None:
+    """Return a number, also one that a table, whose cells are text, has as text; None of anything else."""
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        return None
+    try:
+        number = float(value)
+    except ValueError:
+        return None
+    return number if math.isfinite(number) else None
 
 
 def find_labels(rows: Sequence[Row], job: dict[str, Any], config: Any, method: Method) -> list[str]:

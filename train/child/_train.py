@@ -3,6 +3,8 @@
 import json
 import time
 import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -149,13 +151,15 @@ def _train_stage(run: _Run, number: int, stage: dict[str, Any], *, is_last: bool
         _take(run, json.loads(ended.read_text(encoding="utf-8")))
         return args
     with told_when_out_of_memory(run.method.name, args):
-        trainer = _make_trainer(run, args, run.parts[number], number)
+        with _needing_packages(run.method):
+            trainer = _make_trainer(run, args, run.parts[number], number)
         watch = Watch(run.emit, tokens_per_row(trainer.train_dataset), run.job["save_every_s"], run.steps)
         trainer.add_callback(watch)
         if run.heldout is not None:
             run.before = _measure_once(trainer, run.folder / "measured-before.json")
         state = find_state(output)
-        _fit(trainer, run.method, state)
+        with _needing_packages(run.method):
+            _fit(trainer, run.method, state)
         if watch.fault is not None:
             raise _went_astray(run.method, watch.fault, find_state(output))
         if is_last and run.heldout is not None:
@@ -171,6 +175,19 @@ def _train_stage(run: _Run, number: int, stage: dict[str, Any], *, is_last: bool
             write_json(ended, {"log": trainer.state.log_history, "steps": trainer.state.global_step})
         trainer.accelerator.wait_for_everyone()  # the next stage loads what the first process wrote
     return args
+
+
+@contextmanager
+def _needing_packages(method: Method) -> Iterator[None]:
+    """Tell a package that a value needs and that is not installed as the recipe's fault: the same command cannot help."""
+    try:
+        yield
+    except ImportError as error:
+        raise RecipeError(
+            f"recipe key train.{method.name}", expected="values whose packages are installed where the training runs",
+            received=" ".join(str(error).split())[:300],
+            cure="install the package that this names there, or change the value that needs it; what was generated is kept",
+        ) from error  # fmt: skip
 
 
 def _make_trainer(run: _Run, args: dict[str, Any], rows: list[dict[str, Any]], number: int) -> Any:
