@@ -202,7 +202,7 @@ class Planning:
 
     def _run(self, chosen: str) -> Any:
         with self._store.read() as connection:
-            return connection.execute(chosen).to_arrow_table()
+            return connection.sql(chosen).to_arrow_table()
 
     def _run_users(self, chosen: str) -> Any:
         """Run a query with the user's condition in it: as any SQL of a user's, by a connection that only reads."""
