@@ -14,6 +14,12 @@ NOT_IN_ANSWERS = (
 """Keys of ``engine`` that say where and how fast to ask, not what comes back."""
 
 
+NOT_EXTRA = {
+    "messages": "a template writes them", "model": "set engine.model", "n": "set the step's draws", "stream": "leave it out: whole replies are read",
+}  # fmt: skip
+"""Keys of a request's body that ``extra_body`` may not set, and what does: rows would say what was not asked."""
+
+
 class EngineConfig(Strict):
     """Which engine answers the prompts of ``generate``."""
 
@@ -62,6 +68,17 @@ class EngineConfig(Strict):
         for url in (given,) if isinstance(given, str) else given or ():
             if found := find_url_fault(url):
                 raise fault(*found)
+        return given
+
+    @field_validator("extra_body")
+    @classmethod
+    def _check_body(cls, given: dict[str, Any]) -> dict[str, Any]:
+        for key in sorted(set(given) & set(NOT_EXTRA)):
+            raise fault(
+                f"other keys than {', '.join(NOT_EXTRA)}, which a request's row says",
+                f"{key}: {given[key]!r}",
+                NOT_EXTRA[key],
+            )
         return given
 
     def identity(self) -> dict[str, Any]:

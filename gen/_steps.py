@@ -129,6 +129,10 @@ class Stage:
         place = f"step {self.name!r}"
         if isinstance(chosen := self.options.get("template"), str):
             self.template(chosen)
+            if (
+                isinstance(shown := self.options.get("prompt"), str) and shown
+            ):  # beside template: what the trained model sees
+                self.template(shown)
         for name in self.config.templates:
             if name not in self.generator.templates:
                 raise RecipeError(

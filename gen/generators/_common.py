@@ -59,11 +59,17 @@ QUESTION = "question-over-text"
 
 
 def question_of(item: Item, ask: Ask) -> str:
-    """Return the question as it has to be asked: with the text that it is about, where it was made to be asked over one."""
+    """Return the question as it has to be asked: with the text that it is about, where it was made to be asked over one.
+
+    Raises:
+        AskError: it is about an image: the templates of steps that follow show none, and the item becomes a drop.
+    """
     question = item.text("question")
     if not item.get("grounded"):
         return question
     text = item.text("text")
+    if item.get("media"):
+        raise AskError("question about an image", "the templates of this step have no place for an image")
     return str(ask.render(QUESTION, text=text, tag=choose_tag(text), question=question)[-1]["content"])
 
 

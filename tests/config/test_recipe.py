@@ -105,6 +105,14 @@ def test_what_a_managed_server_may_not_be_given_is_refused_without_showing_its_v
     assert "key engine." in caught.value.place
 
 
+@pytest.mark.parametrize("body", [{"model": "other"}, {"n": 3}, {"messages": []}, {"stream": True}])
+def test_what_a_row_says_of_a_request_is_not_changed_behind_its_back(tmp_path, body):
+    recipe = {**MINI, "engine": {"kind": "openai", "extra_body": {"top_k": 5, **body}}}
+    with pytest.raises(RecipeError) as caught:
+        load_recipe(write(tmp_path, yaml.safe_dump(recipe)))
+    assert "engine.extra_body" in caught.value.place and next(iter(body)) in caught.value.received
+
+
 def test_of_a_managed_server_only_what_shapes_answers_is_in_the_identity():
     plain = with_engine().identity()
     how = {"python": "x", "startup_s": 5, "env": {"VLLM_CPU_KVCACHE_SPACE": 1}, "max_restarts": 0}

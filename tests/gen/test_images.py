@@ -3,6 +3,7 @@
 import base64
 import json
 import re
+import shutil
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -93,6 +94,24 @@ def test_an_export_is_whole(asked, tmp_path):
     out = tmp_path / "rows.jsonl"
     run_cli(folder, "export", "--format", "openai", "--what", "samples", "--output", str(out), check=0)
     assert base64.b64encode(image).decode() in out.read_text()
+
+
+def test_a_step_that_shows_no_image_asks_nothing_of_a_question_about_one(asked, tmp_path):
+    """It would get an answer about nothing, and the same one for every image."""
+    folder = tmp_path / "copy"
+    shutil.copytree(asked[0], folder)
+    steps = [*RECIPE["generate"], {"step": "solved", "generator": "solve", "source": "questions"}]
+    (folder / "recipe.yaml").write_text(yaml.safe_dump({**RECIPE, "generate": steps}))
+    sent = len(BODIES)
+    with ThreadingHTTPServer(("127.0.0.1", 0), _Eyes) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        url = f"http://127.0.0.1:{server.server_port}/v1"
+        run_cli(folder, "generate", env={"OPENAI_BASE_URL": url, "OPENAI_API_KEY": "k"}, check=0)
+        server.shutdown()
+    assert len(BODIES) == sent, "the questions are on record, and nothing else is asked"
+    assert sql(folder, "select step, reason from drops where step = 'solved'") == [
+        {"step": "solved", "reason": "question about an image"}
+    ]
 
 
 def test_a_dry_run_names_the_image_and_counts_it_by_a_round_figure(tmp_path):
