@@ -10,7 +10,7 @@ import time
 
 import pytest
 from flywheel.cli._prompt import complete
-from flywheel.store import Project, Store
+from flywheel.store import Project, Store, tabulate_questions
 
 
 class Terminal:
@@ -109,7 +109,7 @@ def test_limits_parameters_and_errors_hold_at_the_prompt(terminal):
     shell.type(".ask templates-by-yeld\r")
     shell.wait_for("did you mean templates-by-yield?")
     shell.type(".ask\r")
-    shell.wait_for("20 rows, ")
+    shell.wait_for(f"{tabulate_questions().table.num_rows} rows, ")
     shell.type(".schema sft\r")
     shell.wait_for("two judges")
     shell.type(".help\r")
