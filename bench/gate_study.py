@@ -19,6 +19,7 @@ from statistics import NormalDist
 import numpy as np
 from flywheel.config import GuardConfig
 from flywheel.loop import GuardTrial, Paired, Spent, judge_guards, level_of
+from flywheel.schema import find_wilson
 
 NORMAL = NormalDist()
 DIFFICULTY = 0.5
@@ -394,9 +395,8 @@ def share_of(hits):
 
 def interval_of(hits):
     """Return a share in percent with its 95 % interval (Wilson)."""
-    n, p, z = len(hits), float(np.mean(hits)), 1.959964
-    middle, half = p + z * z / (2 * n), z * math.sqrt(p * (1 - p) / n + z * z / (4 * n * n))
-    low, high = ((middle + sign * half) / (1 + z * z / n) for sign in (-1, 1))
+    p = float(np.mean(hits))
+    low, high = find_wilson(p, len(hits))
     return f"{100 * p:.1f} ({100 * low:.1f} to {100 * high:.1f})"
 
 

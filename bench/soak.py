@@ -25,19 +25,13 @@ TESTS = Path(__file__).parents[1] / "tests"
 sys.path[:0] = [str(TESTS), str(TESTS.parent / ".pypath")]
 
 import psutil  # noqa: E402
-from support import FINAL, HOLD, FakeEndpoint, make_mini_project, sql  # noqa: E402
+from support import FINAL, HOLD, JUMPS, FakeEndpoint, make_mini_project, sql, start_cli  # noqa: E402
 
 CHANGES = {
     "engine": {"kind": "openai", "concurrency": 4, "batch_size": 64, "max_attempts": 20, "patience_s": 60},
     "solve": {"draws": 4, "problems": 40, "max_tokens": 64},
 }
 FLAKY = "429=0.05,500=0.03,reset=0.02"
-JUMPS = """
-import itertools, time
-real, turns = time.time_ns, itertools.count()
-time.time_ns = lambda: real() + (-1) ** next(turns) * 86_400 * 10**9
-time.time = lambda: time.time_ns() / 1e9
-"""
 DISK_MB = 2000
 MOST_FAILURES = 5
 """Ends in a row with no fault between them, after which the soak is given up."""
@@ -89,22 +83,12 @@ class Soak:
 
     def live(self) -> int:
         """Run the command once; return its exit status."""
-        env = {**os.environ, **self.env}
+        env = dict(self.env)
         if self.jumps_next:
             self.jumps_next = False
-            env["PYTHONPATH"] = f"{self.clock}{os.pathsep}{env.get('PYTHONPATH', '')}"
-        command = [
-            sys.executable,
-            "-m",
-            "flywheel",
-            "-C",
-            str(self.folder),
-            "run",
-            "--iterations",
-            str(self.iterations),
-        ]
-        self.run = subprocess.Popen(
-            command, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, start_new_session=True
+            env["PYTHONPATH"] = f"{self.clock}{os.pathsep}{os.environ.get('PYTHONPATH', '')}"
+        self.run = start_cli(
+            self.folder, "run", "--iterations", str(self.iterations), env=env, stdout=subprocess.DEVNULL
         )
         lines = []
         for line in self.run.stderr:

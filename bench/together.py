@@ -24,7 +24,7 @@ sys.path[:0] = [str(TESTS), str(TESTS.parent / ".pypath")]
 
 from flywheel.errors import FlywheelError  # noqa: E402
 from flywheel.store import Project, run_query  # noqa: E402
-from support import make_mini_project, sql  # noqa: E402
+from support import make_mini_project, sql, start_cli  # noqa: E402
 
 NEVER = {
     "a sample without its request": "FROM samples WHERE request_id NOT IN (SELECT request_id FROM requests)",
@@ -81,11 +81,6 @@ def visit(url: str, until: float, found: "multiprocessing.Queue") -> None:
         time.sleep(0.2)
 
 
-def start(folder: Path, *words: str, **options: object) -> subprocess.Popen:
-    """Start a command of flywheel."""
-    return subprocess.Popen([sys.executable, "-m", "flywheel", "-C", str(folder), *words], text=True, **options)
-
-
 def main() -> None:
     """Turn, read and visit."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -95,10 +90,10 @@ def main() -> None:
     os.environ["PYTHONPATH"] = str(TESTS.parent / ".pypath")
     folder = make_mini_project(Path(tempfile.mkdtemp(prefix="together-")) / "p", iterations=200)
     said = folder / "run.log"
-    run = start(folder, "run", stdout=subprocess.DEVNULL, stderr=said.open("w"))
+    run = start_cli(folder, "run", stdout=subprocess.DEVNULL, stderr=said.open("w"))
     while not (folder / "flywheel.duckdb").exists():
         time.sleep(0.1)
-    page = start(folder, "ui", "--port", "0", "--no-open", stdout=subprocess.PIPE)
+    page = start_cli(folder, "ui", "--port", "0", "--no-open", stderr=None)
     url = re.search(r"http://[\d.]+:\d+", page.stdout.readline())[0]
     found: multiprocessing.Queue = multiprocessing.Queue()
     until = time.time() + a.minutes * 60

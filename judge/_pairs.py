@@ -413,23 +413,9 @@ def _read_judged(store: Store, scope: Scope, kind: PairKind, verifier: str) -> I
     else:
         whose, name = "split_part(v.judge, '@', 1) = $4", kind.judge or "citations"
     rows = store.spool(_JUDGED.replace("{whose}", whose), [scope.run_id, scope.iteration, list(scope.steps), name])
-    for (
-        sample_id,
-        problem_id,
-        completion,
-        passed,
-        reason,
-        score,
-        verdict_id,
-        judge,
-        prompt_id,
-        person,
-        n,
-    ) in rows.rows():
-        key = problem_id or prompt_id
-        yield Judged(
-            sample_id, problem_id, completion, passed, reason, score, verdict_id, judge, key, prompt_id, person, n
-        )
+    for row in rows.rows():
+        key = row[1] or row[8]  # the problem, or the prompt
+        yield Judged(*(*row[:8], key, *row[8:]))
 
 
 def _read_compared(store: Store, scope: Scope, kind: PairKind) -> Iterator[Compared]:

@@ -189,17 +189,23 @@ def read_open(folder):
     return json.loads((folder / ".flywheel" / "schedule.json").read_text())["open"]
 
 
+def let_fire(folder, times):
+    """Let a schedule fire so many times, end it by SIGTERM, and return its exit code and what it said."""
+    process = start_cli(folder, "schedule", "--every", "2s")
+    try:
+        wait_for(lambda: len(logged(folder)) >= times, 120)
+    finally:
+        process.send_signal(signal.SIGTERM)
+        _, err = process.communicate(timeout=60)
+    return process.returncode, err
+
+
 @pytest.mark.slow
 def test_failing_runs_are_on_record_and_the_schedule_goes_on(mini):
     change(mini, model="no/such-model-anywhere")
     alone = run_cli(mini, "run", timeout=120)
-    process = start_cli(mini, "schedule", "--every", "2s")
-    try:
-        wait_for(lambda: len(logged(mini)) >= 2, 120)
-    finally:
-        process.send_signal(signal.SIGTERM)
-        _, err = process.communicate(timeout=60)
-    assert process.returncode == 143, err
+    code, err = let_fire(mini, 2)
+    assert code == 143, err
     assert "Traceback" not in err
     for row in logged(mini)[:2]:
         assert (row["outcome"], row["exit_code"]) == ("failed", alone.returncode)
@@ -211,12 +217,7 @@ def test_failing_runs_are_on_record_and_the_schedule_goes_on(mini):
 @pytest.mark.slow
 def test_a_night_that_its_hours_end_is_stopped_and_not_failed(mini):
     change(mini, stop={"hours": 2 / 3600}, metrics_file="m.prom")
-    process = start_cli(mini, "schedule", "--every", "2s")
-    try:
-        wait_for(lambda: len(logged(mini)) >= 1, 120)
-    finally:
-        process.send_signal(signal.SIGTERM)
-        _, err = process.communicate(timeout=60)
+    _, err = let_fire(mini, 1)
     row = logged(mini)[0]
     assert (row["outcome"], row["exit_code"]) == ("stopped", 1), row
     assert row["message"].startswith("stopped: flywheel run") and "stop.hours" in row["message"]

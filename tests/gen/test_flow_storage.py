@@ -10,16 +10,18 @@ from contextlib import contextmanager
 import pytest
 from flywheel.schema import ProblemRow
 from flywheel.store import JournalWriter, list_segments
-from support import HOLD, refused, run_cli, sql
+from support import HOLD, JUMPS, refused, run_cli, sql
 from support_flow import ONE, add_up, make_flow_project
 
 READ_ONLY = 'mount --bind "$0" "$0" && mount -o remount,ro,bind "$0" && exec "$@"'
-JUMPS = """
-import itertools, time
-real, turns = time.time_ns, itertools.count()
-time.time_ns = lambda: real() + (-1) ** next(turns) * 86_400 * 10**9
-time.time = lambda: time.time_ns() / 1e9
-"""
+
+
+def read_only(place):
+    """Return the words before a command that sees ``place`` read-only; skip where only a greater user may mount."""
+    mounted = ["unshare", "--mount", "sh", "-c", READ_ONLY, str(place)]
+    if subprocess.run([*mounted, "true"], capture_output=True).returncode:
+        pytest.skip("this machine lets nobody mount a folder read-only")
+    return mounted
 
 
 def generate(folder, env, **options):
@@ -99,10 +101,7 @@ def test_a_store_held_for_a_minute_costs_time_and_nothing_else(tmp_path, endpoin
 def test_a_project_or_store_that_is_read_only_is_told_before_anything_is_asked(tmp_path, endpoint, none, what):
     folder = make_flow_project(tmp_path / "p", n=3, steps=ONE)
     server = endpoint(none)
-    mounted = ["unshare", "--mount", "sh", "-c", READ_ONLY, str(folder / what)]
-    if subprocess.run([*mounted, "true"], capture_output=True).returncode:
-        pytest.skip("this machine lets nobody mount a folder read-only")
-    command = [*mounted, sys.executable, "-m", "flywheel", "-C", str(folder), "generate"]
+    command = [*read_only(folder / what), sys.executable, "-m", "flywheel", "-C", str(folder), "generate"]
     done = subprocess.run(command, capture_output=True, text=True, env={**os.environ, **server.env})
     refused(done, code=1)
     assert "read-only" in done.stderr.lower()
@@ -113,9 +112,7 @@ def test_a_project_or_store_that_is_read_only_is_told_before_anything_is_asked(t
 
 def test_a_project_that_is_read_only_answers_queries_and_keeps_its_journal(tmp_path):
     folder = make_flow_project(tmp_path / "p", n=3, steps=ONE)
-    mounted = ["unshare", "--mount", "sh", "-c", READ_ONLY, str(folder)]
-    if subprocess.run([*mounted, "true"], capture_output=True).returncode:
-        pytest.skip("this machine lets nobody mount a folder read-only")
+    mounted = read_only(folder)
     journal = folder / ".flywheel" / "journal"
     writer = JournalWriter(journal)
     writer.append([ProblemRow("prb_1", "test", 1, "q", "a", None)])
