@@ -22,7 +22,18 @@ SHOWN_URL = 80
 
 @click.command("generate")
 @recipe_options
-@click.option("--dry-run", is_flag=True, help="Show prompts, and what the steps would ask and cost; ask nothing.")
+@click.option(
+    "--dry-run",
+    is_flag=True,
+    help="Show prompts, and what the steps would ask and cost; ask nothing (but the --sample).",
+)
+@click.option(
+    "--sample",
+    type=click.IntRange(min=1),
+    default=None,
+    metavar="N",
+    help="Do only N inputs of each first step, and what follows from them; --dry-run then measures on these.",
+)
 @click.option(
     "--retry", "retry", default=None, metavar="KINDS",
     help="Do only these over: failed (every try of a request failed), truncated (met the limit of tokens), or both: "
@@ -31,13 +42,19 @@ SHOWN_URL = 80
 @click.option("--max-tokens", type=click.IntRange(min=1), default=None, help="With --retry: another limit of tokens.")
 @click.pass_obj
 def generate_command(
-    root: Path, recipe_path: Path | None, seed: int | None, dry_run: bool, retry: str | None, max_tokens: int | None
+    root: Path,
+    recipe_path: Path | None,
+    seed: int | None,
+    dry_run: bool,
+    sample: int | None,
+    retry: str | None,
+    max_tokens: int | None,
 ) -> None:
     """Run the recipe's steps (generate:) and draw and verify completions of its problems.
 
     Ctrl-C once finishes what is in flight and saves it, twice stops at once; the same command goes on from there.
     """
-    kinds = _check_kinds(retry, max_tokens, dry_run)
+    kinds = _check_kinds(retry, max_tokens, dry_run, sample)
     with open_wheel(root, recipe_path, seed, "flywheel generate") as wheel:
         if not wheel.recipe.generate and wheel.recipe.problems is None:
             raise RecipeError(
@@ -47,10 +64,12 @@ def generate_command(
         with wheel.store.kept_open(will_write=True):
             iteration = wheel.iterations.current()
             wheel.begin_iteration(iteration)
-        if dry_run:
+        stopped = wheel.sample(iteration, sample) if sample is not None else None
+        if dry_run and stopped is None:
             _print_estimates(wheel, iteration)
             return
-        stopped = wheel.retry(iteration, kinds, max_tokens) if kinds else wheel.generate(iteration)
+        if sample is None:
+            stopped = wheel.retry(iteration, kinds, max_tokens) if kinds else wheel.generate(iteration)
     from ..loop import summarize
 
     funnel = [f for f in summarize(wheel.store.project, wheel.run_id).funnel if f["iteration"] == iteration]
@@ -63,16 +82,16 @@ def generate_command(
         click.get_current_context().exit(1)
 
 
-def _check_kinds(retry: str | None, max_tokens: int | None, dry_run: bool) -> list[str]:
+def _check_kinds(retry: str | None, max_tokens: int | None, dry_run: bool, sample: int | None) -> list[str]:
     kinds = [k.strip() for k in (retry or "").split(",") if k.strip()]
     if wrong := [k for k in kinds if k not in KINDS]:
         raise RecipeError(
             "flywheel generate --retry", expected=f"one or both of {', '.join(KINDS)}", received=wrong[0],
             cure="for example --retry failed,truncated",
         )  # fmt: skip
-    if (max_tokens is not None and not kinds) or (dry_run and kinds):
+    if (max_tokens is not None and not kinds) or (kinds and (dry_run or sample is not None)):
         raise RecipeError(
-            "flywheel generate", expected="--max-tokens only with --retry, and --retry not with --dry-run",
+            "flywheel generate", expected="--max-tokens only with --retry, and --retry not with --dry-run or --sample",
             received="another combination", cure="set a step's max_tokens in the recipe, or add --retry truncated",
         )  # fmt: skip
     return kinds
@@ -87,6 +106,10 @@ def _print_estimates(wheel: "Wheel", iteration: int) -> None:
                 click.echo(f"[{message['role']}]\n{_show(message['content'])}\n")
     columns = ["step", "inputs", "requests", "prompt tokens", "completion tokens", "US$", "time", "based on"]
     print_table(columns, [*_rows(estimates), _total(estimates)])
+    if any(e.time_s is None and e.requests for e in estimates):
+        click.echo(
+            "note: time is not known before something was asked, and the rest is at most that: --sample 20 asks for 20 inputs and measures"
+        )
     for estimate in estimates:
         if estimate.lacking:
             click.echo(f"note: {estimate.step}: {estimate.lacking}: such inputs become drops, and ask nothing")

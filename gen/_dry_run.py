@@ -18,7 +18,7 @@ from ..store import Store
 from ._ask import StageAsk
 from ._budget import CHARS_PER_TOKEN, guess_tokens
 from ._generator import AskError, Item
-from ._inputs import DONE, find_done, find_missing, load_samples, read_inputs
+from ._inputs import DONE, find_done, find_missing, find_unfit, load_samples, read_inputs
 from ._plan import Step
 from ._steps import Stage
 
@@ -34,7 +34,7 @@ class Estimate:
         basis: what completions, rows and requests are taken from.
         per_prompt: tokens of a prompt.
         prompts: the first question of each sampled input.
-        lacking: what sampled inputs lack, so that they will be drops; empty = nothing.
+        lacking: what makes drops of sampled inputs; empty = nothing.
     """
 
     step: str
@@ -91,7 +91,7 @@ async def estimate_steps(
         waiting = max(0, planned.get(stage.name, 0) - len(done))
         inputs = waiting + math.ceil(to_come.get(stage.config.source, 0.0))
         sample = _sample(store, stage, step, done)
-        fit = [item for item in sample if not find_missing(stage, item)]
+        fit = [item for item in sample if not find_unfit(stage, item)]
         prompts = [p for item in fit if (p := await _first_question(stage, item, model, seed))]
         effort = _measure(store, step) or _expect(stage, before.get(stage.config.source))
         asking = inputs * (len(fit) / len(sample) if sample else 1.0)
@@ -118,7 +118,11 @@ def _sample(store: Store, stage: Stage, step: Step, done: Any) -> list[Item]:
 def _describe_lacking(stage: Stage, sample: Sequence[Item]) -> str:
     lacking = [missing for item in sample if (missing := find_missing(stage, item))]
     names = [name for name in stage.generator.consumes if any(name in missing for missing in lacking)]
-    return f"{len(lacking)} of {len(sample)} sampled inputs have no {', '.join(names)}" if lacking else ""
+    unseen = sum(find_unfit(stage, item) != "" for item in sample) - len(lacking)
+    found = [f"{len(lacking)} of {len(sample)} sampled inputs have no {', '.join(names)}"] if lacking else []
+    return "; ".join(
+        found + ([f"{unseen} of {len(sample)} ask about an image, which it does not show"] if unseen else [])
+    )
 
 
 async def _first_question(stage: Stage, item: Item, model: ModelIdentity, seed: int) -> Request | None:

@@ -21,11 +21,11 @@ from ..store import Store
 from ._ask import StageAsk
 from ._budget import Meter
 from ._generator import AskError, Fault, Item, Made
-from ._inputs import find_done, find_missing, read_inputs
+from ._inputs import find_done, find_unfit, read_inputs
 from ._known import KeySet, fetch_replies
 from ._outcome import Outcomes, sort_outcome
 from ._plan import Step
-from ._planning import Planning, count_planned
+from ._planning import Planning, count_planned, read_plan
 from ._progress import Progress, Stop
 from ._requests import request_row, save_template
 from ._retry import retire_failures
@@ -92,12 +92,15 @@ class Flow:
         self._is_flushing = False
         self._loading: asyncio.Task[None] | None = None
 
-    def plan(self, only: Mapping[str, Sequence[str]] | None = None, *, is_whole: bool = False) -> None:
+    def plan(
+        self, only: Mapping[str, Sequence[str]] | None = None, *, is_whole: bool = False, sample: int | None = None
+    ) -> None:  # fmt: skip
         """Fix the first inputs of the steps over the store's rows and their templates, and see what is done.
 
         Args:
             only: inputs by step: nothing else is done, but what follows from them is.
             is_whole: fix all inputs now, as for an engine that decodes in batches; else the rest while :meth:`run` runs.
+            sample: so many open inputs of each first step, and nothing else but what follows from them; instead of ``only``.
 
         Raises:
             RecipeError: a step's ``where`` is no condition.
@@ -116,6 +119,10 @@ class Flow:
                 self.progress.planned[stage.name] = count_planned(self._store, step)
             self._done[stage.name] = find_done(self._store, step)
             self.progress.done[stage.name] = len(self._done[stage.name])
+        if sample is not None:
+            only = {s.name: self._first_open(s, sample) for s in self._stages if s.is_root}
+            for planning in self._plannings.values():
+                planning.stop()
         self._only = None if only is None else {name: set(ids) for name, ids in only.items()}
         if not all(stage.scope for stage in self._stages):
             retire_failures(self._store, self._run_id)
@@ -123,6 +130,12 @@ class Flow:
         for stage in self._stages:
             for name in stage.generator.templates:
                 save_template(self._store, stage.template(name))
+
+    def _first_open(self, stage: Stage, n: int) -> list[str]:
+        """Return the first inputs in a step's plan that have no outcome."""
+        done = self._done[stage.name]
+        planned = (key for page in read_plan(self._store, self._step(stage)) for _, key in page)
+        return list(islice((key for key in planned if key not in done), n))
 
     async def run(self) -> Progress:
         """Bring every planned input to its outcome, or stop cleanly: at a budget, or when asked to.
@@ -318,10 +331,9 @@ class Flow:
         made: list[Made] = []
         faults: list[Fault] = []
         ask = StageAsk(stage, item, self._engine.identity, self._seed, self._ask_of(stage.depth))
-        missing = find_missing(stage, item)
         try:
-            if missing:
-                faults.append(Fault(f"the input has no {', '.join(missing)}"))
+            if unfit := find_unfit(stage, item):
+                faults.append(Fault(unfit))
             else:
                 async for outcome in stage.generator.run(item, ask):
                     sort_outcome(outcome, made, faults)
@@ -332,12 +344,12 @@ class Flow:
         except FlywheelError as error:
             self._fail(error)
             return
-        except Exception as error:  # noqa: BLE001 — a user's code
+        except (Exception, SystemExit) as error:  # noqa: BLE001 — a user's code
             faults.append(self._explain_crash(stage, item, error))
         if is_recorded:
             self._record(stage, item, ask, made, [*faults, *ask.shortfalls])
 
-    def _explain_crash(self, stage: Stage, item: Item, error: Exception) -> Fault:
+    def _explain_crash(self, stage: Stage, item: Item, error: Exception | SystemExit) -> Fault:
         """Return the drop of an item on which a generator's code failed; stop when it fails on every one.
 
         A generator that is broken would turn all inputs into drops.

@@ -161,7 +161,8 @@ class Ask(Protocol):
             messages: turns that follow the rendered prompt, for dialogues that go on.
             tools: JSON-schema tool definitions, passed to the endpoint.
             top_logprobs: so many of the likeliest tokens at each place; 0 = none.
-            values: the template's variables, all of them.
+            values: the template's variables, all of them; and ``images``: URLs (a chunk's ``media`` too) that the last
+                message shows, whether or not the template names them.
         """
         ...
 
@@ -218,6 +219,8 @@ class Generator:
         choices: for an option that takes one of a few values, these.
         source: the paper it follows.
         most: from options and draws to the most requests and rows of one input, repairs left out; None: not known.
+        images: whether it shows the model the images that a question is about (``images=`` of :class:`Ask`); a question about an
+            image is a drop for one that does not.
     """
 
     name: str
@@ -230,6 +233,7 @@ class Generator:
     choices: Mapping[str, Sequence[Any]] = field(default_factory=dict)
     source: str = ""
     most: "Most | None" = None
+    images: bool = False
 
     @property
     def summary(self) -> str:
@@ -245,14 +249,14 @@ class Generator:
 def generator(
     name: str, *, version: str = "1", consumes: Sequence[str] = (), options: Mapping[str, Any] | None = None,
     templates: Sequence[str] = (), yields: Sequence[str] = (), choices: Mapping[str, Sequence[Any]] | None = None,
-    source: str = "", most: "Most | None" = None,
+    source: str = "", most: "Most | None" = None, images: bool = False,
 ) -> Callable[[Generate], Generator]:  # fmt: skip
     """Make a :class:`Generator` of an asynchronous generator function (see the module's example)."""
 
     def make(run: Generate) -> Generator:
         return Generator(
             name, version, run, tuple(consumes), dict(options or {}), tuple(templates), tuple(yields), dict(choices or {}),
-            source, most,
+            source, most, images,
         )  # fmt: skip
 
     return make

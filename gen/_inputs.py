@@ -64,6 +64,19 @@ def find_missing(stage: Stage, item: Item) -> list[str]:
     return [name for name in stage.generator.consumes if item.get(name) is None]
 
 
+def is_about_image(item: Item) -> bool:
+    """Say whether an item's question can be answered only by one who sees an image."""
+    return bool(item.get("question_images") or (item.get("grounded") and item.get("media")))
+
+
+def find_unfit(stage: Stage, item: Item) -> str:
+    """Return why the step's generator can do nothing with an input, which becomes a drop; empty when it can."""
+    if missing := find_missing(stage, item):
+        return f"the input has no {', '.join(missing)}"
+    asks = "question" in stage.generator.consumes and not stage.generator.images
+    return "question about an image" if asks and is_about_image(item) else ""
+
+
 def read_inputs(
     store: Store, stage: Stage, step: Step, done: Container[str], planned: Iterator[Page] | None = None
 ) -> Iterator[list[Item]]:

@@ -10,7 +10,7 @@ from typing import Any
 from ..config import StepConfig
 from ..errors import NotFoundError, RecipeError
 from ..llm import Sampling
-from ..prompts import Template, load_template
+from ..prompts import Template, load_template, with_images
 from ..schema import Message, content_id, hash_files, seed_from, texts_in
 from ._generator import Generator
 from ._plan import ON_POLICY, SOLVE
@@ -20,6 +20,8 @@ from .formats import IMPORT
 ROOTS = ("chunks", "problems", "imported")
 _NAME = re.compile(r"[\w./:-]{1,200}")
 """What an option's value looks like that may name a template or a file."""
+IMAGES = "images"
+"""Name of a template's value that is images."""
 TAKEN = (*ROOTS, IMPORT, SOLVE, ON_POLICY, "pair")
 """Names of steps that flywheel itself has, and of what they consume."""
 
@@ -112,12 +114,19 @@ class Stage:
         return self.config.templates.get(name) or (self.config.template if is_first else None) or name
 
     def render(self, name: str, values: Mapping[str, Any]) -> tuple[Message, ...]:
-        """Return a prompt; a template that replaces the generator's is given the values that it has a use for."""
+        """Return a prompt; a template that replaces the generator's is given the values that it has a use for. Images are
+        shown by those too that do not name them.
+        """
         template = self.template(name)
         if self._replaced(name) != name:
             used = {*template.variables, *template.optional}
-            values = {key: value for key, value in values.items() if key in used}
-        return template.render(values)
+            values = {key: value for key, value in values.items() if key in used or key == IMAGES}
+        if IMAGES not in values or IMAGES in (template.images, *template.variables, *template.optional):
+            return template.render(values)
+        values = dict(values)
+        images = values.pop(IMAGES)
+        *before, last = template.render(values)
+        return (*before, {**last, "content": with_images(last["content"], images)})
 
     def check_templates(self) -> None:
         """Find each template of the step.

@@ -73,13 +73,18 @@ def _describe_curve(entries: Sequence[dict[str, Any]], name: str) -> str:
 def _describe_heldout(metrics: dict[str, Any]) -> str:
     before, after = metrics.get("before", {}), metrics.get("after", {})
     n = metrics.get("heldout_n", 0)
-    shown = [f"loss {before['loss']:.4f} → {after['loss']:.4f}"] if "loss" in after else []
+    shown = ["loss " + " → ".join(_describe_loss(m) for m in (before, after))] if "loss" in after else []
     for k in ("accuracy", "macro_f1", "rougeL"):
         if k in after:
             sides = (show_score(k, m[k], m.get(f"{k}_stderr"), n=n) for m in (before, after))
             shown.append(f"{k} " + " → ".join(sides))
     dropped = f", {metrics['heldout_dropped']} dropped" if "heldout_dropped" in metrics else ""
     return f"; held out (n={metrics['heldout_n']}{dropped}): {', '.join(shown)}" if shown else ""
+
+
+def _describe_loss(measured: dict[str, Any]) -> str:
+    stderr = measured.get("loss_stderr")
+    return f"{measured['loss']:.4f}" + (f" ± {stderr:.2g}" if stderr else "")
 
 
 def _early(progress: Progress) -> str:

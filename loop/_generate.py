@@ -53,12 +53,15 @@ class Generation:
         self._iteration = iteration
         self._stages = list(stages)
 
-    def run(self, *, only: dict[str, list[str]] | None = None, max_tokens: int | None = None) -> Progress:
+    def run(
+        self, *, only: dict[str, list[str]] | None = None, max_tokens: int | None = None, sample: int | None = None
+    ) -> Progress:  # fmt: skip
         """Bring every input to its outcome, or stop cleanly.
 
         Args:
             only: inputs by step, to do nothing else.
             max_tokens: instead of the steps'.
+            sample: only so many inputs of each first step, and what follows from them.
 
         Raises:
             RecipeError: a step has no rows to begin with.
@@ -68,9 +71,11 @@ class Generation:
             stages = [stage.with_max_tokens(max_tokens) for stage in stages]
             link_followers(stages)
         check_sources(self._store, stages)
-        return run_loop(self._run(stages, only))
+        return run_loop(self._run(stages, only, sample))
 
-    async def _run(self, stages: Sequence[Stage], only: dict[str, list[str]] | None) -> Progress:
+    async def _run(
+        self, stages: Sequence[Stage], only: dict[str, list[str]] | None, sample: int | None
+    ) -> Progress:  # fmt: skip
         engine = await self._connect(lambda n: self._reporter.update(tokens=n))
         try:
             with self._store.kept_open(will_write=True):
@@ -79,7 +84,7 @@ class Generation:
                     concurrency=self._recipe.engine.concurrency, meter=self._meter(engine),
                     on_progress=lambda progress: self._show(progress, engine),
                 )  # fmt: skip
-                flow.plan(only)
+                flow.plan(only, sample=sample)
             self._show(flow.progress, engine)
             return await flow.run()
         finally:
@@ -95,10 +100,10 @@ class Generation:
         """Take back what failed or was cut off; return the inputs to do over, by step.
 
         Raises:
-            RecipeError: there are none, or there are answers that met the limit of tokens, and no other limit is given.
+            RecipeError: there are none, or there are answers that met the limit of tokens, and no higher limit is given.
         """
-        if "truncated" in kinds and max_tokens is None:
-            self._check_nothing_cut()
+        if "truncated" in kinds:
+            self._check_nothing_cut(max_tokens)
         only: dict[str, list[str]] = {}
         for stage in self._stages:
             if inputs := retire(self._store, Step(self._run_id, self._iteration, stage.name), kinds):
@@ -110,15 +115,19 @@ class Generation:
             )  # fmt: skip
         return only
 
-    def _check_nothing_cut(self) -> None:
-        """Refuse to do answers over that met the limit of tokens with the same limit."""
-        steps = [Step(self._run_id, self._iteration, stage.name) for stage in self._stages]
-        if n := sum(len(find_retries(self._store, step, ["truncated"])) for step in steps):
-            raise RecipeError(
-                "flywheel generate --retry truncated", expected="--max-tokens, higher than the step's",
-                received=f"the same limit, which would cut the same answers ({count(n, 'input')})",
-                cure="for example --max-tokens 2048",
-            )  # fmt: skip
+    def _check_nothing_cut(self, max_tokens: int | None) -> None:
+        """Refuse to do answers over that met the limit of tokens with no higher limit."""
+        for stage in self._stages:
+            limit = stage.sampling.max_tokens
+            if max_tokens is not None and max_tokens > limit:
+                continue
+            step = Step(self._run_id, self._iteration, stage.name)
+            if n := len(find_retries(self._store, step, ["truncated"])):
+                raise RecipeError(
+                    "flywheel generate --retry truncated", expected=f"--max-tokens above {limit}, the limit of step {stage.name!r}",
+                    received=f"{max_tokens or 'the same limit'}, which would cut the same answers ({count(n, 'input')})",
+                    cure=f"for example --max-tokens {2 * limit}",
+                )  # fmt: skip
 
     def estimate(self, identity: ModelIdentity) -> list[Estimate]:
         """Return what the steps would ask and cost, without asking."""

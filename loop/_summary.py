@@ -86,7 +86,7 @@ def summarize(project: Project, run_id: str | None = None) -> Summary:
         champions=champions,
         scores=scores,
         measured=_rows(project, _MEASURED),
-        before_after=_rows(project, "SELECT * FROM before_after") + _heldout_losses(project),
+        before_after=_add_losses(project, _rows(project, "SELECT * FROM before_after")),
         funnel=_rows(project, f"SELECT * FROM funnel WHERE {where} ORDER BY iteration, {_ORDER}"),
         iterations=_rows(project, f"SELECT * FROM iterations WHERE {where} ORDER BY iteration"),
         cost=_rows(project, f"SELECT * FROM cost WHERE {where} ORDER BY iteration, step"),
@@ -136,8 +136,13 @@ _TRAINED = """
 """
 
 
+def _add_losses(project: Project, before_after: list[Row]) -> list[Row]:
+    """Add the losses on held-out rows that trainings of earlier versions kept with their checkpoints alone."""
+    known = {row["after_id"] for row in before_after if (row["suite"], row["metric"]) == ("heldout", "loss")}
+    return before_after + [row for row in _heldout_losses(project) if row["after_id"] not in known]
+
+
 def _heldout_losses(project: Project) -> list[Row]:
-    """Return the losses on held-out rows, before and after, which trainings keep with their checkpoints."""
     rows = _rows(
         project,
         "SELECT checkpoint_id, parent_id, stage, run_id, metrics FROM checkpoints WHERE metrics IS NOT NULL ORDER BY created_at",

@@ -384,6 +384,14 @@ class Wheel:
         self.reporter.end(describe_progress(progress))
         return progress.stopped or self.judge(iteration, [s.name for s in self._all_stages(iteration)])
 
+    def sample(self, iteration: int, n: int) -> Stop | None:
+        """Do ``n`` inputs of each first step of ``generate``, and what follows from them; return why it ended early, if it did."""
+        self.reporter.begin(f"[{iteration}] generate, a sample", unit="inputs")
+        progress = self._generation(iteration, self._all_stages(iteration), self._teacher(iteration)).run(sample=n)
+        verify_samples(self.store, self.run_id, iteration, SOLVE, self._grader)
+        self.reporter.end(describe_progress(progress))
+        return progress.stopped
+
     def estimate(self, iteration: int) -> list[Estimate]:
         """Return what ``generate`` would ask and cost, without asking."""
         teacher = self._teacher(iteration)

@@ -88,7 +88,7 @@ class Template:
             values = self._complete(values)
         messages: list[Message] = [{"role": role, "content": fill(values)} for role, fill in self._fillers]
         if self.images is not None and (urls := values[self.images]):
-            messages[-1]["content"] = _with_images(messages[-1]["content"], urls)
+            messages[-1]["content"] = with_images(messages[-1]["content"], urls)
         return tuple(messages)
 
     @cached_property
@@ -170,7 +170,9 @@ class Template:
         )
 
 
-def _with_images(text: str, urls: Sequence[str]) -> list[dict[str, Any]]:
-    """Return message content with images, in OpenAI's shape; images first, as vision models were trained."""
+def with_images(text: str, urls: Sequence[str]) -> Any:
+    """Return message content with images, in OpenAI's shape; images first, as vision models were trained. Without any, the text."""
+    if not urls:
+        return text
     images = [{"type": "image_url", "image_url": {"url": url}} for url in urls]
     return [*images, {"type": "text", "text": text}]

@@ -159,7 +159,7 @@ def _insert_scores(store):
     now = utc_now()
     scores = [
         {"score_id": f"score_{i}", "checkpoint_id": f"ckpt_{i}", "suite": "heldout", "split": "gate", "task": "t", "task_version": "1", "suite_hash": "h",
-         "metric": "exact_match", "score": value, "stderr": 0.03, "n": 20, "settings": "{}", "created_at": now} for i, value in ((0, 0.4), (1, 0.6))
+         "metric": "exact_match", "score": value, "stderr": 0.03, "n": 20, "settings": canonical_json({"cut": 3 * i}), "created_at": now} for i, value in ((0, 0.4), (1, 0.6))
     ]  # fmt: skip
     store.insert_all("scores", scores)
     items = [

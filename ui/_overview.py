@@ -61,7 +61,8 @@ _REASONS = """
 _CALIBRATIONS = "SELECT * FROM calibrations ORDER BY created_at DESC LIMIT 50"
 _ALL_SCORES = """
     SELECT s.score_id, s.checkpoint_id, s.suite, s.split, s.task, s.metric, s.score, s.stderr, s.n, s.suite_hash, s.created_at,
-           k.run_id, k.iteration, k.stage, coalesce((s.settings ->> '$.higher_is_better')::BOOLEAN, true) AS higher_is_better
+           k.run_id, k.iteration, k.stage, coalesce((s.settings ->> '$.higher_is_better')::BOOLEAN, true) AS higher_is_better,
+           (s.settings ->> '$.cut')::BIGINT AS cut
     FROM scores s LEFT JOIN checkpoints k USING (checkpoint_id) ORDER BY s.suite, s.split, s.metric, s.created_at LIMIT 2000"""
 _DECIDED = """
     SELECT d.*, s.suite, s.split, s.metric FROM decisions d JOIN scores s USING (score_id)

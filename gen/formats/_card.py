@@ -10,6 +10,7 @@ from typing import Any
 
 import yaml
 
+from ...schema import find_interval
 from ...store import Store
 from ._exported import Exported
 from ._load import ASIDE
@@ -110,16 +111,22 @@ def _decontamination(exported: Exported, found: Provenance) -> str:
 CONTAMINATED = "contaminated"
 MOST_DOCUMENTS = 30
 """Documents that are named one by one."""
-SCORE_COLUMNS = ("iteration", "stage", "suite", "split", "metric", "score", "stderr", "n")
+SCORE_COLUMNS = ("iteration", "stage", "suite", "split", "metric", "score", "95 % interval", "n")
 
 
 def _scores(store: Store, found: Provenance) -> Table:
-    columns = ", ".join(SCORE_COLUMNS)
     rows = store.query(
-        f"SELECT {columns} FROM leaderboard WHERE run_id IN (SELECT unnest(?::VARCHAR[])) ORDER BY iteration, stage, suite, split",
+        "SELECT iteration, stage, suite, split, metric, score, stderr, n FROM leaderboard WHERE run_id IN (SELECT unnest(?::VARCHAR[])) ORDER BY iteration, stage, suite, split",
         [found.run_ids],
     )
-    return [tuple(f"{v:.4f}" if isinstance(v, float) else v for v in row) for row in rows]
+    return [
+        (*of, metric, f"{score:.4f}", _interval(metric, score, stderr, n), n) for *of, metric, score, stderr, n in rows
+    ]
+
+
+def _interval(metric: str, score: float, stderr: float | None, n: int) -> str | None:
+    found = find_interval(metric, score, stderr, n)
+    return found and f"{found[0]:.4f} to {found[1]:.4f}"
 
 
 def _left_out(exported: Exported) -> str:

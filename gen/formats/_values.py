@@ -9,7 +9,7 @@ from ._load import Loaded, read_rows_of
 from ._record import CannotWrite, Record, Row, text_of
 from ._registry import find_format
 
-RESERVED = frozenset({"problem_id", "media", "grounded"})
+RESERVED = frozenset({"problem_id", "media", "grounded", "question_images"})
 """Names that say of an item where it comes from: no column of a set can."""
 
 
@@ -17,7 +17,7 @@ def read_imported(store: Store, sample_ids: Sequence[str]) -> Iterator[tuple[str
     """Yield (sample id, values) of samples that an import made, and of prompts without one, by the ids of their requests.
 
     The values are the columns of the row as they stood in the file, and over them ``prompt`` (messages), ``completion``,
-    ``format``, and where the row has them ``question``, ``answer``, ``solution``, ``system``, ``tools``.
+    ``format``, and where the row has them ``question`` (with ``question_images``), ``answer``, ``solution``, ``system``, ``tools``.
     """
     for loaded, ids in read_rows_of(store, sample_ids):
         shared = {**_columns(loaded), **_named(loaded)}
@@ -51,14 +51,21 @@ def _asked(record: Record) -> Row:
     system = [m for m in record.prompt if m["role"] == "system"]
     turns = [m for m in record.prompt if m["role"] != "system"]
     found: Row = {"system": text_of(system[0].get("content"))} if system else {}
-    if len(turns) == 1 and turns[0]["role"] == "user" and _is_text(turns[0]):
+    if len(turns) == 1 and turns[0]["role"] == "user" and (images := _images_beside_text(turns[0])) is not None:
         found["question"] = text_of(turns[0]["content"])
+        if images:
+            found["question_images"] = images
     return found
 
 
-def _is_text(message: Message) -> bool:
+def _images_beside_text(message: Message) -> list[str] | None:
+    """Return the URLs of a message's images, none for one of text alone; None when it holds anything else."""
     content: Any = message.get("content")
-    return isinstance(content, str) or all(part.get("type") == "text" for part in content or ())
+    if isinstance(content, str):
+        return []
+    parts = [part for part in content or () if part.get("type") != "text"]
+    urls = [str(url) for part in parts if (url := (part.get("image_url") or {}).get("url"))]
+    return urls if len(urls) == len(parts) else None
 
 
 def _said(record: Record, i: int) -> Row:

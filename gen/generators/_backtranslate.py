@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from difflib import get_close_matches
 from typing import Any
 
 from .._generator import Ask, Completion, Fault, Item, Made, generator
@@ -149,6 +150,15 @@ async def _check_one(pair: Mapping[str, Any], item: Item, ask: Ask) -> str:
     return "" if verdict.value["answerable"] else "not answerable from the text"
 
 
+def _find_label(said: str, asked: Sequence[str]) -> str | None:
+    """Return the one of the labels asked for that a model means; None when it is none of them."""
+    by_word = {label.casefold(): label for label in asked}
+    word = said.strip().casefold()
+    near = [known for known in by_word if len(word) > 2 and (known.startswith(word) or word.startswith(known))]
+    near = near or get_close_matches(word, by_word, n=1)
+    return by_word[near[0]] if near else None
+
+
 def _make_pair(completion: Completion, pair: Mapping[str, Any], item: Item, ask: Ask) -> Made:
     """Make the row; a grounded answer ends with the words of the text that prove it."""
     text, answer = item.text("text"), pair["answer"].strip()
@@ -156,7 +166,8 @@ def _make_pair(completion: Completion, pair: Mapping[str, Any], item: Item, ask:
     quote = text[start:end] if start is not None else pair["quote"]
     fields = {
         "question": pair["question"].strip(), "answer": answer, "quote": quote, "quote_start": start, "quote_end": end,
-        "type": pair["type"].strip().casefold(), "difficulty": pair["difficulty"].strip().casefold(),
+        "type": _find_label(pair["type"], ask.options["types"] or TYPES),
+        "difficulty": _find_label(pair["difficulty"], ask.options["difficulties"] or DIFFICULTIES),
         "grounded": not ask.options["closed_book"],
     }  # fmt: skip
     if ask.options["closed_book"]:

@@ -5,6 +5,8 @@ from typing import Any
 
 from ...errors import InputError
 from ...llm import check_image
+from ...prompts import with_images
+from ...schema import Message
 from .._generator import Ask, AskError, Completion, Fault, Item
 from .._text import choose_tag, is_refusal, nearest
 
@@ -58,19 +60,26 @@ QUESTION = "question-over-text"
 """Template of a question that is asked over a text."""
 
 
-def question_of(item: Item, ask: Ask) -> str:
-    """Return the question as it has to be asked: with the text that it is about, where it was made to be asked over one.
+def question_of(item: Item, ask: Ask) -> dict[str, Any]:
+    """Return the values ``question`` and ``images`` of a template: the question as it has to be asked, with the text and
+    the images that it is about, where it was made to be asked over them.
 
     Raises:
-        AskError: it is about an image: the templates of steps that follow show none, and the item becomes a drop.
+        AskError: an image's file is gone: the item becomes a drop.
     """
-    question = item.text("question")
+    question, text = item.text("question"), item.text("text")
+    if images := item.get("question_images"):
+        return {"question": question, "images": list(images)}
     if not item.get("grounded"):
-        return question
-    text = item.text("text")
-    if item.get("media"):
-        raise AskError("question about an image", "the templates of this step have no place for an image")
-    return str(ask.render(QUESTION, text=text, tag=choose_tag(text), question=question)[-1]["content"])
+        return {"question": question}
+    if text.strip():
+        question = str(ask.render(QUESTION, text=text, tag=choose_tag(text), question=question)[-1]["content"])
+    return {"question": question, **images_of(item, ask)}
+
+
+def prompt_of(asked: Mapping[str, Any]) -> tuple[Message, ...]:
+    """Return the prompt that is a question (of :func:`question_of`) alone."""
+    return ({"role": "user", "content": with_images(asked["question"], asked.get("images", ()))},)
 
 
 def is_near_any(text: str, others: Sequence[str], limit: float) -> bool:

@@ -18,6 +18,7 @@ _SPEAKS_OF_HINT = re.compile(
     "cot", consumes=("question", "answer"), options={"tries": 0, "hint": True, "hint_tries": 1, "overlap": 0.6},
     templates=("cot", "cot-hint", QUESTION), yields=("question", "answer", "found", "rationalised"),
     most=lambda options, draws: (1 + options["hint"], max(options["tries"] or draws, options["hint_tries"])),
+    images=True,
     source="STaR (Zelikman et al. 2022, arXiv 2203.14465)",
 )  # fmt: skip
 async def cot(item: Item, ask: Ask) -> Outcome:
@@ -29,7 +30,7 @@ async def cot(item: Item, ask: Ask) -> Outcome:
     ``overlap`` of common words.
     """
     question, answer, asked = item.text("question"), item.text("answer"), question_of(item, ask)
-    tries, faults = sort_out(await ask("cot", n=ask.options["tries"] or None, question=asked))
+    tries, faults = sort_out(await ask("cot", n=ask.options["tries"] or None, **asked))
     for fault in faults:
         yield fault
     right = [c for c in tries if _is_right(c, answer, ask)]
@@ -46,8 +47,8 @@ async def cot(item: Item, ask: Ask) -> Outcome:
         )
     if right or not ask.options["hint"]:
         return
-    prompt = ask.render("cot", question=asked)
-    hinted, faults = sort_out(await ask("cot-hint", n=ask.options["hint_tries"], question=asked, answer=answer))
+    prompt = ask.render("cot", **asked)
+    hinted, faults = sort_out(await ask("cot-hint", n=ask.options["hint_tries"], **asked, answer=answer))
     for fault in faults:
         yield fault
     for completion in hinted:

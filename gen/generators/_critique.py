@@ -8,7 +8,7 @@ from typing import Any
 from .._answers import final_answer, same_answer
 from .._generator import Ask, Completion, Fault, Item, Made, generator
 from .._text import words_of
-from ._common import QUESTION, SAID, Outcome, is_cut, one_of, question_of, record, why_unfit
+from ._common import QUESTION, SAID, Outcome, is_cut, one_of, prompt_of, question_of, record, why_unfit
 
 _NUMBERED = re.compile(r"^\s*(?:step\s*)?\d+\s*[.:)]\s*", re.IGNORECASE)
 VERDICTS = ("correct", "wrong", "weak")
@@ -48,7 +48,7 @@ async def _criticise(item: Item, ask: Ask) -> list[tuple[Completion, Mapping[str
     answer = item.text("answer") if ask.options["show_answer"] else ""
     known = f"\n\nThe final answer is known to be: {answer}" if answer else ""
     completions = await ask.json(
-        "critique", schema=CRITIQUE, question=question_of(item, ask), steps=number_steps(steps), known=known
+        "critique", schema=CRITIQUE, **question_of(item, ask), steps=number_steps(steps), known=known
     )
     judged: list[tuple[Completion, Mapping[str, Any] | None, list[Fault]]] = []
     for completion in completions:
@@ -62,7 +62,7 @@ async def _criticise(item: Item, ask: Ask) -> list[tuple[Completion, Mapping[str
 @generator(
     "critique", consumes=("question",), options={"show_answer": False}, templates=("critique", QUESTION),
     yields=("question", "answer", "original", "original_prompt", "critique", "first_wrong_step", "verdict", "n_steps"),
-    source=_SOURCE, most=lambda options, draws: (1, draws),
+    source=_SOURCE, most=lambda options, draws: (1, draws), images=True,
 )  # fmt: skip
 async def critique(item: Item, ask: Ask) -> Outcome:
     """Criticise a completion: name the first wrong step (from 1) or the main weakness, and a verdict.
@@ -91,7 +91,7 @@ _REVISE_OPTIONS = {"skip_correct": True, "overlap": 0.6}
 @generator(
     "revise", consumes=("question", "critique"), options=_REVISE_OPTIONS, templates=("revise", QUESTION),
     yields=("question", "answer", "critique", "found"), source="Self-Refine (Madaan et al. 2023, arXiv 2303.17651)",
-    most=lambda options, draws: (1, draws),
+    most=lambda options, draws: (1, draws), images=True,
 )  # fmt: skip
 async def revise(item: Item, ask: Ask) -> Outcome:
     """Write an improved completion that heeds a critique; with the original it makes a ``revised/original`` pair.
@@ -107,7 +107,7 @@ async def revise(item: Item, ask: Ask) -> Outcome:
     if not text.strip():
         yield Fault("nothing to revise")
         return
-    attempt = _Attempt(item.text("question"), item.get("answer"), text, prompt or question_of(item, ask))
+    attempt = _Attempt(item.text("question"), item.get("answer"), text, prompt or prompt_of(question_of(item, ask)))
     async for outcome in _revise(item, attempt, item.text("critique"), ask):
         yield outcome
 
@@ -123,7 +123,7 @@ class _Attempt:
 
 
 async def _revise(item: Item, attempt: _Attempt, words: str, ask: Ask, n: int | None = None, draw: int = 0) -> Outcome:
-    values: dict[str, Any] = {"question": question_of(item, ask), "completion": attempt.text, "critique": words}
+    values: dict[str, Any] = {**question_of(item, ask), "completion": attempt.text, "critique": words}
     for completion in await ask("revise", n=n, draw=draw, **values):
         reason = "cut off" if is_cut(completion) else _why_no_better(completion.text, attempt, ask)
         yield completion.fail(reason) if reason else _make_revision(completion, attempt, words)
@@ -155,14 +155,14 @@ def _make_revision(completion: Completion, attempt: _Attempt, words: str) -> Mad
 @generator(
     "critique_revise", consumes=("question",), options={"show_answer": False, **_REVISE_OPTIONS},
     templates=("critique", "revise", QUESTION), yields=("question", "answer", "critique", "found"), source=_SOURCE,
-    most=lambda options, draws: (1 + draws, draws),
+    most=lambda options, draws: (1 + draws, draws), images=True,
 )  # fmt: skip
 async def critique_revise(item: Item, ask: Ask) -> Outcome:
     """Criticise a completion and revise it, as one step: the critiques themselves are not kept as rows."""
     if not _criticised(item).strip():
         yield Fault("nothing to criticise")
         return
-    prompt = item.get("prompt") or question_of(item, ask)
+    prompt = item.get("prompt") or prompt_of(question_of(item, ask))
     attempt = _Attempt(item.text("question"), item.get("answer"), _criticised(item), prompt)
     for i, (completion, value, faults) in enumerate(await _criticise(item, ask)):
         for fault in faults:

@@ -8,7 +8,7 @@ from ._common import QUESTION, Outcome, question_of, sort_out
 @generator(
     "solve", consumes=("question",), options={"template": "solve-cot"}, templates=("solve-cot", "solve", QUESTION),
     yields=("question", "answer", "found"),
-    most=lambda options, draws: (1, draws),
+    most=lambda options, draws: (1, draws), images=True,
     source="sampling for verification, as in Cobbe et al. 2021 (arXiv 2110.14168)",
 )  # fmt: skip
 async def solve(item: Item, ask: Ask) -> Outcome:
@@ -17,7 +17,7 @@ async def solve(item: Item, ask: Ask) -> Outcome:
     ``fields.found`` is the final answer that the completion names, or null. ``template`` may be any that has the one
     variable ``question``.
     """
-    completions, faults = sort_out(await ask(ask.options["template"], question=question_of(item, ask)))
+    completions, faults = sort_out(await ask(ask.options["template"], **question_of(item, ask)))
     for fault in faults:
         yield fault
     for completion in completions:

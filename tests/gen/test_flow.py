@@ -7,7 +7,7 @@ import time
 
 import pytest
 from support import FakeEndpoint, make_mini_project, refused, run_cli, sql, start_cli, wait_for
-from support_flow import ONE, STEPS, add_chunks, add_up, make_flow_project, write_recipe
+from support_flow import ONE, STEPS, add_chunks, add_up, funnel, make_flow_project, write_recipe
 
 
 def test_rows_flow_through_both_steps_and_each_can_be_walked_back_to_its_chunk(tmp_path, endpoint, none):
@@ -169,6 +169,30 @@ def test_a_dry_run_shows_prompts_and_asks_nothing(tmp_path, endpoint, none):
     again = run_cli(folder, "generate", "--dry-run", env=server.env, check=0).stdout
     assert "requests on record" in again
     assert re.search(r"total\W+0\W+0\W+0\W", again), "nothing is left to ask"
+
+
+def test_a_sample_is_asked_for_and_measured_by_the_dry_run(tmp_path, endpoint, none):
+    steps = [*ONE, {"step": "better", "generator": "own.py:polish", "source": "notes"}]
+    folder = make_flow_project(tmp_path / "p", n=400, steps=steps)
+    server = endpoint(none, latency=0.05)
+    shown = run_cli(folder, "generate", "--dry-run", "--sample", "20", env=server.env, check=0).stdout
+    begun = "select count(distinct input_id) as n from (select input_id, step from samples union all select input_id, step from drops)"
+    assert sql(folder, f"{begun} where step like 'notes%'") == [{"n": 20}]
+    rows = funnel(folder)
+    assert (
+        rows["better"]["entered"]
+        == rows["better"]["kept"] + rows["better"]["dropped"]
+        == rows["notes/items"]["kept"]
+        > 20
+    )
+    rows = {s: next(line for line in shown.splitlines() if f" {s} " in line) for s in ("notes", "better", "total")}
+    assert re.search(r"notes\W+380\W+380\W", rows["notes"])
+    assert all("requests on record" in rows[s] for s in ("notes", "better"))
+    assert "unknown" not in rows["total"] and "is not known" not in shown
+    run_cli(folder, "generate", env=server.env, check=0)
+    assert len(server.answered()) == len(set(server.answered())), "what the sample was told is not asked again"
+    rows = add_up(folder)
+    assert (rows["notes"]["entered"], rows["better"]["entered"]) == (400, rows["notes/items"]["kept"])
 
 
 def test_a_dry_run_counts_all_that_the_generators_may_ask(tmp_path):

@@ -17,6 +17,17 @@ def test_a_generators_bug_costs_the_item_and_says_so(tmp_path, endpoint, none):
     assert add_up(folder)["notes"]["entered"] == 8
 
 
+def test_a_generator_that_leaves_the_program_costs_the_item_too(tmp_path, endpoint, none):
+    steps = [{**ONE[0], "options": {"fail_on": "Passage 3 "}}]
+    folder = make_flow_project(tmp_path / "p", n=8, steps=steps)
+    (folder / "own.py").write_text(OWN.replace('ValueError("this generator has a bug")', "SystemExit(7)"))
+    run_cli(folder, "generate", env=endpoint(none).env, check=0)
+    assert sql(folder, "select reason from drops where reason like 'SystemExit%'") == [
+        {"reason": "SystemExit in generator note: 7"}
+    ]
+    assert add_up(folder)["notes"]["entered"] == 8
+
+
 def test_a_budget_stops_cleanly_and_a_higher_one_goes_on(tmp_path, endpoint, none):
     folder = make_flow_project(tmp_path / "p", n=40, steps=ONE, budget={"requests": 15})
     server = endpoint(none)

@@ -27,6 +27,8 @@ def test_truncated_rows_are_retried_with_more_tokens(tmp_path, endpoint, none):
     assert before > 0
     same = run_cli(folder, "generate", "--retry", "truncated", env=endpoint(none).env)
     refused(same, "the same limit, which would cut the same answers", "--max-tokens 2048")
+    lower = run_cli(folder, "generate", "--retry", "truncated", "--max-tokens", "20", env=endpoint(none).env)
+    refused(lower, "20, which would cut the same answers")
     server = endpoint(none)
     run_cli(folder, "generate", "--retry", "truncated", "--max-tokens", "4096", env=server.env, check=0)
     assert sql(folder, cut) == [{"n": 0}]

@@ -96,22 +96,66 @@ def test_an_export_is_whole(asked, tmp_path):
     assert base64.b64encode(image).decode() in out.read_text()
 
 
-def test_a_step_that_shows_no_image_asks_nothing_of_a_question_about_one(asked, tmp_path):
-    """It would get an answer about nothing, and the same one for every image."""
-    folder = tmp_path / "copy"
+def _go_on(asked, folder, *steps):
+    """Run more steps after the questions; return the bodies that they sent."""
     shutil.copytree(asked[0], folder)
-    steps = [*RECIPE["generate"], {"step": "solved", "generator": "solve", "source": "questions"}]
-    (folder / "recipe.yaml").write_text(yaml.safe_dump({**RECIPE, "generate": steps}))
+    (folder / "recipe.yaml").write_text(yaml.safe_dump({**RECIPE, "generate": [*RECIPE["generate"], *steps]}))
     sent = len(BODIES)
     with ThreadingHTTPServer(("127.0.0.1", 0), _Eyes) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         url = f"http://127.0.0.1:{server.server_port}/v1"
         run_cli(folder, "generate", env={"OPENAI_BASE_URL": url, "OPENAI_API_KEY": "k"}, check=0)
         server.shutdown()
-    assert len(BODIES) == sent, "the questions are on record, and nothing else is asked"
-    assert sql(folder, "select step, reason from drops where step = 'solved'") == [
-        {"step": "solved", "reason": "question about an image"}
+    return BODIES[sent:]
+
+
+def test_a_question_about_an_image_is_asked_with_it(asked, tmp_path):
+    """Reasoning, critiques and solutions see what the question is about, whatever their templates."""
+    steps = [
+        {"step": "solved", "generator": "solve", "source": "questions"},
+        {"step": "criticised", "generator": "critique", "source": "solved"},
+        {"step": "reasoned", "generator": "cot", "source": "questions", "options": {"hint": False}},
     ]
+    bodies = _go_on(asked, tmp_path / "copy", *steps)
+    url = f"data:image/png;base64,{base64.b64encode(asked[1]).decode()}"
+    assert len(bodies) >= 3
+    assert all(_images(body["messages"]) == [url] for body in bodies)
+    texts = [json.dumps(body["messages"]) for body in bodies]
+    assert all(SEEN["question"] in text for text in texts)
+    (row,) = sql(
+        tmp_path / "copy",
+        "select prompt, r.messages from samples s join requests r using (request_id) where s.step = 'solved'",
+    )
+    assert "image_url" in (row["prompt"] or row["messages"]), "what is trained on has the image too"
+
+
+def test_a_step_that_shows_no_image_asks_nothing_of_a_question_about_one(asked, tmp_path):
+    """It would get an answer about nothing, and the same one for every image."""
+    bodies = _go_on(asked, tmp_path / "copy", {"step": "reworded", "generator": "rephrase", "source": "questions"})
+    assert bodies == [], "the questions are on record, and nothing else is asked"
+    assert sql(tmp_path / "copy", "select step, reason from drops where step = 'reworded'") == [
+        {"step": "reworded", "reason": "question about an image"}
+    ]
+
+
+def test_an_imported_question_about_an_image_is_asked_with_it(tmp_path):
+    make_image(tmp_path / "sign.png")
+    url = f"data:image/png;base64,{base64.b64encode((tmp_path / 'sign.png').read_bytes()).decode()}"
+    content = [{"type": "text", "text": "What does it say?"}, {"type": "image_url", "image_url": {"url": url}}]
+    row = {"messages": [{"role": "user", "content": content}, {"role": "assistant", "content": "Stop"}]}
+    (tmp_path / "rows.jsonl").write_text(json.dumps(row) + "\n")
+    steps = [{"step": "solved", "generator": "solve", "source": "imported"}]
+    (tmp_path / "recipe.yaml").write_text(yaml.safe_dump({**RECIPE, "generate": steps}))
+    run_cli(tmp_path, "import", str(tmp_path / "rows.jsonl"), "--yes", check=0)
+    sent = len(BODIES)
+    with ThreadingHTTPServer(("127.0.0.1", 0), _Eyes) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        env = {"OPENAI_BASE_URL": f"http://127.0.0.1:{server.server_port}/v1", "OPENAI_API_KEY": "k"}
+        run_cli(tmp_path, "generate", env=env, check=0)
+        server.shutdown()
+    (body,) = BODIES[sent:]
+    assert _images(body["messages"]) == [url]
+    assert sql(tmp_path, "select count(*) as n from samples where step = 'solved'") == [{"n": 1}]
 
 
 def test_a_dry_run_names_the_image_and_counts_it_by_a_round_figure(tmp_path):

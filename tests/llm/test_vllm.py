@@ -2,6 +2,7 @@
 FLYWHEEL_VLLM_PYTHON names another one.
 """
 
+import json
 import os
 import socket
 import subprocess
@@ -10,13 +11,22 @@ import urllib.request
 from pathlib import Path
 
 import pytest
+import yaml
 from flywheel.llm import seed_model_path
 from support import HERE, make_mini_project, run_cli, sql
+from support_serve import Serving
 
 pytestmark = pytest.mark.vllm
 
 PYTHON = Path(os.environ.get("FLYWHEEL_VLLM_PYTHON") or HERE.parent / ".venv-vllm" / "bin" / "python")
 START_S = 300
+
+
+MANAGED = {
+    "kind": "vllm", "python": str(PYTHON), "concurrency": 32, "startup_s": START_S,
+    "server_args": {"dtype": "float32", "max_model_len": 512},
+    "env": {"VLLM_CPU_KVCACHE_SPACE": 1, "HF_HUB_OFFLINE": 1},
+}  # fmt: skip
 
 
 def free_port():
@@ -116,11 +126,7 @@ def test_generate_starts_a_real_server_and_stops_it(tmp_path):
     steps = [{"step": "tries", "generator": "solve", "source": "problems", "limit": 30, "draws": 2, "max_tokens": 64}]
     folder = make_mini_project(
         tmp_path / "managed", generate=steps, solve={"draws": 4, "problems": 30, "max_tokens": 64, "logprobs": True},
-        engine={
-            "kind": "vllm", "python": str(PYTHON), "concurrency": 32, "startup_s": START_S,
-            "server_args": {"dtype": "float32", "max_model_len": 512},
-            "env": {"VLLM_CPU_KVCACHE_SPACE": 1, "HF_HUB_OFFLINE": 1},
-        },
+        engine=MANAGED,
     )  # fmt: skip
     done = run_cli(folder, "-v", "generate", check=0, timeout=580)
     assert "vLLM is ready after" in done.stderr
@@ -138,6 +144,68 @@ def test_generate_starts_a_real_server_and_stops_it(tmp_path):
     again = run_cli(folder, "generate", check=0)
     assert "vLLM" not in again.stderr
     assert list((folder / ".flywheel" / "logs").iterdir()) == logs, "nothing left to ask: no server"
+
+
+def test_the_document_path_runs_on_a_managed_server(tmp_path):
+    """Stories → questions → reasoning → attempts → critiques → revisions and pairs, each step's prompts of its own."""
+    folder = tmp_path / "stories"
+    run_cli(folder, "init", "--recipe", "stories", check=0)
+    recipe = yaml.safe_load((folder / "recipe.yaml").read_text())
+    (folder / "recipe.yaml").write_text(
+        yaml.safe_dump({**recipe, "engine": {**MANAGED, "server_args": {"dtype": "float32", "max_model_len": 1024}}})
+    )
+    for file in sorted((folder / "documents").iterdir())[60:]:
+        file.unlink()
+    run_cli(folder, "ingest", str(folder / "documents"), check=0)
+    run_cli(folder, "generate", check=0, timeout=580)
+    rows = {r["step"]: r for r in sql(folder, "select step, entered, kept, dropped from funnel")}
+    assert all(r["entered"] == r["kept"] + r["dropped"] for r in rows.values()), rows
+    assert rows["questions"]["entered"] == 60 and rows["questions/items"]["kept"] >= 60
+    (made,) = sql(
+        folder, "select count(*) filter (engine = 'vllm' and model = 'seed') as own, count(*) as n from requests"
+    )
+    assert made["own"] == made["n"] > 180
+    (pairs,) = sql(folder, "select count(*) as n from pairs where kind = 'revised/original'")
+    assert pairs["n"] >= 6
+    print(json.dumps(list(rows.values())))
+
+
+def test_a_trained_checkpoint_answers_as_it_does_in_process(tmp_path):
+    """What a training leaves is loaded by vLLM as it is, and ``flywheel serve`` serves it so."""
+    folder = make_mini_project(tmp_path / "trained", engine=MANAGED, iterations=1)
+    rows = [json.loads(line) for line in (folder / "problems.jsonl").read_text().splitlines()[:64]]
+    text = [{"prompt": r["question"], "completion": f"\n#### {r['answer'].rpartition('#### ')[2]}"} for r in rows]
+    (folder / "rows.jsonl").write_text("".join(json.dumps(r) + "\n" for r in text))
+    recipe = yaml.safe_load((folder / "recipe.yaml").read_text())
+    train = {
+        "rows": "rows.jsonl",
+        "sft": {"learning_rate": 1e-3, "num_train_epochs": 2, "per_device_train_batch_size": 8},
+    }
+    (folder / "own.yaml").write_text(yaml.safe_dump({**recipe, "train": train}))
+    run_cli(folder, "train", "--method", "sft", "--recipe", "own.yaml", check=0, timeout=300)
+    (made,) = sql(folder, "select checkpoint_id from checkpoints where stage = 'sft'")
+    scored = {}
+    for kind in ("local", "vllm"):
+        common = ("--recipe", "own.yaml", "--checkpoint", made["checkpoint_id"], "--split", "gate", "--engine", kind)
+        run_cli(folder, "eval", *common, check=0, timeout=580)
+        scored[kind] = sql(folder, f"""
+            select i.ordinal, i.value, r.completions ->> 0 as said from scores s join score_items i using (score_id)
+            join requests r using (request_id) where r.engine = '{kind}' and s.metric like 'exact_match%' order by i.ordinal
+        """)  # fmt: skip
+    same = sum(a["said"].strip() == b["said"].strip() for a, b in zip(scored["local"], scored["vllm"], strict=True))
+    assert len(scored["local"]) > 20 and same >= 0.95 * len(scored["local"]), f"{same} of {len(scored['local'])}"
+    server = Serving(folder, "--recipe", "own.yaml")
+    try:
+        chat = server.client().chat.completions
+        said = chat.create(model="champion", messages=[{"role": "user", "content": rows[0]["question"]}], max_tokens=16)
+        assert said.choices[0].message.content and said.usage.completion_tokens > 0
+        pieces = chat.create(
+            model="champion", messages=[{"role": "user", "content": "2 + 2?"}], max_tokens=8, stream=True
+        )
+        assert len(list(pieces)) > 1
+    finally:
+        assert server.end() == 130
+    assert not find_processes("vllm.entrypoints.openai.api_server --model="), "nothing of the server is left"
 
 
 def find_processes(text):

@@ -4,6 +4,7 @@ import json
 import re
 from pathlib import Path
 
+import numpy as np
 import pytest
 from flywheel.config import Recipe
 from flywheel.errors import InputError, NotFoundError
@@ -203,6 +204,8 @@ def test_a_classifier_is_measured_on_held_out_rows_before_and_after(tmp_path, mo
     assert wheel.store.query("SELECT entered, kept, dropped FROM funnel WHERE step = 'classify/heldout'") == [
         (11, 8, 3)
     ]
+    losses = wheel.store.query("SELECT before, after, higher_is_better FROM before_after WHERE metric = 'loss'")
+    assert [(after < before, up) for before, after, up in losses] == [(True, False)]
     assert {c: s for c, s, _ in scores}[made.checkpoint_id] == 1.0
     gone = wheel.store.query(
         "SELECT reason, raw::JSON ->> 'text', evidence FROM drops WHERE step = 'classify/preflight' ORDER BY drop_id"
@@ -418,3 +421,36 @@ def test_a_set_in_the_form_of_ultrafeedback_passes_curation_and_is_trained_on(tm
     assert json.loads(metrics)["n_rows"] == 8
     assert wheel.store.query("SELECT count(*) FROM drops") == [(0,)]
     wheel.store.close()
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_the_loss_of_each_held_out_row_is_on_record(tmp_path, monkeypatch):
+    """Of a method that answers nothing: a score with its error bar, so that what a language model is worth has one too."""
+    skip_the_process(monkeypatch)
+    folder = tmp_path / "p"
+    folder.mkdir()
+    rows = [{"prompt": f"{i} + {i} =", "completion": f" {2 * i}"} for i in range(24)]
+    write_rows(folder / "rows.jsonl", rows[:16])
+    write_rows(folder / "heldout.jsonl", rows[16:])
+    train = {
+        "rows": "rows.jsonl",
+        "heldout": "heldout.jsonl",
+        "sft": {"packing": True, "max_length": 64, "num_train_epochs": 2},
+    }
+    wheel = open_wheel(folder, "sft", train=train, problems=None, suites=[])
+    wheel.reporter = Told()
+    made = wheel.train_own("sft")
+    scores = wheel.store.query(
+        "SELECT s.checkpoint_id, s.score, s.stderr, s.n, list(i.value ORDER BY i.ordinal), list(i.target ORDER BY i.ordinal), "
+        "list(r.messages ->> '$[0].content' ORDER BY i.ordinal) FROM scores s JOIN score_items i USING (score_id) "
+        "JOIN requests r USING (request_id) WHERE s.suite = 'heldout' AND s.metric = 'loss' GROUP BY ALL"
+    )
+    assert {row[0] for row in scores} == {made.checkpoint_id, wheel.checkpoints.first().checkpoint_id}
+    for _, score, stderr, n, values, targets, prompts in scores:
+        assert n == len(values) == 8 and len(set(values)) > 1
+        assert score == pytest.approx(np.mean(values), rel=1e-5)
+        assert stderr == pytest.approx(np.std(values, ddof=1) / 8**0.5, rel=1e-5)
+        assert targets == [r["completion"] for r in rows[16:]] and prompts == [r["prompt"] for r in rows[16:]]
+    (seen,) = wheel.store.query("SELECT before, after, higher_is_better FROM before_after WHERE metric = 'loss'")
+    assert seen[1] < seen[0] and seen[2] is False
+    assert "held out (n=8): loss " in wheel.reporter.ends[0] and " ± " in wheel.reporter.ends[0]

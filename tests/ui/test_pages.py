@@ -13,7 +13,7 @@ from support_ui import QUOTE
         ("/samples", ["<h1>Samples <span class=\"dim\">122</span>", "smp_29_3"]),
         ("/pairs", ["correct/incorrect (12)", "<del>23</del>"]),
         ("/judges", ["math@4", "quality@1a2b3c4d", "wrong answer", "kappa", "accuracy", "0.85"]),
-        ("/evals", ["heldout", "Compare the two"]),
+        ("/evals", ["heldout", "Compare the two", "0.6 <span class=\"dim\">(3 of 20 answers cut)</span>"]),
         ("/evals/compare?a=score_0&b=score_1", ["<span class=\"tag good\">4 won</span>", "<span class=\"tag bad\">0 lost</span>", "Item 8"]),
         ("/documents", ["The mill", "notes/mill.txt"]),
         ("/documents/doc_1", ["Chunk 0", "1 sample</a>", "History"]),

@@ -1,6 +1,7 @@
 """A job from its contract to its checkpoint."""
 
 import json
+import math
 import time
 import traceback
 from collections.abc import Iterator
@@ -13,7 +14,7 @@ from ...errors import RecipeError, StageError
 from ...stage import Emit, write_json
 from .._card import render_card
 from .._form import Form
-from ..methods import Method, Setup, find_method
+from ..methods import Method, Setup, error_of, find_method
 from ._args import complete_args, is_main, world_size
 from ._load import Reader, check_targets, load_model, load_reader, make_peft
 from ._loss import KEY as LOSS_KEY
@@ -156,14 +157,14 @@ def _train_stage(run: _Run, number: int, stage: dict[str, Any], *, is_last: bool
         watch = Watch(run.emit, tokens_per_row(trainer.train_dataset), run.job["save_every_s"], run.steps)
         trainer.add_callback(watch)
         if run.heldout is not None:
-            run.before = _measure_once(trainer, run.folder / "measured-before.json")
+            run.before = _measure_once(trainer, len(run.heldout), run.folder / "measured-before.json")
         state = find_state(output)
         with _needing_packages(run.method):
             _fit(trainer, run.method, state)
         if watch.fault is not None:
             raise _went_astray(run.method, watch.fault, find_state(output))
         if is_last and run.heldout is not None:
-            run.after = _measure(trainer)
+            run.after = _measure(trainer, len(run.heldout))
     _take(run, {"log": trainer.state.log_history, "steps": trainer.state.global_step})
     if is_last:
         card = render_card(run.job["card"], _metrics(run, None), _described(run.job, args))
@@ -196,8 +197,11 @@ def _make_trainer(run: _Run, args: dict[str, Any], rows: list[dict[str, Any]], n
     if number and peft is not None:
         peft = None  # the adapter of the stage before goes on
     check_targets(peft, model)
+    kept = {k: v for k, v in args.items() if k != "model_init_kwargs"}
+    if run.heldout is not None and kept.get("packing"):
+        kept.setdefault("eval_packing", False)  # a block has no loss of its rows
     setup = Setup(
-        {k: v for k, v in args.items() if k != "model_init_kwargs"}, model, run.reader.processor,
+        kept, model, run.reader.processor,
         make_dataset(rows, run.method, run.form, Path(run.job["root"])), run.heldout, peft, load_rewards(run.job["rewards"]), run.labels,
     )  # fmt: skip
     try:
@@ -256,25 +260,52 @@ def _went_astray(method: Method, fault: str, state: Path | None) -> StageError:
     )  # fmt: skip
 
 
-def _measure(trainer: Any) -> Measured:
+def _measure(trainer: Any, n: int) -> Measured:
     args = trainer.args
     chosen, args.train_sampling_strategy = (
         args.train_sampling_strategy,
         "random",
     )  # or rows are measured by their length
     try:
-        told = trainer.evaluate()
+        with _row_by_row(trainer) as losses:
+            told = trainer.evaluate()
     finally:
         args.train_sampling_strategy = chosen
     figures = {k.removeprefix("eval_"): v for k, v in told.items() if isinstance(v, int | float)}
+    if len(losses) >= n == len(trainer.eval_dataset) and all(map(math.isfinite, losses)):
+        return Measured(figures | error_of("loss", losses[:n]), [{"value": value} for value in losses[:n]])
     return Measured(figures, list(getattr(trainer.compute_metrics, "items", ())))
 
 
-def _measure_once(trainer: Any, file: Path) -> Measured:
+@contextmanager
+def _row_by_row(trainer: Any) -> Iterator[list[float]]:
+    """Let each row be measured by itself where the method has no measure but the loss: note the loss of each, in order."""
+    losses: list[float] = []
+    if trainer.compute_metrics is not None:
+        yield losses
+        return
+    args, predict = trainer.args, trainer.prediction_step
+    size = args.per_device_eval_batch_size
+
+    def note(*given: Any, **named: Any) -> Any:
+        told = predict(*given, **named)
+        if told[0] is not None:  # of each process one row, in the order of the rows
+            losses.extend(trainer.accelerator.gather(told[0].detach().reshape(1)).tolist())
+        return told
+
+    args.per_device_eval_batch_size, trainer.prediction_step = 1, note
+    try:
+        yield losses
+    finally:
+        args.per_device_eval_batch_size = size
+        del trainer.prediction_step
+
+
+def _measure_once(trainer: Any, n: int, file: Path) -> Measured:
     """Measure what the job starts from; a training that goes on, or its next stage, finds it measured."""
     if file.is_file():
         return Measured(**json.loads(file.read_text(encoding="utf-8")))
-    measured = _measure(trainer)
+    measured = _measure(trainer, n)
     if is_main():
         write_json(file, asdict(measured))
     trainer.accelerator.wait_for_everyone()

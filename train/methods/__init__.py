@@ -6,7 +6,7 @@ from ._classify import MAX_LENGTH as CLASSIFY_LENGTH
 from ._dpo import DPO
 from ._grpo import GRPO
 from ._kto import KTO
-from ._method import CAUSAL, CLASSIFIER, SCORER, SEQ2SEQ, Method, Setup
+from ._method import CAUSAL, CLASSIFIER, SCORER, SEQ2SEQ, Method, Setup, error_of
 from ._reward import REWARD
 from ._seq2seq import MAX_COMPLETION, content_of, text_of
 from ._seq2seq import MAX_LENGTH as SEQ2SEQ_LENGTH
@@ -30,6 +30,7 @@ __all__ = [
     "Method",
     "Setup",
     "content_of",
+    "error_of",
     "find_method",
     "text_of",
 ]
