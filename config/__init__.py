@@ -1,6 +1,7 @@
 """Recipes: frozen models of what a user may write, and their loader."""
 
 from ._about import (
+    DOCUMENTS,
     describe_training,
     is_remote,
     is_wheel,
@@ -61,6 +62,7 @@ from ._watch import ChooseConfig, ThresholdConfig, WatchConfig
 __all__ = [
     "CODE",
     "DEFAULT_GEN_TOKS",
+    "DOCUMENTS",
     "EXTENDS",
     "FIGURES",
     "PROMPTS_TASK",

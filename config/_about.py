@@ -7,6 +7,8 @@ from ._recipe import Recipe
 from ._source import Source
 
 SEED = "seed"
+DOCUMENTS = "documents"
+"""Folder of the documents that come with a recipe."""
 TASK_DATA = "task:"
 """Begins the source of a suite that is scored on its task's own data."""
 _METHODS = ("sft", "dpo", "kto", "grpo", "reward", "seq2seq", "classify")
@@ -86,6 +88,6 @@ def list_needs(recipe: Recipe, base: Path) -> list[str]:
         elif is_remote(spec):
             found.append(f"data set {Source.parse(spec).where}")
     sources = {step.source for step in recipe.generate}
-    found += ["documents"] if "chunks" in sources else []
+    found += ["documents"] if "chunks" in sources and not (base / DOCUMENTS).is_dir() else []
     found += ["imported rows"] if "imported" in sources else []
     return list(dict.fromkeys(found))
