@@ -1,5 +1,6 @@
-"""The recipes that come with flywheel: which there are, their files, and what to do with a fresh one."""
+"""The recipes that come with flywheel: which there are, their files and schema, and what to do with a fresh one."""
 
+import re
 from collections.abc import Iterator
 from importlib import resources
 from importlib.resources.abc import Traversable
@@ -10,6 +11,9 @@ from ..errors import NotFoundError
 
 RECIPES = resources.files("flywheel.recipes")
 README = "README.md"
+SCHEMA = "recipe.schema.json"
+_MARK = re.compile(r"^# yaml-language-server: \$schema=\S+$", re.MULTILINE)
+"""The line by which a YAML file tells editors its schema."""
 
 
 def list_recipes() -> list[str]:
@@ -39,6 +43,21 @@ def walk_files(folder: Traversable, under: str = "") -> Iterator[tuple[str, Trav
             yield from walk_files(entry, f"{under}{entry.name}/")
         else:
             yield under + entry.name, entry
+
+
+def read_schema() -> str:
+    """Return the JSON Schema of recipe files."""
+    return (RECIPES / SCHEMA).read_text(encoding="utf-8")
+
+
+def point_to_schema(text: str, path: str) -> str:
+    """Return a YAML file's text with the line by which editors find the schema; one without such a line is left as it is.
+
+    Args:
+        text: the file's.
+        path: of the schema, from the file's folder.
+    """
+    return _MARK.sub(f"# yaml-language-server: $schema={path}", text, count=1)
 
 
 def list_variants(folder: Traversable) -> list[str]:

@@ -6,18 +6,22 @@ from pathlib import Path
 import click
 
 from ..config import RECIPE_FILE, describe_training, list_needs, load_recipe
-from ._packaged import README, RECIPES, find_recipe, list_recipes, list_variants, walk_files
+from ._packaged import README, RECIPES, find_recipe, list_recipes, list_variants, read_schema, walk_files
 
 COLUMNS = ("name", "what it is for", "trains", "needs", "variants")
 
 
 @click.command("recipes")
 @click.argument("name", required=False)
-def recipes_command(name: str | None) -> None:
+@click.option("--schema", is_flag=True, help="Print the JSON Schema of recipe files, for editors and other tools.")
+def recipes_command(name: str | None, schema: bool) -> None:
     """List the recipes that come with flywheel; with NAME, show what is said of one.
 
     flywheel init --recipe NAME copies one into the project folder, ready to edit.
     """
+    if schema:
+        click.echo(read_schema(), nl=False)
+        return
     if name is None:
         from ._tables import print_table
 
