@@ -1,23 +1,15 @@
 """``flywheel init``."""
 
+import os
 import shutil
-from collections.abc import Iterator
 from importlib import resources
 from importlib.resources.abc import Traversable
 from pathlib import Path
 
 import click
 
-from ..config import RECIPE_FILE, load_recipe
-from ..errors import InputError, NotFoundError
-
-DOCUMENTS = "documents"
-RECIPES = resources.files("flywheel.recipes")
-
-
-def list_recipes() -> list[str]:
-    """Return the names of the packaged recipes."""
-    return sorted(f.name for f in RECIPES.iterdir() if f.is_dir() and (f / RECIPE_FILE).is_file())
+from ..errors import InputError
+from ._packaged import SCHEMA, find_recipe, list_recipes, point_to_schema, read_schema, say_next, walk_files
 
 
 @click.command("init")
@@ -28,43 +20,37 @@ def list_recipes() -> list[str]:
 @click.option("--force", is_flag=True, help="Overwrite files that are there.")
 @click.pass_obj
 def init_command(root: Path, name: str, force: bool) -> None:
-    """Write a recipe, with its comments and its data, into the project folder."""
-    if name not in list_recipes():
-        raise NotFoundError(
-            f"recipe {name!r}",
-            expected=f"one of {', '.join(list_recipes())}",
-            received="no such recipe",
-            cure="check --recipe",
-        )
-    source = RECIPES / name
-    files = dict(_walk(source))
+    """Write a recipe, with its comments, its data and all its files, into the project folder."""
+    files = dict(walk_files(find_recipe(name, "flywheel recipes lists them")))
     taken = [root / name for name in files if (root / name).exists()]
     if taken and not force:
         raise InputError(
             f"project folder {root}", expected="no file of the recipe's names", received=f"{taken[0]} is there already",
             cure="choose another folder with flywheel -C DIR, or --force",
         )  # fmt: skip
+    schema = _write_schema(root)
     for name, file in files.items():
-        (root / name).parent.mkdir(parents=True, exist_ok=True)
-        with resources.as_file(file) as path:
-            shutil.copyfile(path, root / name)
+        _copy(file, root / name, schema)
     for folder in sorted({Path(name).parts[0] for name in files}):
         click.echo(str(root / folder))
-    click.echo(f"Now: {_next(root)}", err=True)
+    click.echo(f"Now: {say_next(root)}", err=True)
 
 
-def _walk(folder: Traversable, under: str = "") -> Iterator[tuple[str, Traversable]]:
-    """Yield (path under the recipe's folder, file) of a recipe's files, those of its documents too."""
-    for entry in folder.iterdir():
-        if entry.is_dir():
-            yield from _walk(entry, f"{under}{entry.name}/")
-        elif not entry.name.startswith("__"):
-            yield under + entry.name, entry
+def _write_schema(root: Path) -> Path:
+    """Put the schema of recipe files where editors find it, and ingestion does not."""
+    from ..store import Project  # DuckDB is not needed for --help
+
+    folder = Project(root).state
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / SCHEMA).write_text(read_schema(), encoding="utf-8")
+    return folder / SCHEMA
 
 
-def _next(root: Path) -> str:
-    """Return what to do with a fresh recipe."""
-    if load_recipe(root / RECIPE_FILE, {}).suites:
-        return f"flywheel -C {root} run"
-    documents = root / DOCUMENTS if (root / DOCUMENTS).is_dir() else "FOLDER"
-    return f"flywheel -C {root} ingest {documents}, then flywheel -C {root} generate --dry-run"
+def _copy(file: Traversable, target: Path, schema: Path) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    if target.suffix in (".yaml", ".yml"):
+        path = Path(os.path.relpath(schema, target.parent)).as_posix()
+        target.write_text(point_to_schema(file.read_text(encoding="utf-8"), path), encoding="utf-8")
+        return
+    with resources.as_file(file) as source:
+        shutil.copyfile(source, target)

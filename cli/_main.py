@@ -14,6 +14,7 @@ from ._lazy import LazyGroup
 
 COMMANDS = {
     "init": ("_init", "Write a commented recipe (and its data) into the project folder."),
+    "recipes": ("_recipes", "List the recipes that come with flywheel, or show one."),
     "run": ("_run", "Turn the wheel: generate, judge, train, evaluate, decide, repeat."),
     "schedule": (
         "_schedule",

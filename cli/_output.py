@@ -3,11 +3,12 @@
 import os
 import tempfile
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
 
-from ..config import RECIPE_FILE
-from ..errors import FileAccessError, InputError, NotFoundError, explain_os_error
+from ..config import RECIPE_FILE, walk_recipe_files
+from ..errors import FileAccessError, FlywheelError, InputError, NotFoundError, explain_os_error
 from ..store import Project
 
 
@@ -80,12 +81,19 @@ def _protected(path: Path, project: Project) -> str:
     real, store = path.resolve(), project.store_path.resolve()
     if real in (store, store.with_name(store.name + ".wal")) or _is_same(path, store):
         return "the store"
-    recipe = project.root / RECIPE_FILE
-    if real == recipe.resolve() or _is_same(path, recipe):
+    if any(real == recipe.resolve() or _is_same(path, recipe) for recipe in _recipe_files(project)):
         return "the recipe"
     if project.state.resolve() in (real, *real.parents):
         return "part of the project's state"
     return ""
+
+
+def _recipe_files(project: Project) -> set[Path]:
+    """Return the project's recipe and what it extends, as far as they can be read."""
+    found = {project.root / RECIPE_FILE}
+    with suppress(FlywheelError):
+        found |= {file.path for file in walk_recipe_files(project.root / RECIPE_FILE)}
+    return found
 
 
 def _is_same(path: Path, other: Path) -> bool:

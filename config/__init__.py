@@ -1,5 +1,15 @@
 """Recipes: frozen models of what a user may write, and their loader."""
 
+from ._about import (
+    DOCUMENTS,
+    describe_training,
+    is_remote,
+    is_wheel,
+    list_methods,
+    list_needs,
+    list_sources,
+    names_hub_model,
+)
 from ._curate import (
     AffixConfig,
     CurationConfig,
@@ -12,6 +22,7 @@ from ._curate import (
 )
 from ._engine import EngineConfig
 from ._explain import explain_faults
+from ._extends import EXTENDS, RecipeFile, walk_recipe_files
 from ._figures import FIGURES, find_figure_name, list_figures
 from ._gate import GateConfig, GuardConfig, LimitConfig, Measure
 from ._judging import (
@@ -51,6 +62,8 @@ from ._watch import ChooseConfig, ThresholdConfig, WatchConfig
 __all__ = [
     "CODE",
     "DEFAULT_GEN_TOKS",
+    "DOCUMENTS",
+    "EXTENDS",
     "FIGURES",
     "PROMPTS_TASK",
     "READY_KINDS",
@@ -83,6 +96,7 @@ __all__ = [
     "PromptConfig",
     "PromptSuiteConfig",
     "Recipe",
+    "RecipeFile",
     "RepetitionConfig",
     "RewardConfig",
     "SelectConfig",
@@ -98,15 +112,23 @@ __all__ = [
     "UrlFault",
     "VerifierConfig",
     "WatchConfig",
+    "describe_training",
     "explain_faults",
     "explain_yaml",
     "find_figure_name",
     "find_url_fault",
+    "is_remote",
+    "is_wheel",
     "list_figures",
+    "list_methods",
+    "list_needs",
+    "list_sources",
     "load_prompt_suite",
     "load_recipe",
+    "names_hub_model",
     "parse_yaml",
     "read_text",
     "require_file",
     "shaping_args",
+    "walk_recipe_files",
 ]

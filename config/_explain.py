@@ -60,8 +60,15 @@ def explain_faults(
     """
     messages = [_explain_one(path, node, fault, flags, model) for fault in _tell_apart(error, model)]
     first, others = messages[0], messages[1:MOST_FAULTS]
-    more = "".join(f"; then also line {m.place.removeprefix(f'{path}:')}: {m.received}" for m in others)
+    more = "".join(f"; then also {_after(m.place, first.place, path)}: {m.received}" for m in others)
     return RecipeError(first.place, expected=first.expected, received=first.received, cure=first.cure + more)
+
+
+def _after(place: str, told: str, path: Path) -> str:
+    """Return a place as it stands after another one: by its line alone where both are in one file."""
+    found = re.match(r"(.+):\d+: key ", told)
+    own = place.removeprefix(f"{found[1] if found else path}:")
+    return f"line {own}" if own != place else place
 
 
 def _tell_apart(error: ValidationError, model: type[BaseModel]) -> list[Fault]:
@@ -90,7 +97,7 @@ def _explain_one(
         loc = told if tuple(told[: len(loc)]) == tuple(loc) else (*loc, *told)
     key = ".".join(map(str, loc)) or ("(whole recipe)" if model is Recipe else "(whole file)")
     from_flag = bool(loc) and loc[0] in flags
-    place = f"--{loc[0]}" if from_flag else f"{path}:{_line_of(node, loc)}: key {key}"
+    place = f"--{loc[0]}" if from_flag else f"{_find_line(path, node, loc)}: key {key}"
     if fault["type"] == "extra_forbidden":
         near, valid = _nearest(loc, model), _valid_keys(loc[:-1], model)
         cure = f"did you mean {near!r}?" if near else "remove the key"
@@ -146,12 +153,13 @@ def _nearest(loc: Loc, model: type[BaseModel]) -> str | None:
     found = _model_at(loc[:-1], model)
     if meant := getattr(found, "other_names", {}).get(loc[-1]):
         return str(meant)
-    near = difflib.get_close_matches(str(loc[-1]), list(found.model_fields), n=1, cutoff=0.4)
+    near = difflib.get_close_matches(str(loc[-1]), _valid_keys(loc[:-1], model), n=1, cutoff=0.4)
     return near[0] if near else None
 
 
 def _valid_keys(loc: Loc, model: type[BaseModel]) -> list[str]:
-    return list(_model_at(loc, model).model_fields)
+    found = _model_at(loc, model)
+    return [*found.model_fields, *getattr(found, "file_keys", ())]
 
 
 def _model_at(loc: Loc, model: type[BaseModel]) -> type[BaseModel]:
@@ -168,19 +176,19 @@ def _model_in(annotation: Any) -> Any:
     return next((m for m in map(_model_in, get_args(annotation)) if m is not None), None)
 
 
-def _line_of(node: yaml.Node | None, loc: Loc) -> int:
-    """Return the line of the deepest part of ``loc`` that the YAML has."""
-    line = 1
+def _find_line(path: Path, node: yaml.Node | None, loc: Loc) -> str:
+    """Return the file and the line of the deepest part of ``loc`` that the YAML has."""
+    mark: yaml.Mark | None = None
     for part in loc:
         child = None
         if isinstance(node, yaml.MappingNode):
             for key, value in node.value:
                 if key.value == str(part):
-                    line, child = key.start_mark.line + 1, value
+                    mark, child = key.start_mark, value
         elif isinstance(node, yaml.SequenceNode) and isinstance(part, int) and part < len(node.value):
             child = node.value[part]
-            line = child.start_mark.line + 1
+            mark = child.start_mark
         if child is None:
-            return line
+            break
         node = child
-    return line
+    return f"{path}:1" if mark is None else f"{mark.name}:{mark.line + 1}"

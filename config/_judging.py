@@ -150,7 +150,9 @@ class PairConfig(Strict):
 
     per_problem: int = Field(2, ge=1)
     """Most pairs of one prompt, of each kind."""
-    kinds: tuple[Annotated[PairKind, BeforeValidator(_by_name)], ...] = (PairKind(kind="correct/incorrect"),)
+    kinds: tuple[
+        Annotated[PairKind, BeforeValidator(_by_name, json_schema_input_type=PairKindName | PairKind)], ...
+    ] = (PairKind(kind="correct/incorrect"),)
     """``correct/incorrect``, ``cited/uncited``, ``safe/unsafe``, ``higher/lower`` are made from verdicts; ``revised/original``,
     ``solved/failed branch`` (of generators) and ``imported`` are there already, and are filtered by the same rules."""
     steps: tuple[str, ...] = ()

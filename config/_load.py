@@ -5,17 +5,15 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from ..errors import RecipeError
 from ._explain import explain_faults
+from ._extends import WRITE_ONE, read_recipe_file
 from ._recipe import Recipe
-from ._text import parse_yaml, read_text
 
 RECIPE_FILE = "recipe.yaml"
-WRITE_ONE = "write one with: flywheel init"
 
 
 def load_recipe(path: Path, overrides: dict[str, Any] | None = None, *, cure: str = WRITE_ONE) -> Recipe:
-    """Read, complete with ``overrides`` (top-level keys, from flags of the same names), and validate a recipe.
+    """Read with what it extends, complete with ``overrides`` (top-level keys, from flags of the same names), and validate a recipe.
 
     Args:
         path: the recipe file.
@@ -25,16 +23,9 @@ def load_recipe(path: Path, overrides: dict[str, Any] | None = None, *, cure: st
     Raises:
         NotFoundError: there is no such file.
         FileAccessError: it cannot be read.
-        RecipeError: not YAML, an unknown key, or a value that is not allowed.
+        RecipeError: not YAML, an unknown key, a value that is not allowed, or it extends what it may not.
     """
-    node, data = parse_yaml(read_text(path, f"recipe {path}", expected="a recipe file", cure=cure), str(path))
-    if not isinstance(data, dict):
-        raise RecipeError(
-            str(path),
-            expected="a mapping of recipe keys",
-            received="nothing" if data is None else f"a {type(data).__name__}",
-            cure=WRITE_ONE,
-        )
+    node, data = read_recipe_file(path, cure=cure)
     given = overrides or {}
     try:
         return Recipe.model_validate({**data, **given})

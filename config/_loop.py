@@ -32,7 +32,7 @@ def _check(given: str) -> str:
 
 
 Hook = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1), AfterValidator(_check)]
-Hooks = Annotated[tuple[Hook, ...], BeforeValidator(_as_list)]
+Hooks = Annotated[tuple[Hook, ...], BeforeValidator(_as_list, json_schema_input_type=str | tuple[str, ...])]
 
 
 class HookConfig(Strict):

@@ -11,6 +11,7 @@ from pydantic import Field, field_validator, model_validator
 
 from ._curate import CurationConfig
 from ._engine import EngineConfig
+from ._extends import EXTENDS
 from ._gate import GateConfig
 from ._judging import JudgeConfig, PairConfig, VerifierConfig
 from ._loop import HookConfig, ServeConfig, StopConfig
@@ -184,7 +185,11 @@ class ProblemsConfig(Strict):
 class Recipe(Strict):
     """Everything that configures a run."""
 
+    file_keys = (EXTENDS,)
+
     name: Name
+    description: str = ""
+    """What it is for, in one line; no part of a run."""
     seed: int = Field(0, ge=0, le=LARGEST_SEED)
     model: str = "seed"
     """The first champion: ``seed`` (the embedded model), a folder, or a hub id."""
@@ -222,17 +227,26 @@ class Recipe(Strict):
     recipe's folder on; empty = nowhere."""
     serve: ServeConfig = ServeConfig()
 
-    @field_validator("engine", mode="before")
+    @field_validator("description")
+    @classmethod
+    def _in_one_line(cls, description: str) -> str:
+        if "\n" in description.strip():
+            raise fault(
+                "one line of text", f"{description.count(chr(10)) + 1} lines", "put what is more into a README.md"
+            )
+        return description.strip()
+
+    @field_validator("engine", mode="before", json_schema_input_type=Literal["local", "vllm", "openai"] | EngineConfig)
     @classmethod
     def _engine_by_name(cls, engine: Any) -> Any:
         return {"kind": engine} if isinstance(engine, str) else engine
 
-    @field_validator("verifier", mode="before")
+    @field_validator("verifier", mode="before", json_schema_input_type=str | VerifierConfig)
     @classmethod
     def _verifier_by_name(cls, verifier: Any) -> Any:
         return {"name": verifier} if isinstance(verifier, str) else verifier
 
-    @field_validator("curate", mode="before")
+    @field_validator("curate", mode="before", json_schema_input_type=bool | CurationConfig)
     @classmethod
     def _curate_or_not(cls, curate: Any) -> Any:
         return CurationConfig.off() if curate is False else {} if curate is True else curate
@@ -332,8 +346,10 @@ class Recipe(Strict):
         return next(s for s in self.suites if s.name == name)
 
     def identity(self) -> dict[str, Any]:
-        """Return what makes two runs the same run: everything but how long to go on, how fast to ask, and who is told."""
-        content = self.model_dump(mode="json", exclude={"iterations"})
+        """Return what makes two runs the same run: everything but how long to go on, how fast to ask, who is told, and what
+        it is for.
+        """
+        content = self.model_dump(mode="json", exclude={"iterations", "description"})
         content["suites"] = [_with_limit(suite) for suite in content["suites"]]
         content["engine"] = self.engine.identity()
         for judge, written in zip(self.judges, content["judges"], strict=True):

@@ -16,6 +16,8 @@ class Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
     other_names: ClassVar[Mapping[str, str]] = {}
     """Keys as users may call them, with what they are called here: told before the nearest spelling."""
+    file_keys: ClassVar[tuple[str, ...]] = ()
+    """Keys that a file of it may have beside the model's fields."""
 
 
 def fault(expected: str, received: str, cure: str, loc: tuple[str | int, ...] = ()) -> PydanticCustomError:

@@ -62,14 +62,36 @@ def parse_yaml(
         RecipeError: not YAML, or a key that is there twice; the message has the lines.
     """
     try:
-        node = yaml.compose(text, Loader=yaml.SafeLoader)
-        if node is None:
-            return None, None
-        _refuse_twins(node, place)
-        prepare(node)
-        return node, yaml.constructor.SafeConstructor().construct_document(node)
+        node = _compose(text, place)
     except yaml.YAMLError as error:
         raise explain_yaml(error, place) from None
+    if node is None:
+        return None, None
+    _refuse_twins(node, place)
+    prepare(node)
+    return node, construct_yaml(node, place)
+
+
+def construct_yaml(node: yaml.Node, place: str) -> Any:
+    """Return the value of a node tree.
+
+    Raises:
+        RecipeError: a value that is not plain.
+    """
+    try:
+        return yaml.constructor.SafeConstructor().construct_document(node)
+    except yaml.YAMLError as error:
+        raise explain_yaml(error, place) from None
+
+
+def _compose(text: str, place: str) -> yaml.Node | None:
+    """Return the node tree, whose marks know the place: trees of several files are put together."""
+    loader = yaml.SafeLoader(text)
+    loader.name = place
+    try:
+        return loader.get_single_node()
+    finally:
+        loader.dispose()
 
 
 def explain_yaml(error: yaml.YAMLError, place: str) -> RecipeError:

@@ -55,4 +55,7 @@ def _as_text(value: Any) -> Any:
 
 
 ServerArgs = dict[Annotated[str, AfterValidator(_check_flag)], Any]
-ServerEnv = dict[Annotated[str, AfterValidator(_check_variable)], Annotated[str, BeforeValidator(_as_text)]]
+ServerEnv = dict[
+    Annotated[str, AfterValidator(_check_variable)],
+    Annotated[str, BeforeValidator(_as_text, json_schema_input_type=str | float)],
+]

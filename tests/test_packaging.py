@@ -43,6 +43,16 @@ def test_prompts_recipes_sql_and_the_seed_model_travel(wheel):
     assert not [n for n in names if n.startswith(("tests/", "flywheel/tests", "flywheel/bench"))]
 
 
+def test_every_file_of_the_recipes_travels(wheel):
+    names = set(zipfile.ZipFile(wheel).namelist())
+    files = subprocess.check_output(
+        ["git", "ls-files", "-co", "--exclude-standard", "recipes"], cwd=HERE.parent, text=True
+    ).splitlines()
+    assert len(files) > 100
+    assert [f for f in files if f"flywheel/{f}" not in names] == []
+    assert not [n for n in names if "__pycache__" in n]
+
+
 def test_every_package_of_the_checkout_is_in_it(wheel):
     names = set(zipfile.ZipFile(wheel).namelist())
     root = HERE.parent

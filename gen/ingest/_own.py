@@ -4,15 +4,16 @@ Whoever ingests the project folder itself (``flywheel ingest .``) means what els
 and said; a copy under another name is a document like any other.
 """
 
+import os
 import re
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import yaml
-
-from ...config import RECIPE_FILE
+from ...config import EXTENDS, RECIPE_FILE, walk_recipe_files
+from ...errors import FlywheelError
 from ...schema import texts_in
 from ...store import Store
 
@@ -20,6 +21,8 @@ URL_LIST = ".urls"
 TEMPLATES = re.compile(r"prompts/[^/]+\.ya?ml")
 REPORTS = {"report.md": b"# Run ", "before_after.md": b"# Before and after", "data-card.md": b"# Data card"}
 """What flywheel writes for people, with its first words; its plots lie in a folder of the same name."""
+LARGEST_RECIPE = 1 << 20
+"""Bytes; what is larger is a document."""
 _SLICE = re.compile(r"(\[[^\]]*\]|:\w+)$")
 
 
@@ -47,7 +50,8 @@ class OwnFiles:
         root, self._store_file = store.project.root, store.project.store_path.name
         found = ((path, "imported as a data set") for (path,) in store.query("SELECT DISTINCT path FROM datasets"))
         self._reasons: dict[str, str] = {str(path): reason for path, reason in found if path}
-        self._reasons |= dict.fromkeys(_named_files(root), f"named by {RECIPE_FILE}")
+        for recipe in [*_find_variants(root), RECIPE_FILE]:  # the later reason is the one that is told
+            self._reasons |= _explain_recipe(root, recipe)
         self._reasons[RECIPE_FILE] = "the project's recipe"
         self._folders = {f"{store.project.state.name}/": "the project's state"}
         for name, head in REPORTS.items():
@@ -68,12 +72,36 @@ class OwnFiles:
         return next((reason for folder, reason in self._folders.items() if source.startswith(folder)), None)
 
 
-def _named_files(root: Path) -> Iterator[str]:
-    """Yield the files that the project's recipe names: problems, suites, generators of the user's own."""
-    try:
-        recipe = yaml.safe_load((root / RECIPE_FILE).read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError):
-        return
+def _find_variants(root: Path) -> list[str]:
+    """Return the recipes beside the project's own that extend another."""
+    files = sorted(file for pattern in ("*.yaml", "*.yml") for file in root.glob(pattern) if file.name != RECIPE_FILE)
+    return [file.name for file in files if _mentions_base(file)]
+
+
+def _mentions_base(file: Path) -> bool:
+    with suppress(OSError):
+        return file.stat().st_size <= LARGEST_RECIPE and f"{EXTENDS}:".encode() in file.read_bytes()
+    return False
+
+
+def _explain_recipe(root: Path, recipe: str) -> dict[str, str]:
+    """Return why the files of a recipe are no documents: it and what it extends, and the problems, suites, generators, …
+    that they name.
+    """
+    named: dict[str, str] = {}
+    files: dict[str, str] = {}
+    with suppress(FlywheelError):
+        for file in walk_recipe_files(root / recipe):
+            if EXTENDS in file.data and not files:
+                files[recipe] = "a recipe that extends another"
+            elif file.path != root / recipe:
+                files[Path(os.path.relpath(file.path, root)).as_posix()] = f"a recipe that {recipe} extends"
+            named |= dict.fromkeys(_named_files(root, file.data), f"named by {recipe}")
+    return named | files
+
+
+def _named_files(root: Path, recipe: object) -> Iterator[str]:
+    """Yield the files whose names stand in a recipe."""
     for text in texts_in(recipe):
         name = _SLICE.sub("", text.strip())
         if name and "\0" not in name and len(name) < 256 and (root / name).is_file():

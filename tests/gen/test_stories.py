@@ -50,7 +50,7 @@ def test_stories_become_questions_reasoning_critiques_revisions_and_pairs(tmp_pa
 
 def test_the_recipes_stories_are_of_the_loops_split():
     """What is scored (the gate's and the report's stories) is not what the recipe ships."""
-    from flywheel.cli._init import RECIPES
+    from flywheel.cli._packaged import RECIPES
 
     shipped = [f.read_text().strip() for f in (RECIPES / "stories" / "documents").iterdir()]
     assert set(shipped) == {s.text for s in itertools.islice((s for s in tell("loop", 14) if len(s.text) >= 100), 120)}

@@ -1,0 +1,97 @@
+"""The schema by which editors check recipes: that it is the models', that it lets recipes pass, and that it refuses faults."""
+
+import json
+from importlib import resources
+from pathlib import Path
+
+import jsonschema
+import pytest
+import yaml
+from flywheel.config._json_schema import make_recipe_schema, render_recipe_schema
+from support import MINI, run_cli
+
+RECIPES = Path(str(resources.files("flywheel.recipes")))
+SCHEMA = RECIPES / "recipe.schema.json"
+FILES = sorted(
+    file
+    for file in RECIPES.glob("*/**/*.yaml")
+    if file.name == "recipe.yaml" or "extends" in (yaml.safe_load(file.read_text()) or {})
+)
+SUITE = MINI["suites"][0]
+
+
+@pytest.fixture(scope="module")
+def validator():
+    schema = json.loads(SCHEMA.read_text())
+    jsonschema.Draft202012Validator.check_schema(schema)
+    return jsonschema.Draft202012Validator(schema)
+
+
+def test_the_shipped_file_is_what_the_models_say():
+    assert SCHEMA.read_text() == render_recipe_schema(), (
+        "python -m flywheel.config._json_schema > recipes/recipe.schema.json"
+    )
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda f: f"{f.parent.name}/{f.name}")
+def test_every_packaged_recipe_fits_and_says_where_its_schema_is(validator, file):
+    validator.validate(yaml.safe_load(file.read_text()))
+    first = file.read_text().splitlines()[0]
+    assert first.startswith("# yaml-language-server: $schema=")
+    assert (file.parent / first.partition("=")[2]).resolve() == SCHEMA.resolve()
+
+
+@pytest.mark.parametrize(
+    "recipe",
+    [
+        MINI,
+        {"extends": "recipe.yaml"},
+        {"extends": "recipe.yaml", "problems": {"format": {"question": "q", "answer": None}}},
+        {"name": "x", "engine": "vllm", "verifier": "own.py", "curate": False, "suites": [SUITE]},
+        {
+            "name": "x",
+            "pairs": {"kinds": ["correct/incorrect", {"kind": "higher/lower", "judge": "j"}]},
+            "suites": [SUITE],
+        },
+        {"name": "x", "hooks": {"fail": "./tell.sh", "keep": ["./a", "./b"]}, "engine": {"env": {"A": 1}}},
+        {"name": "x", "judges": [{"name": "j", "of": ["solve"], "criteria": "anything of the judge's own"}]},
+        {"name": "x", "train": {"dpo": None, "sft": {"learning_rate": "1e-5"}}, "watch": {"length": {"stop": 1}}},
+    ],
+)
+def test_what_flywheel_reads_fits(validator, recipe):
+    validator.validate(recipe)
+
+
+@pytest.mark.parametrize(
+    ("recipe", "path"),
+    [
+        ({**MINI, "sovle": {}}, []),
+        ({**MINI, "solve": {"temprature": 1}}, ["solve"]),
+        ({**MINI, "solve": {"draws": 0}}, ["solve", "draws"]),
+        ({**MINI, "engine": "opnai"}, ["engine"]),
+        ({**MINI, "suites": [{"name": "s", "task": "t"}]}, ["suites", 0]),
+        ({"extends": ["a.yaml"]}, ["extends"]),
+        ({"seed": 1}, []),
+    ],
+)
+def test_faults_are_seen_where_they_are(validator, recipe, path):
+    errors = list(validator.iter_errors(recipe))
+    assert [list(e.absolute_path) for e in errors] == [path]
+
+
+def test_keys_are_explained_in_the_words_of_the_models():
+    schema = make_recipe_schema()
+    assert schema["properties"]["description"]["description"].startswith("What it is for, in one line")
+    assert "most rows" in schema["$defs"]["StepConfig"]["properties"]["limit"]["description"].lower()
+    assert schema["$defs"]["GuardConfig"]["properties"]["cluster"]["description"].startswith(
+        "Column of the suite's rows"
+    )
+    assert schema["$defs"]["EngineConfig"]["description"] == "Which engine answers the prompts of `generate`."
+
+
+def test_init_puts_it_where_editors_look_and_a_command_prints_it(tmp_path):
+    assert run_cli(tmp_path, "recipes", "--schema", check=0).stdout == SCHEMA.read_text()
+    run_cli(tmp_path, "init", "--recipe", "demo", check=0)
+    first = (tmp_path / "recipe.yaml").read_text().splitlines()[0]
+    assert (tmp_path / first.partition("$schema=")[2]).read_text() == SCHEMA.read_text()
+    assert ".." not in first
