@@ -22,8 +22,8 @@ _PEFT_RESERVED = (
     "task_type", "peft_type", "peft_version", "auto_mapping", "base_model_name_or_path", "revision", "inference_mode",
 )  # fmt: skip
 
-_TRACKERS = {"azure_ml": "azureml"}
-"""Packages of trackers that are called otherwise."""
+_TRACKERS = {"azure_ml": ("azureml",), "tensorboard": ("tensorboard", "tensorboardX")}
+"""Packages of trackers, any one of which will do, where it is not the tracker's own name."""
 
 _USUAL_NAMES = {
     "lr": ("learning_rate",),
@@ -149,12 +149,12 @@ def _check_trackers(method: str, train: TrainConfig) -> None:
         if tracker in ("none", "all"):
             continue
         _check_tracker(f"recipe key train.{method}.report_to", tracker)
-        package = _TRACKERS.get(tracker, tracker)
-        if train.python is not None or importlib.util.find_spec(package) is not None:
+        packages = _TRACKERS.get(tracker, (tracker,))
+        if train.python is not None or any(importlib.util.find_spec(package) is not None for package in packages):
             continue
         raise MissingExtraError(
-            f"recipe key train.{method}.report_to", expected=f"the package {package}", received="it is not installed",
-            cure=f"pip install {package}, or remove {tracker!r}: every line is in the table train_log anyway",
+            f"recipe key train.{method}.report_to", expected=f"the package {' or '.join(packages)}", received="it is not installed",
+            cure=f"pip install {packages[0]}, or remove {tracker!r}: every line is in the table train_log anyway",
         )  # fmt: skip
 
 

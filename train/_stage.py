@@ -117,7 +117,7 @@ def _run(store: Store, job: TrainJob, path: Path, work: Path, on_event: Callable
         try:
             return run_stage(
                 CHILD, _contract(job, path), work, on_event=on_event, python=python,
-                launcher=launcher(running.accelerate), env=environment(running.python, store.project.work),
+                launcher=launcher(running.accelerate), env=environment(running.python, store.project.work) | _tracking(store, path),
             )  # fmt: skip
         except OutOfMemoryError:
             smaller = smaller_batch(job.args)
@@ -127,6 +127,12 @@ def _run(store: Store, job: TrainJob, path: Path, work: Path, on_event: Callable
             on_event({"event": "retry", "note": f"out of memory: again with a micro-batch of {batch}"})
             job = replace(job, args=smaller)
     raise AssertionError("unreachable")
+
+
+def _tracking(store: Store, path: Path) -> dict[str, str]:
+    """Return where TensorBoard's files go: beside the checkpoints, or where the user has them; the trainer's own folder is cleared."""
+    own = store.project.state / "tensorboard" / path.name
+    return {"TENSORBOARD_LOGGING_DIR": os.environ.get("TENSORBOARD_LOGGING_DIR") or str(own.resolve())}
 
 
 def _contract(job: TrainJob, path: Path) -> dict[str, Any]:

@@ -182,11 +182,20 @@ def test_a_trained_checkpoint_answers_as_it_does_in_process(tmp_path):
         "sft": {"learning_rate": 1e-3, "num_train_epochs": 2, "per_device_train_batch_size": 8},
     }
     (folder / "own.yaml").write_text(yaml.safe_dump({**recipe, "train": train}))
-    run_cli(folder, "train", "--method", "sft", "--recipe", "own.yaml", check=0, timeout=300)
+    run_cli(folder, "train", "--method", "sft", "--recipe", str(folder / "own.yaml"), check=0, timeout=300)
     (made,) = sql(folder, "select checkpoint_id from checkpoints where stage = 'sft'")
     scored = {}
     for kind in ("local", "vllm"):
-        common = ("--recipe", "own.yaml", "--checkpoint", made["checkpoint_id"], "--split", "gate", "--engine", kind)
+        common = (
+            "--recipe",
+            str(folder / "own.yaml"),
+            "--checkpoint",
+            made["checkpoint_id"],
+            "--split",
+            "gate",
+            "--engine",
+            kind,
+        )
         run_cli(folder, "eval", *common, check=0, timeout=580)
         scored[kind] = sql(folder, f"""
             select i.ordinal, i.value, r.completions ->> 0 as said from scores s join score_items i using (score_id)
@@ -194,7 +203,7 @@ def test_a_trained_checkpoint_answers_as_it_does_in_process(tmp_path):
         """)  # fmt: skip
     same = sum(a["said"].strip() == b["said"].strip() for a, b in zip(scored["local"], scored["vllm"], strict=True))
     assert len(scored["local"]) > 20 and same >= 0.95 * len(scored["local"]), f"{same} of {len(scored['local'])}"
-    server = Serving(folder, "--recipe", "own.yaml")
+    server = Serving(folder, "--recipe", str(folder / "own.yaml"))
     try:
         chat = server.client().chat.completions
         said = chat.create(model="champion", messages=[{"role": "user", "content": rows[0]["question"]}], max_tokens=16)

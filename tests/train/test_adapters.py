@@ -4,10 +4,12 @@ import importlib.util
 import json
 
 import pytest
+import yaml
 from flywheel.errors import MissingExtraError, RecipeError
 from flywheel.store import Project
 from flywheel.train import check_train, export_checkpoint, merged_folder
-from support_train import SEED_MODEL, losses, make_model, train_here
+from support import run_cli, sql
+from support_train import SEED_MODEL, losses, make_model, train_here, write_rows
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 
@@ -131,6 +133,34 @@ def test_a_tracker_that_is_not_installed_is_told_before_anything_is_loaded(tmp_p
     with pytest.raises(MissingExtraError, match="clearml"):
         check_train(TrainConfig(sft={"report_to": ["none", "clearml"]}), tmp_path)
     check_train(TrainConfig(sft={"report_to": "none"}), tmp_path)
+
+
+def test_a_tracker_gets_every_line(tmp_path):
+    """What TensorBoard is told, in files that outlast the training, is what train_log holds."""
+    import struct
+
+    from tensorboardX.proto.event_pb2 import Event
+
+    folder = tmp_path / "p"
+    folder.mkdir()
+    write_rows(folder / "rows.jsonl", [{"prompt": f"{i} + {i} =", "completion": f" {2 * i}"} for i in range(16)])
+    keys = {"num_train_epochs": 2, "per_device_train_batch_size": 4, "report_to": "tensorboard", "logging_steps": 1}
+    recipe = {"name": "told", "model": "seed", "train": {"rows": "rows.jsonl", "min_rows": 2, "sft": keys}}
+    (folder / "recipe.yaml").write_text(yaml.safe_dump(recipe))
+    run_cli(folder, "train", "--method", "sft", check=0)
+    (made,) = sql(folder, "select checkpoint_id from checkpoints where stage = 'sft'")
+    (file,) = (folder / ".flywheel" / "tensorboard" / made["checkpoint_id"]).glob("*tfevents*")
+    data, place, told = file.read_bytes(), 0, {}
+    while place < len(data):  # a record: its length, 4 bytes of check sum, the event, 4 more
+        (size,) = struct.unpack_from("<Q", data, place)
+        event = Event.FromString(data[place + 12 : place + 12 + size])
+        place += 16 + size
+        told |= {(event.step, v.tag): v.simple_value for v in event.summary.value}
+    logged = sql(folder, "select step, loss, learning_rate from train_log where loss is not null order by step")
+    assert len(logged) == 8
+    for row in logged:
+        assert told[row["step"], "train/loss"] == pytest.approx(row["loss"], rel=1e-6)
+        assert told[row["step"], "train/learning_rate"] == pytest.approx(row["learning_rate"], rel=1e-6)
 
 
 @pytest.mark.parametrize(("given", "cure"), [("wandbb", "did you mean 'wandb'?"), (["none", "?"], "name one of these")])

@@ -100,9 +100,18 @@ def test_a_vision_model_learns_from_charts(tmp_path, shared_data, charts):
     from transformers import AutoModelForImageTextToText, AutoProcessor
 
     model = make_model("llava", tmp_path / "model", [r["prompt"][0]["content"] for r in charts])
-    result, _, out = train_here(tmp_path / "job", "sft", model, charts, ARGS, root=shared_data)
+    heldout = [
+        {**charts[0], "completion": [{"role": "assistant", "content": "a chart"}]},
+        {**charts[1], "prompt": [{"role": "user", "content": "What is it?"}]},
+    ]
+    result, _, out = train_here(tmp_path / "job", "sft", model, charts, ARGS, root=shared_data, heldout=heldout)
     assert falls(result)
-    assert result["faults"] == []
+    assert {f["kind"] for f in result["faults"]} <= {"held_out"}
+    for figures, items in zip(
+        (result["metrics"]["before"], result["metrics"]["after"]), result["heldout_items"], strict=True
+    ):
+        assert figures["loss"] == pytest.approx(np.mean([item["value"] for item in items])) and len(items) == 2
+    assert result["metrics"]["after"]["loss"] < result["metrics"]["before"]["loss"]
     assert AutoModelForImageTextToText.from_pretrained(out).config.model_type == "llava"
     assert AutoProcessor.from_pretrained(out).tokenizer is not None
 
