@@ -17,6 +17,7 @@ QUIZ = {
     "doc_to_text": "Question: {{question}}\nAnswer:", "doc_to_choice": ["1", "12", "40"], "doc_to_target": "{{gold}}",
     "metadata": {"version": 2.0},
 }  # fmt: skip
+GSM8K_ROWS = 60
 PERPLEXITY = {
     "task": "stories", "output_type": "loglikelihood_rolling", "dataset_path": "json", "test_split": "test",
     "doc_to_text": "", "doc_to_target": "{{text}}",
@@ -51,7 +52,7 @@ def scored(tmp_path_factory, gsm8k_rows):
     (folder / "quiz.yaml").write_text(yaml.safe_dump({"group": "quiz", "task": ["quiz-a", "quiz-b"]}))
     write_jsonl(folder / "stories.jsonl", [{"text": f"Ann has {i} apples. She buys {i * 3} more."} for i in range(5)])
     (folder / "stories.yaml").write_text(yaml.safe_dump(PERPLEXITY))
-    gsm8k = {"task": "gsm8k", "max_gen_toks": 32, "gate": f"{gsm8k_rows}/test.jsonl[0:10]"}
+    gsm8k = {"task": "gsm8k", "max_gen_toks": 32, "gate": f"{gsm8k_rows}/test.jsonl[0:{GSM8K_ROWS}]"}
     suites = [
         {**gsm8k, "name": "chat", "num_fewshot": 0},
         {**gsm8k, "name": "shots", "num_fewshot": 2, "fewshot": f"{gsm8k_rows}/train.jsonl[0:20]", "apply_chat_template": False},
@@ -107,7 +108,7 @@ def rows_of(path, start, stop):
 
 @pytest.mark.parametrize(("suite", "shots", "chat"), [("chat", 0, True), ("shots", 2, False)])
 def test_gsm8k_with_and_without_examples_and_chat_template(scored, model, gsm8k_rows, suite, shots, chat):
-    splits = {"test": rows_of(gsm8k_rows / "test.jsonl", 0, 10), "train": rows_of(gsm8k_rows / "train.jsonl", 0, 20)}
+    splits = {"test": rows_of(gsm8k_rows / "test.jsonl", 0, GSM8K_ROWS), "train": rows_of(gsm8k_rows / "train.jsonl", 0, 20)}
     until = ["Question:", "</s>", "<|im_end|>"]
     options = {"do_sample": False, "temperature": 0.0, "until": until, "max_gen_toks": 32}
     changes = {"num_fewshot": shots, "generation_kwargs": options, "training_split": "train", "fewshot_split": "train"}
