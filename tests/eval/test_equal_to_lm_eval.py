@@ -108,7 +108,10 @@ def rows_of(path, start, stop):
 
 @pytest.mark.parametrize(("suite", "shots", "chat"), [("chat", 0, True), ("shots", 2, False)])
 def test_gsm8k_with_and_without_examples_and_chat_template(scored, model, gsm8k_rows, suite, shots, chat):
-    splits = {"test": rows_of(gsm8k_rows / "test.jsonl", 0, GSM8K_ROWS), "train": rows_of(gsm8k_rows / "train.jsonl", 0, 20)}
+    splits = {
+        "test": rows_of(gsm8k_rows / "test.jsonl", 0, GSM8K_ROWS),
+        "train": rows_of(gsm8k_rows / "train.jsonl", 0, 20),
+    }
     until = ["Question:", "</s>", "<|im_end|>"]
     options = {"do_sample": False, "temperature": 0.0, "until": until, "max_gen_toks": 32}
     changes = {"num_fewshot": shots, "generation_kwargs": options, "training_split": "train", "fewshot_split": "train"}
