@@ -19,17 +19,25 @@ def describe_rewards(rewards: Sequence[RewardConfig], folder: Path) -> dict[str,
     Raises:
         UserError: a verifier is not there, or an option is wrong.
     """
-    content = {}
+    content, columns = {}, set()
     for i, reward in enumerate(rewards):
         place = f"recipe key train.rewards.{i}.verifier"
-        complete_options(find_verifier(reward.verifier, folder, place), reward.options, f"{place}: options")
+        columns |= _columns(reward, folder, place)
         file = folder / reward.verifier.partition(":")[0]
         if file.suffix == ".py":
             content[reward.verifier] = file.read_text(encoding="utf-8")
     return {
         "entry": ENTRY, "spec": [r.model_dump(mode="json") for r in rewards], "folder": str(folder.resolve()),
-        "columns": sorted({r.expected for r in rewards}), "content": content,
+        "columns": sorted(columns), "content": content,
     }  # fmt: skip
+
+
+def _columns(reward: RewardConfig, folder: Path, place: str) -> set[str]:
+    """Return the columns that a reward reads: the reference, where its verifier compares with one, and those that its options name."""
+    verifier = find_verifier(reward.verifier, folder, place)
+    options = complete_options(verifier, reward.options, f"{place}: options")
+    named = verifier.prepare(options, f"{place}: options") if verifier.prepare is not None else ()
+    return {reward.expected if name == "expected" else name for name in (*verifier.needs, *named)}
 
 
 def make_rewards(spec: Sequence[dict[str, Any]], folder: str) -> list[Callable[..., Any]]:

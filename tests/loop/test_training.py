@@ -454,3 +454,53 @@ def test_the_loss_of_each_held_out_row_is_on_record(tmp_path, monkeypatch):
     (seen,) = wheel.store.query("SELECT before, after, higher_is_better FROM before_after WHERE metric = 'loss'")
     assert seen[1] < seen[0] and seen[2] is False
     assert "held out (n=8): loss " in wheel.reporter.ends[0] and " ± " in wheel.reporter.ends[0]
+
+
+def test_rows_of_reinforcement_fine_tuning_lack_what_their_grader_reads(tmp_path, shared_data):
+    """MedMCQ's rows hold only ``messages``, and the grader beside them reads ``item.reference_answer``: told by its name."""
+    data = shared_data / "ms_foundry_ft" / "Reinforcement_Fine_Tuning" / "MedMCQ"
+    rows = [json.loads(line) for line in (data / "medmcq_validation.jsonl").read_text().splitlines()[:8]]
+    reward = {"verifier": "grader", "options": {"spec": json.loads((data / "stringcheck_grader.json").read_text())}}
+    train = {
+        "rows": "rows.jsonl",
+        "min_rows": 2,
+        "grpo": {"num_generations": 2, "max_completion_length": 4},
+        "rewards": [reward],
+    }
+    write_rows(tmp_path / "rows.jsonl", rows)
+    wheel = open_wheel(tmp_path, "grpo", train=train, problems=None, suites=[])
+    with pytest.raises(InputError) as refused:
+        wheel.train_own("grpo")
+    assert refused.value.expected == "the columns prompt + reference_answer"
+    assert refused.value.received == "8 rows with prompt"
+
+
+def test_the_messages_of_reinforcement_fine_tuning_are_the_prompt(tmp_path):
+    from flywheel.train.child._rows import read_rows
+    from flywheel.train.methods import find_method
+
+    asked = [{"role": "user", "content": "Which?"}]
+    given = [
+        {"messages": asked, "reference_answer": "A"},
+        {"messages": [*asked, {"role": "assistant", "content": "A"}]},
+        {"messages": [], "n": 1},
+    ]
+    read = read_rows(str(write_rows(tmp_path / "rows.jsonl", given)), {"reasoning": "keep"}, find_method("grpo"))
+    assert read == [{"prompt": asked, "reference_answer": "A"}, {"prompt": asked}, given[2]]
+
+
+@pytest.mark.parametrize(
+    ("reward", "columns"),
+    [
+        ({}, {"answer"}),
+        ({"expected": "gold"}, {"gold"}),
+        ({"verifier": "regex", "options": {"pattern": "^A"}}, set()),
+        ({"verifier": "citations"}, {"sources"}),
+        ({"verifier": "grader", "options": {"spec": {"type": "string_check", "name": "g", "operation": "eq", "input": "{{item.x}}", "reference": "{{sample.output_text}}"}}}, {"x"}),
+    ],
+)  # fmt: skip
+def test_a_reward_asks_for_the_columns_that_it_reads(tmp_path, reward, columns):
+    from flywheel.config import RewardConfig
+    from flywheel.loop._rewards import describe_rewards
+
+    assert set(describe_rewards([RewardConfig(**reward)], tmp_path)["columns"]) == columns

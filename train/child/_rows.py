@@ -88,7 +88,18 @@ def read_rows(path: str, job: dict[str, Any], method: Method) -> list[Row]:
         rows = [split_shared(row) for row in rows]
     if method.name == "kto":
         rows = [_with_read_label(row) for row in rows]
+    if method.name == "grpo":
+        rows = [_with_prompt(row) for row in rows]
     return [strip_row(row, method.answers) for row in rows] if job["reasoning"] == "strip" else rows
+
+
+def _with_prompt(row: Row) -> Row:
+    """Return a row of OpenAI's reinforcement fine-tuning, whose ``messages`` are the prompt, with them under that name."""
+    messages = row.get("messages")
+    if "prompt" in row or not isinstance(messages, list) or not messages or not isinstance(messages[-1], dict):
+        return row
+    asked = messages[:-1] if messages[-1].get("role") == "assistant" else messages
+    return {**{name: value for name, value in row.items() if name != "messages"}, "prompt": asked}
 
 
 def _with_read_label(row: Row) -> Row:
