@@ -16,8 +16,8 @@ _TITLES = {"seq2seq": "seq2seq SFT", "classify": "classifier", "reward": "reward
 
 
 def is_wheel(recipe: Recipe) -> bool:
-    """Say whether there is a whole turn of the wheel in a recipe: problems to solve, and suites to score."""
-    return recipe.problems is not None and bool(recipe.suites)
+    """Say whether there is a whole turn of the wheel in a recipe: problems to solve or steps to train on, and suites to score."""
+    return (recipe.problems is not None or bool(recipe.select.steps)) and bool(recipe.suites)
 
 
 def list_methods(recipe: Recipe) -> list[str]:
@@ -43,7 +43,7 @@ def describe_training(recipe: Recipe) -> str:
 def list_sources(recipe: Recipe) -> Iterator[tuple[str, str]]:
     """Yield where a recipe's rows come from: what they are, and the source as it was written."""
     if recipe.problems is not None:
-        yield "problems", recipe.problems.source
+        yield from (("problems", one.source) for one in recipe.problems.sets)
     for key in ("rows", "heldout"):
         if (spec := getattr(recipe.train, key)) is not None:
             yield f"train.{key}", spec

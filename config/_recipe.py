@@ -46,10 +46,14 @@ class SelectConfig(Strict):
     replay_pairs: float = Field(0.0, ge=0)
     """Pairs of earlier iterations added for DPO, as a multiple of the new pairs; 0 = disabled."""
 
+    steps: tuple[str, ...] = ()
+    """Whose samples are trained on: steps of ``generate``, of which all count that no judge fails, and ``solve``, of which the
+    verifier has to pass them. Default: ``solve``."""
+
     def identity(self) -> dict[str, Any]:
         """Return what makes two selections the same: a key that flywheel learned later is left out at its default."""
-        content = self.model_dump(mode="json")
-        return content if self.replay_pairs else {k: v for k, v in content.items() if k != "replay_pairs"}
+        later = {"replay_pairs": 0.0, "steps": []}
+        return {k: v for k, v in self.model_dump(mode="json").items() if k not in later or v != later[k]}
 
 
 class DecontaminateConfig(Strict):
@@ -171,15 +175,29 @@ class ColumnsConfig(Strict):
     """The reference, as the verifier reads it; null: the rows have none (``regex``, ``json_schema``, …)."""
     solution: str | None = None
     """A worked solution."""
+    columns: dict[str, str] = Field(default_factory=dict)
+    """Further names for places in the row, as the verifier or the template of ``solve`` calls them: ``{sources: evidence}``."""
 
 
-class ProblemsConfig(Strict):
+class ProblemSetConfig(Strict):
     """A set of problems with known answers."""
 
     source: SourceSpec
     format: Literal["gsm8k"] | ColumnsConfig = "gsm8k"
     """``gsm8k``: rows with ``question`` and ``answer``, the number behind ``####``. Or the columns by name:
     ``{question: problem, answer: solution}``."""
+
+
+class ProblemsConfig(ProblemSetConfig):
+    """The problems of a recipe: one set, or several."""
+
+    more: tuple[ProblemSetConfig, ...] = ()
+    """Further sets, each with its own format; all of them together are one set, in this order."""
+
+    @property
+    def sets(self) -> tuple[ProblemSetConfig, ...]:
+        """Every set, the first one too."""
+        return (self, *self.more)
 
 
 class Recipe(Strict):
@@ -303,6 +321,29 @@ class Recipe(Strict):
         return self
 
     @model_validator(mode="after")
+    def _trains_on_steps(self) -> "Recipe":
+        """A turn of the wheel without problems has no draws: what it trains on and pairs has to come from steps."""
+        steps = [s.step for s in self.generate]
+        known = [*steps, *(["solve"] if self.problems else [])]
+        for i, name in enumerate(self.select.steps):
+            if name not in known:
+                raise fault(
+                    f"one of {', '.join(known) or 'the steps of generate'}", f"the unknown step {name!r}",
+                    _nearest(name, known) or "name a step of generate", ("select", "steps", i),
+                )  # fmt: skip
+        if self.select.steps and not self.draws and self.train.dpo is not None and not self.pairs.steps:
+            raise fault(
+                "pairs.steps, whose samples are paired: nothing is drawn on policy", "none",
+                "name steps of generate, or leave DPO out: train: {dpo: null}", ("pairs", "steps"),
+            )  # fmt: skip
+        if self.problems is not None or not self.select.steps:
+            return self
+        for method in ("kto", "grpo"):
+            if getattr(self.train, method) is not None:
+                raise fault("problems, which it trains on", "none", f"remove train.{method}", ("train", method))
+        return self
+
+    @model_validator(mode="after")
     def _known_suites(self) -> "Recipe":
         if not (self.generate or self.train.rows or self.suites):
             missing = "problems" if self.problems is None else "suites"
@@ -337,6 +378,13 @@ class Recipe(Strict):
         return self
 
     @property
+    def draws(self) -> bool:
+        """Whether completions of the problems are drawn and verified: not where SFT trains on steps alone, which may consume problems."""
+        named = self.select.steps
+        needs = not named or "solve" in named or "on-policy" in self.pairs.steps or self.train.kto or self.train.grpo
+        return self.problems is not None and bool(needs)
+
+    @property
     def gate_suite(self) -> str:
         """Name of the suite that decides."""
         return self.gate.suite or self.suites[0].name
@@ -359,9 +407,19 @@ class Recipe(Strict):
         if self.choose == ChooseConfig():  # keys that flywheel learned later are no part of runs that do not use them
             content.pop("choose")
         content["select"] = self.select.identity()
+        if self.problems is not None:
+            content["problems"] = _without_later(content["problems"])
         content["generate"] = [_without(step, "take", "all") for step in content["generate"]]
         content["train"] = training_identity(content["train"])
         return content
+
+
+def _without_later(problems: dict[str, Any]) -> dict[str, Any]:
+    """Leave out what flywheel learned later, at its default, of a set of problems and of its further sets."""
+    found = {k: v for k, v in problems.items() if k != "more"}
+    if isinstance(found["format"], dict):
+        found["format"] = {k: v for k, v in found["format"].items() if k != "columns" or v}
+    return {**found, "more": [_without_later(m) for m in problems["more"]]} if problems.get("more") else found
 
 
 def _without(content: dict[str, Any], key: str, default: object) -> dict[str, Any]:

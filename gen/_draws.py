@@ -1,10 +1,12 @@
 """The wheel's own steps: so many completions of each planned problem, kept as they come for a verifier."""
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 
 from ..config import SolveConfig, StepConfig
 from ..llm import Sampling
+from ..prompts import load_template
 from ._generator import Ask, Item, Made, generator
 from ._plan import Step
 from ._steps import Stage
@@ -14,8 +16,8 @@ TEMPLATE = "solve"
 
 @generator("draw", consumes=("question",), templates=(TEMPLATE,), most=lambda options, draws: (1, draws))
 async def draw(item: Item, ask: Ask) -> AsyncIterator[Made]:
-    """Draw completions of a problem and keep each as it came."""
-    for completion in await ask(TEMPLATE, question=item.text("question")):
+    """Draw completions of a problem and keep each as it came. The template may name any column of the problem."""
+    for completion in await ask(TEMPLATE, **{name: item.get(name) for name in ask.variables(TEMPLATE)}):
         yield completion.made()
 
 
@@ -31,4 +33,5 @@ def make_draw_stage(step: Step, config: SolveConfig, project_root: Path) -> Stag
         logprobs=config.logprobs,
     )  # fmt: skip
     stage_config = StepConfig(step=step.name, generator=draw.name, source="problems", **shown)
-    return Stage(stage_config, draw, {}, sampling, 0, project_root, scope=step.scope)
+    needed = replace(draw, consumes=load_template(config.template, project_root).variables)
+    return Stage(stage_config, needed, {}, sampling, 0, project_root, scope=step.scope)

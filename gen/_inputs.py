@@ -16,13 +16,13 @@ from ._known import KeySet
 from ._plan import Step
 from ._planning import AGAIN_AT, ID_OF, PAGE, Page, read_plan
 from ._steps import Stage
-from .formats import IMPORT, read_imported
+from .formats import IMPORT, RESERVED, read_imported
 
 _VALUES = {
     "chunks": """
         SELECT rowid, chunk_id, text, headings, source, media, n_tokens,
                (SELECT arg_max(d.title, d.version) FROM documents d WHERE d.source = chunks.source) AS title FROM chunks""",
-    "problems": "SELECT rowid, problem_id, question, answer, solution, source FROM problems",
+    "problems": "SELECT rowid, problem_id, question, answer, solution, source, fields FROM problems",
 }
 
 DONE = """
@@ -134,7 +134,13 @@ def _load_rows(store: Store, table: str, page: Page, wanted: set[str]) -> list[I
 
 
 def _by_id(store: Store, select: str, condition: str, parameters: list[Any], key: str) -> dict[str, dict[str, Any]]:
-    return {str(r[key]): r for r in store.query_rows(f"{select} WHERE {condition}", parameters)}
+    return {str(r[key]): _with_columns(r) for r in store.query_rows(f"{select} WHERE {condition}", parameters)}
+
+
+def _with_columns(row: dict[str, Any]) -> dict[str, Any]:
+    """Add the columns that a problem's row had, but for those that stand for something else here."""
+    columns = json.loads(row.pop("fields", None) or "{}")
+    return {k: v for k, v in columns.items() if k not in RESERVED} | row
 
 
 def load_samples(store: Store, sample_ids: Sequence[str]) -> list[Item]:

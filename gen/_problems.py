@@ -2,12 +2,13 @@
 
 import json
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from ..config import ColumnsConfig, ProblemsConfig
+from ..config import ColumnsConfig, ProblemsConfig, ProblemSetConfig
 from ..errors import InputError
 from ..files import ABSENT, read_path
 from ..schema import DropRow, ProblemRow, content_id
@@ -50,7 +51,10 @@ def parse_columns(row: SourceRow, columns: ColumnsConfig) -> Parsed | str:
     if columns.answer is not None and (answer is ABSENT or answer in (None, "")):
         return f"nothing under {columns.answer!r}"
     solution = read_path(row.row, columns.solution) if columns.solution else None
-    fields = row.row if isinstance(answer, str) else {**row.row, "expected": answer}
+    named = {name: read_path(row.row, place) for name, place in columns.columns.items()}
+    if missing := [place for name, place in columns.columns.items() if named[name] is ABSENT]:
+        return f"nothing under {missing[0]!r}"
+    fields = {**row.row, **named} if isinstance(answer, str) else {**row.row, **named, "expected": answer}
     text = answer if isinstance(answer, str) else json.dumps(answer, ensure_ascii=False)
     return question, text, solution if isinstance(solution, str) else None, _as_json(fields)
 
@@ -59,7 +63,7 @@ def _as_json(fields: dict[str, Any]) -> str:
     return json.dumps(fields, ensure_ascii=False, sort_keys=True, default=str)
 
 
-def _parse(row: SourceRow, config: ProblemsConfig) -> Parsed | str:
+def _parse(row: SourceRow, config: ProblemSetConfig) -> Parsed | str:
     if not isinstance(config.format, str):
         return parse_columns(row, config.format)
     found = parse_gsm8k(row)
@@ -71,16 +75,16 @@ class ProblemSet:
     """What a source of problems holds, read once.
 
     Attributes:
-        source: as the recipe names it.
+        sources: as the recipe names them, and how many rows each has.
         n_rows: rows read, usable or not.
         problems: usable rows, each problem once, in the source's order.
-        faults: the other rows, with the reason.
+        faults: the other rows, with their source and the reason.
     """
 
-    source: str
+    sources: tuple[tuple[str, int], ...]
     n_rows: int
     problems: tuple[ProblemRow, ...]
-    faults: tuple[tuple[SourceRow, str], ...]
+    faults: tuple[tuple[str, SourceRow, str], ...]
 
     @property
     def ids(self) -> list[str]:
@@ -89,13 +93,19 @@ class ProblemSet:
 
     @property
     def columns(self) -> set[str]:
-        """Names of the columns that the first problem has for its verifier."""
-        return {"question", "answer", "expected", *json.loads(self.problems[0].fields or "{}")}
+        """Names of the columns that the first problem of each source has for its verifier."""
+        firsts = {p.source: p for p in reversed(self.problems)}.values()
+        return {
+            "question",
+            "answer",
+            "expected",
+            *set.intersection(*(set(json.loads(p.fields or "{}")) for p in firsts)),
+        }
 
     @cached_property
     def content_id(self) -> str:
         """Tagged hash of everything read: problems, their order, and the rows that cannot be used."""
-        bad = [[row.ordinal, row.raw, fault] for row, fault in self.faults]
+        bad = [[row.ordinal, row.raw, fault] for _, row, fault in self.faults]
         return content_id("set", [self.ids, [p.solution for p in self.problems], bad])  # ids hash what fields hold
 
 
@@ -107,10 +117,23 @@ def read_problems(config: ProblemsConfig, base: Path) -> ProblemSet:
         NotFoundError: there is no such file or data set.
     """
     problems: dict[str, ProblemRow] = {}
+    faults: list[tuple[str, SourceRow, str]] = []
+    n_rows: dict[str, int] = {}
+    for one in config.sets:
+        known = len(problems)
+        bad = _read_set(one, base, problems, n_rows)
+        _refuse_empty(one, len(problems) - known, bad)
+        faults += [(one.source, row, fault) for row, fault in bad]
+    return ProblemSet(tuple(n_rows.items()), sum(n_rows.values()), tuple(problems.values()), tuple(faults))
+
+
+def _read_set(
+    config: ProblemSetConfig, base: Path, problems: dict[str, ProblemRow], n_rows: dict[str, int]
+) -> list[tuple[SourceRow, str]]:  # fmt: skip
+    """Add the problems of one set to those that are known, and its rows to the counts; return the rows that cannot be used."""
     faults: list[tuple[SourceRow, str]] = []
-    n_rows = 0
     for row in read_source(config.source, base):
-        n_rows += 1
+        n_rows[config.source] = n_rows.get(config.source, 0) + 1
         parsed = _parse(row, config)
         if isinstance(parsed, str):
             faults.append((row, parsed))
@@ -122,9 +145,7 @@ def read_problems(config: ProblemsConfig, base: Path) -> ProblemSet:
             faults.append((row, "duplicate"))
         else:
             problems[problem.problem_id] = problem
-    found = ProblemSet(config.source, n_rows, tuple(problems.values()), tuple(faults))
-    _refuse_empty(found, config)
-    return found
+    return faults
 
 
 def load_problems(store: Store, found: ProblemSet, step: Step) -> None:
@@ -132,12 +153,13 @@ def load_problems(store: Store, found: ProblemSet, step: Step) -> None:
 
     Rows that cannot be used, and rows that are there twice, become drops with their line and text.
     """
-    known = _ids(store, "SELECT problem_id FROM problems WHERE source = ?", found.source)
+    wanted = [source for source, _ in found.sources]
+    known = _ids(
+        store, "SELECT problem_id || source FROM problems WHERE source IN (SELECT unnest(?::VARCHAR[]))", wanted
+    )
     dropped = _ids(store, "SELECT drop_id FROM drops WHERE run_id = ? AND step = ?", step.run_id, step.name)
-    rows: list[ProblemRow | DropRow] = [p for p in found.problems if p.problem_id not in known]
-    rows += [
-        d for d in (_drop(found.source, row, fault, step) for row, fault in found.faults) if d.drop_id not in dropped
-    ]
+    rows: list[ProblemRow | DropRow] = [p for p in found.problems if p.problem_id + p.source not in known]
+    rows += [d for d in (_drop(*fault, step) for fault in found.faults) if d.drop_id not in dropped]
     for start in range(0, len(rows), BATCH):
         store.append(rows[start : start + BATCH])
     store.fold()
@@ -146,16 +168,16 @@ def load_problems(store: Store, found: ProblemSet, step: Step) -> None:
         for i, problem_id in enumerate(found.ids)
     ]
     store.insert("problem_sets", members, key="problem_set_id")
-    store.fix_plan(step.run_id, step.iteration, step.name, [(found.source, found.n_rows)])
+    store.fix_plan(step.run_id, step.iteration, step.name, list(found.sources))
     if found.faults:
-        row, fault = found.faults[0]
+        source, row, fault = found.faults[0]
         log.warning(
-            "%s of %s cannot be used and are kept as drops; the first: %s", _rows(len(found.faults)), found.source,
-            f"{found.source}:{row.ordinal + 1}: {fault}",
+            "%s of %s cannot be used and are kept as drops; the first: %s", _rows(len(found.faults)), ", ".join(wanted),
+            f"{source}:{row.ordinal + 1}: {fault}",
         )  # fmt: skip
 
 
-def _ids(store: Store, query: str, *parameters: str) -> set[str]:
+def _ids(store: Store, query: str, *parameters: object) -> set[str]:
     return {str(i) for (i,) in store.query(query, parameters)}
 
 
@@ -169,14 +191,15 @@ def _rows(n: int) -> str:
     return f"{n} row" if n == 1 else f"{n} rows"
 
 
-def _refuse_empty(found: ProblemSet, config: ProblemsConfig) -> None:
-    if found.problems:
+def _refuse_empty(config: ProblemSetConfig, n: int, faults: Sequence[tuple[SourceRow, str]]) -> None:
+    """Refuse a set of which no row can be used; one whose rows all stand in a set before it is none of these."""
+    if n or any(fault == "duplicate" for _, fault in faults):
         return
-    first = f"{found.source}:{found.faults[0][0].ordinal + 1}: {found.faults[0][1]}" if found.faults else "no rows"
+    first = f"{config.source}:{faults[0][0].ordinal + 1}: {faults[0][1]}" if faults else "no rows"
     columns = config.format
     named = "" if isinstance(columns, str) else " and ".join(repr(c) for c in (columns.question, columns.answer) if c)
     raise InputError(
-        f"problems {found.source}",
+        f"problems {config.source}",
         expected=f"rows with {named}" if named else "rows with 'question' and 'answer', the number behind ####",
         received=first,
         cure="check problems.source and problems.format in the recipe",

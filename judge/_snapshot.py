@@ -24,7 +24,7 @@ from ..store import Spooled, Store
 from ._decontaminate import Decontaminator
 from ._rows import replace_drops
 from ._tokens import Array
-from ._training_rows import TrainingRow, read_accepted, read_earlier, read_pairs, rows_of
+from ._training_rows import SOLVED, TrainingRow, read_accepted, read_earlier, read_pairs, rows_of
 from .curate import Curated, curate, order_rows
 
 SFT_FORMAT = "trl/prompt-completion"
@@ -91,7 +91,7 @@ class Freezer:
         rules = self.rules
         fresh = read_accepted(
             self.store, self.run_id, self.iteration, rules.verifier, rules.judges, rules.must_pass,
-            conflicts=rules.curate.conflicts,
+            conflicts=rules.curate.conflicts, steps=rules.select.steps or (SOLVED,),
         )  # fmt: skip
         earlier = read_earlier(self.store, self.run_id, self.iteration, "sft", parent_id, rules.verifier)
         replay = self._choose_replay(earlier.n, round(rules.select.replay * fresh.n))

@@ -9,6 +9,8 @@ from ..store import Spooled, Store
 from ._tokens import Array
 from .curate import CurateRow
 
+SOLVED = "solve"
+"""The step of the draws that the verifier judges."""
 CONFLICT = "conflicting labels"
 """Stands for a judge where the problem set gives one question several answers."""
 
@@ -114,17 +116,20 @@ def take_images(messages: Any) -> tuple[Any, list[str]]:
 
 
 def read_accepted(
-    store: Store, run_id: str, iteration: int, verifier: str, judges: Sequence[str], must: Sequence[str], *, conflicts: bool = True
+    store: Store, run_id: str, iteration: int, verifier: str, judges: Sequence[str], must: Sequence[str], *, conflicts: bool = True,
+    steps: Sequence[str] = (SOLVED,),
 ) -> Spooled:  # fmt: skip
-    """Return the iteration's completions of problems that the verifier passed, by problem, those of people first, and draw.
+    """Return the iteration's completions of problems that the verifier passed, by problem, those of people first, and draw; and the
+    samples of other steps, but for those that are the worse of two.
 
     Args:
         verifier: what its verdicts are filed under.
         judges: names of the judges of these samples: their scores count.
         must: those of them that a sample has to pass.
         conflicts: say so of those whose question the run's problem set answers in several ways.
+        steps: whose samples; of ``solve`` the verifier has to pass them.
     """
-    return store.spool(_ACCEPTED, [run_id, iteration, verifier, list(judges), list(must), conflicts])
+    return store.spool(_ACCEPTED, [run_id, iteration, verifier, list(judges), list(must), conflicts, list(steps)])
 
 
 def read_earlier(store: Store, run_id: str, iteration: int, stage: str, parent_id: str, verifier: str) -> Spooled:
@@ -210,8 +215,10 @@ _ACCEPTED = f"""
     LEFT JOIN clash k ON k.asked = {_ASKED}
     LEFT JOIN judged g ON g.sample_id = s.sample_id
     LEFT JOIN rates t ON t.iteration = s.iteration AND t.step = s.step AND t.problem_id = s.problem_id
-    WHERE s.run_id = $1 AND ((s.iteration = $2 AND s.step = 'solve') OR {_BY_PEOPLE})
-      AND coalesce(h.passed, EXISTS (SELECT 1 FROM verdicts v WHERE v.sample_id = s.sample_id AND v.passed AND v.judge = $3))
+    WHERE s.run_id = $1 AND ((s.iteration = $2 AND s.step IN (SELECT unnest($7::VARCHAR[]))) OR {_BY_PEOPLE})
+      AND coalesce(h.passed, s.step NOT IN ('{SOLVED}', 'people')
+          OR EXISTS (SELECT 1 FROM verdicts v WHERE v.sample_id = s.sample_id AND v.passed AND v.judge = $3))
+      AND (s.step = '{SOLVED}' OR s.sample_id NOT IN (SELECT sample_id FROM worse_samples))
     ORDER BY s.problem_id, h.is_own IS NOT TRUE, s.draw, s.sample_id
 """
 

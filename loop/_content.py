@@ -38,7 +38,7 @@ def describe_content(
     """Return the content id of each thing that the recipe names."""
     content: Content = {}
     if recipe.problems is not None and problems is not None:
-        content[f"problems {recipe.problems.source}"] = problems
+        content[f"problems {', '.join(one.source for one in recipe.problems.sets)}"] = problems
     content |= {f"suite {s.suite.name}, {s.name} split": s.content_id for s in splits}
     content |= {f"template {t.name}": t.template_id for t in templates}
     content |= describe_generators(stages) | describe_verifier(recipe, grader)

@@ -15,7 +15,8 @@ from ._evaluate import GRADER
 
 def make_rules(recipe: Recipe, grader: Grader) -> Rules:
     """Return what chooses the rows of snapshots."""
-    judges = [j for j in recipe.judges if SOLVE in j.of and j.kind != "pairwise"]
+    steps = recipe.select.steps or (SOLVE,)
+    judges = [j for j in recipe.judges if set(steps) & set(j.of) and j.kind != "pairwise"]
     return Rules(
         recipe.curate, recipe.select, recipe.decontaminate, grader.judge, tuple(j.name for j in judges),
         tuple(j.name for j in judges if j.must_pass),

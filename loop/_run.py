@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from ..config import Recipe
+from ..config import Recipe, is_wheel
 from ..errors import NotFoundError, RecipeError
 from ..llm import ResolvedModel, resolve_model
 from ..schema import content_id, utc_now
@@ -18,12 +18,12 @@ def require_wheel(recipe: Recipe) -> None:
     """Refuse a recipe that has no whole turn of the wheel in it.
 
     Raises:
-        RecipeError: it has no problems, or no suites.
+        RecipeError: it has no suites, or neither problems nor steps to train on.
     """
-    if recipe.problems is None or not recipe.suites:
+    if not is_wheel(recipe):
         raise RecipeError(
-            f"recipe {recipe.name}", expected="problems to solve and suites to score, for flywheel run",
-            received="no problems" if recipe.problems is None else "no suites",
+            f"recipe {recipe.name}", expected="problems to solve (or select.steps to train on) and suites to score, for flywheel run",
+            received="no suites" if not recipe.suites else "no problems",
             cure="flywheel generate, train or eval do what the recipe is for; or add problems and suites to it",
         )  # fmt: skip
 

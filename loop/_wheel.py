@@ -238,7 +238,7 @@ class Wheel:
                 )
         with self.store.kept_open(will_write=True):
             self.iterations.begin(iteration, self.checkpoints.champion().checkpoint_id)
-            if self.recipe.problems is not None:
+            if self.recipe.draws:
                 plan_problems(
                     self.store, self.recipe, self._problem_ids, self._step(iteration, SOLVE), self._grader.judge
                 )
@@ -251,13 +251,13 @@ class Wheel:
         with self._engines.one_server(teacher):
             if self.recipe.generate and (stopped := self._run_steps(iteration, teacher)):
                 return stopped
-            if self.recipe.problems is not None:
+            if self.recipe.draws:
                 return self._draw(self._step(iteration, SOLVE), teacher)
         return None
 
     def train_sft(self, iteration: int) -> Checkpoint | None:
         """Curate and freeze the accepted completions, and train on them; None when there are too few."""
-        require_complete(self.store, self._step(iteration, SOLVE))
+        self._require_draws(iteration)
         step, seed = self._step(iteration, "sft"), self._seed(iteration, "sft")
         is_champion = self.recipe.train.sft_from == "champion"
         parent = self.checkpoints.champion_before(iteration) if is_champion else self.checkpoints.first()
@@ -300,7 +300,7 @@ class Wheel:
         parent = self.checkpoints.latest(iteration, "sft") or self.checkpoints.champion_before(iteration)
         step, seed = self._step(iteration, method), self._seed(iteration, method)
         if method in MORE_METHODS:
-            require_complete(self.store, self._step(iteration, SOLVE))
+            self._require_draws(iteration)
         snapshot = freeze_for(self._freezer(iteration, seed), step, parent.checkpoint_id)
         return self._train(step, parent, snapshot, seed)
 
@@ -461,6 +461,10 @@ class Wheel:
 
     # --- inside ------------------------------------------------------------------------------------------------
 
+    def _require_draws(self, iteration: int) -> None:
+        if self.recipe.draws:
+            require_complete(self.store, self._step(iteration, SOLVE))
+
     def _train(self, step: Step, parent: Checkpoint, snapshot: Snapshot, seed: int) -> Checkpoint | None:
         """Train a method, named by the step; None when there are too few rows."""
         parent = self.checkpoints.make_whole(parent)
@@ -488,7 +492,7 @@ class Wheel:
 
     def _all_stages(self, iteration: int) -> list[Stage]:
         """Return what ``generate`` does: the recipe's steps, then its problems."""
-        draws = [] if self.recipe.problems is None else [self._draw_stage(self._step(iteration, SOLVE))]
+        draws = [self._draw_stage(self._step(iteration, SOLVE))] if self.recipe.draws else []
         return [*self._stages, *draws]
 
     def _draw_stage(self, step: Step) -> Stage:

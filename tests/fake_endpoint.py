@@ -1,7 +1,8 @@
 """A scripted OpenAI-compatible endpoint on a real socket; its replies depend on the request alone.
 
 Run as ``python fake_endpoint.py PORT_FILE LOG PROBLEMS [key=value …]``. It knows the answers of a GSM8K-style file and
-gives the right one in a share of the draws, decided by a hash of prompt, seed and draw. Each request that was
+gives the right one in a share of the draws, decided by a hash of prompt, seed and draw; else one of the row's ``wrong``, if it has
+some, or another number. Each request that was
 answered in full is one line in LOG: a hash of its body. Settings: ``latency`` in seconds, ``faults`` as
 ``429=0.1,500=0.1,reset=0.1,malformed=0.1,empty=0.1,length=0.1,stall=0.1`` (by hash of body and attempt; any status will do,
 and a stall lasts ``STALL_S``), ``max_choices``, ``right``: the share of right answers, ``limit``: refuse (429) beyond so many
@@ -52,10 +53,11 @@ class Endpoint:
         self.names = [MODEL, *(m for m in models.split(",") if m)]
         self.in_flight = 0
         self.faults = {k: float(v) for k, _, v in (f.partition("=") for f in faults.split(",") if f)}
-        self.answers = {}
+        self.answers, self.wrongs = {}, {}
         for line in Path(problems).read_text().splitlines():
             row = json.loads(line)
             self.answers[row["question"]] = row["answer"]
+            self.wrongs[row["question"]] = row.get("wrong")
         self.attempts = Counter()
 
     def fault_of(self, key):
@@ -82,6 +84,8 @@ class Endpoint:
         gold = self.answers.get(question, "#### 0")
         if unit(messages, seed, draw) < self.right:
             return gold
+        if wrongs := self.wrongs.get(question):
+            return wrongs[int(unit(messages, seed, draw, "wrong") * len(wrongs))]
         steps, _, final = gold.rpartition("#### ")
         wrong = int(unit(messages, seed, draw, "wrong") * 1000) + 1000
         return f"{steps}#### {wrong}" if final else "no idea"

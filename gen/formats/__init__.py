@@ -10,7 +10,7 @@ from ._load import COLUMNS as SAMPLE_COLUMNS
 from ._push import check_push, push_folder
 from ._registry import FORMATS, SOLUTIONS
 from ._rows import STEP as IMPORT
-from ._values import read_imported
+from ._values import RESERVED, read_imported
 
 __all__ = [
     "ASIDE",
@@ -19,6 +19,7 @@ __all__ = [
     "HF",
     "IMPORT",
     "PARQUET",
+    "RESERVED",
     "SAMPLE_COLUMNS",
     "SELECTIONS",
     "SOLUTIONS",

@@ -19,7 +19,8 @@ _SPACED = 0x0E00
 
 
 def read_sources(value: Any) -> dict[str, str]:
-    """Return sources as id to text: of a mapping; of a list of ``{"id", "text"}``; of a list of texts, which count from 1.
+    """Return sources as id to text: of a mapping; of a list of ``{"id", "text"}``; of a list of texts, which count from 1, or of
+    FEVER's ``[page, number, text]``.
 
     Raises:
         CannotJudge: the column holds something else, or no source.
@@ -35,12 +36,22 @@ def read_sources(value: Any) -> dict[str, str]:
                 if is_object
                 else number
             )
-            sources[str(known)] = next((one[k] for k in ("text", "content") if k in one), None) if is_object else one
+            sources[str(known)] = (
+                next((one[k] for k in ("text", "content") if k in one), None) if is_object else _join(one)
+            )
     else:
         sources = {}
     if not sources or not all(isinstance(text, str) for text in sources.values()):
         raise CannotJudge("bad sources", f"{value!r}, expected texts by id"[:200])
     return sources
+
+
+def _join(one: Any) -> Any:
+    """Return FEVER's ``[page, number, text]`` as a text; anything else as it is."""
+    is_sentence = (
+        isinstance(one, list | tuple) and len(one) == 3 and isinstance(one[0], str) and isinstance(one[2], str)
+    )
+    return f"{one[0].replace('_', ' ')}: {one[2]}" if is_sentence else one
 
 
 def _fold(text: str, ignore: tuple[str, ...]) -> str:
@@ -156,7 +167,7 @@ def _json_label(completion: str) -> str | None:
     "citations", version=3, needs=("sources",),
     options={
         "form": "auto", "required": 1, "quotes": False, "ignore": ("whitespace", "quotes"), "preset": "", "labels": (),
-        "aliases": {}, "sets": (),
+        "aliases": {}, "sets": (), "uncited": (),
     },
     choices={"form": ("auto", "json", "marks"), "ignore": IGNORABLE, "preset": tuple(PRESETS)},
 )  # fmt: skip
@@ -167,7 +178,7 @@ def citations(case: Case, options: Mapping[str, Any]) -> Verdict:
     sentence, before the mark or behind it, and block quotes; ``auto`` = whichever it is. Marks and longer quotations in the other
     texts of JSON are checked too. A quote must stand in its source as whole words. ``required``: the fewest citations
     (0 = none needed). ``quotes``: each citation must quote. ``ignore``: how a quote may differ from its source. ``preset``,
-    ``labels``, ``aliases``: as of ``label``. ``sets``: lists of ids, one of which must be cited whole (FEVER's evidence sets).
+    ``labels``, ``aliases``: as of ``label``. ``uncited``: references that need no citation (``NOT ENOUGH INFO``). ``sets``: lists of ids, one of which must be cited whole (FEVER's evidence sets).
     The score is the share of citations that are right.
     """
     sources = read_sources(case.fields["sources"])
@@ -181,7 +192,8 @@ def citations(case: Case, options: Mapping[str, Any]) -> Verdict:
         if options["form"] == "json":
             return Verdict(False, 0.0, "no citation", "no JSON with citations")
         cited = find_marks(case.completion, is_known)
-    if len(cited) < options["required"]:
+    is_bare = isinstance(case.expected, str) and fold(case.expected) in map(fold, options["uncited"])
+    if len(cited) < options["required"] and not is_bare:
         return Verdict(False, 0.0, "no citation" if not cited else "too few citations", f"{len(cited)} cited")
     faults = list(zip(cited, _find_faults(cited, sources, options), strict=True))
     wrong = [(one, fault) for one, fault in faults if fault]

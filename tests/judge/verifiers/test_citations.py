@@ -166,3 +166,16 @@ def test_sources_come_in_several_shapes():
     assert judge("x [1]", sources=None).reason == "no sources"
     assert judge("x [1]", sources=[1, 2]).reason == "bad sources"
     assert judge("x [1]", "MAYBE", preset="fever").reason == "bad reference"
+
+
+def test_a_reference_that_needs_no_citation_and_fevers_own_evidence():
+    sources = [["Soul_Food", 1, "It was released by Fox 2000."], ["Fox", 0, "A studio."]]
+    options = {"preset": "fever", "uncited": ["NOT ENOUGH INFO"]}
+    said = {
+        ("SUPPORTS [1]", "SUPPORTS"): (True, "correct"), ("SUPPORTS", "SUPPORTS"): (False, "no citation"),
+        ("NOT ENOUGH INFO", "NOT ENOUGH INFO"): (True, "correct"), ("NOT ENOUGH INFO", "REFUTES"): (False, "no citation"),
+        ("SUPPORTS [3]", "SUPPORTS"): (False, "unknown source"), ("REFUTES [1]", "SUPPORTS"): (False, "wrong label"),
+    }  # fmt: skip
+    for (text, gold), wanted in said.items():
+        found = judge(text, gold, sources, **options)
+        assert (found.passed, found.reason) == wanted, (text, gold)
