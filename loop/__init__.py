@@ -1,10 +1,11 @@
 """The order of the stages, the gate, and what a run came to."""
 
 from ..gen import Estimate, Progress
-from ..judge import Decontaminator
+from ..judge import Decontaminator, OwnFate
 from ._before_after import COLUMNS as COMPARISON_COLUMNS
 from ._before_after import comparison_cells, explain_deltas, tell_cut_of_both
 from ._champion import ChampionWatch
+from ._check_own import CheckedRows, check_own, tabulate_rows
 from ._compare import Comparison
 from ._cut import tell_cut
 from ._decide import check_metrics, decide, propose
@@ -46,6 +47,7 @@ __all__ = [
     "MEASURE_COLUMNS",
     "SERVED_FOLDER",
     "ChampionWatch",
+    "CheckedRows",
     "Compared",
     "Comparison",
     "Decontaminator",
@@ -55,6 +57,7 @@ __all__ = [
     "Increase",
     "LengthPreference",
     "LimitTrial",
+    "OwnFate",
     "Paired",
     "Progress",
     "Reporter",
@@ -66,6 +69,7 @@ __all__ = [
     "add_scores",
     "before_after_cells",
     "check_metrics",
+    "check_own",
     "compare_items",
     "comparison_cells",
     "count",
@@ -102,6 +106,7 @@ __all__ = [
     "steps_to_pair",
     "stop_run",
     "summarize",
+    "tabulate_rows",
     "tell_cut",
     "tell_cut_of_both",
     "write_report",
