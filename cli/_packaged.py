@@ -11,6 +11,8 @@ from ..errors import NotFoundError
 
 RECIPES = resources.files("flywheel.recipes")
 README = "README.md"
+BRINGING = ("ingest ", "import ")
+"""How the commands begin that bring rows in."""
 SCHEMA = "recipe.schema.json"
 _MARK = re.compile(r"^# yaml-language-server: \$schema=\S+$", re.MULTILINE)
 """The line by which a YAML file tells editors its schema."""

@@ -14,9 +14,14 @@ from ._tables import print_iterations, print_watch
 @recipe_options
 @click.option("--iterations", type=click.IntRange(min=1), default=None, help="Turns in all; default: the recipe's.")
 @click.option("--more", type=click.IntRange(min=1), default=None, help="Turns beyond those that are complete.")
+@click.option(
+    "--dry-run", is_flag=True,
+    help="Check everything, name the stages, the rows found and what the steps would ask; ask and train nothing. "
+    "Exit code 2 when something is missing.",
+)  # fmt: skip
 @click.pass_obj
 def run_command(
-    root: Path, recipe_path: Path | None, seed: int | None, iterations: int | None, more: int | None
+    root: Path, recipe_path: Path | None, seed: int | None, iterations: int | None, more: int | None, dry_run: bool
 ) -> None:
     """Turn the wheel until the recipe's iterations are complete, or --more beyond those that are.
 
@@ -28,6 +33,11 @@ def run_command(
             "flywheel run", expected="one of --iterations and --more", received="both",
             cure="--iterations counts from the first turn, --more from the last complete one",
         )  # fmt: skip
+    if dry_run:
+        from ._dry_run import show_dry_run
+
+        show_dry_run(root, recipe_path, seed, iterations, more)
+        return
     with open_wheel(root, recipe_path, seed, "flywheel run", tells=True) as wheel:
         try:
             wheel.run(wheel.iterations.current() - 1 + more if more else iterations or wheel.recipe.iterations)

@@ -2,6 +2,7 @@
 
 from ._about import (
     DOCUMENTS,
+    TASK_DATA,
     describe_training,
     is_remote,
     is_wheel,
@@ -68,6 +69,7 @@ __all__ = [
     "PROMPTS_TASK",
     "READY_KINDS",
     "RECIPE_FILE",
+    "TASK_DATA",
     "VERDICT_KINDS",
     "AffixConfig",
     "BudgetConfig",

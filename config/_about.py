@@ -59,8 +59,10 @@ def is_remote(spec: str) -> bool:
 
 
 def names_hub_model(recipe: Recipe, base: Path) -> bool:
-    """Say whether the first champion is one of the hub's."""
-    return recipe.model != SEED and not (base / Path(recipe.model).expanduser()).exists()
+    """Say whether the first champion is one of the hub's: ``owner/name``, and no folder here."""
+    name = recipe.model
+    is_path = name.count("/") != 1 or name.startswith((".", "/", "~"))
+    return name != SEED and not is_path and not (base / name).exists()
 
 
 def list_needs(recipe: Recipe, base: Path) -> list[str]:

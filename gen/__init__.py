@@ -2,11 +2,11 @@
 
 from ._budget import Meter
 from ._draws import make_draw_stage
-from ._dry_run import Estimate, estimate_steps
+from ._dry_run import Estimate, estimate_steps, guess_steps
 from ._flow import Flow
 from ._generator import REQUIRED, Ask, AskError, Completion, Fault, Generate, Generator, Item, Made, generator
 from ._import import Imported, import_solutions
-from ._inputs import check_sources, load_samples
+from ._inputs import check_sources, explain_no_rows, load_samples
 from ._parse import Parsed, parse_json
 from ._plan import ON_POLICY, SOLVE, Step, choose_problems
 from ._planning import count_planned
@@ -78,10 +78,12 @@ __all__ = [
     "complete_options",
     "count_planned",
     "estimate_steps",
+    "explain_no_rows",
     "export_rows",
     "find_generator",
     "find_retries",
     "generator",
+    "guess_steps",
     "import_set",
     "import_solutions",
     "ingest_documents",

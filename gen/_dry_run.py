@@ -105,6 +105,30 @@ async def estimate_steps(
     return found
 
 
+def guess_steps(
+    stages: Sequence[Stage], rows: dict[str, int], *, concurrency: int, prices: PricesConfig
+) -> list[Estimate]:
+    """Return the most that steps would ask, from the number of their rows alone: nothing is opened, planned or rendered.
+
+    Args:
+        stages: the steps.
+        rows: how many each step over rows of the store has; what it does not name has none.
+        concurrency: requests in flight.
+        prices: what they cost.
+    """
+    before: dict[str, Estimate] = {}
+    to_come: dict[str, float] = {}
+    for stage in stages:
+        inputs = rows.get(stage.name, 0) if stage.is_root else math.ceil(to_come.get(stage.config.source, 0.0))
+        inputs = min(inputs, stage.config.limit or inputs)
+        source = before.get(stage.config.source)
+        effort = _expect(stage, source)
+        estimate = _estimate(stage, inputs, inputs, [], effort, source, concurrency, prices)
+        estimate.basis = f"{effort.basis}; prompts without their rows"
+        to_come[stage.name], before[stage.name] = inputs * effort.rows, estimate
+    return list(before.values())
+
+
 def _sample(store: Store, stage: Stage, step: Step, done: Any) -> list[Item]:
     for page in read_inputs(store, stage, step, done):
         every = max(1, len(page) // SAMPLE)

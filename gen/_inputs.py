@@ -49,9 +49,13 @@ def check_sources(store: Store, stages: Sequence[Stage]) -> None:
             source = stage.config.source
             rows = f"requests WHERE step = '{IMPORT}'" if source == "imported" else source
             if not store.query(f"SELECT 1 FROM {rows} LIMIT 1"):
-                raise RecipeError(
-                    f"step {stage.name!r}", expected=f"rows of {source}", received="none", cure=_CURE[source]
-                )
+                raise explain_no_rows(stage)
+
+
+def explain_no_rows(stage: Stage) -> RecipeError:
+    """Return the error of a step whose source is empty."""
+    source = stage.config.source
+    return RecipeError(f"step {stage.name!r}", expected=f"rows of {source}", received="none", cure=_CURE[source])
 
 
 def find_done(store: Store, step: Step) -> KeySet:

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING, Any
 
-from ._address import without_userinfo
+from ._address import require_endpoint, without_userinfo
 from ._images import check_image, encode_image, inline_images, is_stored_image
 from ._models import SEED_MODEL, ResolvedModel, hash_model, resolve_model, seed_model_path
 from ._openai import OpenAIEngine, import_ahead
@@ -57,6 +57,7 @@ __all__ = [
     "inline_images",
     "is_stored_image",
     "make_environment",
+    "require_endpoint",
     "resolve_model",
     "seed_model_path",
     "without_userinfo",

@@ -136,3 +136,15 @@ def without_userinfo(url: str) -> str:
     """Return ``url`` without a name and password in it, for messages."""
     parts = urlsplit(url)
     return urlunsplit(parts._replace(netloc=_host(url)))
+
+
+def require_endpoint(base_url: str | tuple[str, ...] | None) -> list[str]:
+    """See that the addresses of an engine can be used, as far as is known without asking; return them, to be shown.
+
+    Raises:
+        RecipeError: an address is none, or gives nothing without a key, and there is none.
+    """
+    addresses = [find_address(url) for url in (base_url if isinstance(base_url, tuple) else (base_url,))]
+    for address in addresses:
+        address.require_key()
+    return [address.name for address in addresses]

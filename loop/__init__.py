@@ -2,6 +2,7 @@
 
 from ..gen import Estimate, Progress
 from ..judge import Decontaminator, OwnFate
+from ._ahead import Ahead, look_ahead
 from ._before_after import COLUMNS as COMPARISON_COLUMNS
 from ._before_after import comparison_cells, explain_deltas, tell_cut_of_both
 from ._champion import ChampionWatch
@@ -46,6 +47,7 @@ __all__ = [
     "MEASURED_COLUMNS",
     "MEASURE_COLUMNS",
     "SERVED_FOLDER",
+    "Ahead",
     "ChampionWatch",
     "CheckedRows",
     "Compared",
@@ -85,6 +87,7 @@ __all__ = [
     "iteration_cells",
     "judge_guards",
     "level_of",
+    "look_ahead",
     "measure_cells",
     "measured_cells",
     "pair",

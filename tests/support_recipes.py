@@ -20,24 +20,16 @@ def commands_of(name, heading="In miniature"):
     return [line.split(" #")[0].rstrip() for line in lines]
 
 
-def run_page(folder, name, before=lambda command: None, env=None):
-    """Run the commands of a page's miniature in an empty folder; return what each printed on standard output."""
-    printed = {}
-    for command in commands_of(name):
-        first, *args = shlex.split(command)
-        assert first == "flywheel", command
-        before(command)
-        printed[command] = _run(folder, args, env)
-    return printed
-
-
-def _run(folder, args, env):
+def run_command(folder, command, env=None, timeout=300):
+    """Run a line of a page in the project's folder, as a user does; it has to end with exit code 0."""
+    first, *args = shlex.split(command)
+    assert first == "flywheel", command
     done = subprocess.run(
         [sys.executable, "-m", "flywheel", *args],
-        cwd=folder, capture_output=True, text=True, timeout=300, env={**os.environ, **(env or {})},
+        cwd=folder, capture_output=True, text=True, timeout=timeout, env={**os.environ, **(env or {})},
     )  # fmt: skip
-    assert done.returncode == 0 and "Traceback" not in done.stderr, f"{args}\n{done.stdout}\n{done.stderr}"
-    return done.stdout
+    assert done.returncode == 0 and "Traceback" not in done.stderr, f"{command}\n{done.stdout}\n{done.stderr}"
+    return done
 
 
 def init_recipe(folder, name):

@@ -1,0 +1,30 @@
+"""What holds for every packaged recipe, without doing any."""
+
+from pathlib import Path
+
+import pytest
+from flywheel.cli._packaged import RECIPES, list_recipes
+from support import run_cli
+
+HERE = Path(__file__).parent
+KEY = {"OPENAI_API_KEY": "not-used-by-a-dry-run", "HF_ENDPOINT": "http://127.0.0.1:9"}
+
+
+@pytest.mark.parametrize("name", [n for n in list_recipes() if (RECIPES / n / "mini.yaml").is_file()])
+def test_a_recipe_that_has_a_miniature_is_done_by_a_test(name):
+    assert (HERE / f"test_{name.replace('-', '_')}.py").is_file()
+
+
+@pytest.mark.recipes
+@pytest.mark.parametrize("name", list_recipes())
+def test_a_fresh_copy_lacks_nothing_but_rows_to_bring_in(tmp_path, name):
+    """``flywheel init --recipe NAME && flywheel run --dry-run``: it could start, or says which rows to bring in first."""
+    run_cli(tmp_path, "init", "--recipe", name, check=0)
+    done = run_cli(tmp_path, "run", "--dry-run", env=KEY)
+    assert "stages" in done.stdout
+    if done.returncode == 0:
+        assert "It can start: " in done.stdout
+        return
+    assert done.returncode == 2
+    places = [line for line in done.stderr.splitlines() if line.startswith(("error: ", "missing: "))]
+    assert places and all(" step '" in f" {place}" for place in places), done.stderr
