@@ -1,19 +1,28 @@
 """``flywheel data``: what the rows of a project are."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from ..config import RECIPE_FILE
+from ..config import RECIPE_FILE, list_methods
 from ..errors import UserError
-from ..loop import Decontaminator, read_items
+from ..loop import Decontaminator, count, read_items
 from ..store import Project
-from ._common import open_project, open_recipe
+from ..train import METHODS
+from ._common import open_project, open_recipe, recipe_options
+from ._tables import print_table
+
+if TYPE_CHECKING:
+    from ..loop import CheckedRows, OwnFate
+
+SHOWN_CHARS = 80
+"""Most characters of a row that are shown."""
 
 
 @click.group("data")
 def data_command() -> None:
-    """Look at the data: what rows are made of, and what was dropped."""
+    """Look at the data: what rows are made of, what was dropped, and what a training would leave out."""
 
 
 @data_command.command("report")
@@ -51,3 +60,39 @@ def _find_items(project: Project, root: Path, recipe_path: Path | None) -> tuple
         if recipe_path is not None:
             raise
         return None, f"the suites of {RECIPE_FILE} cannot be read ({' '.join(str(error).split())})"
+
+
+@data_command.command("check")
+@recipe_options
+@click.option(
+    "--method", type=click.Choice(list(METHODS)), default=None, help="Default: the one that the recipe trains by."
+)
+@click.option(
+    "--by", "column", default=None, metavar="COLUMN", help="Count the rows by what stands in a column of theirs."
+)
+@click.pass_context
+def check_command(
+    context: click.Context, recipe_path: Path | None, seed: int | None, method: str | None, column: str | None
+) -> None:
+    """Say which of the recipe's train.rows a training would leave out, and why; train nothing.
+
+    Ends with 1 where a row goes, 0 where all stay.
+    """
+    from ..loop import check_own, tabulate_rows
+
+    root: Path = context.obj
+    recipe, base = open_recipe(root, recipe_path, seed)
+    checked = check_own(open_project(root), recipe, base, method or (list_methods(recipe) or ["sft"])[0])
+    if column is not None:
+        print_table([column, "rows", "stay", "words of an answer"], tabulate_rows(checked, column))
+    if checked.fates:
+        print_table(["row", "step", "reason", "evidence", "text"], [_cells(checked, fate) for fate in checked.fates])
+    n, gone = len(checked.rows), len(checked.fates)
+    click.echo(f"{checked.source}: {count(n, 'row')}, {n - gone} would be trained on, {gone} not")
+    context.exit(1 if gone else 0)
+
+
+def _cells(checked: "CheckedRows", fate: "OwnFate") -> list[Any]:
+    text = " ".join(checked.rows[fate.place].raw.split())
+    short = text if len(text) <= SHOWN_CHARS else text[: SHOWN_CHARS - 1] + "…"
+    return [checked.first + fate.place, fate.step, fate.reason, fate.evidence, short]

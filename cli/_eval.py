@@ -31,7 +31,7 @@ COLUMNS = ["suite", "split", "metric", "score ± standard error", "n"]
 @recipe_options
 @click.option(
     "--checkpoint", default=None, metavar="ID",
-    help="Checkpoint to score: champion (default), first, seed (the built-in model), an id or its beginning, a model's folder.",
+    help="Checkpoint to score: champion (default), first, trained (last), seed (the built-in model), an id or its beginning, a model's folder.",
 )  # fmt: skip
 @click.option(
     "--suite", "suites", multiple=True, metavar="NAME",

@@ -37,7 +37,7 @@ COMMANDS = {
     "export": ("_export", "Write rows for other tools: TRL, ShareGPT, Alpaca, OpenAI, Parquet, the Hugging Face hub."),
     "status": ("_status", "Show the run's funnel, iterations, champion and scores."),
     "report": ("_status", "Write report.md and its plots again."),
-    "data": ("_data", "Write the data card: lengths, diversity, duplicates, drops, with plots."),
+    "data": ("_data", "Write the data card: lengths, diversity, duplicates, drops; check rows before a training."),
     "sql": ("_sql", "Query the store, read-only, also while a run is on."),
     "ui": ("_ui", "A page to look at the data, the scores and why; accept, reject, edit and label rows."),
     "doctor": ("_doctor", "Say what works on this machine, and what to install for the rest."),

@@ -23,7 +23,7 @@ if TYPE_CHECKING:  # loaded when the training process is on its way
 )  # fmt: skip
 @click.option(
     "--export", "export", default=None, metavar="ID",
-    help="Train nothing: copy this checkpoint (an id, its beginning, or champion) to --output, adapters merged.",
+    help="Train nothing: copy this checkpoint (an id, its beginning, champion or trained) to --output, adapters merged.",
 )  # fmt: skip
 @click.option("--adapter", is_flag=True, help="With --export: the adapter alone.")
 @click.option(

@@ -3,7 +3,7 @@
 from ._classify import Classification, LabelFigures, classify
 from ._decontaminate import Decontaminator, EvalText, Match, find_embedded
 from ._grade import Grading
-from ._own_rows import OwnCuration, OwnRow
+from ._own_rows import OwnCuration, OwnFate, OwnRow, read_parts, sift_own
 from ._pairs import Scope, make_pairs
 from ._reward import as_reward
 from ._rows import drop_rows
@@ -29,6 +29,7 @@ __all__ = [
     "LabelFigures",
     "Match",
     "OwnCuration",
+    "OwnFate",
     "OwnRow",
     "Rules",
     "Scope",
@@ -44,8 +45,10 @@ __all__ = [
     "find_verifier",
     "make_grader",
     "make_pairs",
+    "read_parts",
     "run_verifier",
     "score_file",
+    "sift_own",
     "snapshot_grpo",
     "snapshot_kto",
     "snapshot_own",

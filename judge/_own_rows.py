@@ -14,8 +14,9 @@ import numpy as np
 
 from ..config import CurationConfig, SelectionConfig
 from ..errors import RecipeError
-from ..schema import is_blank
+from ..schema import is_blank, texts_in
 from ._completion import text_of
+from ._decontaminate import Decontaminator
 from ._tokens import Array
 from .curate import Curated, CurateRow, curate, read_labels
 
@@ -149,6 +150,35 @@ def curate_own(ids: Sequence[str], parts: Sequence[Parts], method: str, rules: O
     made = curate(rows, config, embed=rules.embed, count_tokens=rules.count_tokens) if known else Curated()
     gone = [(int(places[d.place]), d.reason, f"{d.step}: {d.evidence}") for d in made.drops]
     return OwnCurated(_in_order(places, made.order, len(parts), has_selection=bool(config.selection.n)), gone)
+
+
+@dataclass(frozen=True)
+class OwnFate:
+    """What becomes of one row before any training: the step at which it goes, why, and what that rests on."""
+
+    place: int
+    step: str
+    reason: str
+    evidence: str | None = None
+
+
+def sift_own(
+    given: Sequence[OwnRow], method: str, rules: OwnCuration, decontaminator: Decontaminator, seed: int, first: int = 1
+) -> tuple[list[int], list[OwnFate]]:
+    """Return the places of the rows that a snapshot would hold, in its order, and the fate of each other; nothing is recorded.
+
+    ``first`` is the number of the first row, as evidence names it.
+    """
+    gone = [OwnFate(i, "rows", row.fault or "no row") for i, row in enumerate(given) if row.columns is None]
+    places = [i for i, row in enumerate(given) if row.columns is not None]
+    parts = [read_parts(given[i].columns or {}, method, rules.references) for i in places]
+    made = curate_own([f"row {first + i}" for i in places], parts, method, rules, seed)
+    gone += [OwnFate(places[i], "curate", reason, evidence) for i, reason, evidence in made.gone]
+    kept = [places[i] for i in made.kept]
+    found = decontaminator.find_all(["\n".join(texts_in(given[i].columns)) for i in kept])
+    items = {i: item for i, item in zip(kept, found, strict=True) if item}
+    gone += [OwnFate(i, "snapshot", f"contaminated: {item.suite}/{item.split}") for i, item in items.items()]
+    return [i for i in kept if i not in items], gone
 
 
 def _in_order(places: Array, order: Array, n: int, *, has_selection: bool) -> list[int]:

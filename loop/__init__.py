@@ -1,11 +1,12 @@
 """The order of the stages, the gate, and what a run came to."""
 
 from ..gen import Estimate, Progress
-from ..judge import Decontaminator
+from ..judge import Decontaminator, OwnFate
 from ._ahead import Ahead, look_ahead
 from ._before_after import COLUMNS as COMPARISON_COLUMNS
 from ._before_after import comparison_cells, explain_deltas, tell_cut_of_both
 from ._champion import ChampionWatch
+from ._check_own import CheckedRows, check_own, tabulate_rows
 from ._compare import Comparison
 from ._cut import tell_cut
 from ._decide import check_metrics, decide, propose
@@ -48,6 +49,7 @@ __all__ = [
     "SERVED_FOLDER",
     "Ahead",
     "ChampionWatch",
+    "CheckedRows",
     "Compared",
     "Comparison",
     "Decontaminator",
@@ -57,6 +59,7 @@ __all__ = [
     "Increase",
     "LengthPreference",
     "LimitTrial",
+    "OwnFate",
     "Paired",
     "Progress",
     "Reporter",
@@ -68,6 +71,7 @@ __all__ = [
     "add_scores",
     "before_after_cells",
     "check_metrics",
+    "check_own",
     "compare_items",
     "comparison_cells",
     "count",
@@ -105,6 +109,7 @@ __all__ = [
     "steps_to_pair",
     "stop_run",
     "summarize",
+    "tabulate_rows",
     "tell_cut",
     "tell_cut_of_both",
     "write_report",

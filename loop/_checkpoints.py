@@ -73,7 +73,8 @@ class Checkpoints:
         return str(found[0][0]) if found else None
 
     def find(self, name: str | None) -> Checkpoint:
-        """Return a checkpoint: ``champion`` (also None), ``first``, ``seed``, an id or a unique beginning of one, or a model's folder.
+        """Return a checkpoint: ``champion`` (also None), ``first``, ``trained`` (what the project's last training made), ``seed``, an
+        id or a unique beginning of one, or a model's folder.
 
         Raises:
             NotFoundError: none or several match.
@@ -83,6 +84,8 @@ class Checkpoints:
         assert name is not None
         if name in ("first", self._first.name):
             return self.first()
+        if name == "trained":
+            return self._last_trained()
         if name == SEED_MODEL:
             return self._adopt(seed_model_path())
         folder = Path(name).expanduser().absolute()
@@ -92,10 +95,18 @@ class Checkpoints:
         if len(found) != 1:
             raise NotFoundError(
                 f"checkpoint {name!r}",
-                expected="champion, first, seed, the id of one checkpoint or a unique beginning of it, or a model's folder",
+                expected="champion, first, trained, seed, the id of one checkpoint or a unique beginning of it, or a model's folder",
                 received=f"{len(found)} match", cure='flywheel sql "select checkpoint_id, iteration, stage from checkpoints"',
             )  # fmt: skip
         return self.load(str(found[0][0]))
+
+    def _last_trained(self) -> Checkpoint:
+        if (found := self.last_trained()) is None:
+            raise NotFoundError(
+                "checkpoint 'trained'", expected="what the project's last training made", received="no training yet",
+                cure="flywheel train, or flywheel run",
+            )  # fmt: skip
+        return self.load(found)
 
     def find_without_weights(self, name: str) -> tuple[str, str, str] | None:
         """Return (id, stage, name) of an endpoint's model or recorded answers by id or a unique beginning of it; else None."""

@@ -36,10 +36,10 @@ def train(
     args: dict[str, Any] = dict(getattr(recipe.train, method) or {})
     if method in ("sft", "dpo") and recipe.curate.difficulty.order != "given":
         args.setdefault("train_sampling_strategy", "sequential")  # a curriculum that is shuffled is none
-    template = _take_template(args, base)
+    template = take_template(args, base)
     job = TrainJob(
         run_id, iteration, method, parent, hash_model(parent.path), snapshot.snapshot_id, snapshot.path, snapshot.n_rows,
-        args, seed, _shape(store, recipe, method, base, template), _running(store, recipe, method, base),
+        args, seed, shape_of(recipe, method, base, template), running_of(store.project.root, store.project.work, recipe, method, base),
         {"recipe": recipe.name, "base_model": _name_model(recipe.model, base), "parents": _parents(store, parent), "versions": versions_of(VERSIONED)},
     )  # fmt: skip
     reporter.begin(f"[{iteration}] train {method}", unit="steps")
@@ -62,7 +62,7 @@ def _why_left_out(recipe: Recipe, method: str, snapshot: Snapshot) -> str | None
     return f"{count(snapshot.n_rows, 'row')}, all with label {label}: KTO learns from how completions of both labels differ"
 
 
-def _take_template(args: dict[str, Any], base: Path) -> str | None:
+def take_template(args: dict[str, Any], base: Path) -> str | None:
     """Take a chat template's file, from the recipe's folder, out of the arguments; return its text, which is what counts."""
     path = base / Path(str(args.get("chat_template_path"))).expanduser()
     if "chat_template_path" not in args or not path.is_file():
@@ -71,7 +71,7 @@ def _take_template(args: dict[str, Any], base: Path) -> str | None:
     return path.read_text(encoding="utf-8")
 
 
-def _shape(store: Store, recipe: Recipe, method: str, base: Path, template: str | None) -> Shape:
+def shape_of(recipe: Recipe, method: str, base: Path, template: str | None) -> Shape:
     """Return what the weights depend on beside the method's arguments."""
     config = recipe.train
     rewards = config.rewards or (RewardConfig(verifier=recipe.verifier.name, options=recipe.verifier.options),)
@@ -85,10 +85,11 @@ def _shape(store: Store, recipe: Recipe, method: str, base: Path, template: str 
     )  # fmt: skip
 
 
-def _running(store: Store, recipe: Recipe, method: str, base: Path) -> Running:
+def running_of(project: Path, work: Path, recipe: Recipe, method: str, base: Path) -> Running:
+    """Return where a training runs, and what it is measured on: frozen in the folder ``work``."""
     config = recipe.train
-    heldout = None if config.heldout is None else freeze_heldout(config.heldout, base, store.project.work)
-    root = base if config.rows is not None else store.project.root
+    heldout = None if config.heldout is None else freeze_heldout(config.heldout, base, work)
+    root = base if config.rows is not None else project
     return Running(
         python=find_python(config.python, base), oom_retries=config.oom_retries, save_every_s=config.save_every_s,
         accelerate=None if config.accelerate is None else _path(config.accelerate, base),

@@ -1,6 +1,7 @@
 """Snapshots to checkpoints, by the field's own trainers, in a child process."""
 
 from ._adapter import MERGED, export_checkpoint, is_adapter, merged_folder
+from ._check import find_faults
 from ._keys import check_keys, check_train, valid_keys
 from ._options import Heldout, Running, Shape
 from ._preflight import Demands, Fault, Limit, check_rows
@@ -25,6 +26,7 @@ __all__ = [
     "check_rows",
     "check_train",
     "export_checkpoint",
+    "find_faults",
     "is_adapter",
     "is_whole",
     "merged_folder",

@@ -16,6 +16,7 @@ import pytest
 from flywheel.cli._packaged import BRINGING, list_commands
 from flywheel.config import load_recipe
 from support import run_cli, sql
+from support_recipes import commands_of, run_command
 
 MINI = "mini.yaml"
 PROPERTY = "recipe"
@@ -70,13 +71,14 @@ class Made:
 def miniature(tmp_path, request):
     """Return what does a packaged recipe in miniature: ``miniature(name, bring=…, env=…)``."""
 
-    def make(name, *, bring=(), commands=None, variant=MINI, lacks="", env=None, prepare=None, timeout=600):
+    def make(name, *, bring=(), commands=None, page=False, variant=MINI, lacks="", env=None, prepare=None, timeout=600):
         """Do a recipe in miniature and return what it :class:`Made`.
 
         Args:
             name: the packaged recipe.
             bring: commands that bring rows in; a word that ends in a path of the project folder is taken from there.
             commands: what does it; default: what ``flywheel init`` names for a recipe of its kind.
+            page: do what its page of the cookbook says under *In miniature*, line by line.
             variant: the recipe file; where the folder has none of that name, ``recipe.yaml``.
             lacks: what ``recipe.yaml`` at full scale wants and this machine has not: its dry run has to say so, with exit code 2.
             env: of every command: an endpoint's address.
@@ -97,7 +99,11 @@ def miniature(tmp_path, request):
         assert "It can start: " in told.stdout
         recipe = load_recipe(folder / variant if which else folder / "recipe.yaml")
         begun = time.monotonic()
-        for command in commands or [c for c in list_commands(recipe, folder) if not c.startswith(BRINGING)]:
+        for command in commands_of(name)[1:] if page else ():
+            give.line(command)
+        for command in (
+            () if page else commands or [c for c in list_commands(recipe, folder) if not c.startswith(BRINGING)]
+        ):
             give(*command.split(), *which)
         made = read_made(folder, time.monotonic() - begun, give.said)
         request.node.user_properties.append((PROPERTY, json.dumps({"name": name, **asdict(made), "said": []})))
@@ -116,6 +122,11 @@ class _Giver:
         done = run_cli(self.folder, *words, env=self.env, timeout=self.timeout, check=0)
         self.said.append(f"$ flywheel {' '.join(words)}\n{done.stdout}\n{done.stderr}")
         return done
+
+    def line(self, command):
+        """Give a line of a page, in the project's folder."""
+        done = run_command(self.folder, command, self.env, self.timeout)
+        self.said.append(f"$ {command}\n{done.stdout}\n{done.stderr}")
 
 
 def read_made(folder, wall_s, said):

@@ -2,6 +2,6 @@
 
 from ._publish import merge_adapter
 from ._ready import get_ready
-from ._train import train
+from ._train import find_faults, train
 
-__all__ = ["get_ready", "merge_adapter", "train"]
+__all__ = ["find_faults", "get_ready", "merge_adapter", "train"]

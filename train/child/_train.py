@@ -72,9 +72,7 @@ def train(job: dict[str, Any], folder: Path, emit: Emit) -> dict[str, Any]:
     started = time.monotonic()
     _check_processes(job.get("processes", 1))
     method = find_method(job["method"])
-    reader = load_reader(job["model"], method)
-    if job["chat_template"] is not None:
-        reader.processor.chat_template = reader.tokenizer.chat_template = job["chat_template"]
+    reader = _load_reader(job, method)
     given = read_rows(job["data"], job, method)
     rows, faults, form = check(given, job, method, reader, job["args"])
     template = read_template(job["args"].get("chat_template_path")) or reader.processor.chat_template
@@ -84,10 +82,9 @@ def train(job: dict[str, Any], folder: Path, emit: Emit) -> dict[str, Any]:
     ordered = order(rows, job["curriculum_by"], form.columns)
     stages, parts = job["curriculum"] or [WHOLE], [ordered]
     if job["curriculum"]:
-        parts, too_long = split_stages(ordered, job, method, reader, job["args"], form)
-        places = {id(row): i for i, row in enumerate(given)}
-        faults += [{**asdict(fault), "ordinal": places[id(row)]} for row, fault in too_long]
-        left_out = {id(row) for row, _ in too_long}
+        parts, too_long = _split(given, ordered, job, method, reader, form)
+        faults += too_long
+        left_out = {id(given[fault["ordinal"]]) for fault in too_long}
         ordered = [row for row in ordered if id(row) not in left_out]
     run = _Run(job, folder, emit, method, reader, labels, ordered, parts, form, heldout.rows)
     config = {}
@@ -104,6 +101,32 @@ def train(job: dict[str, Any], folder: Path, emit: Emit) -> dict[str, Any]:
         "heldout_items": [run.before.items, run.after.items],
         "n_heldout_given": heldout.n_given,
     }
+
+
+def find_faults(job: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return what :func:`train` would leave out of a job's rows, and train nothing."""
+    method = find_method(job["method"])
+    reader = _load_reader(job, method)
+    given = read_rows(job["data"], job, method)
+    rows, faults, form = check(given, job, method, reader, job["args"])
+    ordered = order(rows, job["curriculum_by"], form.columns)
+    return faults + (_split(given, ordered, job, method, reader, form)[1] if job["curriculum"] else [])
+
+
+def _load_reader(job: dict[str, Any], method: Method) -> Reader:
+    reader = load_reader(job["model"], method)
+    if job["chat_template"] is not None:
+        reader.processor.chat_template = reader.tokenizer.chat_template = job["chat_template"]
+    return reader
+
+
+def _split(
+    given: list[dict[str, Any]], ordered: list[dict[str, Any]], job: dict[str, Any], method: Method, reader: Reader, form: Form
+) -> tuple[list[list[dict[str, Any]]], list[dict[str, Any]]]:  # fmt: skip
+    """Return the rows of each stage, and the faults of those that are too long for every stage that they stand in."""
+    parts, too_long = split_stages(ordered, job, method, reader, job["args"], form)
+    places = {id(row): i for i, row in enumerate(given)}
+    return parts, [{**asdict(fault), "ordinal": places[id(row)]} for row, fault in too_long]
 
 
 def _check_processes(expected: int) -> None:
