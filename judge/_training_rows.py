@@ -31,6 +31,7 @@ class TrainingRow(NamedTuple):
         pass_rate: share of the draws of its problem that passed.
         failed_by: the judge that a sample did not pass, or :data:`CONFLICT`, ``@`` and the answers that its question has; or None.
         is_in_model: of an earlier iteration's row: whether the model at hand was trained on it.
+        tools: definitions of the tools that may be called, as JSON; None without any.
     """
 
     row_id: str
@@ -45,6 +46,7 @@ class TrainingRow(NamedTuple):
     pass_rate: float | None
     failed_by: str | None
     is_in_model: bool
+    tools: str | None = None
 
     @property
     def why_failed(self) -> tuple[str, str]:
@@ -78,7 +80,9 @@ class TrainingRow(NamedTuple):
         said = [self.prompt, self.completion, *([] if self.rejected is None else [self.rejected])]
         columns = {n: json.loads(c) for n, c in zip(("prompt", *names), said, strict=True)}
         columns["prompt"], images = take_images(columns["prompt"])
-        return json.dumps(columns | ({"images": images} if images else {}), ensure_ascii=False)
+        columns |= {"images": images} if images else {}
+        columns |= {"tools": json.loads(self.tools)} if self.tools else {}
+        return json.dumps(columns, ensure_ascii=False)
 
     def as_curated(self) -> CurateRow:
         """Return what curation looks at."""
@@ -152,10 +156,15 @@ def rows_of(spooled: Spooled, places: Sequence[int] | Array | None = None) -> An
 
 
 def _spoken(sample: str) -> str:
-    """Return SQL for the messages of a completion; imported ones may be more than a text."""
+    """Return SQL for the messages of a completion: imported ones may be more than a text, and so are those that call tools."""
     return f"""CASE WHEN starts_with({sample}.parser, 'import-') AND ({sample}.fields -> '$.message') IS NOT NULL
         THEN json_array({sample}.fields -> '$.message')
-        ELSE json_array(json_object('role', 'assistant', 'content', {sample}.completion)) END::VARCHAR"""
+        ELSE coalesce({sample}.fields -> '$.completion_messages',
+                      json_array(json_object('role', 'assistant', 'content', {sample}.completion))) END::VARCHAR"""
+
+
+_TOOLS = """CASE WHEN json_type(s.fields, '$.tools') = 'ARRAY' AND json_array_length(s.fields, '$.tools') > 0
+    THEN (s.fields -> '$.tools')::VARCHAR END AS tools"""
 
 
 _RATES = """
@@ -186,6 +195,12 @@ _BY_PEOPLE = """(h.passed AND h.is_own AND s.problem_id IS NOT NULL AND s.step I
         AND s.sample_id NOT IN (SELECT w.sample_id FROM snapshots n JOIN snapshot_rows w USING (snapshot_id)
                                 WHERE n.run_id = $1 AND n.stage = 'sft' AND n.iteration < $2))"""
 """What a person accepted or edited since, in this iteration or after an earlier one's snapshot was frozen."""
+_EDITED = """(s.problem_id IS NULL AND s.step = 'people' AND s.iteration <= $2
+        AND s.sample_id IN (SELECT sample_id FROM people_verdicts WHERE passed)
+        AND s.input_id IN (SELECT o.sample_id FROM samples o WHERE o.run_id = $1 AND o.step IN (SELECT unnest($7::VARCHAR[])))
+        AND s.sample_id NOT IN (SELECT w.sample_id FROM snapshots n JOIN snapshot_rows w USING (snapshot_id)
+                                WHERE n.run_id = $1 AND n.stage = 'sft' AND n.iteration < $2))"""
+"""What a person wrote in the place of a step's sample that is no completion of a problem, likewise."""
 WORD = """
     SELECT s.sample_id, arg_max(d.passed, (s.sample_id = d.sample_id, d.created_at)) AS passed,
            bool_or(s.sample_id = d.sample_id) AS is_own
@@ -208,15 +223,16 @@ _ACCEPTED = f"""
     clash AS ({_clash("$6")}),
     word AS ({WORD})
     SELECT {_SAMPLE_COLUMNS}, g.score, t.pass_rate,
-           coalesce('{CONFLICT}@' || k.said, CASE WHEN h.passed IS NOT TRUE THEN g.failed_by END), FALSE
+           coalesce('{CONFLICT}@' || k.said, CASE WHEN h.passed IS NOT TRUE THEN g.failed_by END), FALSE, {_TOOLS}
     FROM samples s JOIN requests r USING (request_id)
     LEFT JOIN word h ON h.sample_id = s.sample_id
     LEFT JOIN ({_PROBLEMS}) p ON p.problem_id = s.problem_id
     LEFT JOIN clash k ON k.asked = {_ASKED}
     LEFT JOIN judged g ON g.sample_id = s.sample_id
     LEFT JOIN rates t ON t.iteration = s.iteration AND t.step = s.step AND t.problem_id = s.problem_id
-    WHERE s.run_id = $1 AND ((s.iteration = $2 AND s.step IN (SELECT unnest($7::VARCHAR[]))) OR {_BY_PEOPLE})
-      AND coalesce(h.passed, s.step NOT IN ('{SOLVED}', 'people')
+    WHERE s.run_id = $1 AND ((s.iteration = $2 AND s.step IN (SELECT unnest($7::VARCHAR[]))) OR {_BY_PEOPLE} OR {_EDITED})
+      AND s.sample_id NOT IN (SELECT sample_id FROM people_verdicts WHERE NOT passed)
+      AND coalesce(h.passed, s.step NOT IN ('{SOLVED}', 'people') OR s.problem_id IS NULL
           OR EXISTS (SELECT 1 FROM verdicts v WHERE v.sample_id = s.sample_id AND v.passed AND v.judge = $3))
       AND (s.step = '{SOLVED}' OR s.sample_id NOT IN (SELECT sample_id FROM worse_samples))
     ORDER BY s.problem_id, h.is_own IS NOT TRUE, s.draw, s.sample_id
@@ -234,7 +250,7 @@ _EARLIER = f"""
         FROM snapshots n JOIN snapshot_rows w USING (snapshot_id) LEFT JOIN pairs d ON d.pair_id = w.pair_id
         WHERE n.run_id = $1 AND n.iteration < $2 AND n.stage = $3 GROUP BY ALL
     )
-    SELECT {{columns}}, NULL::DOUBLE, t.pass_rate, NULL::VARCHAR, x.is_in_model
+    SELECT {{columns}}, NULL::DOUBLE, t.pass_rate, NULL::VARCHAR, x.is_in_model, {_TOOLS}
     FROM frozen x {{rows}} JOIN requests r ON r.request_id = s.request_id
     LEFT JOIN ({_PROBLEMS}) p ON p.problem_id = s.problem_id
     LEFT JOIN rates t ON t.iteration = s.iteration AND t.step = s.step AND t.problem_id = s.problem_id
@@ -245,7 +261,7 @@ _EARLIER = f"""
 _CHOSEN_PAIRS = f"""
     WITH rates AS ({_RATES.format(run="$1", verifier="$3")}), clash AS ({_clash("$4")})
     SELECT {_PAIR_COLUMNS}, x.margin, t.pass_rate,
-           coalesce('{CONFLICT}@' || k.said, CASE WHEN NOT hc.passed THEN hc.judge WHEN hj.passed THEN hj.judge END), FALSE
+           coalesce('{CONFLICT}@' || k.said, CASE WHEN NOT hc.passed THEN hc.judge WHEN hj.passed THEN hj.judge END), FALSE, {_TOOLS}
     FROM plans n JOIN (SELECT DISTINCT ON (pair_id) * FROM pairs) x ON x.pair_id = n.input_id {_PAIRS}
     JOIN requests r ON r.request_id = s.request_id
     LEFT JOIN ({_PROBLEMS}) p ON p.problem_id = s.problem_id

@@ -29,9 +29,9 @@ def said(page, sample_id):
     return run_query(Project(page.root), sql).rows
 
 
-def accepted(page, iteration=1):
+def accepted(page, iteration=1, steps=("solve",)):
     store = Store(Project(page.root)).open()
-    rows = rows_of(read_accepted(store, RUN, iteration, "math@4", [], [], conflicts=False))
+    rows = rows_of(read_accepted(store, RUN, iteration, "math@4", [], [], conflicts=False, steps=steps))
     found = {r.sample_id: r for r in rows}
     store.close()
     return found
@@ -101,6 +101,19 @@ def test_an_edit_is_a_new_sample_that_takes_the_old_ones_place(own):
         "SELECT count(*) FROM funnel WHERE step = 'people' OR (step = 'solve/verify' AND entered % 60 <> 0)",
     )
     assert funnel.rows == [(0,)]
+
+
+def test_a_persons_word_counts_on_the_samples_of_steps_too(own):
+    """Which are no completions of a problem, and need nobody's verdict to be trained on (``select.steps``)."""
+    steps = ("questions", "attempted")
+    assert set(accepted(own, steps=steps)) == {"smp_q", "smp_a"}
+    own.post("/samples/smp_a/decide", {"action": "reject"})
+    assert set(accepted(own, steps=steps)) == {"smp_q"}
+    answer = own.post("/samples/smp_q/edit", {"completion": "It burnt down in 1901."})
+    new = answer.headers["Location"].removeprefix("/samples/")
+    assert set(accepted(own, steps=steps)) == {new}
+    assert set(accepted(own, iteration=2, steps=steps)) == {new}, "also after its iteration"
+    assert new not in accepted(own, steps=("attempted",))
 
 
 def test_a_decision_is_on_record_and_shown_while_another_program_holds_the_store(own):

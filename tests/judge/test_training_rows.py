@@ -1,0 +1,39 @@
+"""Rows of a snapshot as the trainer reads them: calls of tools with their tools, and answers of several messages."""
+
+import json
+
+from flywheel.judge._training_rows import read_accepted, rows_of
+from flywheel.schema import RequestRow, SampleRow, canonical_json, utc_now
+from flywheel.store import Project, Store
+
+TOOL = {"type": "function", "function": {"name": "add", "parameters": {"type": "object", "properties": {}}}}
+CALL = {"id": "c1", "type": "function", "function": {"name": "add", "arguments": "{}"}}
+ANSWER = [
+    {"role": "assistant", "content": None, "tool_calls": [CALL]},
+    {"role": "tool", "tool_call_id": "c1", "content": "4"},
+    {"role": "assistant", "content": "It is 4."},
+]
+ASKED = [{"role": "user", "content": "2 + 2?"}]
+
+
+def test_a_solution_by_tools_is_trained_on_with_its_calls_and_its_tools(tmp_path):
+    store = Store(Project(tmp_path)).open()
+    for i, fields in enumerate(({"completion_messages": ANSWER, "tools": [TOOL]}, {"tools": []}, {})):
+        request = RequestRow(
+            f"req_{i}", "run_1", 1, "called", f"chk_{i}", None, "openai", "m", None, canonical_json(ASKED), "{}", 1,
+            canonical_json(["It is 4."]), 1, 3, 3, 0.1, utc_now(), utc_now(),
+        )  # fmt: skip
+        sample = SampleRow(
+            f"smp_{i}", f"req_{i}", 0, "run_1", 1, "called", None, "It is 4.", "stop", None, "openai", input_id=f"chk_{i}",
+            fields=canonical_json(fields), parser="tool_calls@1",
+        )  # fmt: skip
+        store.append([request, sample])
+    store.fold()
+    rows = {
+        r.sample_id: json.loads(r.as_trl())
+        for r in rows_of(read_accepted(store, "run_1", 1, "math@4", [], [], steps=("called",)))
+    }
+    store.close()
+    assert rows["smp_0"] == {"prompt": ASKED, "completion": ANSWER, "tools": [TOOL]}
+    plain = {"prompt": ASKED, "completion": [{"role": "assistant", "content": "It is 4."}]}
+    assert rows["smp_1"] == rows["smp_2"] == plain
