@@ -159,7 +159,8 @@ def _spoken(sample: str) -> str:
     """Return SQL for the messages of a completion: imported ones may be more than a text, and so are those that call tools."""
     return f"""CASE WHEN starts_with({sample}.parser, 'import-') AND ({sample}.fields -> '$.message') IS NOT NULL
         THEN json_array({sample}.fields -> '$.message')
-        ELSE coalesce({sample}.fields -> '$.completion_messages',
+        ELSE coalesce(CASE WHEN starts_with({sample}.parser, 'import-') THEN {sample}.fields -> '$.turns'
+                           ELSE {sample}.fields -> '$.completion_messages' END,
                       json_array(json_object('role', 'assistant', 'content', {sample}.completion))) END::VARCHAR"""
 
 

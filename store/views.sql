@@ -65,7 +65,8 @@ SELECT s.run_id, s.iteration, s.sample_id, s.problem_id, s.request_id, v.judge, 
        coalesce(s.prompt, r.messages) AS prompt,
        CASE WHEN starts_with(s.parser, 'import-') AND (s.fields -> '$.message') IS NOT NULL
             THEN json_array(s.fields -> '$.message')
-            ELSE json_array(json_object('role', 'assistant', 'content', s.completion)) END AS completion
+            ELSE coalesce(CASE WHEN starts_with(s.parser, 'import-') THEN s.fields -> '$.turns' ELSE s.fields -> '$.completion_messages' END,
+                          json_array(json_object('role', 'assistant', 'content', s.completion))) END AS completion
 FROM samples s
 JOIN requests r USING (request_id)
 JOIN verdicts v USING (sample_id)
@@ -93,10 +94,12 @@ SELECT p.run_id, p.iteration, p.pair_id, p.problem_id, p.kind,
        coalesce(c.prompt, r.messages) AS prompt,
        CASE WHEN starts_with(c.parser, 'import-') AND (c.fields -> '$.message') IS NOT NULL
             THEN json_array(c.fields -> '$.message')
-            ELSE json_array(json_object('role', 'assistant', 'content', c.completion)) END AS chosen,
+            ELSE coalesce(CASE WHEN starts_with(c.parser, 'import-') THEN c.fields -> '$.turns' ELSE c.fields -> '$.completion_messages' END,
+                          json_array(json_object('role', 'assistant', 'content', c.completion))) END AS chosen,
        CASE WHEN starts_with(j.parser, 'import-') AND (j.fields -> '$.message') IS NOT NULL
             THEN json_array(j.fields -> '$.message')
-            ELSE json_array(json_object('role', 'assistant', 'content', j.completion)) END AS rejected,
+            ELSE coalesce(CASE WHEN starts_with(j.parser, 'import-') THEN j.fields -> '$.turns' ELSE j.fields -> '$.completion_messages' END,
+                          json_array(json_object('role', 'assistant', 'content', j.completion))) END AS rejected,
        p.chosen_sample_id, p.rejected_sample_id, p.judge, p.margin, p.chosen_verdict_id, p.rejected_verdict_id
 FROM pairs p
 JOIN samples c ON c.sample_id = p.chosen_sample_id

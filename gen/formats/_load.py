@@ -136,6 +136,10 @@ _RECORDS: dict[str, str] = {
 """The samples of a page of units."""
 
 
+SAID = "completion_messages"
+"""Field of a generator's sample that says more than a text: calls of tools, their results, the answer."""
+
+
 @dataclass(frozen=True)
 class Loaded:
     """A record with where it comes from."""
@@ -292,11 +296,16 @@ def _loaded(folder: Path, rows: list[Row]) -> Loaded:
 
 
 def _fields(row: Row) -> Row:
-    """Return what an import kept beside a sample; nothing for samples that other steps made."""
-    if row["fields"] is None or not str(row["parser"] or "").startswith("import-"):
+    """Return what an import kept beside a sample; of one that another step made what it says, where that is more than a text."""
+    if row["fields"] is None:
         return {}
-    fields: Row = json.loads(row["fields"])
-    return fields
+    if str(row["parser"] or "").startswith("import-"):
+        fields: Row = json.loads(row["fields"])
+        return fields
+    if SAID not in row["fields"]:
+        return {}
+    made: Row = json.loads(row["fields"])
+    return {"turns": made.get(SAID), "tools": made.get("tools") or None}
 
 
 def _answer(row: Row, fields: Mapping[str, Any]) -> Answer:

@@ -3,8 +3,9 @@
 import json
 
 from flywheel.judge._training_rows import read_accepted, rows_of
-from flywheel.schema import RequestRow, SampleRow, canonical_json, utc_now
+from flywheel.schema import RequestRow, SampleRow, VerdictRow, canonical_json, utc_now
 from flywheel.store import Project, Store
+from support import run_cli, sql
 
 TOOL = {"type": "function", "function": {"name": "add", "parameters": {"type": "object", "properties": {}}}}
 CALL = {"id": "c1", "type": "function", "function": {"name": "add", "arguments": "{}"}}
@@ -37,3 +38,35 @@ def test_a_solution_by_tools_is_trained_on_with_its_calls_and_its_tools(tmp_path
     assert rows["smp_0"] == {"prompt": ASKED, "completion": ANSWER, "tools": [TOOL]}
     plain = {"prompt": ASKED, "completion": [{"role": "assistant", "content": "It is 4."}]}
     assert rows["smp_1"] == rows["smp_2"] == plain
+
+
+def test_an_export_has_the_calls_and_the_tools_too(tmp_path):
+    store = Store(Project(tmp_path)).open()
+    request = RequestRow(
+        "req_0", "run_1", 1, "called", "chk_0", None, "openai", "m", None, canonical_json(ASKED), "{}", 1,
+        canonical_json(["It is 4."]), 1, 3, 3, 0.1, utc_now(), utc_now(),
+    )  # fmt: skip
+    sample = SampleRow(
+        "smp_0", "req_0", 0, "run_1", 1, "called", None, "add()\n→ 4\nIt is 4.", "stop", None, "openai", input_id="chk_0",
+        fields=canonical_json({"completion_messages": ANSWER, "tools": [TOOL]}), parser="tool_calls@1",
+    )  # fmt: skip
+    verdict = VerdictRow("vrd_0", "smp_0", "human:ada", True, None, "accepted", None)
+    store.append([request, sample, verdict])
+    store.close()
+    out = tmp_path / "rows.jsonl"
+    run_cli(
+        tmp_path,
+        "export",
+        "--format",
+        "openai",
+        "--what",
+        "samples",
+        "--include",
+        "outdated",
+        "--output",
+        str(out),
+        check=0,
+    )
+    assert json.loads(out.read_text()) == {"messages": [*ASKED, *ANSWER], "tools": [TOOL]}
+    (row,) = sql(tmp_path, "select completion from sft")
+    assert json.loads(row["completion"]) == ANSWER
