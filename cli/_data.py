@@ -84,7 +84,7 @@ def check_command(
     recipe, base = open_recipe(root, recipe_path, seed)
     checked = check_own(open_project(root), recipe, base, method or (list_methods(recipe) or ["sft"])[0])
     if column is not None:
-        print_table([column, "rows", "stay", "words of an answer"], tabulate_rows(checked, column))
+        print_table([column, "rows", "stay", "words"], tabulate_rows(checked, column))
     if checked.fates:
         print_table(["row", "step", "reason", "evidence", "text"], [_cells(checked, fate) for fate in checked.fates])
     n, gone = len(checked.rows), len(checked.fates)

@@ -98,6 +98,9 @@ class TrainConfig(Strict):
     ``text_only`` (rows without an image among rows with one)."""
     rows: SourceSpec | None = None
     """Rows of one's own, in TRL's columns, for ``flywheel train``; null = what the iteration has."""
+    columns: dict[str, str | list[dict[str, str]]] = Field(default_factory=dict)
+    """TRL's columns from others', in ``rows`` and ``heldout``: the name of one (``completion: highlights``, places inside by dots), a
+    text with names (``prompt: "summarize: {{article}}"``), or messages of such texts."""
     heldout: SourceSpec | None = None
     """Rows in the same columns on which a method that lm-eval cannot score is measured before and after; none is trained on."""
     labels: tuple[str, ...] = ()

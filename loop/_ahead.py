@@ -140,7 +140,7 @@ class _Look:
         if names_hub_model(self._recipe, self._base):
             self._found.remote.append(f"model {self._recipe.model}")
         else:
-            self._try(lambda: resolve_first_model(self._recipe, self._base))
+            self._try(lambda: resolve_first_model(self._recipe, self._base, draws=False))
 
     def _look_at_problems(self) -> ProblemSet | None:
         config = self._recipe.problems
@@ -182,7 +182,7 @@ class _Look:
             spec = getattr(self._recipe.train, key)
             if spec is None or self._is_fetched(f"train.{key}", spec):
                 continue
-            rows = self._try(partial(read_own_rows, spec, self._base, f"train.{key}"))
+            rows = self._try(partial(read_own_rows, self._recipe.train, self._base, key))
             usable = [row for row in rows or () if row.columns is not None]
             bad = len(rows or ()) - len(usable)
             note = "cannot be read" if rows is None else f"{count(bad, 'row')} cannot be used" if bad else ""

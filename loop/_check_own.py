@@ -51,7 +51,7 @@ def check_own(project: Project, recipe: Recipe, base: Path, method: str) -> Chec
             cure="name a file with the rows: train: {rows: rows.jsonl}",
         )  # fmt: skip
     check_train(recipe.train, base, method)
-    rows, model = read_own_rows(spec, base), Path(resolve_first_model(recipe, base).path)
+    rows, model = read_own_rows(recipe.train, base), Path(resolve_first_model(recipe, base).path)
     references = tuple(dict.fromkeys([*(r.expected for r in recipe.train.rewards), "answer"]))
     rules = OwnCuration(recipe.curate, make_token_counter(recipe, model), load_embed(recipe, base), references)
     seed = seed_from(recipe.seed, 1, method) % (1 << 31)

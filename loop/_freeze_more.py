@@ -36,7 +36,7 @@ def freeze_own(
 ) -> Snapshot:  # fmt: skip
     """Freeze the rows that the recipe names, curated; tokens are those of ``model``, a folder."""
     spec = str(recipe.train.rows)
-    rows = read_own_rows(spec, base)
+    rows = read_own_rows(recipe.train, base)
     references = tuple(dict.fromkeys([*(r.expected for r in recipe.train.rewards), "answer"]))
     rules = OwnCuration(recipe.curate, make_token_counter(recipe, model), embed, references)
     run = (store, step.run_id, step.iteration, step.name)

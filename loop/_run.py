@@ -1,13 +1,15 @@
 """The row of a run: its first model, and what its recipe names; and what has changed since an earlier run."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 from ..config import Recipe, is_wheel
 from ..errors import NotFoundError, RecipeError
-from ..llm import ResolvedModel, resolve_model
+from ..llm import SEED_MODEL, ResolvedModel, hash_model, resolve_model
 from ..schema import content_id, utc_now
-from ..store import Store
+from ..store import Project, Store
+from ..train import draw_model, is_bare
 from ._content import Content, find_earlier_run
 from ._versions import versions_of
 
@@ -28,12 +30,23 @@ def require_wheel(recipe: Recipe) -> None:
         )  # fmt: skip
 
 
-def resolve_first_model(recipe: Recipe, base: Path) -> ResolvedModel:
-    """Find the first champion.
+def resolve_first_model(recipe: Recipe, base: Path, *, draws: bool = True) -> ResolvedModel:
+    """Find the first champion; of a folder that only describes a model, draw its weights by the recipe's seed, once.
+
+    Args:
+        recipe: that names it.
+        base: folder that a relative path starts from; weights that are drawn are kept under it.
+        draws: False = weights that are not there yet are left so.
 
     Raises:
         NotFoundError: there is no such model.
+        RecipeError: what is described cannot be made.
     """
+    folder = base / Path(recipe.model).expanduser()
+    if draws and recipe.model != SEED_MODEL and is_bare(folder):
+        name = content_id("model", [hash_model(folder), recipe.seed])
+        made = draw_model(folder, Project(base).models / name, recipe.seed)
+        return replace(resolve_model(str(made)), name=recipe.model)
     try:
         return resolve_model(recipe.model, base)
     except NotFoundError as error:

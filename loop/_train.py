@@ -88,7 +88,7 @@ def shape_of(recipe: Recipe, method: str, base: Path, template: str | None) -> S
 def running_of(project: Path, work: Path, recipe: Recipe, method: str, base: Path) -> Running:
     """Return where a training runs, and what it is measured on: frozen in the folder ``work``."""
     config = recipe.train
-    heldout = None if config.heldout is None else freeze_heldout(config.heldout, base, work)
+    heldout = None if config.heldout is None else freeze_heldout(config, base, work)
     root = base if config.rows is not None else project
     return Running(
         python=find_python(config.python, base), oom_retries=config.oom_retries, save_every_s=config.save_every_s,

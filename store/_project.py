@@ -43,6 +43,11 @@ class Project:
         return self.state / "checkpoints"
 
     @property
+    def models(self) -> Path:
+        """Models from scratch, a folder each: what a recipe began with where it only described a model."""
+        return self.state / "models"
+
+    @property
     def snapshots(self) -> Path:
         """Training sets as the trainers read them, a file per snapshot id."""
         return self.state / "snapshots"

@@ -7,6 +7,7 @@ from ._options import Heldout, Running, Shape
 from ._preflight import Demands, Fault, Limit, check_rows
 from ._python import check_python
 from ._reasoning import strip_reasoning
+from ._scratch import draw_model, is_bare
 from ._stage import Checkpoint, TrainJob, is_whole, train_checkpoint, trainer_ahead
 from .methods import METHODS
 
@@ -25,9 +26,11 @@ __all__ = [
     "check_python",
     "check_rows",
     "check_train",
+    "draw_model",
     "export_checkpoint",
     "find_faults",
     "is_adapter",
+    "is_bare",
     "is_whole",
     "merged_folder",
     "strip_reasoning",

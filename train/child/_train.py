@@ -238,7 +238,10 @@ def _make_trainer(run: _Run, args: dict[str, Any], rows: list[dict[str, Any]], n
 
 
 def _start(run: _Run, number: int) -> Any:
-    """Return the model that a stage starts from."""
+    """Return the model that a stage starts from; what its weights lack (a classifier's head) is drawn by the job's seed."""
+    from transformers import set_seed
+
+    set_seed(run.job["seed"])
     if number == 0:
         return run.load()
     saved = run.folder / ("trainer-model" if number == 1 else f"trainer{number - 1}-model")
