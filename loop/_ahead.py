@@ -144,14 +144,15 @@ class _Look:
 
     def _look_at_problems(self) -> ProblemSet | None:
         config = self._recipe.problems
-        if config is None or self._is_fetched("problems", config.source):
+        if config is None or any([self._is_fetched("problems", one.source) for one in config.sets]):
             return None
+        sources = ", ".join(one.source for one in config.sets)
         problems = self._try(lambda: read_problems(config, self._base))
         if problems is None:
-            self._note("problems", config.source, None, "cannot be read")
+            self._note("problems", sources, None, "cannot be read")
             return None
         bad = f"{count(len(problems.faults), 'row')} cannot be used" if problems.faults else ""
-        self._note("problems", config.source, len(problems.problems), bad)
+        self._note("problems", sources, len(problems.problems), bad)
         return problems
 
     def _look_at_suites(self) -> None:
@@ -209,7 +210,7 @@ class _Look:
     def _guess(self, stages: list[Stage], rows: Mapping[str, int]) -> None:
         recipe = self._recipe
         known = dict(rows)
-        if recipe.problems is not None:
+        if recipe.draws:
             draw = make_draw_stage(Step("", 1, SOLVE), recipe.solve, self._project.root)
             stages = [*stages, draw]
             known[draw.name] = _count_at_most(recipe.problems.source, recipe.solve.problems)

@@ -33,7 +33,7 @@ def _making(recipe: Recipe) -> Iterator[StageLine]:
     for step in recipe.generate:
         yield f"generate {step.step}", f"{step.generator} over {step.source}, by {_who(recipe)}"
         yield from _judging(recipe, step.step)
-    if recipe.problems is not None:
+    if recipe.draws:
         yield SOLVE, _drawing(recipe, recipe.solve, _who(recipe))
         yield from _judging(recipe, SOLVE)
 

@@ -3,14 +3,18 @@ judge-grader.
 
 What it says is decided by marks in the completions that it is shown: ``quality=4`` (its score, and which is better),
 ``mumble`` (it says nothing that can be read), ``first!`` (it takes whichever stands first), ``waver`` (each draw says
-something else).
+something else). Without a mark it goes by what it knows (``KNOWN``): an answer that ends rightly is worth 5, any other 2, and of 16 one is
+misjudged.
 """
 
+import hashlib
 import math
 import re
 
 QUALITY = re.compile(r"quality=(\d+)")
 SHOWN = re.compile(r"<(answer(?:-[ab])?)(?:-\d+)?>\n(.*?)\n</\1", re.DOTALL)
+KNOWN = {}
+"""Final answers by question."""
 DRAWS = (2, 4, 4, 3)
 CHANCES = {"4": 0.6, " 5": 0.25, "3": 0.1, "good": 0.05}
 """Token probabilities in the place of the score 4."""
@@ -34,7 +38,7 @@ def judge(messages, draw):
     if "1: yes" in text:
         numbers = re.findall(r"^(\d+)\. ", text, re.MULTILINE)
         return "\n".join(f"{n}: {'yes' if int(n) <= quality_of(shown[0]) else 'no'}" for n in numbers if n != "9")
-    score = DRAWS[draw % 4] if "waver" in text else quality_of(shown[0])
+    score = DRAWS[draw % 4] if "waver" in text else known_quality(text, shown[0]) or quality_of(shown[0])
     return f"Score: {score}" if "score alone" in text else f"It has merits.\nScore: {score}"
 
 
@@ -50,6 +54,16 @@ def better_of(shown, draw):
 def quality_of(text):
     found = QUALITY.search(text)
     return int(found[1]) if found else 1
+
+
+def known_quality(text, shown):
+    """Return the score of an answer to a question that it knows; None of any other."""
+    final = next((f for q, f in KNOWN.items() if q in text), None)
+    if final is None or QUALITY.search(shown):
+        return None
+    is_right = shown.rpartition("####")[2].strip() == final
+    misjudged = hashlib.blake2b(text.encode(), digest_size=1).digest()[0] < 16
+    return 5 if is_right != misjudged else 2
 
 
 def chances_of(text, k):
