@@ -144,7 +144,8 @@ class _Look:
 
     def _look_at_problems(self) -> ProblemSet | None:
         config = self._recipe.problems
-        if config is None or any([self._is_fetched("problems", one.source) for one in config.sets]):
+        fetched = [self._is_fetched("problems", one.source) for one in config.sets] if config is not None else []
+        if config is None or any(fetched):
             return None
         sources = ", ".join(one.source for one in config.sets)
         problems = self._try(lambda: read_problems(config, self._base))
