@@ -211,7 +211,7 @@ class _Look:
     def _guess(self, stages: list[Stage], rows: Mapping[str, int]) -> None:
         recipe = self._recipe
         known = dict(rows)
-        if recipe.draws:
+        if recipe.draws and recipe.problems is not None:
             draw = make_draw_stage(Step("", 1, SOLVE), recipe.solve, self._project.root)
             stages = [*stages, draw]
             known[draw.name] = _count_at_most(recipe.problems.source, recipe.solve.problems)
