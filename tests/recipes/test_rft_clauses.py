@@ -35,7 +35,7 @@ def test_clauses_are_graded_in_parts_and_learnt(miniature, endpoint, tmp_path):
     folder = init_recipe(tmp_path / "look", "rft-clauses")
     known = teach(rows_of(folder / "mini" / "clauses.jsonl"), tmp_path / "known.jsonl")
     made = miniature(
-        "rft-clauses", env=endpoint(known, right=0.6).env, page=True, lacks="clauses.jsonl",
+        "rft-clauses", env=endpoint(known, right=0.6).env, page=True,
     )  # fmt: skip
     assert made.rows["solve"] == 360
     scores = {
