@@ -29,6 +29,8 @@ Every message has four parts: place, what was expected, what was received, and t
 from __future__ import annotations
 
 import errno
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import NamedTuple
 
 
@@ -202,3 +204,18 @@ def explain_os_error(error: OSError) -> Refusal:
         ("the system to allow it", "check the path, its rights and the disk; then the same command again"),
     )
     return Refusal(expected, error.strerror or str(error) or type(error).__name__, cure)
+
+
+@contextmanager
+def interrupts_of_queries() -> Iterator[None]:
+    """Make an interruption again of what DuckDB makes of a signal that meets a query: a ``RuntimeError`` of its own.
+
+    Raises:
+        KeyboardInterrupt: a query was interrupted.
+    """
+    try:
+        yield
+    except RuntimeError as error:
+        if str(error) != "Query interrupted":
+            raise
+        raise KeyboardInterrupt from error

@@ -13,7 +13,14 @@ from typing import Any
 
 import click
 
-from ..errors import FlywheelError, StoppedError, SystemRefusedError, UserError, explain_os_error
+from ..errors import (
+    FlywheelError,
+    StoppedError,
+    SystemRefusedError,
+    UserError,
+    explain_os_error,
+    interrupts_of_queries,
+)
 
 INTERRUPTED, TERMINATED = 130, 143
 """128 + the signal's number, as shells have it."""
@@ -48,7 +55,8 @@ class Interrupts:
 def run_guarded(work: Callable[[], Any], interrupts: Interrupts) -> Any:
     """Run ``work``; turn what it raises into a message and an exit code."""
     try:
-        return work()
+        with interrupts_of_queries():
+            return work()
     except FlywheelError as error:
         return _tell(error)
     except click.exceptions.NoArgsIsHelpError as error:

@@ -123,8 +123,10 @@ def judge_calibrate_command(
     if output is not None:
         check_output(output, Project(root), force=force)
     demands = [_read_minimum(m, minimum_n, ties, abstentions) for m in minima]
-    columns = parse_columns(_default_maps(maps, kind) if judge else maps)
+    if not judge:
+        parse_columns(maps)  # a fault is told before files are read
     rows, left = _read_rows(root, labels, verdicts, judge, on)
+    columns = parse_columns(_default_maps(maps, kind, rows) if judge else maps)
     reading = Reading(columns, kind, _read_names(values), make_parser(parse) if parse else None)
     examples = read_examples(rows, reading, str(labels))
     for demand in demands:
@@ -223,10 +225,11 @@ def _join(
     return merged, {**left, **{reason: n for reason, n in counts.items() if n > 0}}
 
 
-def _default_maps(maps: Sequence[str], kind: str | None) -> list[str]:
-    """Add what the store's columns are called."""
+def _default_maps(maps: Sequence[str], kind: str | None, rows: Numbered) -> list[str]:
+    """Add what the store's columns are called, and the labels of the page."""
     given = {m.partition("=")[0] for m in maps}
-    usual = {"verdict": "score" if kind == "score" else "passed", "completion": "completion", "said": "said"}
+    usual = {"label": "label"} if any("label" in row for _, row in rows) else {}
+    usual |= {"verdict": "score" if kind == "score" else "passed", "completion": "completion", "said": "said"}
     return [*maps, *(f"{target}={column}" for target, column in usual.items() if target not in given)]
 
 

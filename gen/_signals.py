@@ -30,8 +30,9 @@ class StopSignals:
         self._is_main = threading.current_thread() is threading.main_thread()
         if self._is_main:
             self._task = asyncio.current_task()
-            self._before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-            for number in (signal.SIGINT, signal.SIGTERM):
+            now = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+            self._before = {number: handler for number, handler in now.items() if handler is not signal.SIG_IGN}
+            for number in self._before:  # a shell's background job ignores Ctrl-C, and goes on to
                 asyncio.get_running_loop().add_signal_handler(number, self._on_signal, number)
 
     def __exit__(self, *exc: object) -> None:

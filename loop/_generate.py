@@ -196,6 +196,7 @@ def end_early(iteration: int, what: str, stop: Stop) -> NoReturn:
     """
     if stop.signal is not None:
         signal.raise_signal(stop.signal)
+        raise KeyboardInterrupt
     raise StoppedError(
         f"iteration {iteration}, {what}", expected="every input done", received=f"stopped: {stop}",
         cure="raise the budget; the same command goes on from here", rule="budget",

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from ..config import HookConfig
-from ..errors import FlywheelError, StoppedError
+from ..errors import FlywheelError, RunInProgressError, StoppedError
 from ..schema import content_id, utc_now
 from ..store import Store
 from ._report_to import Reporter
@@ -65,10 +65,10 @@ class Hooks:
 
     @contextmanager
     def telling_failures(self) -> Iterator[None]:
-        """Tell of an error that ends the block; being stopped is none."""
+        """Tell of an error that ends the block; being stopped is none, nor is another run that is on, nor a reader who has gone."""
         try:
             yield
-        except StoppedError:
+        except (StoppedError, RunInProgressError, BrokenPipeError):
             raise
         except Exception as error:
             if self._config.fail:

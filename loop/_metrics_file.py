@@ -1,5 +1,6 @@
 """The figures of a run in a file that Prometheus reads (through node_exporter's textfile collector), replaced whole each time."""
 
+import re
 from pathlib import Path
 
 from ..errors import CollapseError, StoppedError, SystemRefusedError, explain_os_error
@@ -32,6 +33,16 @@ def name_end(error: BaseException) -> str:
     if isinstance(error, CollapseError):
         return "collapse"
     return "error" if isinstance(error, Exception) else "signal"
+
+
+def read_ended(path: Path) -> str | None:
+    """Return how ``flywheel run`` ended last, by the file as it is; None where it says nothing of it."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except OSError:
+        return None
+    found = re.search(r'^flywheel_ended\{[^}]*why="(\w+)"[^}]*\} 1\.0$', text, re.MULTILINE)
+    return found[1] if found and found[1] in ENDS else None
 
 
 def write_metrics(path: Path, store: Store, run_id: str, recipe: str, *, ended: str | None) -> None:

@@ -9,6 +9,11 @@ from ..store import Store
 from ._checkpoints import Checkpoints
 
 _EARLIER = "SELECT checkpoint_id FROM champions WHERE run_id = ? AND checkpoint_id <> ? ORDER BY number DESC"
+_BEFORE = """
+    SELECT checkpoint_id FROM champions WHERE run_id = $1
+      AND number < (SELECT min(number) FROM champions WHERE run_id = $1 AND checkpoint_id = $2) ORDER BY number DESC LIMIT 1
+"""
+"""Who was in use before a champion was for the first time: what was rolled back does not come back by another step."""
 
 
 def roll_back(
@@ -18,7 +23,7 @@ def roll_back(
 
     Args:
         iteration: the one that is under way or due.
-        name: its id or a unique beginning of it; None = the champion before this one.
+        name: its id or a unique beginning of it; None = the champion that this one took the place of.
 
     Raises:
         NotFoundError: there is no such earlier champion, or its weights are gone.
@@ -40,7 +45,16 @@ def roll_back(
 
 def _choose(store: Store, run_id: str, now: str, name: str | None) -> str:
     earlier = list(dict.fromkeys(str(i) for (i,) in store.query(_EARLIER, [run_id, now])))
-    found = earlier[:1] if name is None else [i for i in earlier if i.startswith(name)]
+    if name is None:
+        before = [str(i) for (i,) in store.query(_BEFORE, [run_id, now])]
+        if not before and earlier:
+            raise NotFoundError(
+                "flywheel rollback", expected="a champion before the one in use", received="none: the first model is in use",
+                cure=f"to go forward again, name one of: {', '.join(earlier)}",
+            )  # fmt: skip
+        found = before
+    else:
+        found = [i for i in earlier if i.startswith(name)]
     if len(found) == 1:
         return found[0]
     if name is not None and now.startswith(name):

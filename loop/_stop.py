@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from typing import NamedTuple
 
 from ..config import Recipe
-from ..errors import StoppedError, StoreError
+from ..errors import StoppedError, StoreError, interrupts_of_queries
 from ..store import Project, Store, find_owner
 from ._checkpoints import find_champion
 
@@ -66,7 +66,8 @@ def time_limit(hours: float) -> Iterator[None]:
         StoppedError: it was ended so.
     """
     if not hours:
-        yield
+        with interrupts_of_queries():
+            yield
         return
     over = threading.Event()
 
@@ -78,7 +79,8 @@ def time_limit(hours: float) -> Iterator[None]:
     timer.daemon = True
     timer.start()
     try:
-        yield
+        with interrupts_of_queries():
+            yield
     except KeyboardInterrupt:
         if not over.is_set():
             raise

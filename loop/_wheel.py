@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..config import PairConfig, Recipe
-from ..errors import FlywheelError
+from ..errors import FlywheelError, interrupts_of_queries
 from ..eval import Split, Subject, load_grader, prepare_extra_suite, prepare_suites
 from ..gen import (
     ON_POLICY,
@@ -51,7 +51,7 @@ from ._iterations import Iterations
 from ._judges import ReadyJudge, make_judges, make_verifier
 from ._measured import read_layouts
 from ._measures import measure_finished, measure_iteration
-from ._metrics_file import name_end, write_metrics
+from ._metrics_file import name_end, read_ended, write_metrics
 from ._own_rows import contents
 from ._pair import pair, steps_to_pair
 from ._prune import prune
@@ -160,7 +160,7 @@ class Wheel:
     def telling(self) -> Iterator[None]:
         """Let hooks and the metrics file know what becomes of the block: one that ends by an error has failed."""
         try:
-            with self._hooks.telling_failures():
+            with self._hooks.telling_failures(), interrupts_of_queries():
                 yield
         except BaseException as error:
             self._write_metrics(name_end(error))
@@ -182,6 +182,7 @@ class Wheel:
         if self.recipe.engine.kind == "openai":
             self._engines.identity(None)  # a wrong address is told before anything is scored
         self.recipe = self.recipe.model_copy(update={"iterations": iterations})  # the gate spreads its level over them
+        self._write_metrics()
         self.evaluate_baseline()
         measure_finished(self.store, self.recipe, self.run_id, self._grader.judge)
         for iteration in range(1, iterations + 1):
@@ -199,9 +200,12 @@ class Wheel:
     def turn(self, iteration: int) -> None:
         """Make one whole iteration."""
         self.begin_iteration(iteration)
+        self._write_metrics()
         if stopped := self.generate(iteration):
             end_early(iteration, "generate", stopped)
+        self._write_metrics()
         sft = self.train_sft(iteration)
+        self._write_metrics()
         if sft is not None:
             self.judge_challenger(iteration, sft)
             dpo = self.train_dpo(iteration, sft)
@@ -368,7 +372,10 @@ class Wheel:
     def roll_back(self, name: str | None, reason: str | None) -> tuple[str, str]:
         """Make an earlier champion the one in use; return (former, new). See :func:`~flywheel.loop._rollback.roll_back`."""
         known = (self.store, self.checkpoints, self.run_id, self.iterations.current())
-        return roll_back(*known, name, reason)
+        changed = roll_back(*known, name, reason)
+        if self.recipe.metrics_file:
+            self._write_metrics(read_ended(self.base / self.recipe.metrics_file) or "complete")
+        return changed
 
     def retry(self, iteration: int, kinds: Sequence[str], max_tokens: int | None) -> Stop | None:
         """Do over what failed or was cut off in ``generate``, and only this. Return why it ended early, if it did.

@@ -20,9 +20,11 @@ log = logging.getLogger(__name__)
 FOLD_PATIENCE_S = 0.5
 """How long a decision waits for the store before it is left to the next fold; it is on record already."""
 LABELS = """
-    SELECT DISTINCT ON (sample_id) sample_id, CASE passed WHEN true THEN 'pass' WHEN false THEN 'fail' ELSE reason END AS label,
-           reason, substr(judge, 7) AS person, created_at
-    FROM verdicts WHERE starts_with(judge, 'human:') ORDER BY sample_id, created_at DESC"""
+    SELECT sample_id, CASE arg_max(passed, created_at) WHEN true THEN 'pass' WHEN false THEN 'fail' END AS label,
+           arg_max(reason, created_at) FILTER (passed IS NULL) AS words, arg_max(reason, created_at) AS reason,
+           arg_max(substr(judge, 7), created_at) AS person, max(created_at) AS created_at
+    FROM verdicts WHERE starts_with(judge, 'human:') GROUP BY sample_id ORDER BY sample_id"""
+"""What people said of each sample last: pass or fail, and the words that they gave as a label, each in a column of its own."""
 
 
 def add_decisions(app: web.Application) -> None:
@@ -85,7 +87,7 @@ async def send_labels(request: web.Request) -> web.Response:
         fold(reader, FOLD_PATIENCE_S)
         out = io.StringIO()
         writer = csv.writer(out, lineterminator="\n")
-        writer.writerow(["sample_id", "label", "reason", "person", "created_at"])
+        writer.writerow(["sample_id", "label", "words", "reason", "person", "created_at"])
         writer.writerows([list(r.values()) for r in reader.ask(LABELS)])
         return out.getvalue()
 

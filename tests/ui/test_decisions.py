@@ -1,5 +1,7 @@
 """What a person decides: on record before it is acknowledged, shown at once, and counted by the next snapshot."""
 
+import csv
+import json
 import os
 import shutil
 import signal
@@ -166,11 +168,18 @@ def test_labels_of_people_calibrate_a_judge(own, tmp_path):
         own.post(f"/samples/smp_{i:02}_0/decide", {"action": "accept" if i % 3 else "reject"})
     labels = tmp_path / "labels.csv"
     labels.write_text(own.get("/labels.csv").text)
-    assert labels.read_text().splitlines()[0] == "sample_id,label,reason,person,created_at"
-    done = run_cli(
-        own.root, "judge", "calibrate", "--labels", str(labels), "--judge", "quality", "--resamples", "0", check=0
-    )
-    assert "1" in done.stdout and "accuracy" in done.stdout
+    assert labels.read_text().splitlines()[0] == "sample_id,label,words,reason,person,created_at"
+    common = ("--judge", "quality", "--resamples", "0", "--format", "json")
+    done = run_cli(own.root, "judge", "calibrate", "--labels", str(labels), *common, check=0)
+    accuracy = [f for f in json.loads(done.stdout)["figures"] if f["name"] == "accuracy"]
+    assert {(f["value"], f["n"]) for f in accuracy} == {(1.0, 6)}, "the judge fails every third one, as ada does"
+    for i in (0, 6):  # words beside a decision, and words alone
+        own.post(f"/samples/smp_{i:02}_0/decide", {"action": "label", "words": "nice wording"})
+    labels.write_text(own.get("/labels.csv").text)
+    rows = list(csv.DictReader(labels.read_text().splitlines()))
+    assert [(r["label"], r["words"]) for r in rows if r["words"]] == [("fail", "nice wording"), ("", "nice wording")]
+    again = run_cli(own.root, "judge", "calibrate", "--labels", str(labels), *common, check=0)
+    assert [f for f in json.loads(again.stdout)["figures"] if f["name"] == "accuracy"] == accuracy
 
 
 def test_a_signal_ends_the_page(own):
