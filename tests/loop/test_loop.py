@@ -6,6 +6,7 @@ import signal
 import stat
 import sys
 import threading
+import time
 
 import pytest
 from flywheel.config import HookConfig, load_recipe
@@ -127,7 +128,9 @@ def test_a_target_that_is_reached_ends_the_run(tmp_path):
 
 @pytest.mark.slow
 def test_a_champion_is_put_back_and_is_the_one_to_beat(tmp_path):
-    folder = make_mini_project(tmp_path / "p", gate={"level": 0.9999, "per": "decision"}, iterations=1)
+    folder = make_mini_project(
+        tmp_path / "p", gate={"level": 0.9999, "per": "decision"}, iterations=1, metrics_file="m.prom"
+    )
     run_cli(folder, "run", check=0)
     before = sql(folder, "select checkpoint_id, how, is_current from champions order by number")
     assert [c["how"] for c in before[:2]] == ["first", "promoted"], "the gate was open"
@@ -138,6 +141,15 @@ def test_a_champion_is_put_back_and_is_the_one_to_beat(tmp_path):
     assert f"Champion: {first}" in status
     assert "Put back by flywheel rollback at" in status
     assert "answers got rude" in status
+    scored = sql(folder, f"select score from scores where checkpoint_id = '{first}' and split = 'gate'")
+    shown = [
+        value
+        for (name, labels), value in figures(folder / "m.prom").items()
+        if name == "flywheel_champion_score" and ("split", "gate") in labels
+    ]
+    assert shown and set(shown) <= {row["score"] for row in scored}
+    assert ended(folder / "m.prom") == (1, ["complete"])
+    refused(run_cli(folder, "rollback"), "none: the first model is in use", "to go forward again, name one of: ckpt_")
     refused(run_cli(folder, "rollback", first), "the one in use")
     refused(run_cli(folder, "rollback", "ckpt_nowhere"), "0 match")
     run_cli(folder, "run", "--more", "1", check=0)
@@ -152,10 +164,16 @@ def test_a_champion_is_put_back_and_is_the_one_to_beat(tmp_path):
 
 @pytest.mark.slow
 def test_stop_lets_a_run_finish_what_is_in_flight_and_the_same_command_goes_on(tmp_path):
-    folder = make_mini_project(tmp_path / "p", iterations=1)
+    folder = tmp_path / "p"
+    folder.mkdir()
+    make_mini_project(folder, iterations=1, metrics_file="m.prom", hooks={"fail": write_script(folder)})
     assert run_cli(folder, "stop", check=0).stdout == "Nothing is running here.\n"
     run = start_cli(folder, "run")
     wait_for(lambda: any((folder / ".flywheel" / "journal").glob("*.jsonl")), 120)
+    wait_for(lambda: (folder / "m.prom").exists(), 120)
+    assert figures(folder / "m.prom")["flywheel_running", (("recipe", "mini"),)] == 1
+    refused(run_cli(folder, "run"), "flywheel run", code=1)
+    assert told(folder) == [], "another run is on: nothing has failed"
     done = run_cli(folder, "stop", check=0)
     assert done.stdout == f"Stopped process {run.pid} (flywheel run); the same command goes on.\n"
     _, said = run.communicate(timeout=60)
@@ -164,6 +182,18 @@ def test_stop_lets_a_run_finish_what_is_in_flight_and_the_same_command_goes_on(t
     assert sql(folder, "select count(*) as n from iterations where finished_at is not null") == [{"n": 1}]
     doubled = "select count(*) as n from (select request_id from requests where run_id is not null group by 1 having count(*) > 1)"
     assert sql(folder, doubled) == [{"n": 0}]
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+def test_a_signal_that_meets_a_query_ends_the_command_as_any_other(tmp_path, number, code):
+    """DuckDB makes a ``RuntimeError`` of it, which is no failure."""
+    folder = make_mini_project(tmp_path / "p")
+    Store(Project(folder)).open().close()
+    asked = start_cli(folder, "sql", "select count(*) from range(100000000000) where random() < 0")
+    time.sleep(4)
+    asked.send_signal(number)
+    _, said = asked.communicate(timeout=60)
+    assert asked.returncode == code and "Traceback" not in said, said
 
 
 @pytest.mark.slow
