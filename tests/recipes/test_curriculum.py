@@ -73,7 +73,7 @@ def test_real_problems_are_trained_on_in_stages_by_their_length(miniature, share
         "curriculum", prepare=prepare, variant="real.yaml", commands=["train"], lacks="flywheel import FILE"
     )
     dropped = sum(n for reason, n in made.drops.items() if reason.startswith("sft/preflight: overlong"))
-    assert made.rows == {"sft/rows": 24} and dropped == sum(made.drops.values()) < 20
+    assert made.rows == {"sft/rows": 24} and 0 < dropped < 20
     (trained,) = sql(made.folder, "select metrics, config from checkpoints where stage = 'sft'")
     assert json.loads(trained["metrics"])["n_rows"] == 24 - dropped
     assert len(json.loads(trained["config"])["curriculum"]) == 3
