@@ -101,6 +101,9 @@ class TrainConfig(Strict):
     columns: dict[str, str | list[dict[str, str]]] = Field(default_factory=dict)
     """TRL's columns from others', in ``rows`` and ``heldout``: the name of one (``completion: highlights``, places inside by dots), a
     text with names (``prompt: "summarize: {{article}}"``), or messages of such texts."""
+    score_by: str | None = None
+    """Column of ``rows`` that holds a number, the better the higher: of duplicates the best row stays, and ``curate.selection`` takes
+    the best. ``chance``: numbers drawn by the seed, for a random selection to compare with. null = all rows are equal."""
     heldout: SourceSpec | None = None
     """Rows in the same columns on which a method that lm-eval cannot score is measured before and after; none is trained on."""
     labels: tuple[str, ...] = ()

@@ -6,8 +6,10 @@ what it lacks.
 
 import hashlib
 import json
+import math
+import random
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -22,6 +24,8 @@ from .curate import Curated, CurateRow, curate, read_labels
 
 WITHOUT_COMPLETION = ("grpo", "classify")
 """Methods whose rows have no completion: what looks at one cannot apply."""
+CHANCE = "chance"
+"""Instead of a column with scores: numbers drawn by the seed."""
 _OF_COMPLETIONS = ("length", "language", "refusals", "boilerplate", "repetition", "affixes")
 
 
@@ -36,12 +40,20 @@ class OwnRow:
 
 @dataclass(frozen=True)
 class OwnCuration:
-    """How rows of one's own are curated: the recipe's rules, what counts tokens, what embeds, and columns with a reference."""
+    """How rows of one's own are curated: the recipe's rules, what counts tokens, what embeds, columns with a reference, and the column
+    with a score, or :data:`CHANCE`.
+    """
 
     config: CurationConfig
     count_tokens: Callable[[str], int] | None = None
     embed: Callable[[Sequence[str]], Any] | None = None
     references: tuple[str, ...] = ("answer",)
+    score_by: str | None = None
+
+    def read_parts(self, columns: Mapping[str, Any], method: str) -> "Parts":
+        """Return what a row of a method holds, its score with it."""
+        score = None if self.score_by is None else _as_number(columns.get(self.score_by))
+        return replace(read_parts(columns, method, self.references), score=score)
 
 
 @dataclass(frozen=True)
@@ -55,6 +67,7 @@ class Parts:
         rejected: of a pair.
         label: of the prompt, or of ``subject``.
         subject: what the label is said of, where that is more than the prompt.
+        score: the better the higher; None comes last.
     """
 
     messages: list[Any] | None
@@ -63,6 +76,7 @@ class Parts:
     rejected: str = ""
     label: str | None = None
     subject: str = ""
+    score: float | None = None
 
 
 def read_parts(columns: Mapping[str, Any], method: str, references: Sequence[str] = ("answer",)) -> Parts:
@@ -90,6 +104,15 @@ def read_parts(columns: Mapping[str, Any], method: str, references: Sequence[str
         label = columns.get("label")
         return Parts(messages, prompt, completion, "", None if label is None else str(label), f"{prompt}\n{completion}")
     return Parts(messages, prompt, completion, rejected)
+
+
+def _as_number(value: Any) -> float | None:
+    """Return a finite number, also one that a table has as text; None of anything else."""
+    try:
+        number = math.nan if isinstance(value, bool) else float(value)
+    except (TypeError, ValueError):
+        return None
+    return number if math.isfinite(number) else None
 
 
 def _split(columns: Mapping[str, Any]) -> tuple[list[Any] | None, str | None, str]:
@@ -142,8 +165,18 @@ def curate_own(ids: Sequence[str], parts: Sequence[Parts], method: str, rules: O
     labels = [p.label for p in known]
     if method in ("sft", "seq2seq"):
         labels = read_labels([p.prompt for p in known], [p.completion or "" for p in known], labels)
+    drawn = random.Random(seed)
+    by_chance = rules.score_by == CHANCE
     rows = (
-        CurateRow(ids[i], p.prompt, p.completion or "", label, rejected=p.rejected, subject=p.subject)
+        CurateRow(
+            ids[i],
+            p.prompt,
+            p.completion or "",
+            label,
+            drawn.random() if by_chance else p.score,
+            rejected=p.rejected,
+            subject=p.subject,
+        )
         for i, p, label in zip(places.tolist(), known, labels, strict=True)
     )
     config = fit_config(rules.config, method, seed, is_pairs=any(p.rejected for p in known))
@@ -171,7 +204,7 @@ def sift_own(
     """
     gone = [OwnFate(i, "rows", row.fault or "no row") for i, row in enumerate(given) if row.columns is None]
     places = [i for i, row in enumerate(given) if row.columns is not None]
-    parts = [read_parts(given[i].columns or {}, method, rules.references) for i in places]
+    parts = [rules.read_parts(given[i].columns or {}, method) for i in places]
     made = curate_own([f"row {first + i}" for i in places], parts, method, rules, seed)
     gone += [OwnFate(places[i], "curate", reason, evidence) for i, reason, evidence in made.gone]
     kept = [places[i] for i in made.kept]

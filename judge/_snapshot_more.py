@@ -15,7 +15,7 @@ from typing import Any
 from ..schema import DropRow, content_id, texts_in, utc_now
 from ..store import Store
 from ._decontaminate import Decontaminator
-from ._own_rows import OwnCuration, OwnRow, Parts, curate_own, fit_config, read_parts
+from ._own_rows import OwnCuration, OwnRow, Parts, curate_own, fit_config
 from ._rows import insert_drops, replace_drops
 from ._snapshot import Snapshot, members_of, record_snapshot
 from ._training_rows import WORD
@@ -131,7 +131,7 @@ def _snapshot_own(
             drops.append(DropRow(drop_id, run_id, iteration, step, row.fault or "no row", sample_id, None, row.raw))
             continue
         rows.append(TrainRow(sample_id, row.columns))
-        parts.append(read_parts(row.columns, method, rules.references))
+        parts.append(rules.read_parts(row.columns, method))
         samples.append(_own_sample(sample_id, run_id, iteration, step, source, ordinal, row, parts[-1]))
     insert_drops(store, drops)
     store.insert("samples", samples, key="sample_id")

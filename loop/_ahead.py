@@ -42,7 +42,10 @@ from ._words import count
 
 T = TypeVar("T")
 IMPORTED = "imported"
-ROWS_OF = {"chunks": "SELECT count(*) FROM chunks", IMPORTED: "SELECT count(*) FROM samples WHERE step = 'import'"}
+ROWS_OF = {
+    "chunks": "SELECT count(*) FROM chunks",
+    IMPORTED: "SELECT (SELECT count(*) FROM samples WHERE step = 'import') + (SELECT count(*) FROM imported_prompts)",
+}
 """What the store holds of what steps consume."""
 
 

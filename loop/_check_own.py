@@ -53,7 +53,9 @@ def check_own(project: Project, recipe: Recipe, base: Path, method: str) -> Chec
     check_train(recipe.train, base, method)
     rows, model = read_own_rows(recipe.train, base), Path(resolve_first_model(recipe, base).path)
     references = tuple(dict.fromkeys([*(r.expected for r in recipe.train.rewards), "answer"]))
-    rules = OwnCuration(recipe.curate, make_token_counter(recipe, model), load_embed(recipe, base), references)
+    rules = OwnCuration(
+        recipe.curate, make_token_counter(recipe, model), load_embed(recipe, base), references, recipe.train.score_by
+    )
     seed = seed_from(recipe.seed, 1, method) % (1 << 31)
     first = Source.parse(spec).start + 1
     kept, fates = sift_own(rows, method, rules, read_items(project, recipe, base), seed, first)

@@ -9,6 +9,9 @@ from ..schema import canonical_json, content_id, utc_now
 from ..store import Store
 from ..train import Checkpoint, export_checkpoint, is_adapter, merged_folder
 
+TRAINED = "trained"
+"""Names what the last training made; followed by a colon and a recipe's name, that recipe's."""
+
 
 class Checkpoints:
     """The checkpoints of one run.
@@ -65,16 +68,20 @@ class Checkpoints:
         )
         return self.load(str(found[0][0])) if found else None
 
-    def last_trained(self) -> str | None:
-        """Return the id of what the project's last training made; None when nothing was trained."""
+    def last_trained(self, recipe: str = "") -> str | None:
+        """Return the id of what the project's last training made, of the recipe of a name where one is given; None of no training."""
         found = self._store.query(
-            "SELECT checkpoint_id FROM checkpoints WHERE snapshot_id IS NOT NULL ORDER BY created_at DESC, checkpoint_id LIMIT 1"
+            """
+            SELECT checkpoint_id FROM checkpoints c LEFT JOIN runs r USING (run_id)
+            WHERE snapshot_id IS NOT NULL AND ($1 = '' OR r.name = $1) ORDER BY c.created_at DESC, checkpoint_id LIMIT 1
+            """,
+            [recipe],
         )
         return str(found[0][0]) if found else None
 
     def find(self, name: str | None) -> Checkpoint:
-        """Return a checkpoint: ``champion`` (also None), ``first``, ``trained`` (what the project's last training made), ``seed``, an
-        id or a unique beginning of one, or a model's folder.
+        """Return a checkpoint: ``champion`` (also None), ``first``, ``trained`` (what the project's last training made;
+        ``trained:NAME`` of the recipe of that name), ``seed``, an id or a unique beginning of one, or a model's folder.
 
         Raises:
             NotFoundError: none or several match.
@@ -84,8 +91,8 @@ class Checkpoints:
         assert name is not None
         if name in ("first", self._first.name):
             return self.first()
-        if name == "trained":
-            return self._last_trained()
+        if name == TRAINED or name.startswith(f"{TRAINED}:"):
+            return self._last_trained(name.partition(":")[2])
         if name == SEED_MODEL:
             return self._adopt(seed_model_path())
         folder = Path(name).expanduser().absolute()
@@ -100,11 +107,12 @@ class Checkpoints:
             )  # fmt: skip
         return self.load(str(found[0][0]))
 
-    def _last_trained(self) -> Checkpoint:
-        if (found := self.last_trained()) is None:
+    def _last_trained(self, recipe: str) -> Checkpoint:
+        if (found := self.last_trained(recipe)) is None:
+            of = f" of the recipe {recipe!r}" if recipe else ""
             raise NotFoundError(
-                "checkpoint 'trained'", expected="what the project's last training made", received="no training yet",
-                cure="flywheel train, or flywheel run",
+                f"checkpoint {f'{TRAINED}:{recipe}' if recipe else TRAINED!r}", expected=f"what the last training{of} made",
+                received="no such training in this project", cure="flywheel train, or flywheel run; a recipe's name is its key name",
             )  # fmt: skip
         return self.load(found)
 

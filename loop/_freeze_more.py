@@ -38,6 +38,6 @@ def freeze_own(
     spec = str(recipe.train.rows)
     rows = read_own_rows(recipe.train, base)
     references = tuple(dict.fromkeys([*(r.expected for r in recipe.train.rewards), "answer"]))
-    rules = OwnCuration(recipe.curate, make_token_counter(recipe, model), embed, references)
+    rules = OwnCuration(recipe.curate, make_token_counter(recipe, model), embed, references, recipe.train.score_by)
     run = (store, step.run_id, step.iteration, step.name)
     return snapshot_own(*run, spec, rows, decontaminator=clean, rules=rules, seed=seed)

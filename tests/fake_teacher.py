@@ -28,6 +28,12 @@ def teach(messages, draw):
     text = messages[-1]["content"]
     if "Write one question and its answer for each line" in text:
         return write_questions(text, draw)
+    if "in which these words occur: " in text:
+        return tell_story(text, draw)
+    if text.startswith("Write a section of a textbook"):
+        return explain(text.partition("explains: ")[2].partition(".")[0])
+    if '{"exercises": [' in text:
+        return write_exercises(text)
     if '"first_wrong_step"' in text:
         wrong = luck(text, "verdict") < 0.5
         value = {
@@ -61,3 +67,32 @@ def write_questions(text, draw):
         )  # fmt: skip
     reply = json.dumps({"pairs": pairs})
     return reply[: len(reply) // 2] if luck(text, draw, "cut") < 0.1 else f"Here they are:\n```json\n{reply}\n```"
+
+
+def tell_story(text, draw):
+    """Tell a story with the words; now and then without one of them, now and then in one long sentence."""
+    words = text.partition("occur: ")[2].partition(".\n")[0].split(", ")
+    chance = luck(text, draw)
+    if chance < 0.2:
+        words = words[:-1]
+    joint = " and then again and again and after that once more and for a long time " if chance > 0.8 else ". "
+    return "One day there was a " + joint.join(f"{w} that Tom saw" for w in words) + f". He was glad on day {draw + 1}."
+
+
+def explain(topic):
+    return " ".join(
+        f"{n} things show {topic}: put {n} on the table, look at them, and say what you see." for n in (2, 3, 5, 7)
+    )
+
+
+def write_exercises(text):
+    """Write four exercises on a section, of which one ends at another answer than it states."""
+    base = 3 + int(luck(text) * 40)
+    made = [
+        {
+            "difficulty": level, "exercise": f"{name} has {base + i} {thing} and finds {i + 2} more. How many are there?",
+            "solution": f"There are {base + i} + {i + 2} = {base + 2 * i + 2}.\n#### {base + 2 * i + 2 + (i == 3)}", "answer": str(base + 2 * i + 2),
+        }
+        for i, (level, name, thing) in enumerate((("easy", "Ada", "shells"), ("medium", "Bo", "stamps"), ("hard", "Cleo", "keys"), ("hard", "Dan", "maps")))
+    ]  # fmt: skip
+    return json.dumps({"exercises": made})

@@ -172,7 +172,7 @@ def test_stop_lets_a_run_finish_what_is_in_flight_and_the_same_command_goes_on(t
     wait_for(lambda: any((folder / ".flywheel" / "journal").glob("*.jsonl")), 120)
     wait_for(lambda: (folder / "m.prom").exists(), 120)
     assert figures(folder / "m.prom")["flywheel_running", (("recipe", "mini"),)] == 1
-    refused(run_cli(folder, "run"), "flywheel run", code=1)
+    refused(run_cli(folder, "run"), "no other run in this project")
     assert told(folder) == [], "another run is on: nothing has failed"
     done = run_cli(folder, "stop", check=0)
     assert done.stdout == f"Stopped process {run.pid} (flywheel run); the same command goes on.\n"
