@@ -213,7 +213,7 @@ class _Look:
         if recipe.draws:
             draw = make_draw_stage(Step("", 1, SOLVE), recipe.solve, self._project.root)
             stages = [*stages, draw]
-            known[draw.name] = recipe.solve.problems
+            known[draw.name] = _count_at_most(recipe.problems.source, recipe.solve.problems)
         self._found.guessed = guess_steps(stages, known, concurrency=recipe.engine.concurrency, prices=recipe.prices)
 
     def _look_at_engines(self) -> None:
@@ -247,3 +247,9 @@ class _Look:
 
 def _each_once(errors: Sequence[UserError]) -> list[UserError]:
     return list({error.render(): error for error in errors}.values())
+
+
+def _count_at_most(spec: str, n: int) -> int:
+    """Return how many of ``n`` rows a source can have, by its slice."""
+    source = Source.parse(spec)
+    return n if source.stop is None else min(n, source.stop - source.start)

@@ -66,7 +66,7 @@ def _judging(recipe: Recipe, step: str) -> Iterator[StageLine]:
 
 
 def _drawing(recipe: Recipe, config: SolveConfig, who: str) -> str:
-    draws = f"{count(config.draws, 'completion')} of each of {count(config.problems, 'problem')}"
+    draws = f"{count(config.draws, 'completion')} of each of up to {count(config.problems, 'problem')}"
     return f"{draws}, by {who}; verified by {recipe.verifier.name}"
 
 

@@ -51,7 +51,7 @@ def test_no_command_shows_the_help(tmp_path):
     done = subprocess.run([sys.executable, "-m", "flywheel"], capture_output=True, text=True)
     assert done.returncode == 2
     assert "Commands:" in done.stderr
-    refused(run_cli(tmp_path), "one of init, run", "no command")
+    refused(run_cli(tmp_path), "one of init, recipes, run", "no command")
 
 
 def test_what_the_system_refuses_has_all_four_parts(mini):

@@ -56,7 +56,7 @@ def test_a_projects_own_files_are_skipped_with_their_reason(tmp_path):
     skipped = {s["reason"]: (s["n"], s["first"]) for s in json.loads(done.stdout)["skipped"]}
     assert skipped.pop("the project's state")[0] >= 1
     assert skipped == {
-        "the project's recipe": (1, "recipe.yaml"), "a template": (1, "prompts/note.yaml"),
+        "the project's recipe": (1, "recipe.yaml"), "a recipe that extends another": (1, "mini.yaml"), "a template": (1, "prompts/note.yaml"),
         "named by recipe.yaml": (4, "heldout_gate.jsonl"), "a report of flywheel's": (1, "report.md"),
         "imported as a data set": (1, "set.jsonl"),
         "a list of URLs, which is fetched when it is named itself": (1, "docs/pages.urls"), "the project's store": (1, "flywheel.duckdb"),

@@ -1,0 +1,64 @@
+"""The pages of the cookbook: their commands, block by block, as a newcomer types them; and that no recipe is without a line."""
+
+import os
+import re
+import subprocess
+import sys
+
+import pytest
+from flywheel.cli._packaged import list_recipes
+from support import HERE, sql
+
+PAGES = HERE.parent / "docs" / "cookbook"
+BLOCK = re.compile(r"^```console\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+
+
+@pytest.fixture
+def type_page(tmp_path, endpoint, none):
+    """Return what types a page's blocks into a shell; ``flywheel`` is this one, an endpoint the fake one."""
+    for name in ("README.md", "docs"):
+        (tmp_path / name).symlink_to(HERE.parent / name)
+    shim = tmp_path / "bin" / "flywheel"
+    shim.parent.mkdir()
+    shim.write_text(f'#!/bin/sh\nexec {sys.executable} -m flywheel "$@"\n')
+    shim.chmod(0o755)
+
+    def type_all(page):
+        env = {**os.environ, **endpoint(none).env, "PATH": f"{shim.parent}:{os.environ['PATH']}"}
+        blocks = BLOCK.findall(page.read_text())
+        assert blocks
+        said = []
+        for block in blocks:
+            done = subprocess.run(
+                ["sh", "-e", "-c", block], cwd=tmp_path, env=env, capture_output=True, text=True, timeout=900
+            )
+            assert done.returncode == 0, f"{block}\n{done.stdout}\n{done.stderr}"
+            said.append(done.stdout + done.stderr)
+        return said
+
+    return type_all
+
+
+@pytest.mark.recipes
+@pytest.mark.parametrize("page", sorted(PAGES.glob("*.md")), ids=lambda page: page.stem)
+def test_the_commands_of_a_page_work(page, type_page, tmp_path):
+    said = type_page(page)
+    if page.stem == "write-your-own":
+        assert any("It can start: " in text for text in said)
+        (decided,) = sql(tmp_path / "shop", "select stage, promoted from decisions where role = 'gate'")
+        assert decided == {"stage": "sft", "promoted": True}
+
+
+def test_every_recipe_and_every_page_stands_in_the_cookbook():
+    text = (PAGES / "README.md").read_text()
+    assert [name for name in list_recipes() if f"| `{name}` |" not in text] == []
+    pages = [page.name for page in PAGES.glob("*.md") if page.name != "README.md"]
+    assert [name for name in pages if f"({name})" not in text] == []
+
+
+@pytest.mark.parametrize(
+    "page", [*sorted(PAGES.glob("*.md")), HERE.parent / "docs" / "recipes.md"], ids=lambda page: page.stem
+)
+def test_links_lead_somewhere(page):
+    for link in re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", page.read_text()):
+        assert "://" in link or (page.parent / link).exists(), link
