@@ -147,8 +147,10 @@ class _Look:
 
     def _look_at_problems(self) -> ProblemSet | None:
         config = self._recipe.problems
-        fetched = [self._is_fetched("problems", one.source) for one in config.sets] if config is not None else []
-        if config is None or any(fetched):
+        if config is None:
+            return None
+        fetched = [self._is_fetched("problems", one.source) for one in config.sets]  # each is named
+        if any(fetched):
             return None
         sources = ", ".join(one.source for one in config.sets)
         problems = self._try(lambda: read_problems(config, self._base))
@@ -205,7 +207,8 @@ class _Look:
                 n = self._count(ROWS_OF[source])
                 self._note(source, "the store", n, "before where and limit of the steps" if n else "")
             fed = [stage for stage in stages if stage.config.source == source]
-            rows |= {stage.name: n for stage in fed}
+            unknown = source == "problems" and not n  # the hub's: only the steps' own limits are known
+            rows |= {stage.name: stage.config.limit if unknown else n for stage in fed}
             if not n and not (source == "problems" and recipe.problems is not None):
                 self._found.no_rows += [explain_no_rows(stage) for stage in fed if not stage.may_wait]
         if self._found.remote and not self._found.faults:
@@ -214,10 +217,11 @@ class _Look:
     def _guess(self, stages: list[Stage], rows: Mapping[str, int]) -> None:
         recipe = self._recipe
         known = dict(rows)
-        if recipe.draws and recipe.problems is not None:
+        if recipe.problems is not None and recipe.draws:
             draw = make_draw_stage(Step("", 1, SOLVE), recipe.solve, self._project.root)
             stages = [*stages, draw]
-            known[draw.name] = _count_at_most(recipe.problems.source, recipe.solve.problems)
+            known[draw.name] = sum(_count_at_most(one.source, recipe.solve.problems) for one in recipe.problems.sets)
+            known[draw.name] = min(known[draw.name], recipe.solve.problems)
         self._found.guessed = guess_steps(stages, known, concurrency=recipe.engine.concurrency, prices=recipe.prices)
 
     def _look_at_engines(self) -> None:

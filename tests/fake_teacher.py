@@ -1,4 +1,4 @@
-"""A teacher for documents: answers the prompts of backtranslate, cot, critique and revise by rule, sometimes wrongly.
+"""A teacher for documents: answers the prompts of backtranslate (and its check), dialogue, cot, critique and revise by rule, sometimes wrongly.
 
 What it says depends on the prompts that it has seen, so that two runs agree.
 """
@@ -34,6 +34,12 @@ def teach(messages, draw):
         return explain(text.partition("explains: ")[2].partition(".")[0])
     if '{"exercises": [' in text:
         return write_exercises(text)
+    if "Write that request." in text:
+        return write_instruction(text)
+    if '"answerable"' in text:
+        return json.dumps({"reason": "It is said there, or not.", "answerable": luck(text, "answerable") < 0.85})
+    if "Write a conversation of" in text:
+        return talk(text, draw)
     if '"first_wrong_step"' in text:
         wrong = luck(text, "verdict") < 0.5
         value = {
@@ -51,8 +57,34 @@ def teach(messages, draw):
     return None
 
 
+def write_instruction(text):
+    first = sentences_of(text)[0]
+    return json.dumps(
+        {
+            "instruction": f"Please tell me more, step by step: {first}",
+            "reason": "It is whole.",
+            "suitable": "Click here" not in text,
+        }
+    )
+
+
+def sentences_of(text):
+    return [s.strip() for s in re.split(r"(?<=[.!?])\s+", DOCUMENT.search(text)[1]) if len(s.split()) > 4]
+
+
+def talk(text, draw):
+    n = int(re.search(r"Write a conversation of (\d+) exchanges", text)[1])
+    facts = [f for f in sentences_of(text) if "\n" not in f][:n]
+    lost = luck(text, draw, "talk") < 0.2
+    said = [
+        {"user": f"What about {f.split()[1]}?", "assistant": f, "quote": "nowhere written" if lost else f}
+        for f in facts
+    ]
+    return json.dumps({"exchanges": said})
+
+
 def write_questions(text, draw):
-    sentences = [s.strip() for s in re.split(r"(?<=[.!?])\s+", DOCUMENT.search(text)[1]) if len(s.split()) > 4]
+    sentences = sentences_of(text)
     pairs = []
     for number, kind, difficulty in PLAN.findall(text):
         fact = sentences[int(number) % len(sentences)]
