@@ -78,3 +78,23 @@ def test_real_rows_of_bfcl_are_judged_by_its_rules(tmp_path, endpoint, shared_da
     assert sum(said.values()) == 120, said
     assert said["correct"] > 25 and said["no call, as it should be"] > 10 and said["unwanted call"] > 5
     assert said["no answer"] > 5, "broken calls, and none where one was wanted"
+
+
+def test_real_chats_with_calls_are_trained_on_as_they_are(tmp_path, shared_data):
+    """The stock-market sample: 86 chats with tools, of which a third ask back instead of calling."""
+    folder = init_recipe(tmp_path / "p", "tool-use")
+    rows = rows_of(
+        shared_data / "ms_foundry_ft" / "Supervised_Fine_Tuning" / "Tool-Calling" / "stock_toolcall_training.jsonl"
+    )
+    write_jsonl(folder / "stock.jsonl", rows)
+    (folder / "stock.yaml").write_text(
+        "extends: chats.yaml\nmodel: seed\ncurate: {duplicates: {near: 0}}\n"
+        "train: {rows: stock.jsonl, sft: {chat_template_path: tools.jinja, max_steps: 2, per_device_train_batch_size: 2, gradient_accumulation_steps: 1}}\n"
+    )
+    done = flywheel(folder, "data", "check", recipe="stock.yaml")
+    assert f"{len(rows)} rows, {len(rows)} would be trained on" in done.stdout
+    flywheel(folder, "train", recipe="stock.yaml")
+    assert sql(folder, "select count(*) as n from checkpoints where stage = 'sft'") == [{"n": 1}]
+    (folder / "strict.yaml").write_text("extends: stock.yaml\ntrain: {accept: []}\n")
+    done = flywheel(folder, "data", "check", recipe="strict.yaml", check=1)
+    assert "tools are offered, and no message calls one" in " ".join(done.stdout.split())
