@@ -2,7 +2,7 @@
 
 Run as ``python fake_endpoint.py PORT_FILE LOG PROBLEMS [key=value …]``. It knows the answers of a GSM8K-style file and
 gives the right one in a share of the draws, decided by a hash of prompt, seed and draw; else one of the row's ``wrong``, if it has
-some, or another number. Each request that was
+some, or another number. As a judge it gives texts the scores of the row's ``grades``. Each request that was
 answered in full is one line in LOG: a hash of its body. Settings: ``latency`` in seconds, ``faults`` as
 ``429=0.1,500=0.1,reset=0.1,malformed=0.1,empty=0.1,length=0.1,stall=0.1`` (by hash of body and attempt; any status will do,
 and a stall lasts ``STALL_S``), ``max_choices``, ``right``: the share of right answers, ``limit``: refuse (429) beyond so many
@@ -21,7 +21,7 @@ from collections import Counter
 from pathlib import Path
 
 from aiohttp import web
-from fake_judge import KNOWN, chances_of, judge
+from fake_judge import GRADES, KNOWN, chances_of, judge
 from fake_teacher import teach
 
 MODEL = "fake-teacher"
@@ -58,6 +58,7 @@ class Endpoint:
             row = json.loads(line)
             self.answers[row["question"]] = row["answer"]
             self.wrongs[row["question"]] = row.get("wrong")
+            GRADES.update(row.get("grades", {}))
             if "#### " in row["answer"]:
                 KNOWN[row["question"]] = row["answer"].rpartition("#### ")[2].strip()
         self.attempts = Counter()

@@ -3,7 +3,7 @@ judge-grader.
 
 What it says is decided by marks in the completions that it is shown: ``quality=4`` (its score, and which is better),
 ``mumble`` (it says nothing that can be read), ``first!`` (it takes whichever stands first), ``waver`` (each draw says
-something else). Without a mark it goes by what it knows (``KNOWN``): an answer that ends rightly is worth 5, any other 2, and of 16 one is
+something else). Without a mark it goes by what it was told (``GRADES``), then by what it knows (``KNOWN``): an answer that ends rightly is worth 5, any other 2, and of 16 one is
 misjudged.
 """
 
@@ -15,6 +15,8 @@ QUALITY = re.compile(r"quality=(\d+)")
 SHOWN = re.compile(r"<(answer(?:-[ab])?)(?:-\d+)?>\n(.*?)\n</\1", re.DOTALL)
 KNOWN = {}
 """Final answers by question."""
+GRADES = {}
+"""Scores of texts, letter by letter."""
 DRAWS = (2, 4, 4, 3)
 CHANCES = {"4": 0.6, " 5": 0.25, "3": 0.1, "good": 0.05}
 """Token probabilities in the place of the score 4."""
@@ -53,7 +55,7 @@ def better_of(shown, draw):
 
 def quality_of(text):
     found = QUALITY.search(text)
-    return int(found[1]) if found else 1
+    return int(found[1]) if found else GRADES.get(text.strip(), 1)
 
 
 def known_quality(text, shown):

@@ -1,0 +1,100 @@
+"""tool-use: right calls are trained on, and no call where none fits; real rows of BFCL by its own rules."""
+
+import copy
+import json
+
+import pytest
+from flywheel.prompts import load_template
+from support import sql, write_jsonl
+from support_recipes import flywheel, init_recipe
+
+pytestmark = [pytest.mark.recipes, pytest.mark.timeout(600)]
+REASONS = "SELECT reason, count(*) AS n FROM verdicts WHERE judge LIKE 'tool_calls%' GROUP BY ALL"
+NONE = "None fits."
+
+
+def show(name, arguments):
+    return f"{name}({', '.join(f'{k}={v!r}' for k, v in arguments.items())})"
+
+
+def teach(folder, rows, file):
+    """Write what the endpoint knows: the call of each row, or that none fits, and wrong ones."""
+    template, known = load_template("call", folder), []
+    for row in rows:
+        said = template.render({"question": row["question"], "api": row["tools"]})[-1]["content"]
+        if row["calls"]:
+            right, (first, *_) = [show(c["name"], c["arguments"]) for c in row["calls"]], row["calls"]
+            odd = copy.deepcopy(first["arguments"]) | {next(iter(first["arguments"])): "something else"}
+            answer, wrong = ", ".join(right), [NONE, show(first["name"], odd), right[0][:-1]]
+        else:
+            tool = row["tools"][0].get("function", row["tools"][0])
+            answer, wrong = NONE, [show(tool["name"], {"x": 1})]
+        known.append({"question": said, "answer": answer, "wrong": wrong})
+    write_jsonl(file, known)
+    return file
+
+
+def rows_of(file):
+    return [json.loads(line) for line in file.read_text().splitlines()]
+
+
+def reasons(folder):
+    return {r["reason"]: r["n"] for r in sql(folder, REASONS)}
+
+
+def test_calls_are_learnt_and_so_is_when_not_to_call(miniature, endpoint, tmp_path):
+    folder = init_recipe(tmp_path / "look", "tool-use")
+    known = teach(folder, rows_of(folder / "mini" / "rows.jsonl"), tmp_path / "known.jsonl")
+    made = miniature("tool-use", env=endpoint(known, right=0.7).env, page=True)
+    assert made.rows["solve"] == 216
+    said = reasons(made.folder)
+    assert said["correct"] > 60 and said["no call, as it should be"] > 30 and said["unwanted call"] > 5
+    ((_, first, last),) = made.losses
+    assert last < first / 3
+    before, after, n = made.score("ast")
+    assert before == 0.0 and after > 0.2 and n == 24
+    before, after, n = made.score("irrelevance")
+    assert before == 1.0 and after > 0.7 and n == 16, "a model that calls whatever is asked would fall here"
+    assert [d["promoted"] for d in made.decisions] == [True]
+
+
+def test_real_rows_of_bfcl_are_judged_by_its_rules(tmp_path, endpoint, shared_data):
+    folder, bfcl = init_recipe(tmp_path / "p", "tool-use"), shared_data / "bfcl"
+    answers = {r["id"]: r["ground_truth"] for r in rows_of(bfcl / "possible_answer" / "BFCL_v4_simple_python.jsonl")}
+    given = rows_of(bfcl / "BFCL_v4_simple_python.jsonl")[:40] + rows_of(bfcl / "BFCL_v4_irrelevance.jsonl")[:20]
+    rows = [
+        {"question": r["question"][0][0]["content"], "tools": r["function"], "calls": answers.get(r["id"], [])}
+        for r in given
+    ]
+    write_jsonl(folder / "bfcl.jsonl", rows)
+    plain = [
+        r | {"calls": [{"name": name, "arguments": {k: v[0] for k, v in args.items() if v[0] != ""}} for call in r["calls"] for name, args in call.items()]}
+        for r in rows
+    ]  # fmt: skip
+    known = teach(folder, plain, tmp_path / "known.jsonl")
+    (folder / "real.yaml").write_text("extends: mini.yaml\nproblems: {source: bfcl.jsonl}\n")
+    flywheel(folder, "generate", recipe="real.yaml", env=endpoint(known, right=0.6).env)
+    said = reasons(folder)
+    assert sum(said.values()) == 120, said
+    assert said["correct"] > 25 and said["no call, as it should be"] > 10 and said["unwanted call"] > 5
+    assert said["no answer"] > 5, "broken calls, and none where one was wanted"
+
+
+def test_real_chats_with_calls_are_trained_on_as_they_are(tmp_path, shared_data):
+    """The stock-market sample: 86 chats with tools, of which a third ask back instead of calling."""
+    folder = init_recipe(tmp_path / "p", "tool-use")
+    rows = rows_of(
+        shared_data / "ms_foundry_ft" / "Supervised_Fine_Tuning" / "Tool-Calling" / "stock_toolcall_training.jsonl"
+    )
+    write_jsonl(folder / "stock.jsonl", rows)
+    (folder / "stock.yaml").write_text(
+        "extends: chats.yaml\nmodel: seed\ncurate: {duplicates: {near: 0}}\n"
+        "train: {rows: stock.jsonl, sft: {chat_template_path: tools.jinja, max_steps: 2, per_device_train_batch_size: 2, gradient_accumulation_steps: 1}}\n"
+    )
+    done = flywheel(folder, "data", "check", recipe="stock.yaml")
+    assert f"{len(rows)} rows, {len(rows)} would be trained on" in done.stdout
+    flywheel(folder, "train", recipe="stock.yaml")
+    assert sql(folder, "select count(*) as n from checkpoints where stage = 'sft'") == [{"n": 1}]
+    (folder / "strict.yaml").write_text("extends: stock.yaml\ntrain: {accept: []}\n")
+    done = flywheel(folder, "data", "check", recipe="strict.yaml", check=1)
+    assert "tools are offered, and no message calls one" in " ".join(done.stdout.split())
