@@ -7,7 +7,17 @@ from typing import Any
 import click
 
 from ..errors import NotFoundError
-from ..loop import Summary, count, describe_outcome, describe_trained, summarize, write_report
+from ..loop import (
+    Summary,
+    count,
+    describe_champion,
+    describe_now,
+    describe_outcome,
+    describe_trained,
+    find_now,
+    summarize,
+    write_report,
+)
 from ..store import Project, Store, run_frugally
 from ._common import open_project
 from ._tables import count_open, print_funnel, print_iterations, print_measured, print_table, print_watch
@@ -58,6 +68,8 @@ def status_command(root: Path) -> None:
         print_funnel(_rows(project, "SELECT * FROM funnel"), [])
     else:
         _print_run(summarize(project, run_id))
+    if now := find_now(project):
+        click.echo(f"Now: {describe_now(now)}")
 
 
 @click.command("report")
@@ -116,5 +128,7 @@ def _print_wheel(summary: Summary) -> None:
         else f"{count(len(summary.iterations), 'iteration')} complete"
     )
     click.echo(f"State: {state}. Champion: {summary.champion_id}")
+    if summary.champions[-1]["how"] == "promoted":  # of one that was put back the outcome tells
+        click.echo(f"It was {describe_champion(summary.champions[-1])}.")
     print_iterations(summary)
     click.echo(describe_outcome(summary))

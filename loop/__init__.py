@@ -16,6 +16,7 @@ from ._freeze import read_items
 from ._gate import GuardTrial, Increase, LimitTrial, Ruling, judge_guards, pair_items, rule
 from ._graded import Graded
 from ._measured import compare_items, read_unscored
+from ._now import Now, describe_now, find_now
 from ._pair import LengthPreference, pair, read_length_preferences, steps_to_pair
 from ._paired import Compared, Paired, detectable
 from ._report import (
@@ -23,6 +24,7 @@ from ._report import (
     ITERATION_COLUMNS,
     MEASURED_COLUMNS,
     before_after_cells,
+    describe_champion,
     describe_outcome,
     describe_trained,
     iteration_cells,
@@ -35,7 +37,7 @@ from ._run import require_wheel
 from ._served import SERVED_FOLDER, import_served
 from ._spending import Spent, level_of, share_of_level
 from ._stop import stop_run
-from ._summary import Summary, summarize
+from ._summary import Summary, find_undone, summarize
 from ._watch_table import MEASURE_COLUMNS, finding_lines, measure_cells
 from ._wheel import Wheel
 from ._words import count, percent, show_score
@@ -59,6 +61,7 @@ __all__ = [
     "Increase",
     "LengthPreference",
     "LimitTrial",
+    "Now",
     "OwnFate",
     "Paired",
     "Progress",
@@ -77,11 +80,15 @@ __all__ = [
     "count",
     "decide",
     "describe_account",
+    "describe_champion",
+    "describe_now",
     "describe_outcome",
     "describe_trained",
     "detectable",
     "explain_decision",
     "explain_deltas",
+    "find_now",
+    "find_undone",
     "finding_lines",
     "import_served",
     "iteration_cells",

@@ -41,6 +41,7 @@ def render_report(summary: Summary) -> str:
         "tells each decision.",
         render_iterations(summary),
         "![Score by iteration](report/scores.png)",
+        *_champions_part(summary),
         *_overall_part(summary),
         *_examples_part(summary),
         *_before_after_part(summary),
@@ -98,7 +99,7 @@ def iteration_cells(summary: Summary) -> list[list[str]]:
     rows = [
         [
             str(c["iteration"]), c["stage"], _score(c), _n(c), _delta(c), "" if c["p_value"] is None else f"{c['p_value']:.2g}",
-            "baseline" if c["role"] == "baseline" else "yes" if c["promoted"] else "no", c["reason"],
+            _outcome(c, summary.undone), c["reason"],
         ]
         for c in summary.challengers
     ]  # fmt: skip
@@ -107,6 +108,37 @@ def iteration_cells(summary: Summary) -> list[list[str]]:
         for r in summary.left_out
     ]
     return sorted(rows, key=lambda row: int(row[0]))
+
+
+def _outcome(challenger: Row, undone: set[str]) -> str:
+    if challenger["role"] == "baseline":
+        return "baseline"
+    if not challenger["promoted"]:
+        return "no"
+    return "yes, rolled back" if challenger["checkpoint_id"] in undone else "yes"
+
+
+def describe_champion(champion: Row) -> str:
+    """Say how a champion (a row of the view ``champions``) came to be in use, since when and why."""
+    how = {"first": "the first model", "promoted": "promoted", "rolled back": "put back by flywheel rollback"}
+    since = f"{how[champion['how']]}, since {champion['created_at']:%Y-%m-%d %H:%M} UTC"
+    reason = champion["reason"] or ("no reason given" if champion["how"] == "rolled back" else "")
+    return since + (f": {reason}" if reason else "")
+
+
+def _champions_part(summary: Summary) -> list[str]:
+    """Return who was champion, in their order; nothing while it is the first one."""
+    if len(summary.champions) < 2:
+        return []
+    rows = [
+        [
+            c["number"], c["iteration"], c["checkpoint_id"], c["how"], f"{c['created_at']:%Y-%m-%d %H:%M}",
+            "in use" if c["is_current"] else "", c["reason"] or "",
+        ]
+        for c in summary.champions
+    ]  # fmt: skip
+    columns = ["", "iteration", "checkpoint", "how", "since (UTC)", "", "why"]
+    return ["## Champions", render_table(columns, rows)]
 
 
 def describe_outcome(summary: Summary) -> str:

@@ -60,6 +60,28 @@ class Summary:
         """The checkpoint in use."""
         return str(self.champions[-1]["checkpoint_id"])
 
+    @property
+    def undone(self) -> set[str]:
+        """Checkpoints that the gate promoted and a person rolled back."""
+        return find_undone(self.champions)
+
+
+def find_undone(champions: list[Row]) -> set[str]:
+    """Return the checkpoints that were promoted and then rolled back, of rows of the view ``champions`` in their order."""
+    line: list[str] = []  # from the first model to the one in use
+    undone: set[str] = set()
+    for row in champions:
+        chosen = str(row["checkpoint_id"])
+        if row["how"] != "rolled back":
+            line.append(chosen)
+        elif chosen in line:
+            undone.update(line[line.index(chosen) + 1 :])
+            del line[line.index(chosen) + 1 :]
+        else:  # what was rolled back is put back
+            line.append(chosen)
+        undone.discard(chosen)
+    return undone
+
 
 def summarize(project: Project, run_id: str | None = None) -> Summary:
     """Read a run's summary; the latest run for None.

@@ -22,6 +22,7 @@ from ._words import (
     mark_span,
     short_id,
     write_cell,
+    write_clock,
     write_number,
     write_percent,
     write_time,
@@ -46,6 +47,7 @@ def make_app(reader: Reader, guard: Guard, judge: str) -> web.Application:
     add_views(app)
     files = _read_static()
     app.router.add_get("/static/{name}", lambda request: _send_static(request, files))
+    app.router.add_get("/favicon.ico", lambda _: _send(files, "icon.svg"))
 
     async def close(_: web.Application) -> None:
         reader.close()
@@ -66,6 +68,7 @@ def _make_pages() -> Environment:
         num=write_number,
         pct=write_percent,
         when=write_time,
+        clock=write_clock,
         short=short_id,
         cell=write_cell,
         span=mark_span,
@@ -82,7 +85,10 @@ def _read_static() -> dict[str, bytes]:
 
 
 async def _send_static(request: web.Request, files: dict[str, bytes]) -> web.Response:
-    name = request.match_info["name"]
+    return await _send(files, request.match_info["name"])
+
+
+async def _send(files: dict[str, bytes], name: str) -> web.Response:
     if name not in files:
         raise web.HTTPNotFound(text="There is no such file.")
     return web.Response(body=files[name], content_type=TYPES[name.rpartition(".")[2]], charset="utf-8")

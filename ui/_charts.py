@@ -11,20 +11,20 @@ from math import floor, isfinite, log10
 from markupsafe import Markup
 
 WIDTH, HEIGHT = 760, 260
-LEFT, RIGHT, TOP, BOTTOM = 56, 16, 14, 44
+LEFT, RIGHT, TOP, BOTTOM = 56, 16, 24, 44
 SERIES = 6
 """Classes of colours in the style sheet: s0 …"""
 
 
 @dataclass(frozen=True)
 class Point:
-    """A value at a place on the axis below; its bar reaches from ``low`` to ``high``, ``mark`` makes it stand out."""
+    """A value at a place on the axis below; its bar reaches from ``low`` to ``high``; ``mark``: *promoted* is a ring, *undone* a broken one, *in use* a square."""
 
     place: int
     value: float
     low: float | None = None
     high: float | None = None
-    mark: bool = False
+    mark: tuple[str, ...] = ()
     note: str = ""
 
 
@@ -57,15 +57,15 @@ def ticks(low: float, high: float, n: int = 5) -> list[float]:
     return [round((first + i) * step, 12) for i in range(n * 3) if (first + i) * step <= high * 1.0000001]
 
 
-def draw_lines(title: str, labels: Sequence[str], series: Mapping[str, Sequence[Point]]) -> Markup:
-    """Draw lines with error bars; a marked point is a filled ring."""
+def draw_lines(title: str, labels: Sequence[str], series: Mapping[str, Sequence[Point]], unit: str = "") -> Markup:
+    """Draw lines with error bars and marks; ``unit`` says what the axis measures."""
     points = [p for line in series.values() for p in line]
     if not points:
         return Markup("")
     ends = [v for p in points for v in (p.value, p.low, p.high) if v is not None]
     pad = (max(ends) - min(ends)) * 0.08 or abs(max(ends)) * 0.1 or 1
     frame = Frame(min(ends) - pad, max(ends) + pad, len(labels))
-    body = [_axes(frame, labels)]
+    body = [_axes(frame, labels, unit)]
     for i, (name, line) in enumerate(series.items()):
         body.append(_line(frame, i, len(series), name, line))
     return _wrap(title, Markup("").join(body), list(series))
@@ -82,28 +82,39 @@ def _line(frame: Frame, i: int, n: int, name: str, line: Sequence[Point]) -> Mar
         note = p.note or f"{name}: {show(p.value)}"
         bar = Markup("")
         if p.low is not None and p.high is not None:
-            top, end = frame.y(p.high), frame.y(p.low)
-            bar = Markup(
-                '<path class="bar-line s{0}" d="M{1:.1f} {2:.1f}V{3:.1f}M{4:.1f} {2:.1f}h8M{4:.1f} {3:.1f}h8"/>'
-            ).format(i % SERIES, x, top, end, x - 4)
-        ring = (
-            Markup('<circle class="ring s{}" cx="{:.1f}" cy="{:.1f}" r="9"/>').format(i % SERIES, x, y)
-            if p.mark
-            else ""
-        )
+            bar = _error_bar(f"s{i % SERIES}", x, frame.y(p.high), frame.y(p.low))
+        marks = Markup("").join(_draw_mark(m, f"s{i % SERIES}", x, y) for m in p.mark)
         parts.append(
             Markup('<g>{}{}<circle class="dot s{}" cx="{:.1f}" cy="{:.1f}" r="4"/><title>{}</title></g>').format(
-                bar, ring, i % SERIES, x, y, note
+                bar, marks, i % SERIES, x, y, note
             )
         )
     return Markup("").join(parts)
 
 
-def draw_bars(title: str, labels: Sequence[str], values: Sequence[float]) -> Markup:
-    """Draw upright bars from zero."""
+def _error_bar(colour: str, x: float, top: float, end: float) -> Markup:
+    return Markup(
+        '<path class="bar-line {0}" d="M{1:.1f} {2:.1f}V{3:.1f}M{4:.1f} {2:.1f}h8M{4:.1f} {3:.1f}h8"/>'
+    ).format(colour, x, top, end, x - 4)
+
+
+def _draw_mark(mark: str, colour: str, x: float, y: float) -> Markup:
+    if mark == "in use":
+        shape = '<rect class="square {}" x="{:.1f}" y="{:.1f}" width="26" height="26"/>'
+        return Markup(shape).format(colour, x - 13, y - 13)
+    broken = " undone" if mark == "undone" else ""
+    return Markup('<circle class="ring {}{}" cx="{:.1f}" cy="{:.1f}" r="9"/>').format(colour, broken, x, y)
+
+
+def draw_bars(
+    title: str, labels: Sequence[str], values: Sequence[float], unit: str = "",
+    ends: Sequence[tuple[float, float] | None] = (),
+) -> Markup:  # fmt: skip
+    """Draw upright bars from zero; ``ends`` are those of their error bars, ``unit`` says what the axis measures."""
     if not values:
         return Markup("")
-    frame = Frame(min(0.0, *values), max(0.0, *values) or 1.0, len(labels))
+    reached = [*values, *(v for pair in ends if pair for v in pair)]
+    frame = Frame(min(0.0, *reached), max(0.0, *reached) or 1.0, len(labels))
     width = max(2.0, (WIDTH - LEFT - RIGHT) / len(labels) * 0.7)
     bars = []
     for i, (label, value) in enumerate(zip(labels, values, strict=True)):
@@ -113,7 +124,8 @@ def draw_bars(title: str, labels: Sequence[str], values: Sequence[float]) -> Mar
                 '<rect class="fill s0" x="{:.1f}" y="{:.1f}" width="{:.1f}" height="{:.1f}"><title>{}: {}</title></rect>'
             ).format(frame.x(i) - width / 2, min(y, zero), width, max(0.5, abs(zero - y)), label, show(value))
         )
-    return _wrap(title, _axes(frame, labels) + Markup("").join(bars), [])
+    whiskers = [_error_bar("ink", frame.x(i), frame.y(end[1]), frame.y(end[0])) for i, end in enumerate(ends) if end]
+    return _wrap(title, _axes(frame, labels, unit) + Markup("").join([*bars, *whiskers]), [])
 
 
 def draw_share(kept: float, dropped: float, entered: float) -> Markup:
@@ -127,8 +139,10 @@ def draw_share(kept: float, dropped: float, entered: float) -> Markup:
     ).format(show(kept), show(entered), show(dropped), a, a, b)
 
 
-def _axes(frame: Frame, labels: Sequence[str]) -> Markup:
+def _axes(frame: Frame, labels: Sequence[str], unit: str = "") -> Markup:
     parts = []
+    if unit:
+        parts.append(Markup('<text class="tick unit" x="{}" y="13">{}</text>').format(LEFT, shorten(unit, 90)))
     for t in ticks(frame.low, frame.high):
         y = frame.y(t)
         parts.append(

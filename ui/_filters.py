@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from urllib.parse import urlencode
 
 from ..store import Value
+from ._address import LONGEST_VALUE
 
 PAGE_ROWS = 50
 MOST_FILTERS = 6
@@ -119,18 +120,27 @@ class Wish:
 def read_wish(query: Mapping[str, str], all_of: Mapping[str, Sequence[str]]) -> Wish:
     """Return what an address asks for; what has no sense in it is left out, and said in ``note``."""
     rows = zip(all_of.get("f", ()), all_of.get("op", ()), all_of.get("v", ()), strict=False)
-    filters, strange = [], []
-    for column, operator, value in list(rows)[:MOST_FILTERS]:
+    filters: list[Filter] = []
+    strange: list[str] = []
+    for column, operator, value in rows:
         if not column or (not value and operator not in NO_VALUE):
             continue
-        if column in COLUMNS and operator in OPERATORS and _is_fitting(COLUMNS[column], operator, value):
-            filters.append(Filter(column, operator, value[:500]))
+        if len(filters) == MOST_FILTERS:
+            strange.append(f"what comes after the first {MOST_FILTERS} conditions")
+            break
+        if (
+            len(value) <= LONGEST_VALUE
+            and column in COLUMNS
+            and operator in OPERATORS
+            and _is_fitting(COLUMNS[column], operator, value)
+        ):
+            filters.append(Filter(column, operator, value))
         else:
             strange.append(f"{column} {OPERATORS.get(operator, operator)} {value}"[:80])
     sort = query.get("sort", "stored")
     state = query.get("state", "")
     return Wish(
-        tuple(filters), query.get("q", "")[:500], state if state in STATES else "", sort if sort in SORTS else "stored",
+        tuple(filters), query.get("q", ""), state if state in STATES else "", sort if sort in SORTS else "stored",
         query.get("dir", "desc") != "asc", query.get("after", ""), f"Left out: {'; '.join(strange)}." if strange else "",
     )  # fmt: skip
 

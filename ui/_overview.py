@@ -4,10 +4,12 @@ import json
 from typing import Any
 
 from ..errors import FlywheelError
-from ..store import ask
+from ..loop import find_now, find_undone
+from ..store import ask, find_owner
 from ._reader import PAGE_LIMITS, Reader, Row
 
 ITEMS_SHOWN = 50
+FIRES_SHOWN = 14
 
 _RUNS = """
     WITH active AS (
@@ -37,6 +39,28 @@ _STEPS = """
         WHERE run_id = $run AND iteration = (SELECT iteration FROM now) GROUP BY step)
     SELECT (SELECT iteration FROM now) AS iteration, step, due, coalesce(done, 0) AS done, last_at
     FROM due JOIN done USING (step) ORDER BY last_at"""
+_CHAMPIONS = """
+    SELECT c.number, c.iteration, c.how, c.checkpoint_id, c.reason, c.created_at, c.is_current, k.stage AS made_by, k.iteration AS made_in,
+           b.author, b.from_checkpoint_id
+    FROM champions c LEFT JOIN checkpoints k USING (checkpoint_id)
+    LEFT JOIN rollbacks b ON b.run_id = c.run_id AND c.how = 'rolled back' AND b.created_at = c.created_at
+    WHERE c.run_id = $run ORDER BY c.number"""
+_FIRES = f"""
+    SELECT expression, time_zone, due_at, started_at, finished_at, outcome, exit_code, message FROM schedule_log
+    ORDER BY due_at DESC, started_at DESC NULLS LAST LIMIT {FIRES_SHOWN}"""
+_FINDINGS = """
+    SELECT iteration, step, measure, level, message FROM watch_findings WHERE run_id = $run
+    ORDER BY iteration DESC, level = 'warn', step, measure LIMIT 20"""
+_LAST = """
+    WITH mine AS (
+        SELECT 'the snapshot of ' || stage AS what, created_at AS last_at FROM snapshots WHERE run_id = $run
+        UNION ALL SELECT 'the training of ' || stage, created_at FROM checkpoints WHERE run_id = $run
+        UNION ALL SELECT 'the decision on ' || stage, created_at FROM decisions WHERE run_id = $run
+        UNION ALL SELECT 'completions of ' || step, max(created_at) FROM samples WHERE run_id = $run GROUP BY step
+        UNION ALL SELECT 'answers of ' || step, max(answered_at) FROM requests WHERE run_id = $run GROUP BY step
+        UNION ALL SELECT 'the end of iteration ' || iteration, finished_at FROM iterations WHERE run_id = $run
+    )
+    SELECT what, last_at FROM mine WHERE last_at IS NOT NULL ORDER BY last_at DESC LIMIT 1"""
 _JUDGES = """
     SELECT judge, count(*) AS verdicts, count(*) FILTER (passed) AS passed, count(*) FILTER (NOT passed) AS failed,
            count(*) FILTER (passed IS NULL) AS abstained, avg(score) AS mean_score, min(created_at) AS first_at, max(created_at) AS last_at
@@ -117,8 +141,30 @@ def list_templates(reader: Reader) -> list[Row]:
 
 
 def find_progress(reader: Reader, run_id: str) -> Row:
-    """Return who runs, and how far the steps of the newest iteration are."""
-    return {"owner": reader.owner(), "steps": reader.ask(_STEPS, run=run_id) if run_id else []}
+    """Return who runs, the stage that is on, how far the steps of the newest iteration are, and what was put on record last."""
+    owner = reader.owner()
+    return {
+        "owner": owner, "now": find_now(reader.project), "steps": reader.ask(_STEPS, run=run_id) if run_id else [],
+        "last": reader.one(_LAST, run=run_id) if owner and run_id else None,
+    }  # fmt: skip
+
+
+def list_champions(reader: Reader, run_id: str) -> list[Row]:
+    """Return the champions of a run in their order, each with whether a person rolled it back; the last one is in use."""
+    rows = reader.ask(_CHAMPIONS, run=run_id)
+    undone = find_undone(rows)
+    return [{**r, "is_undone": r["checkpoint_id"] in undone} for r in rows]
+
+
+def find_schedule(reader: Reader) -> Row:
+    """Return which schedule is on, and what became of its last fires, the latest first."""
+    owner = find_owner(reader.project.state / "schedule.lock")
+    return {"owner": owner, "fires": reader.ask(_FIRES)}
+
+
+def list_findings(reader: Reader, run_id: str) -> list[Row]:
+    """Return what the collapse watch found in a run, the latest iteration first."""
+    return reader.ask(_FINDINGS, run=run_id)
 
 
 def list_judges(reader: Reader) -> list[Row]:

@@ -32,9 +32,14 @@ def decide(judge: str, sample_id: str, action: str, words: str = "") -> VerdictR
     """Return the verdict that a person gave by ``accept``, ``reject`` or ``label``.
 
     Raises:
-        InputError: there is no such action, or a label without words.
+        InputError: there is no such action, or a label without words or with too many.
     """
-    words = words.strip()[:LONGEST_WORDS]
+    words = words.strip()
+    if len(words) > LONGEST_WORDS:
+        raise InputError(
+            "label", expected=f"at most {LONGEST_WORDS} characters", received=f"{len(words):,}",
+            cure="shorten it; nothing was saved",
+        )  # fmt: skip
     if action not in PASSED or (action == "label" and not words):
         raise InputError(
             "decision",

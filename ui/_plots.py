@@ -12,9 +12,17 @@ from ._reader import Row
 MOST_POINTS = 200
 
 
-def plot_scores(scores: list[Row]) -> list[Row]:
-    """Return a chart per metric: lines are suite and split, places the checkpoints in their order, rings the promoted ones."""
+def plot_scores(scores: list[Row], champions: list[Row]) -> list[Row]:
+    """Return a chart per metric: lines are suite and split, places the checkpoints in their order.
+
+    A ring is a checkpoint that the gate promoted, broken where a person rolled it back; a square is the champion in use.
+    """
     charts = []
+    gates = {_line_of(s) for s in scores if s["role"] == "gate"} or {
+        _line_of(s) for s in scores if s["split"] == "gate"
+    }
+    undone = {c["checkpoint_id"] for c in champions if c["is_undone"]}
+    in_use = champions[-1]["checkpoint_id"] if champions else ""
     deciding = sorted(scores, key=lambda s: s["role"] != "gate")  # the metric that decides comes first
     for metric in dict.fromkeys(s["metric"] for s in deciding):
         rows = [s for s in scores if s["metric"] == metric]
@@ -24,17 +32,28 @@ def plot_scores(scores: list[Row]) -> list[Row]:
             name = f"{row['suite']} {row['split']}"
             place = places.index((row["iteration"] or 0, row["stage"] or ""))
             if all(p.place != place for p in lines.get(name, [])):
-                lines.setdefault(name, []).append(_point(row, place, name))
+                mark = _mark(row, undone, in_use) if _line_of(row) in gates else ()
+                lines.setdefault(name, []).append(_point(row, place, name, mark))
         labels = [f"{i} {stage}" if i else stage or "first" for i, stage in places]
-        charts.append({"metric": metric, "svg": draw_lines(f"Scores, {metric}", labels, lines)})
+        charts.append({"metric": metric, "svg": draw_lines(f"Scores, {metric}", labels, lines, unit=metric)})
     return charts
 
 
-def _point(row: Row, place: int, name: str) -> Point:
+def _line_of(row: Row) -> tuple[str, str, str]:
+    return row["suite"], row["split"], row["metric"]
+
+
+def _mark(row: Row, undone: set[str], in_use: str) -> tuple[str, ...]:
+    ring = () if not row["promoted"] else ("undone",) if row["checkpoint_id"] in undone else ("promoted",)
+    return (*ring, "in use") if row["checkpoint_id"] == in_use else ring
+
+
+def _point(row: Row, place: int, name: str, mark: tuple[str, ...]) -> Point:
     low, high = _find_bar(row) or (None, None)
     bar = show_bar(row)
-    note = f"{name}: {show(row['score'])}" + (f" {bar}" if bar else "") + (", promoted" if row["promoted"] else "")
-    return Point(place, row["score"], low, high, bool(row["promoted"]) and row["role"] == "gate", note)
+    said = {"promoted": "promoted", "undone": "promoted, rolled back", "in use": "in use"}
+    note = ", ".join([f"{name}: {show(row['score'])}" + (f" {bar}" if bar else ""), *(said[m] for m in mark)])
+    return Point(place, row["score"], low, high, mark, note)
 
 
 def show_bar(row: Row) -> str:
@@ -54,7 +73,15 @@ def _find_bar(row: Row) -> tuple[float, float] | None:
 def plot_tokens(cost: list[Row]) -> Markup:
     """Return bars of tokens by iteration and step."""
     labels = [f"{c['iteration']} {c['step']}" for c in cost]
-    return draw_bars("Tokens by step", labels, [float(c["prompt_tokens"] + c["completion_tokens"]) for c in cost])
+    tokens = [float(c["prompt_tokens"] + c["completion_tokens"]) for c in cost]
+    return draw_bars("Tokens by iteration and step", labels, tokens, unit="tokens, prompts and completions")
+
+
+def plot_suite(title: str, labels: list[str], rows: list[Row]) -> Markup:
+    """Return bars of the scores of a suite, each with its 95 % interval."""
+    return draw_bars(
+        title, labels, [r["score"] for r in rows], unit=rows[0]["metric"], ends=[_find_bar(r) for r in rows]
+    )
 
 
 def plot_result(result: Row, chart: Row) -> tuple[Any, str]:

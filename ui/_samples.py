@@ -117,6 +117,23 @@ def find_sample(reader: Reader, sample_id: str) -> Row | None:
     return with_verdicts(reader, [about])[0]
 
 
+FACTS = (
+    "run_id", "iteration", "step", "draw", "item", "template", "template_id", "model", "engine", "checkpoint_id", "sampling", "prompt_tokens",
+    "completion_tokens", "finish_reason", "logprob", "request_id", "problem_id", "input_id", "source", "parser", "fields", "created_at",
+)  # fmt: skip
+OF_A_PERSON = ("run_id", "iteration", "step", "problem_id", "parser", "created_at")
+
+
+def list_facts(about: Row) -> list[tuple[str, Any]]:
+    """Return what is on record of a sample; of one that a person wrote not the model, engine and tokens of the request whose
+    completion it replaces.
+    """
+    if not str(about.get("parser") or "").startswith("human@"):
+        return [(name, about[name]) for name in FACTS if about.get(name) is not None]
+    facts = [(name, about[name]) for name in OF_A_PERSON if about.get(name) is not None]
+    return [("written by", about["source"]), ("in place of", about["input_id"]), *facts]
+
+
 def trace(reader: Reader, about: Row) -> Row:
     """Return where a sample comes from: its ancestors, and the chunk with the cited span, if there is one."""
     way = reader.ask(_WAY, id=about["sample_id"]) or [about, *reader.ask(_WAY, id=about["input_id"] or "")]

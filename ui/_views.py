@@ -1,7 +1,7 @@
 """The pages: read the address, ask, render. Queries run in a thread, so that the server answers others meanwhile."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from aiohttp import web
@@ -9,35 +9,43 @@ from aiohttp import web
 from ..store import list_questions
 from . import _overview as overview
 from . import _samples as samples
-from ._charts import draw_bars
+from ._address import check_names, read_choice, read_number, read_text, refuse
 from ._decisions import add_decisions
-from ._filters import COLUMNS, OPERATORS, PAGE_ROWS, SORTS, STATES, read_wish
+from ._filters import COLUMNS, OPERATORS, PAGE_ROWS, SORTS, STATES, Wish, read_place, read_wish
 from ._keys import GUARD, PAGES, READER
 from ._login import add_login
-from ._plots import plot_result, plot_scores, plot_tokens, show_bar
+from ._plots import plot_result, plot_scores, plot_suite, plot_tokens, show_bar
 from ._reader import Reader, Row
 from ._render import render
 from ._words import mark_differences
 
+Page = Callable[[web.Request], Awaitable[web.Response]]
+
 
 def add_views(app: web.Application) -> None:
     """Add every page."""
-    pages = {
-        "/": show_overview, "/live": show_live, "/samples": show_samples, "/samples/{id}": show_sample, "/pairs": show_pairs,
-        "/judges": show_judges, "/evals": show_evals, "/evals/compare": show_comparison, "/documents": show_documents,
-        "/documents/{id}": show_document, "/sql": show_sql,
+    pages: dict[str, tuple[Page, tuple[str, ...]]] = {
+        "/": (show_overview, ("run",)), "/live": (show_live, ("run",)),
+        "/samples": (show_samples, ("q", "state", "sort", "dir", "f", "op", "v", "after")), "/samples/{id}": (show_sample, ()),
+        "/pairs": (show_pairs, ("kind", "iteration", "before")), "/judges": (show_judges, ()), "/evals": (show_evals, ()),
+        "/evals/compare": (show_comparison, ("a", "b", "show", "first")), "/documents": (show_documents, ("q", "before")),
+        "/documents/{id}": (show_document, ("first",)), "/sql": (show_sql, ("query",)),
     }  # fmt: skip
-    for path, handler in pages.items():
-        app.router.add_get(path, handler)
+    for path, (page, names) in pages.items():
+        app.router.add_get(path, _check_first(page, names))
     app.router.add_post("/sql", run_sql)
     add_decisions(app)
     add_login(app)
 
 
-def number(request: web.Request, name: str, default: int) -> int:
-    """Return a whole number of the address; what is none is the default."""
-    text = request.query.get(name, "")
-    return int(text) if text.isdecimal() and len(text) < 16 else default
+def _check_first(page: Page, names: tuple[str, ...]) -> Page:
+    """Return a page that refuses what its address may not have."""
+
+    async def checked(request: web.Request) -> web.Response:
+        check_names(request, names)
+        return await page(request)
+
+    return checked
 
 
 async def read(request: web.Request, act: Callable[[Reader], Any]) -> Any:
@@ -65,9 +73,10 @@ async def show_overview(request: web.Request) -> web.Response:
         run = next((r for r in runs if r["run_id"] == run_id), None)
         if run_id and run is None:
             return None
-        scores = overview.list_scores(reader, run_id)
+        scores, champions = overview.list_scores(reader, run_id), overview.list_champions(reader, run_id)
         return {
-            "runs": runs, "run": run, "scores": scores, "plots": plot_scores(scores), "funnel": overview.list_funnel(reader, run_id),
+            "runs": runs, "run": run, "scores": scores, "plots": plot_scores(scores, champions), "champions": champions,
+            "schedule": overview.find_schedule(reader), "findings": overview.list_findings(reader, run_id), "funnel": overview.list_funnel(reader, run_id),
             "cost": (cost := overview.list_cost(reader, run_id)), "tokens": plot_tokens(cost),
             "templates": overview.list_templates(reader), "progress": overview.find_progress(reader, run_id),
             "decisions": overview.list_decisions(reader, run_id),
@@ -91,8 +100,7 @@ async def show_live(request: web.Request) -> web.Response:
 
 async def show_samples(request: web.Request) -> web.Response:
     """Search, filter, sort; one page of rows."""
-    query = request.query
-    wish = read_wish(query, {name: query.getall(name, []) for name in ("f", "op", "v")})
+    wish = _read_wish(request)
 
     def act(reader: Reader) -> tuple[list[Row], str, list[Row]]:
         return samples.list_samples(reader, wish), samples.count_samples(reader, wish), reader.ask(_STEPS)
@@ -104,6 +112,22 @@ async def show_samples(request: web.Request) -> web.Response:
         request, "samples.html", "/samples", wish=wish, rows=rows[:PAGE_ROWS], total=total, after=after, steps=steps, columns=COLUMNS,
         operators=OPERATORS, sorts=SORTS, states=STATES,
     )  # fmt: skip
+
+
+def _read_wish(request: web.Request) -> Wish:
+    query = request.query
+    read_text(request, "q")
+    for name, allowed, usual in (("state", STATES, ""), ("sort", SORTS, "stored"), ("dir", ("asc", "desc"), "desc")):
+        read_choice(request, name, tuple(allowed), usual)
+    if query.get("after") and read_place(query["after"]) is None:
+        refuse(
+            request,
+            "after",
+            "a place as the link to the next page has it, ROW:VALUE",
+            query["after"],
+            "follow that link",
+        )
+    return read_wish(query, {name: query.getall(name, []) for name in ("f", "op", "v")})
 
 
 _STEPS = "SELECT step, count(*) AS n FROM samples GROUP BY step ORDER BY n DESC, step LIMIT 100"
@@ -119,7 +143,13 @@ async def show_sample(request: web.Request) -> web.Response:
             return None
         traced = samples.trace(reader, about)
         around = samples.read_around(reader.project.documents, traced["chunk"]) if traced["chunk"] else ("", "")
-        return {"sample": about, **traced, "around": around, "uses": samples.list_uses(reader, sample_id)}
+        return {
+            "sample": about,
+            **traced,
+            "around": around,
+            "uses": samples.list_uses(reader, sample_id),
+            "facts": samples.list_facts(about),
+        }
 
     found = await read(request, act)
     if found is None:
@@ -132,8 +162,8 @@ async def show_pairs(request: web.Request) -> web.Response:
     """Pairs side by side, differences marked."""
     kind, iteration, before = (
         request.query.get("kind", ""),
-        number(request, "iteration", -1),
-        number(request, "before", -1),
+        read_number(request, "iteration", -1),
+        read_number(request, "before", -1),
     )
     rows, kinds = await read(
         request, lambda reader: (samples.list_pairs(reader, kind, iteration, before), samples.list_kinds(reader))
@@ -168,7 +198,7 @@ async def show_evals(request: web.Request) -> web.Response:
     for score in scores:
         suites.setdefault((score["suite"], score["split"], score["metric"], score["suite_hash"]), []).append(score)
     charts = {
-        key: draw_bars(f"{key[0]} {key[1]}, {key[2]}", [describe(r) for r in rows], [r["score"] for r in rows])
+        key: plot_suite(f"{key[0]} {key[1]}, {key[2]}", [describe(r) for r in rows], rows)
         for key, rows in suites.items()
     }
     return render(request, "evals.html", "/evals", suites=suites, charts=charts, describe=describe, show_bar=show_bar)
@@ -184,8 +214,8 @@ def describe(score: Row) -> str:
 async def show_comparison(request: web.Request) -> web.Response:
     """Two checkpoints on the same items, side by side."""
     ids = [request.query.get(name, "") for name in ("a", "b")]
-    show = request.query.get("show", "flips")
-    first = number(request, "first", 0)
+    show = read_choice(request, "show", ("flips", "won", "lost", "all"), "flips")
+    first = read_number(request, "first", 0)
 
     def act(reader: Reader) -> Row | None:
         scores = {s["score_id"]: s for s in overview.list_all_scores(reader)}
@@ -221,7 +251,7 @@ async def show_comparison(request: web.Request) -> web.Response:
 
 async def show_documents(request: web.Request) -> web.Response:
     """Documents and what came of them."""
-    search, before = request.query.get("q", "")[:500], number(request, "before", -1)
+    search, before = read_text(request, "q"), read_number(request, "before", -1)
     rows = await read(request, lambda reader: samples.list_documents(reader, search, before))
     shown = rows[:PAGE_ROWS]
     following = shown[-1]["row_number"] if len(rows) > PAGE_ROWS else None
@@ -230,7 +260,7 @@ async def show_documents(request: web.Request) -> web.Response:
 
 async def show_document(request: web.Request) -> web.Response:
     """One document: its chunks, and what came of each."""
-    first = number(request, "first", 0)
+    first = read_number(request, "first", 0)
     found = await read(request, lambda reader: samples.find_document(reader, request.match_info["id"], first))
     if found is None:
         raise unknown("document")

@@ -54,6 +54,11 @@ def write_time(value: Any) -> str:
     return str(value)[:16].replace("T", " ")
 
 
+def write_clock(value: datetime) -> str:
+    """Write the time of day of a time."""
+    return f"{value:%H:%M}"
+
+
 def short_id(value: Any) -> str:
     """Write an id by its beginning."""
     text = "" if value is None else str(value)

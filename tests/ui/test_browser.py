@@ -148,9 +148,9 @@ def test_rows_are_rejected_accepted_and_labelled_by_keys(visit, page):
     press(browser, "jjjkk")
     assert browser.switch_to.active_element.get_attribute("data-id") == "smp_00_0"
     press(browser, "r")
+    settle(lambda: "rejected" in find(browser, "#said").text)  # first: it goes after five seconds
     wait_for(lambda: said(page, "smp_00_0") == [(False, "rejected")], 15)
     settle(lambda: "✗ ada" in find(browser, "tr[data-id=smp_00_0] .verdicts").text)
-    settle(lambda: "rejected" in find(browser, "#said").text)
     press(browser, "ja")
     wait_for(lambda: said(page, "smp_00_1") == [(True, "accepted")], 15)
     press(browser, "k")
@@ -213,6 +213,28 @@ def test_sql_is_run_by_keys_and_drawn(visit):
     ActionChains(browser).key_down(Keys.CONTROL).send_keys(Keys.ENTER).key_up(Keys.CONTROL).perform()
     settle(lambda: browser.find_elements("css selector", "svg.chart rect.fill"), 30)
     assert "solve" in find(browser, ".scroll table").text
+
+
+def test_tags_stay_whole_and_a_long_label_stays_in_its_card(visit, page):
+    page.post("/samples/smp_11_0/decide", {"action": "label", "words": "x" * 400})
+    browser = visit("/judges")
+    wide = "return [...document.querySelectorAll('.card *')].filter((e) => e.getBoundingClientRect().right > e.closest('.card').getBoundingClientRect().right).length"
+    settle(lambda: "x" * 400 in find(browser, ".cards").text)
+    assert browser.execute_script(wide) == 0
+    lines = "return [...document.querySelectorAll('td > .tag')].filter((e) => e.getClientRects()[0].height > 30).map((e) => e.textContent)"
+    assert browser.execute_script(lines) == []
+    visit("/")
+    assert find(browser, "details[open] td > .tag").text == "promoted"
+    assert browser.execute_script(lines) == []
+
+
+def test_the_dialog_says_that_a_label_is_too_long(visit, page):
+    browser = visit("/samples?sort=stored&dir=asc&q=number+13+is")
+    press(browser, "jl")
+    browser.execute_script("document.getElementById('label-words').value = 'x'.repeat(501)")
+    press(browser, "\ue007")
+    settle(lambda: "at most 500 characters" in find(browser, "#said").text)
+    assert said(page, "smp_13_0") == []
 
 
 def test_no_request_leaves_the_server(visit, page):

@@ -105,6 +105,25 @@ def test_an_edit_is_a_new_sample_that_takes_the_old_ones_place(own):
     assert funnel.rows == [(0,)]
 
 
+def test_an_edited_text_has_no_models_facts(own):
+    answer = own.post("/samples/smp_00_0/edit", {"completion": "Zero and zero make 0."})
+    facts = own.get(answer.headers["Location"]).text.partition('id="h-facts"')[2]
+    assert "<dt>written by</dt><dd>human:ada</dd>" in facts
+    assert "<dt>in place of</dt><dd>smp_00_0</dd>" in facts
+    for name in ("model", "engine", "prompt_tokens", "completion_tokens", "finish_reason"):
+        assert f"<dt>{name}</dt>" not in facts
+    assert "<dt>model</dt>" in own.get("/samples/smp_00_0").text
+
+
+def test_a_label_that_is_too_long_is_refused_and_nothing_is_cut(own):
+    for words, status in (("x" * 501, 400), ("x" * 500, 200)):
+        fields = {"action": "label", "words": words}
+        answer = own.post("/samples/smp_01_0/decide", fields, Accept="application/json")
+        assert answer.status == status, answer.text
+        assert ("at most 500 characters" in answer.text) == (status == 400)
+    assert said(own, "smp_01_0") == [("human:ada", None, "x" * 500)]
+
+
 def test_a_persons_word_counts_on_the_samples_of_steps_too(own):
     """Which are no completions of a problem, and need nobody's verdict to be trained on (``select.steps``)."""
     steps = ("questions", "attempted")

@@ -56,6 +56,34 @@ def test_a_filter_without_sense_is_said(page):
     assert "Left out: iteration at least many; nothing is 1." in text
 
 
+@pytest.mark.parametrize(
+    ("path", "said"),
+    [
+        ("/samples?after=zzz", "ROW:VALUE"), ("/samples?verdict=bogus", "q, state, sort, dir, f, op, v, after"),
+        ("/samples?state=bogus", "accepted, failed, unjudged, split, people"), ("/samples?sort=bogus", "stored, created_at"),
+        ("/samples?dir=up", "asc, desc"), ("/samples?q=" + "x" * 501, "at most 500 characters"), ("/pairs?before=zzz", "a whole number"),
+        ("/pairs?iteration=-1", "a whole number"), ("/evals/compare?a=score_0&b=score_1&show=bogus", "flips, won, lost, all"),
+        ("/documents/doc_1?first=zzz", "a whole number"), ("/?rum=run_1", "run=…"), ("/judges?x=1", "nothing behind the ?"),
+    ],
+)  # fmt: skip
+def test_an_address_that_a_page_does_not_know_is_refused_with_what_is_allowed(page, path, said):
+    answer = page.get(path)
+    assert answer.status == 400
+    assert said in answer.text
+
+
+def test_what_a_form_sends_empty_is_allowed(page):
+    assert page.get("/samples?q=&state=&sort=stored&dir=desc&f=&op=is&v=").status == 200
+    assert page.get("/pairs?kind=&iteration=").status == 200
+
+
+def test_scores_have_error_bars_and_charts_their_units(page):
+    evals = page.get("/evals").text
+    assert evals.count('class="bar-line ink"') == 2
+    assert ">exact_match</text>" in evals
+    assert ">tokens, prompts and completions</text>" in page.get("/").text
+
+
 @pytest.mark.parametrize("sort", ["stored", "length", "logprob", "problem_id", "created_at", "completion", "source"])
 @pytest.mark.parametrize("way", ["asc", "desc"])
 def test_pages_follow_each_other_without_gap_or_repeat(page, sort, way):

@@ -49,7 +49,8 @@ def test_sql_that_writes_or_reads_files_is_refused(page, query):
 def test_sql_in_addresses_stays_a_value(page):
     for path in ("/samples/x'%20OR%201=1", "/documents/x'--"):
         assert page.get(path).status == 404
-    assert page.get("/samples?sort=rowid;DROP+TABLE+samples&dir=x&after=1:'").status == 200
+    assert page.get("/samples?sort=rowid;DROP+TABLE+samples").status == 400
+    assert page.get("/samples?sort=length&after=1:'+OR+1=1+--").status == 200
 
 
 @pytest.mark.parametrize(

@@ -31,8 +31,8 @@ async function decide(row, action, words = "") {
   try {
     const answer = await fetch(`/samples/${encodeURIComponent(row.dataset.id)}/decide`,
       { method: "POST", body, headers: { Accept: "application/json" } });
-    if (!answer.ok) throw new Error(`the server said ${answer.status}`);
-    const said = await answer.json();
+    const said = await answer.json().catch(() => ({}));
+    if (!answer.ok) throw new Error(said.error ? `${said.error.place}: expected ${said.error.expected}, received ${said.error.received}` : `the server said ${answer.status}`);
     show(row, said);
     say(`${said.reason}: ${said.sample_id}`);
   } catch (error) {
