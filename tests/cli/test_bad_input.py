@@ -178,5 +178,6 @@ def test_a_model_folder_that_does_not_load(mini, tmp_path):
     broken = tmp_path / "broken"
     broken.mkdir()
     (broken / "config.json").write_text(json.dumps({"model_type": "llama"}))
+    (broken / "model.safetensors").write_bytes(b"")
     change(mini, model=str(broken))
     refused(run_cli(mini, "run"), "model", "tokenizer")

@@ -74,7 +74,7 @@ def test_the_page_draws_the_same_intervals():
         "score": 0.0, "stderr": 0.0, "n": 20,
     }  # fmt: skip
     assert show_bar(row) == "(0 to 0.1611)" and show_bar({**row, "score": 0.5, "stderr": 0.1}) == "± 0.196"
-    (chart,) = plot_scores([row])
+    (chart,) = plot_scores([row], [])
     assert "q gate: 0 (0 to 0.1611)" in chart["svg"] and "bar-line" in chart["svg"]
 
 

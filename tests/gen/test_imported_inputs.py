@@ -126,11 +126,14 @@ def test_a_prompt_of_several_turns_is_no_question(store, tmp_path):
     assert row["answer"] == row["completion"] == "assistant"
 
 
-def test_a_prompt_with_an_image_is_no_question(store, tmp_path):
+def test_a_prompt_with_an_image_is_a_question_with_it(store, tmp_path):
     parts = [{"type": "text", "text": "What?"}, {"type": "image_url", "image_url": {"url": "data:x"}}]
     turns = [{"role": "user", "content": parts}, {"role": "assistant", "content": "A mill."}]
     (row,) = values_of(store, tmp_path, [{"messages": turns}])
-    assert "question" not in row
+    assert (row["question"], row["question_images"]) == ("What?", ["data:x"])
+    turns[0]["content"] = [*parts, {"type": "input_audio", "input_audio": {"data": "x"}}]
+    (row,) = values_of(store, tmp_path, [{"messages": turns}])
+    assert "question" not in row, "a part that nobody knows how to ask"
 
 
 def test_a_problem_keeps_its_answer_and_tools_are_tools(store, tmp_path):
