@@ -71,6 +71,7 @@ def test_no_bar_says_that_nothing_is_uncertain(metric, value, stderr, n, up, sho
 def test_the_page_draws_the_same_intervals():
     row = {
         "metric": "acc,none", "suite": "q", "split": "gate", "iteration": 1, "stage": "sft", "role": "gate", "promoted": False,
+        "checkpoint_id": "ckpt_1",
         "score": 0.0, "stderr": 0.0, "n": 20,
     }  # fmt: skip
     assert show_bar(row) == "(0 to 0.1611)" and show_bar({**row, "score": 0.5, "stderr": 0.1}) == "± 0.196"
