@@ -66,8 +66,7 @@ def time_limit(hours: float) -> Iterator[None]:
         StoppedError: it was ended so.
     """
     if not hours:
-        with interrupts_of_queries():
-            yield
+        yield
         return
     over = threading.Event()
 

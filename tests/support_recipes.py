@@ -1,5 +1,6 @@
 """What the tests of packaged recipes share: the commands of a recipe's cookbook page, executed, and what they came to."""
 
+import json
 import os
 import re
 import shlex
@@ -76,3 +77,14 @@ def write_rows(path, rows):
 def table_rows(text):
     """Return the cells of the lines of the tables that a command printed."""
     return [[c.strip() for c in line.split("│")[1:-1]] for line in text.splitlines() if line.startswith("│")]
+
+
+def read_rows(path):
+    """Return the rows of a file of JSON lines."""
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+
+
+def read_trained(folder):
+    """Return the questions of the problems whose completions stand in a snapshot."""
+    rows = "select p.question from snapshot_rows join samples using (sample_id) join problems p using (problem_id)"
+    return {row["question"] for row in sql(folder, rows)}

@@ -8,6 +8,7 @@ import yaml
 from flywheel.prompts import load_template
 from support import HERE, sql
 from support_pages import commands_on_page
+from support_recipes import read_trained
 
 pytestmark = [pytest.mark.slow, pytest.mark.recipes]
 
@@ -87,13 +88,7 @@ def test_real_claims_with_two_labels_are_reported_and_never_trained_on(miniature
         "fact-checker", variant="real.yaml", env=endpoint(tmp_path / "said.jsonl", right=0.8).env, prepare=prepare
     )
     assert made.drops["sft/curate: conflicting labels"] >= 2
-    trained = {
-        r["question"]
-        for r in sql(
-            made.folder,
-            "select p.question from snapshot_rows join samples using (sample_id) join problems p using (problem_id)",
-        )
-    }
+    trained = read_trained(made.folder)
     assert len(trained) >= 15 and not trained & {r["claim"] for r in torn}
     assert read_reasons(made.folder)["correct"] >= 25
     assert not sql(made.folder, "select 1 from verdicts where passed is null")

@@ -6,6 +6,7 @@ import pytest
 import yaml
 from support import run_cli, sql
 from support_pages import commands_on_page
+from support_recipes import read_trained
 
 pytestmark = [pytest.mark.slow, pytest.mark.recipes]
 
@@ -73,13 +74,7 @@ def test_real_rows_of_both_sets_are_verified_and_no_test_row_is_trained_on(minia
         made.drops["sft/curate: contaminated: gsm8k/gate"] >= 1
         and made.drops["sft/curate: contaminated: math500/gate"] >= 1
     )
-    trained = {
-        r["question"]
-        for r in sql(
-            made.folder,
-            "select p.question from snapshot_rows join samples using (sample_id) join problems p using (problem_id)",
-        )
-    }
+    trained = read_trained(made.folder)
     held = {r["question"] for r in gsm8k[19:]} | {r["problem"] for r in math[11:]}
     assert trained & {r["question"] for r in gsm8k} and trained & {r["problem"] for r in math} and not trained & held
     first, last = made.losses[0][1:]

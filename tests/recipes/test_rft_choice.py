@@ -6,7 +6,7 @@ import pytest
 import yaml
 from flywheel.prompts import load_template
 from support import refused, run_cli, sql, write_jsonl
-from support_recipes import flywheel, init_recipe
+from support_recipes import flywheel, init_recipe, read_rows
 
 pytestmark = [pytest.mark.recipes, pytest.mark.timeout(600)]
 
@@ -29,13 +29,9 @@ def teach(folder, rows, file):
     return file
 
 
-def rows_of(file):
-    return [json.loads(line) for line in file.read_text().splitlines()]
-
-
 def test_right_choices_are_trained_on_then_rewarded(miniature, endpoint, tmp_path):
     folder = init_recipe(tmp_path / "look", "rft-choice")
-    known = teach(folder, rows_of(folder / "mini" / "problems.jsonl"), tmp_path / "known.jsonl")
+    known = teach(folder, read_rows(folder / "mini" / "problems.jsonl"), tmp_path / "known.jsonl")
     made = miniature("rft-choice", env=endpoint(known, right=0.6).env, page=True)
     assert made.rows["solve"] == 320
     verdicts = sql(
@@ -57,7 +53,7 @@ def test_real_rows_without_the_reference_are_refused_before_training(tmp_path, s
     """MedMCQ's fine-tuning rows hold ``messages`` alone; with the reference beside them they are trained on."""
     folder = init_recipe(tmp_path / "p", "rft-choice")
     data = shared_data / "ms_foundry_ft" / "Reinforcement_Fine_Tuning" / "MedMCQ"
-    rows = rows_of(data / "medmcq_validation.jsonl")[:16]
+    rows = read_rows(data / "medmcq_validation.jsonl")[:16]
     spec = json.loads((data / "stringcheck_grader.json").read_text())
     write_jsonl(folder / "rows.jsonl", rows)
     keys = {"num_generations": 2, "max_completion_length": 4, "per_device_train_batch_size": 4, "max_steps": 1}

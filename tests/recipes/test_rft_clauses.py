@@ -5,7 +5,7 @@ import json
 import pytest
 import yaml
 from support import sql, write_jsonl
-from support_recipes import flywheel, init_recipe
+from support_recipes import flywheel, init_recipe, read_rows
 
 pytestmark = [pytest.mark.recipes, pytest.mark.timeout(600)]
 OTHER = {"Non-Compete": "Exclusivity", "Exclusivity": "Non-Compete"}
@@ -27,13 +27,9 @@ def teach(rows, file):
     return file
 
 
-def rows_of(file):
-    return [json.loads(line) for line in file.read_text().splitlines()]
-
-
 def test_clauses_are_graded_in_parts_and_learnt(miniature, endpoint, tmp_path):
     folder = init_recipe(tmp_path / "look", "rft-clauses")
-    known = teach(rows_of(folder / "mini" / "clauses.jsonl"), tmp_path / "known.jsonl")
+    known = teach(read_rows(folder / "mini" / "clauses.jsonl"), tmp_path / "known.jsonl")
     made = miniature(
         "rft-clauses", env=endpoint(known, right=0.6).env, page=True,
     )  # fmt: skip
@@ -53,7 +49,7 @@ def test_clauses_are_graded_in_parts_and_learnt(miniature, endpoint, tmp_path):
 
 def test_real_agreements_are_graded_by_the_real_grader(tmp_path, shared_data, endpoint):
     data = shared_data / "ms_foundry_ft" / "Reinforcement_Fine_Tuning" / "ClauseMatching"
-    rows = rows_of(data / "clause_matching_validation.jsonl")
+    rows = read_rows(data / "clause_matching_validation.jsonl")
     folder = init_recipe(tmp_path / "p", "rft-clauses")
     write_jsonl(folder / "clauses.jsonl", rows)
     recipe = yaml.safe_load((folder / "recipe.yaml").read_text())
