@@ -77,4 +77,6 @@ def test_links_lead_somewhere(page):
 def test_what_a_page_does_in_miniature_is_done_by_its_recipes_test():
     for page in filter(done_by_its_recipe, PAGES.glob("*.md")):
         test = HERE / "recipes" / f"test_{page.stem.replace('-', '_')}.py"
-        assert f'miniature("{page.stem}", page=True' in test.read_text(), page.name
+        text = re.sub(r"\(\s+", "(", test.read_text())
+        assert f'miniature("{page.stem}", ' in text, page.name
+        assert "page=True" in text or f'commands_on_page("{page.stem}")' in text, page.name
