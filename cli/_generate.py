@@ -89,10 +89,16 @@ def _check_kinds(retry: str | None, max_tokens: int | None, dry_run: bool, sampl
             "flywheel generate --retry", expected=f"one or both of {', '.join(KINDS)}", received=wrong[0],
             cure="for example --retry failed,truncated",
         )  # fmt: skip
-    if (max_tokens is not None and not kinds) or (kinds and (dry_run or sample is not None)):
+    if kinds and (dry_run or sample is not None):
         raise RecipeError(
-            "flywheel generate", expected="--max-tokens only with --retry, and --retry not with --dry-run or --sample",
-            received="another combination", cure="set a step's max_tokens in the recipe, or add --retry truncated",
+            "flywheel generate", expected="--retry, or --dry-run or --sample",
+            received=f"--retry with {'--dry-run' if dry_run else '--sample'}",
+            cure="give one after the other: what is retried is what \"flywheel status\" counts as failed or truncated",
+        )  # fmt: skip
+    if max_tokens is not None and not kinds:
+        raise RecipeError(
+            "flywheel generate", expected="--max-tokens only with --retry", received="--max-tokens alone",
+            cure="set a step's max_tokens in the recipe, or add --retry truncated",
         )  # fmt: skip
     return kinds
 

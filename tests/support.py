@@ -69,6 +69,26 @@ def run_cli(folder, *args, env=None, timeout=300, check=None, stdin=None):
     return done
 
 
+def give_shell(folder, commands, env=None, timeout=300):
+    """Give lines to a shell in which ``flywheel`` is this one, as a page shows them; each has to end with exit code 0.
+
+    Args:
+        env: of the shell; None as a value takes a variable away.
+    """
+    shim = folder.parent / f"{folder.name}.bin" / "flywheel"
+    if not shim.exists():
+        shim.parent.mkdir()
+        shim.write_text(f'#!/bin/sh\nexec {sys.executable} -m flywheel "$@"\n')
+        shim.chmod(0o755)
+    env = {**os.environ, "PATH": f"{shim.parent}:{os.environ['PATH']}", **(env or {})}
+    done = subprocess.run(
+        ["sh", "-e", "-c", commands], cwd=folder, capture_output=True, text=True, timeout=timeout,
+        env={key: value for key, value in env.items() if value is not None},
+    )  # fmt: skip
+    assert done.returncode == 0, f"{commands}\n{done.stdout}\n{done.stderr}"
+    return done
+
+
 def start_cli(folder, *args, env=None, stdout=subprocess.PIPE, stderr=subprocess.PIPE):
     """Start the real command in a process group of its own."""
     return subprocess.Popen(

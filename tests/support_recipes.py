@@ -81,7 +81,7 @@ def table_rows(text):
 
 def read_rows(path):
     """Return the rows of a file of JSON lines."""
-    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").split("\n") if line]
 
 
 def read_trained(folder):

@@ -1,11 +1,7 @@
 """The README's commands, line by line, as a new user gives them: in a folder that has nothing but the repository's files."""
 
-import os
-import subprocess
-import sys
-
 import pytest
-from support import HERE
+from support import HERE, give_shell
 
 README = HERE.parent / "README.md"
 
@@ -18,28 +14,14 @@ def commands(title):
 
 @pytest.fixture
 def give(tmp_path):
-    """Return what gives a line to a shell in which ``flywheel`` is this one."""
+    """Return what gives a line to a shell."""
     for name in ("README.md", "docs"):
         (tmp_path / name).symlink_to(README.parent / name)
-    shim = tmp_path / "bin" / "flywheel"
-    shim.parent.mkdir()
-    shim.write_text(f'#!/bin/sh\nexec {sys.executable} -m flywheel "$@"\n')
-    shim.chmod(0o755)
 
     def run(line, **env):
         if " import " in line and "--yes" not in line:
             line = line.partition("#")[0] + " --yes"  # no terminal to ask on
-        path = f"{shim.parent}:{os.environ['PATH']}"
-        done = subprocess.run(
-            ["sh", "-c", line],
-            cwd=tmp_path,
-            env={**os.environ, "PATH": path, **env},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert done.returncode == 0, f"{line}\n{done.stdout}\n{done.stderr}"
-        return done
+        return give_shell(tmp_path, line, env)
 
     return run
 

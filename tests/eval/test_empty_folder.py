@@ -1,14 +1,11 @@
 """``flywheel eval`` as a new user gives it: in a folder without a recipe, and as docs/eval.md shows it."""
 
-import os
 import re
 import shutil
-import subprocess
-import sys
 
 import pytest
 from flywheel.llm import seed_model_path
-from support import HERE, refused, run_cli, sql
+from support import HERE, give_shell, refused, run_cli, sql
 
 TEXT = (HERE.parent / "docs" / "eval.md").read_text(encoding="utf-8")
 COMMANDS, SHOWN = re.search(
@@ -18,17 +15,9 @@ ITEM = "- {prompt: x, expected: y}"
 
 
 def test_the_documented_path_ends_as_it_says(tmp_path):
-    shim = tmp_path / "bin" / "flywheel"
-    shim.parent.mkdir()
-    shim.write_text(f'#!/bin/sh\nexec {sys.executable} -m flywheel "$@"\n')
-    shim.chmod(0o755)
     (tmp_path / "try").mkdir()
-    env = {k: v for k, v in os.environ.items() if k not in ("COLUMNS", "OPENAI_BASE_URL")}
-    env |= {"PATH": f"{shim.parent}:{os.environ['PATH']}", "HF_HUB_OFFLINE": "1"}
-    done = subprocess.run(
-        ["sh", "-ec", COMMANDS], cwd=tmp_path / "try", env=env, capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stderr
+    none = {"COLUMNS": None, "OPENAI_BASE_URL": None}
+    done = give_shell(tmp_path / "try", COMMANDS, {**none, "HF_HUB_OFFLINE": "1"})
     assert [line.rstrip() for line in done.stdout.splitlines()] == [line.rstrip() for line in SHOWN.splitlines()]
 
 

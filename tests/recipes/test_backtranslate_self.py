@@ -2,7 +2,6 @@
 
 import pytest
 from support import sql
-from support_pages import commands_on_page
 
 pytestmark = [pytest.mark.slow, pytest.mark.recipes]
 
@@ -14,11 +13,8 @@ def test_two_rounds_learn_the_texts_that_make_good_answers(miniature, none, endp
             score = 3 if file.stem in ("stars", "sleep") else 5
             file.write_text(f"{file.read_text().strip()} quality={score}\n")
 
-    bring, *rest = commands_on_page("backtranslate-self")
-    made = miniature(
-        "backtranslate-self", bring=[bring.replace("documents", "documents/").split()], commands=rest, prepare=prepare,
-        env=endpoint(none, models="writer").env,
-    )  # fmt: skip
+    env = endpoint(none, models="writer").env
+    made = miniature("backtranslate-self", page=True, prepare=prepare, env=env)
     assert [d["iteration"] for d in made.decisions] == [1, 2] and {d["stage"] for d in made.decisions} == {"sft"}
     assert made.drops["sft/curate: failed by curation"] == 4, "two texts, two rounds"
     assert made.drops["instructions: text does not stand alone"] == 2

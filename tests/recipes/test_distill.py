@@ -2,7 +2,6 @@
 
 import pytest
 from support import HERE, run_cli, sql
-from support_pages import commands_on_page
 
 pytestmark = [pytest.mark.slow, pytest.mark.recipes]
 
@@ -18,7 +17,7 @@ def test_the_student_learns_what_the_teacher_has_right(miniature, tmp_path, endp
     ]
     (tmp_path / "known.jsonl").write_text("\n".join(lines))
     env = endpoint(tmp_path / "known.jsonl", right=0.85, models="gpt-4.1-mini").env
-    made = miniature("distill", commands=commands_on_page("distill"), env=env)
+    made = miniature("distill", page=True, env=env)
     assert made.rows["solve"] == 160
     (said,) = sql(
         made.folder, "select count(*) filter (passed) as right, count(*) filter (not passed) as wrong from verdicts"

@@ -4,15 +4,13 @@ from pathlib import Path
 
 import pytest
 from support import run_cli, sql
-from support_pages import commands_on_page
 
 pytestmark = [pytest.mark.slow, pytest.mark.recipes]
 
 
 def test_documents_become_answers_that_quote_their_proof(miniature, none, endpoint):
-    bring, *rest = commands_on_page("domain-expert")
     env = endpoint(none).env
-    made = miniature("domain-expert", bring=[bring.replace("documents", "documents/").split()], commands=rest, env=env)
+    made = miniature("domain-expert", page=True, env=env)
     assert made.rows["questions"] >= 15 and made.rows["talks"] >= 4
     assert made.drops["questions/items: quote not in the text"] >= 1
     assert made.drops["questions/items: not answerable from the text"] >= 1

@@ -7,7 +7,6 @@ import pytest
 import yaml
 from flywheel.prompts import load_template
 from support import HERE, sql
-from support_pages import commands_on_page
 from support_recipes import read_trained
 
 pytestmark = [pytest.mark.slow, pytest.mark.recipes]
@@ -44,7 +43,7 @@ def test_the_student_learns_to_judge_and_to_cite(miniature, tmp_path, endpoint):
     rows = [json.loads(line) for line in (RECIPE / "mini" / "claims.jsonl").read_text().splitlines()]
     write_teacher(tmp_path / "said.jsonl", "check-claim-short", rows)
     env = endpoint(tmp_path / "said.jsonl", right=0.7).env
-    made = miniature("fact-checker", commands=commands_on_page("fact-checker"), env=env)
+    made = miniature("fact-checker", page=True, env=env)
     reasons = read_reasons(made.folder)
     assert {"correct", "wrong label", "no citation", "unknown source"} <= set(reasons)
     trained = sql(

@@ -5,7 +5,6 @@ import json
 import pytest
 import yaml
 from support import run_cli, sql
-from support_pages import commands_on_page
 from support_recipes import read_trained
 
 pytestmark = [pytest.mark.slow, pytest.mark.recipes]
@@ -14,7 +13,7 @@ ASK = "{}\n\nReason step by step, one short step a line. End with a line of the 
 
 
 def test_right_attempts_over_wrong_ones_make_a_better_model(miniature):
-    made = miniature("math-reasoner", commands=commands_on_page("math-reasoner"))
+    made = miniature("math-reasoner", page=True)
     assert made.rows["solve"] == 480 and made.rows["on-policy"] == 400
     assert made.pairs["correct/incorrect"] >= 10
     before, after, n = made.score("words")

@@ -5,7 +5,6 @@ import json
 import pytest
 import yaml
 from support import HERE, run_cli, sql
-from support_pages import commands_on_page
 
 pytestmark = [pytest.mark.slow, pytest.mark.recipes]
 
@@ -28,7 +27,7 @@ def judge(tmp_path, endpoint):
 
 
 def test_improved_answers_train_the_next_model(miniature, judge):
-    made = miniature("self-improve", commands=commands_on_page("self-improve"), env=judge.env)
+    made = miniature("self-improve", page=True, env=judge.env)
     assert made.rows["responded"] == 130 and made.rows["improved"] >= 2 * 6
     assert made.drops["improved: nothing to revise"] > 0
     (calibration,) = sql(made.folder, "select met, n from calibrations")
