@@ -6,6 +6,7 @@ what it lacks.
 
 import hashlib
 import json
+import logging
 import math
 import random
 from collections.abc import Callable, Mapping, Sequence
@@ -22,6 +23,10 @@ from ._decontaminate import Decontaminator
 from ._tokens import Array
 from .curate import Curated, CurateRow, curate, read_labels
 
+log = logging.getLogger(__name__)
+
+NEARLY_ALL = 0.9
+"""Share of the completions with one ending from which on it is told: a model trained on them will say it too."""
 WITHOUT_COMPLETION = ("grpo", "classify")
 """Methods whose rows have no completion: what looks at one cannot apply."""
 CHANCE = "chance"
@@ -181,6 +186,14 @@ def curate_own(ids: Sequence[str], parts: Sequence[Parts], method: str, rules: O
     )
     config = fit_config(rules.config, method, seed, is_pairs=any(p.rejected for p in known))
     made = curate(rows, config, embed=rules.embed, count_tokens=rules.count_tokens) if known else Curated()
+    for affix in made.affixes:
+        if affix.side == "suffix" and affix.share >= NEARLY_ALL:
+            log.warning(
+                "%d of %d completions end in %r: a model trained on them will say so too",
+                affix.count,
+                affix.total,
+                affix.text,
+            )
     gone = [(int(places[d.place]), d.reason, f"{d.step}: {d.evidence}") for d in made.drops]
     return OwnCurated(_in_order(places, made.order, len(parts), has_selection=bool(config.selection.n)), gone)
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 from support import sql
-from support_recipes import write_rows
+from support_recipes import flywheel, init_recipe, read_rows, write_rows
 
 pytestmark = pytest.mark.recipes
 
@@ -53,3 +53,12 @@ def test_real_dialogues_train_and_broken_turns_do_not(miniature, shared_data):
     ((_, first, last),) = made.losses
     before, after, _ = heldout(made)
     assert last < first and after < before
+
+
+def test_real_rows_that_all_end_alike_are_told_before_a_model_learns_it(tmp_path, shared_data):
+    folder = init_recipe(tmp_path / "p", "gpt2-chat")
+    rows = shared_data / "ms_foundry_ft/Supervised_Fine_Tuning/Text-GSM8K/chat_train.jsonl"
+    write_rows(folder / "chats.jsonl", read_rows(rows)[:100])
+    (folder / "real.yaml").write_text("extends: mini.yaml\ntrain: {rows: chats.jsonl, heldout: null}\n")
+    done = flywheel(folder, "data", "check", recipe="real.yaml", check=None)
+    assert "100 of 100 completions end in '!!!': a model trained on them will say so too" in done.stderr

@@ -96,3 +96,37 @@ def test_each_answer_of_the_suite_equals_itself_and_no_other(tmp_path, shared_da
     run_cli(folder, "eval", "--answers", str(folder / "answers.jsonl"), "--suite", "math500", check=0)
     (scored,) = sql(folder, "select score, n from scores where metric = 'exact_match,boxed'")
     assert scored == {"score": pytest.approx(0.8), "n": 250}
+
+
+def test_real_answers_with_commas_signs_and_a_suffix_are_the_numbers_that_they_are(tmp_path, shared_data):
+    """GSM8K's own gold answers, and those of its chat form, each of which ends in ``!!!``: the verifier of the recipe says of each
+    solution that it is right, and of the next row's that it is wrong."""
+    folder = tmp_path / "p"
+    run_cli(folder, "init", "--recipe", "math-reasoner", check=0)
+    gold = [json.loads(x) for x in (shared_data / "gsm8k/train.jsonl").read_text().split("\n") if x]
+    odd = [r for r in gold if set(r["answer"].rpartition("#### ")[2]) & set(",-")]
+    assert len(odd) > 20
+    chat = shared_data / "ms_foundry_ft/Supervised_Fine_Tuning/Text-GSM8K/chat_train.jsonl"
+    told = [json.loads(x)["messages"] for x in chat.read_text().split("\n") if x][:60]
+    assert all(m[-1]["content"].endswith("!!!") for m in told)
+    golds = [r["answer"] for r in odd] + [m[2]["content"] for m in told]
+    ends = [gold.rpartition("#### ")[2].strip("!") for gold in golds]
+    said = [f"#### {end}{'' if i % 2 else '9'}" for i, end in enumerate(ends)]
+    rows = [
+        {"completion": c, "expected": g, "right": i % 2 == 1} for i, (c, g) in enumerate(zip(said, golds, strict=True))
+    ]
+    (folder / "rows.jsonl").write_text("".join(json.dumps(r) + "\n" for r in rows))
+    verify = (
+        "judge",
+        "verify",
+        str(folder / "rows.jsonl"),
+        "--verifier",
+        "math",
+        "--truth",
+        "right",
+        "--output",
+        str(folder / "v.jsonl"),
+    )
+    run_cli(folder, *verify, check=0)
+    verdicts = [json.loads(x)["passed"] for x in (folder / "v.jsonl").read_text().split("\n") if x]
+    assert verdicts == [r["right"] for r in rows]

@@ -68,3 +68,13 @@ def test_real_rows_without_the_reference_are_refused_before_training(tmp_path, s
     write_jsonl(folder / "rows.jsonl", [{**r, "reference_answer": "ABCD"[i % 4]} for i, r in enumerate(rows)])
     flywheel(folder, "train", "--method", "grpo", recipe="real.yaml")
     assert sql(folder, "select count(*) as n from checkpoints where stage = 'grpo'") == [{"n": 1}]
+
+
+def test_the_recipe_as_it_is_refuses_real_rows_without_its_columns(tmp_path, shared_data):
+    folder = init_recipe(tmp_path / "p", "rft-choice")
+    data = shared_data / "ms_foundry_ft" / "Reinforcement_Fine_Tuning" / "MedMCQ" / "medmcq_validation.jsonl"
+    write_jsonl(folder / "rows.jsonl", read_rows(data)[:16])
+    (folder / "real.yaml").write_text("extends: mini.yaml\nproblems: {source: rows.jsonl}\n")
+    for command in (("run", "--dry-run"), ("generate",)):
+        refused(flywheel(folder, *command, recipe="real.yaml", check=2), "cop")
+    assert not (folder / "flywheel.duckdb").exists() or not sql(folder, "select 1 as n from requests")
