@@ -69,7 +69,7 @@ class DecontaminateConfig(Strict):
 
 PROMPTS_TASK = "prompts"
 TASK_METRICS = {
-    PROMPTS_TASK: "pass,none", "fever": "acc,none", "fever-claim-only": "acc,none", "fever-cited": "acc_and_cited,none",
+    PROMPTS_TASK: "pass,none", "code": "pass,none", "fever": "acc,none", "fever-claim-only": "acc,none", "fever-cited": "acc_and_cited,none",
 }  # fmt: skip
 """What our own tasks are judged by, where the suite does not say."""
 
