@@ -41,6 +41,10 @@ DEFAULT = IngestSettings()
     help="docling: layout models and OCR (an extra).",
 )  # fmt: skip
 @click.option(
+    "--code", type=click.Choice(["packed", "definitions"]), default=DEFAULT.code, show_default=True,
+    help="Of source code: definitions = a chunk for each function or class.",
+)  # fmt: skip
+@click.option(
     "--timeout",
     "timeout_s",
     type=float,

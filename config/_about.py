@@ -79,6 +79,7 @@ def list_needs(recipe: Recipe, base: Path) -> list[str]:
         if engine.kind == "openai"
     ]
     found += ["vLLM" for engine in engines if engine.kind == "vllm"]
+    found += recipe.programs
     if recipe.train.quantization is not None:
         found.append("bitsandbytes")
     if names_hub_model(recipe, base):

@@ -69,7 +69,7 @@ class DecontaminateConfig(Strict):
 
 PROMPTS_TASK = "prompts"
 TASK_METRICS = {
-    PROMPTS_TASK: "pass,none", "fever": "acc,none", "fever-claim-only": "acc,none", "fever-cited": "acc_and_cited,none",
+    PROMPTS_TASK: "pass,none", "code": "pass,none", "fever": "acc,none", "fever-claim-only": "acc,none", "fever-cited": "acc_and_cited,none",
 }  # fmt: skip
 """What our own tasks are judged by, where the suite does not say."""
 
@@ -212,6 +212,9 @@ class Recipe(Strict):
     model: str = "seed"
     """The first champion: ``seed`` (the embedded model), a folder, or a hub id."""
     iterations: int = Field(3, ge=1)
+    programs: dict[str, str] = Field(default_factory=dict)
+    """Programs that generators and verifiers of your own start, with how to get each (``{cobc: apt-get install gnucobol}``):
+    where one is not on the PATH, nothing begins. No part of a run."""
     problems: ProblemsConfig | None = None
     engine: EngineConfig = EngineConfig()
     generate: tuple[StepConfig, ...] = ()
@@ -397,7 +400,7 @@ class Recipe(Strict):
         """Return what makes two runs the same run: everything but how long to go on, how fast to ask, who is told, and what
         it is for.
         """
-        content = self.model_dump(mode="json", exclude={"iterations", "description"})
+        content = self.model_dump(mode="json", exclude={"iterations", "description", "programs"})
         content["suites"] = [_with_limit(suite) for suite in content["suites"]]
         content["engine"] = self.engine.identity()
         for judge, written in zip(self.judges, content["judges"], strict=True):

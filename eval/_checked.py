@@ -1,4 +1,4 @@
-"""An lm-eval task whose items carry their own checks: FEVER's variants, and the prompts that users write.
+"""An lm-eval task whose items carry their own checks: FEVER's variants, programs, and the prompts that users write.
 
 Each row has ``checks``, JSON: what is asked of its completion, by whom, and under which metric it counts. Known only inside
 the evaluation process, since it is built on lm-eval's own class.
@@ -118,5 +118,5 @@ def weighted_mean(pairs: Sequence[tuple[float, float]]) -> float:
     return sum(v * w for v, w in pairs) / sum(w for _, w in pairs)
 
 
-CLASSES: dict[str, type[CheckedTask]] = {"fever": CheckedTask, "prompts": PromptTask}
+CLASSES: dict[str, type[CheckedTask]] = {"fever": CheckedTask, "code": CheckedTask, "prompts": PromptTask}
 """By what the task's metadata calls its rows."""

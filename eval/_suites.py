@@ -15,6 +15,7 @@ from ..store import Project, SourceRow
 from ._check import check_rows, check_task
 from ._fever import read_claim
 from ._grade import Grader
+from ._programs import read_program
 from ._prompts import read_prompts
 from ._sources import find_own_shots, read_rows
 from ._task_files import LM_EVAL, FoundTask, find_tasks, read_definition, task_version
@@ -185,10 +186,12 @@ def _find_shots(suite: SuiteConfig, task: dict[str, Any], spec: str) -> str | No
 
 
 def _shape(rows: list[SourceRow], task: dict[str, Any], place: str, grader: Grader | None) -> list[SourceRow]:
-    """Return rows as our own tasks want them: FEVER's in one shape, each with its checks complete."""
+    """Return rows as our own tasks want them: FEVER's and programs' in one shape, each with its checks complete."""
     if _rows_of(task) == "fever":
         variant = task["metadata"]["evidence"]
         rows = [SourceRow(r.ordinal, read_claim(r, variant, f"{place}:{r.ordinal + 1}")) for r in rows]
+    if _rows_of(task) == "code":
+        rows = [SourceRow(r.ordinal, read_program(r, f"{place}:{r.ordinal + 1}")) for r in rows]
     return [_complete(row, f"{place}:{row.ordinal + 1}", grader) for row in rows]
 
 

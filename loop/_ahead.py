@@ -34,6 +34,7 @@ from ._evaluate import GRADER
 from ._judges import make_judges, make_verifier
 from ._measured import read_layouts
 from ._own_rows import read_own_rows
+from ._programs import find_missing_programs
 from ._rewards import describe_rewards
 from ._run import resolve_first_model
 from ._stage_list import StageLine, list_stages
@@ -114,6 +115,7 @@ class _Look:
 
     def look(self) -> Ahead:
         recipe, base = self._recipe, self._base
+        self._found.faults += find_missing_programs(recipe.programs)
         for method in list_methods(recipe) or ["sft"]:
             self._try(partial(check_train, recipe.train, base, method))
         self._try(lambda: check_python(find_python(recipe.train.python, base)))

@@ -54,6 +54,7 @@ from ._measures import measure_finished, measure_iteration
 from ._metrics_file import name_end, read_ended, write_metrics
 from ._own_rows import contents
 from ._pair import pair, steps_to_pair
+from ._programs import find_missing_programs
 from ._prune import prune
 from ._report_to import Reporter
 from ._rewards import describe_rewards
@@ -123,6 +124,8 @@ class Wheel:
             UserError: something that the recipe names is wrong or missing.
         """
         recipe, project = self.recipe, self.store.project
+        for missing in find_missing_programs(recipe.programs):
+            raise missing
         check_train(recipe.train, self.base, method)
         check_python(find_python(recipe.train.python, self.base))
         describe_rewards(recipe.train.rewards, self.base)

@@ -61,8 +61,9 @@ class _Atom:
 
 
 def chunk_text(
-    converted: Converted, blocks: list[Block], count: CountTokens, chunk_tokens: int, overlap_tokens: int
-) -> list[Chunk]:
+    converted: Converted, blocks: list[Block], count: CountTokens, chunk_tokens: int, overlap_tokens: int, *,
+    alone: bool = False,
+) -> list[Chunk]:  # fmt: skip
     """Cut a text into chunks.
 
     Args:
@@ -70,13 +71,17 @@ def chunk_text(
         count: counts tokens.
         chunk_tokens: most tokens of a chunk.
         overlap_tokens: most tokens repeated from the chunk before; 0 = disabled.
+        alone: no two blocks share a chunk, and none repeats another.
     """
     text = converted.text
-    atoms = list(_atoms(text, blocks, count, chunk_tokens))
     place = _Places(converted)
+    overlap = 0 if alone else overlap_tokens
     return [
         Chunk(start, end, path, tokens, *place.lines(start, end), *place.pages(start, end))
-        for start, end, path, tokens in _pack(text, atoms, count, chunk_tokens, overlap_tokens)
+        for some in ([[block] for block in blocks] if alone else [blocks])
+        for start, end, path, tokens in _pack(
+            text, list(_atoms(text, some, count, chunk_tokens)), count, chunk_tokens, overlap
+        )
     ]
 
 

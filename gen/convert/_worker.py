@@ -21,6 +21,7 @@ from ._blocks import find_blocks
 from ._chunk import chunk_text
 from ._convert import convert_bytes
 from ._converted import Converted, Refused
+from ._definitions import find_definitions
 from ._hash import hash_bytes
 from ._tokens import load_counter
 
@@ -83,9 +84,10 @@ def convert_job(data: bytes, job: dict[str, Any]) -> dict[str, Any]:
     converted.text = _clean(converted.text)
     if converted.media is None and not _has_letters(converted.text, job["min_chars"]):
         raise Refused("near-empty", converted.text)
-    blocks = find_blocks(converted.text, converted.syntax)
+    alone = converted.syntax == "code" and job["code"] == "definitions"
+    blocks = find_definitions(converted.text) if alone else find_blocks(converted.text, converted.syntax)
     count = load_counter(job["tokenizer"])
-    chunks = chunk_text(converted, blocks, count, job["chunk_tokens"], job["overlap_tokens"])
+    chunks = chunk_text(converted, blocks, count, job["chunk_tokens"], job["overlap_tokens"], alone=alone)
     title = converted.title or next((b.title for b in blocks if b.kind == "heading" and b.title), None)
     return {
         "format": converted.format,

@@ -274,7 +274,7 @@ class _Reader:
         answer = self._workers.ask(
             {
                 "path": os.fspath(path), "name": name, "media_type": media_type, "parser": s.parser,
-                "chunk_tokens": s.chunk_tokens, "overlap_tokens": s.overlap_tokens, "min_chars": s.min_chars,
+                "chunk_tokens": s.chunk_tokens, "overlap_tokens": s.overlap_tokens, "min_chars": s.min_chars, "code": s.code,
                 "tokenizer": s.tokenizer,
             }
         )  # fmt: skip

@@ -40,6 +40,8 @@ class IngestSettings:
     """Most address space of a parser, in MiB. 0 = 2048, or 32768 with docling."""
     max_mb: int = 256
     """Largest file, in MiB."""
+    code: Literal["packed", "definitions"] = "packed"
+    """``definitions``: of source code one chunk for each function or class, and one for each run of lines between them."""
     fetch_timeout_s: float = 60.0
     """Most seconds for fetching one URL."""
     jobs: int = 0
@@ -58,6 +60,7 @@ class IngestSettings:
             _demand(getattr(self, name) > 0, _flag(name), "more than 0", getattr(self, name))
         _demand(self.jobs >= 0, "--jobs", "0 or more", self.jobs)
         _demand(self.parser in ("light", "docling"), "--parser", "light or docling", self.parser)
+        _demand(self.code in ("packed", "definitions"), "--code", "packed or definitions", self.code)
         if self.tokenizer and not (Path(self.tokenizer) / "tokenizer.json").is_file():
             raise NotFoundError(
                 f"tokenizer {self.tokenizer}",
@@ -85,6 +88,7 @@ class IngestSettings:
             "overlap_tokens": self.overlap_tokens,
             "tokenizer": tokenizer,
             "parser": self.parser,
+            **({} if self.code == "packed" else {"code": self.code}),
         }
 
 

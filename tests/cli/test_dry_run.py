@@ -138,3 +138,16 @@ def test_a_run_that_is_complete_says_so_and_begins_no_other(tmp_path):
     out = look(folder).stdout
     assert re.search(r"1 iteration complete, none is left to do: --more 1 adds one", out)
     assert json.dumps(count_rows(folder)) == before
+
+
+def test_a_program_that_is_not_there_is_told_before_anything_begins(tmp_path):
+    folder = make_mini_project(tmp_path / "p", programs={"sh": "", "cobc-of-nobody": "apt-get install nobody"})
+    for command in (["run", "--dry-run"], ["run"], ["generate"]):
+        told = run_cli(folder, *command, check=2).stderr
+        assert (
+            "recipe, programs: cobc-of-nobody" in told
+            and "apt-get install nobody" in told
+            and "programs: sh" not in told
+        )
+    change(folder, programs={"sh": ""})
+    look(folder)

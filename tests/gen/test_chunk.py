@@ -8,6 +8,7 @@ import pytest
 from flywheel.gen.convert import convert_bytes, convert_file
 from flywheel.gen.convert._blocks import find_blocks
 from flywheel.gen.convert._chunk import chunk_text
+from flywheel.gen.convert._definitions import find_definitions
 from flywheel.gen.convert._tokens import estimate_tokens, load_counter
 from support import HERE
 
@@ -208,3 +209,51 @@ def test_a_tokenizer_of_its_own_counts(tmp_path):
     chunks = cut(converted, 128, 16, count)
     assert all(c.n_tokens == count(converted.text[c.start : c.end]) <= 128 for c in chunks)
     assert [c.n_tokens for c in chunks] != [c.n_tokens for c in cut(converted, 128, 16)]
+
+
+SOURCE = '''"""A shop."""
+import math
+from functools import cache
+
+RATE = 7
+
+# Prices end in .99.
+@cache
+def price(n: int) -> int:
+    rest = n % 100
+
+    return n - rest + 99
+
+
+class Basket:
+    def add(self, n):
+        self.n = n
+
+    def total(self):
+        return math.fsum([self.n])
+
+print(price(10))
+def last(xs): return xs[-1]
+'''
+
+
+def cut_definitions(text, limit=512):
+    converted = read(text, "shop.py")
+    return texts(
+        converted, chunk_text(converted, find_definitions(converted.text), estimate_tokens, limit, 64, alone=True)
+    )
+
+
+def test_each_definition_is_a_chunk_of_its_own():
+    made = cut_definitions(SOURCE)
+    assert [m.split("\n")[0] for m in made] == [
+        '"""A shop."""', "RATE = 7", "# Prices end in .99.", "class Basket:", "print(price(10))", "def last(xs): return xs[-1]",
+    ]  # fmt: skip
+    assert "@cache" in made[2] and made[2].endswith("+ 99") and made[3].endswith("fsum([self.n])")
+    assert "".join("".join(made).split()) == "".join(SOURCE.split()), "nothing is lost, nothing stands twice"
+    assert len(cut_definitions(SOURCE, limit=16)) > len(made), "what is too long is cut all the same"
+
+
+def test_other_languages_are_cut_where_a_blank_line_ends_a_run():
+    made = cut_definitions("function a(x) {\n  return x\n\n}\n\nfunction b() {}\n")
+    assert [m.split("(")[0] for m in made] == ["function a", "function b"]

@@ -25,6 +25,24 @@ def test_every_format_becomes_a_document_whose_chunks_cite_it(store, folder):
     assert store.query("SELECT count(*) FROM documents WHERE n_chunks = 0 OR source NOT LIKE 'docs/a.%'") == [(0,)]
 
 
+def test_each_function_of_a_program_is_a_chunk_where_that_is_wanted(folder):
+    (folder / "shop.py").write_text(
+        "RATE = 7\n\n\ndef price(n):\n    return n * RATE\n\n\ndef last(xs):\n    return xs[-1]\n"
+    )
+    run_cli(folder, "ingest", str(folder / "shop.py"), check=0)
+    assert sql(folder, "select n_chunks, version from documents") == [{"n_chunks": 1, "version": 1}]
+    run_cli(folder, "ingest", str(folder / "shop.py"), "--code", "definitions", check=0)
+    texts = sql(
+        folder,
+        "select text, line_start from chunks join document_chunks using (chunk_id) join documents using (document_id) where version = 2 order by ordinal",
+    )
+    assert [(t["text"].split("(")[0], t["line_start"]) for t in texts] == [
+        ("RATE = 7", 1),
+        ("def price", 4),
+        ("def last", 8),
+    ]
+
+
 def test_an_image_is_kept_as_it_is(store, folder):
     documents.make_image(folder / "river.png")
     ingest(store, folder)

@@ -1,0 +1,12 @@
+       ID DIVISION.
+       PROGRAM-ID. COOKIES.
+       DATA DIVISION.
+       WORKING-STORAGE SECTION.
+       01 N PIC 9(3).
+       01 R PIC 9(3).
+       PROCEDURE DIVISION.
+           ACCEPT N.
+           MOVE N TO R.
+           IF R > 15 MOVE 15 TO R END-IF.
+           DISPLAY R.
+           GOBACK.

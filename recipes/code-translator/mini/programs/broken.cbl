@@ -1,0 +1,5 @@
+       ID DIVISION.
+       PROGRAM-ID. BROKEN.
+       PROCEDURE DIVISION.
+           ADD EGGS TO NOTHING.
+           STOP RUN.

@@ -1,0 +1,12 @@
+       ID DIVISION.
+       PROGRAM-ID. BOXES.
+       DATA DIVISION.
+       WORKING-STORAGE SECTION.
+       01 N PIC 9(3).
+       01 Q PIC 9(3).
+       01 R PIC 9(3).
+       PROCEDURE DIVISION.
+           ACCEPT N.
+           DIVIDE N BY 24 GIVING Q REMAINDER R.
+           DISPLAY Q " " R.
+           GOBACK.

@@ -1,0 +1,11 @@
+       ID DIVISION.
+       PROGRAM-ID. FLOWERS.
+       DATA DIVISION.
+       WORKING-STORAGE SECTION.
+       01 N PIC 9(3).
+       01 R PIC Z(5)9.
+       PROCEDURE DIVISION.
+           ACCEPT N.
+           COMPUTE R = N * 28.
+           DISPLAY "TOTAL" R.
+           GOBACK.

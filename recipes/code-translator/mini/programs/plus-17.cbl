@@ -1,0 +1,11 @@
+       ID DIVISION.
+       PROGRAM-ID. EGGS.
+       DATA DIVISION.
+       WORKING-STORAGE SECTION.
+       01 N PIC 9(3).
+       01 R PIC 9(3).
+       PROCEDURE DIVISION.
+           ACCEPT N.
+           COMPUTE R = N + 17.
+           DISPLAY R.
+           GOBACK.

@@ -1,0 +1,11 @@
+       ID DIVISION.
+       PROGRAM-ID. BOOKS.
+       DATA DIVISION.
+       WORKING-STORAGE SECTION.
+       01 N PIC 9(3).
+       01 R PIC 9(3).
+       PROCEDURE DIVISION.
+           ACCEPT N.
+           COMPUTE R = N + 22.
+           DISPLAY R.
+           GOBACK.

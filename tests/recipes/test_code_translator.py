@@ -1,0 +1,148 @@
+"""code-translator: COBOL is compiled and run, translations are kept that print the same and read like Python; listings of a real course."""
+
+import json
+import re
+import shutil
+import subprocess
+
+import pytest
+from flywheel.prompts import load_template
+from support import run_cli, sql, write_jsonl
+from support_pages import commands_on_page
+from support_recipes import drops, flywheel, init_recipe, read_rows
+
+pytestmark = [pytest.mark.recipes, pytest.mark.timeout(600)]
+compiles = pytest.mark.skipif(shutil.which("cobc") is None, reason="no COBOL compiler here: apt-get install gnucobol")
+TEACHER = "Qwen/Qwen3-Coder-30B-A3B-Instruct"
+VERDICTS = """
+    SELECT split_part(judge, '@', 1) AS judge, count(*) FILTER (passed) AS passed, count(*) FILTER (NOT passed) AS failed
+    FROM verdicts GROUP BY ALL ORDER BY ALL
+"""
+PYTHON = {
+    "times": 'print(f"{{n * {k}:06d}}")', "plus": 'print(f"{{(n + {k}) % 1000:03d}}")', "if": 'print("HIGH" if n > {k} else "LOW")',
+    "edited": 'print(f"{{n * {k}:6d}}")', "divide": 'print(f"{{n // {k}:03d}} {{n % {k}:03d}}")',
+    "label": 'print(f"TOTAL{{n * {k}:6d}}")', "signed": 'print(f"{{n - {k}:6d}}")', "bound": 'print(f"{{min(n, {k}):03d}}")',
+}  # fmt: skip
+"""Translations of the miniature's programs, by the first part of their files' names."""
+
+
+def translate(file):
+    kind, k = file.stem.split("-")
+    return "n = int(input())\n" + PYTHON[kind].format(k=int(k))
+
+
+def spoil(python):
+    """Return a translation that is wrong in two ways, and one that is right and no Python."""
+    said = re.sub(r"n = int\(input\(\)\)", "WS_N = input()\nWS_N = int(WS_N)\nn = WS_N\nWS_DONE = True", python)
+    return {
+        "number": re.sub(r"\b(\d+)(?!\d*[d:.])", lambda m: str(int(m[1]) + 1), python),
+        "form": re.sub(r":0?\d+(\.2f|d)", "", python),
+        "cobol": said,
+    }
+
+
+def teach(folder, programs, file):
+    """Write what the endpoint knows of each program: inputs, translations, and how each reads."""
+    known = []
+
+    def know(template, answer, wrong, grades=None, **values):
+        said = load_template(template, folder).render(values)[-1]["content"]
+        known.append({"question": said, "answer": answer, "wrong": wrong, **({"grades": grades} if grades else {})})
+
+    for cobol, python in programs:
+        edge = int(re.search(r"\d+", cobol.partition("ACCEPT")[2])[0])
+        inputs = [f"{n}\n" for n in (0, edge, edge + 1, 250, 998)]
+        know(
+            "write-inputs",
+            json.dumps({"inputs": inputs}),
+            [json.dumps({"inputs": ["5\n", "5\n"]}), "Twelve."],
+            program=cobol,
+        )
+        wrong = spoil(python)
+        grades = {text: 1 if kind == "cobol" else 5 for kind, text in [("right", python), *wrong.items()]}
+        know("cobol-to-python", python, list(wrong.values()), grades, cobol=cobol)
+    write_jsonl(file, known)
+    return file
+
+
+def verdicts(folder):
+    return {r["judge"]: (r["passed"], r["failed"]) for r in sql(folder, VERDICTS)}
+
+
+@compiles
+def test_translations_that_print_the_same_are_learnt(miniature, endpoint, tmp_path):
+    folder = init_recipe(tmp_path / "look", "code-translator")
+    files = [f for f in sorted((folder / "mini" / "programs").glob("*.cbl")) if f.stem != "broken"]
+    programs = [(f.read_text().rstrip(), translate(f)) for f in files]
+    known = teach(folder, programs, tmp_path / "known.jsonl")
+    bring, *rest = commands_on_page("code-translator")
+    made = miniature(
+        "code-translator", bring=[bring.split()], commands=rest, env=endpoint(known, right=0.8, models=TEACHER).env
+    )
+    assert made.drops["cases: does not compile"] == 1
+    assert made.drops["cases: inputs that make no difference"] > 0 and 25 < made.rows["cases"] < 48
+    said = verdicts(made.folder)
+    assert said["same"][0] > 80 and said["same"][1] > 10 and said["idiom"][1] > 5
+    rights = {python for _, python in programs}
+    used = {
+        r["completion"] for r in sql(made.folder, "select completion from snapshot_rows join samples using (sample_id)")
+    }
+    assert len(used) > 20 and used <= rights, "neither what prints something else nor COBOL in Python's words"
+    assert made.pairs["correct/incorrect"] >= 10
+    wrong = {
+        r["rejected"]
+        for r in sql(
+            made.folder,
+            "select completion as rejected from samples where sample_id in (select rejected_sample_id from pairs)",
+        )
+    }
+    assert wrong and not wrong & rights
+    ((_, first, last),) = made.losses
+    assert last < first / 10
+    before, after, n = made.score("programs")
+    assert before == 0.0 and n == 24
+    assert after > 0.1
+    assert [d["stage"] for d in made.decisions] == ["sft"]
+
+
+@compiles
+def test_listings_of_a_real_course_are_fragments_and_cost_no_request(tmp_path, endpoint, shared_data):
+    """The course's listings are parts of programs: each is a drop with the compiler's words, in free form too, and nobody is asked."""
+    folder = init_recipe(tmp_path / "p", "code-translator")
+    text = (shared_data / "cobol" / "course_text" / "COBOL_Programming_Course_2_-_Learning_COBOL.md").read_text()
+    listings = dict.fromkeys(re.findall(r"^```COBOL\n(.*?)^```", text, re.MULTILINE | re.DOTALL))
+    (folder / "course").mkdir()
+    for i, listing in enumerate(listings):
+        (folder / "course" / f"listing-{i:02d}.cbl").write_text(listing)
+    (folder / "course" / "README.md").write_text(
+        "# The listings of a course\n\nNo program, and no chunk for the compiler.\n"
+    )
+    write_jsonl(tmp_path / "known.jsonl", [{"question": "?", "answer": "?"}])
+    server = endpoint(tmp_path / "known.jsonl", models=TEACHER)
+    run_cli(folder, "ingest", str(folder / "course"), "--chunk-tokens", "4096", "--min-chars", "1", check=0)
+    step = (folder / "recipe.yaml").read_text().replace("options: {flags: []}", "options: {flags: [-free]}")
+    (folder / "recipe.yaml").write_text(step)
+    flywheel(folder, "generate", env=server.env, check=None)
+    assert drops(folder) == {("cases", "does not compile"): len(listings)} and len(listings) > 40
+    assert server.answered() == []
+    raw = [r["raw"] for r in sql(folder, "select raw from drops where step = 'cases'")]
+    assert all(": error: " in text for text in raw)
+
+
+@compiles
+def test_the_suites_outputs_are_those_of_the_compiled_programs(tmp_path):
+    folder = init_recipe(tmp_path / "p", "code-translator")
+    for row in read_rows(folder / "mini" / "suite.jsonl"):
+        (tmp_path / "p.cbl").write_text(row["question"] + "\n")
+        subprocess.run(["cobc", "-x", "-o", "program", "p.cbl"], cwd=tmp_path, check=True)
+        for case in row["cases"]:
+            done = subprocess.run(
+                [str(tmp_path / "program")], input=case["input"], capture_output=True, text=True, check=True
+            )
+            assert done.stdout == case["output"], row["id"]
+
+
+def test_without_a_compiler_the_dry_run_says_how_to_get_one(tmp_path):
+    folder = init_recipe(tmp_path / "p", "code-translator")
+    told = flywheel(folder, "run", "--dry-run", check=2, env={"PATH": str(tmp_path), "OPENAI_API_KEY": "x"}).stderr
+    assert "recipe, programs: cobc" in told and "apt-get install gnucobol" in told
