@@ -1,6 +1,9 @@
 """Talks with a persona: written whole by a teacher, a row for each thing that the persona says in them."""
 
-from flywheel.gen import generator
+from collections.abc import AsyncIterator
+from typing import Any
+
+from flywheel.gen import Ask, Item, generator
 
 SAID = {"type": "string", "minLength": 1}
 TURN = {"type": "object", "properties": {"person": SAID, "chatbot": SAID}, "required": ["person", "chatbot"]}
@@ -13,7 +16,7 @@ KNOWN = "\n\nThe opening has a right answer: {}. The chatbot gives it in its fir
     "talks", consumes=("question",), options={"persona": "persona.md", "exchanges": 3}, templates=("talk",), yields=("turn", "answer"),
     most=lambda options, draws: (1, draws * options["exchanges"]), source="flywheel",
 )  # fmt: skip
-async def talks(item, ask):
+async def talks(item: Item, ask: Ask) -> AsyncIterator[Any]:
     """Write a talk that begins with a question; each row's prompt is all that was said before, without a word on the persona."""
     persona, answer = (ask.folder / ask.options["persona"]).read_text(encoding="utf-8").strip(), item.text("answer")
     asked = {"persona": persona, "question": item.text("question"), "exchanges": ask.options["exchanges"]}
@@ -21,7 +24,7 @@ async def talks(item, ask):
     for completion in await ask.json("talk", schema=TALK, known=hint, **asked):
         for loss in completion.losses():
             yield loss
-        said = []
+        said: list[dict[str, str]] = []
         turns = (completion.value or {"exchanges": []})["exchanges"][: asked["exchanges"]]
         for number, turn in enumerate(turns, 1):
             if number == 1 and turn["person"].strip() != asked["question"].strip():
