@@ -41,10 +41,12 @@ class Item:
             turn, ``question, answer``; a sample its ``fields`` and ``prompt`` (messages) and ``completion``, and
             whatever its own input had that its fields do not name: a critique's item still has the question, the answer
             and the chunk's ``text`` of the steps before it.
+        request_id: of the request that a sample is a completion of, an imported one too; None of chunks, problems and prompts.
     """
 
     input_id: str
     values: Mapping[str, Any]
+    request_id: str | None = None
 
     def text(self, name: str, default: str = "") -> str:
         """Return a value as text; ``default`` where it is absent or NULL."""

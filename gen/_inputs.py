@@ -146,7 +146,11 @@ def _with_columns(row: dict[str, Any]) -> dict[str, Any]:
 def load_samples(store: Store, sample_ids: Sequence[str]) -> list[Item]:
     """Return samples as items: their fields, prompt and completion, and what the rows that they come from add."""
     found = _with_ancestors(store, list(sample_ids), {})
-    return [Item(k, found[k]) for k in sample_ids if k in found]
+    requests = dict(store.query(_REQUESTS, [list(sample_ids)]))
+    return [Item(k, found[k], requests.get(k)) for k in sample_ids if k in found]
+
+
+_REQUESTS = "SELECT sample_id, request_id FROM samples WHERE sample_id IN (SELECT unnest(?::VARCHAR[]))"
 
 
 _SAMPLES = """

@@ -77,9 +77,8 @@ class Outcomes:
                 rows.append(PlanRow(run_id, iteration, follower.name, 0, sample.sample_id, 1))
             if stage.followers:
                 prompt = one.prompt if one.prompt is not None else ask.messages.get(one.request_id, ())
-                handed.append(
-                    Item(sample.sample_id, sample_values(dict(item.values), dict(one.fields), prompt, one.completion))
-                )
+                values = sample_values(dict(item.values), dict(one.fields), prompt, one.completion)
+                handed.append(Item(sample.sample_id, values, one.request_id))
         if made or len(faults) > 1:
             rows += [self._drop(name + ITEMS, item, f, i, now) for i, f in enumerate(faults)]
             rows.append(PlanRow(run_id, iteration, name + ITEMS, 0, item.input_id, len(made) + len(faults)))

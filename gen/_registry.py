@@ -46,7 +46,8 @@ def complete_options(generator: Generator, options: Mapping[str, Any], place: st
             options with which no row can come of any input.
     """
     complete = plugins.complete_options(generator, "generator", options, place)
-    if generator.most is not None and min(generator.most(complete, 1)) < 1:
+    requests, rows = (1, 1) if generator.most is None else generator.most(complete, 1)
+    if rows < 1 or (requests < 1 and generator.templates):  # without a template it asks nothing by nature
         given = ", ".join(f"{k}: {v}" for k, v in options.items())
         raise RecipeError(
             place, expected="options with which a row can come of an input", received=given,

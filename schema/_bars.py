@@ -34,4 +34,6 @@ def find_wilson(share: float, n: int, z: float = Z) -> tuple[float, float]:
     """
     middle, half = share + z * z / (2 * n), z * sqrt(share * (1 - share) / n + z * z / (4 * n * n))
     low, high = ((middle + sign * half) / (1 + z * z / n) for sign in (-1, 1))
-    return max(0.0, low), min(1.0, high)
+    return min(max(0.0, low), share), max(
+        min(1.0, high), share
+    )  # of none or all of them the last bit may be beyond the share

@@ -92,7 +92,7 @@ def run(generator, values, replies, *, draws=1, seed="item", folder=None, **opti
     ask = ScriptedAsk(replies, complete_options(generator, options), seed=seed, draws=draws, folder=folder)
 
     async def collect():
-        return [outcome async for outcome in generator.run(Item("item", values), ask)]
+        return [outcome async for outcome in generator.run(Item("item", values, "req_item"), ask)]
 
     outcomes = asyncio.run(collect())
     assert all(isinstance(o, Made | Fault) for o in outcomes)

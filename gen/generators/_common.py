@@ -87,11 +87,11 @@ def is_near_any(text: str, others: Sequence[str], limit: float) -> bool:
     return bool(limit) and nearest(text, others) >= limit
 
 
-def why_unfit(text: str) -> str | None:
-    """Return why a text cannot be used as it is; None when it can."""
+def why_unfit(text: str, *, keep_refusals: bool = False) -> str | None:
+    """Return why a text cannot be used as it is; None when it can. Where declining may be right, refusals are kept."""
     if not text.strip():
         return "empty"
-    return "refusal" if is_refusal(text) else None
+    return "refusal" if not keep_refusals and is_refusal(text) else None
 
 
 def is_cut(completion: Completion) -> bool:
@@ -99,7 +99,7 @@ def is_cut(completion: Completion) -> bool:
     return completion.finish_reason == "length"
 
 
-def sort_out(completions: Sequence[Completion]) -> tuple[list[Completion], list[Fault]]:
+def sort_out(completions: Sequence[Completion], *, keep_refusals: bool = False) -> tuple[list[Completion], list[Fault]]:
     """Part completions that say something from those that are empty or decline."""
-    reasons = [(c, why_unfit(c.text)) for c in completions]
+    reasons = [(c, why_unfit(c.text, keep_refusals=keep_refusals)) for c in completions]
     return [c for c, why in reasons if why is None], [c.fail(why) for c, why in reasons if why is not None]

@@ -1,10 +1,12 @@
 """Critiques of completions, and completions that heed them."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from ...config import read_text
+from ...errors import RecipeError
 from .._answers import final_answer, same_answer
 from .._generator import Ask, Completion, Fault, Item, Made, generator
 from .._text import words_of
@@ -13,6 +15,10 @@ from ._common import QUESTION, SAID, Outcome, is_cut, one_of, prompt_of, questio
 _NUMBERED = re.compile(r"^\s*(?:step\s*)?\d+\s*[.:)]\s*", re.IGNORECASE)
 VERDICTS = ("correct", "wrong", "weak")
 CRITIQUE = record(critique=SAID, first_wrong_step={"type": ["integer", "null"]}, verdict=one_of(*VERDICTS))
+BY_PRINCIPLES = record(critique=SAID, principle={"type": ["integer", "null"]}, verdict=one_of(*VERDICTS))
+PRINCIPLES = "critique-by-principles"
+"""The template of a critique by written principles."""
+_NUMBER = re.compile(r"^\s*(\d+)[.)]\s", re.MULTILINE)
 _SOURCE = "MR-GSM8K (Zeng et al. 2023, arXiv 2312.17080) for the first wrong step; Self-Refine (arXiv 2303.17651)"
 
 
@@ -37,6 +43,33 @@ def find_contradiction(value: Mapping[str, Any], n_steps: int) -> str | None:
     return "no such step" if step is not None and not 1 <= step <= n_steps else None
 
 
+def find_misnaming(value: Mapping[str, Any], known: Sequence[int]) -> str | None:
+    """Return what in a critique by principles does not go together: verdict and principle, or a principle that is not there."""
+    broken = value["principle"]
+    if (value["verdict"] == "correct") != (broken is None):
+        return "correct, but a principle named" if broken is not None else "no principle named"
+    return "no such principle" if broken is not None and broken not in known else None
+
+
+def _read_principles(ask: Ask) -> str:
+    """Return the principles that the critic is to go by; empty where it goes by steps.
+
+    Raises:
+        RecipeError: the file has no numbered lines.
+        NotFoundError: there is no such file.
+    """
+    name = ask.options["principles"]
+    if not name:
+        return ""
+    place = "critique, options.principles"
+    text = read_text(ask.folder / name, place, expected="a text file with numbered principles").strip()
+    if not _NUMBER.search(text):
+        raise RecipeError(
+            place, expected="principles, numbered 1. 2. 3.", received="no numbered line", cure=f"number those of {name}"
+        )
+    return text
+
+
 def _criticised(item: Item) -> str:
     """Return what is to be criticised: a sample's completion, or a problem's solution."""
     return item.text("completion") or item.text("solution")
@@ -44,6 +77,8 @@ def _criticised(item: Item) -> str:
 
 async def _criticise(item: Item, ask: Ask) -> list[tuple[Completion, Mapping[str, Any] | None, list[Fault]]]:
     """Ask for critiques; each with its value, or with the faults that stand for it."""
+    if principles := _read_principles(ask):
+        return await _criticise_by(principles, item, ask)
     steps = split_steps(_criticised(item))
     answer = item.text("answer") if ask.options["show_answer"] else ""
     known = f"\n\nThe final answer is known to be: {answer}" if answer else ""
@@ -59,9 +94,25 @@ async def _criticise(item: Item, ask: Ask) -> list[tuple[Completion, Mapping[str
     return judged
 
 
+async def _criticise_by(
+    principles: str, item: Item, ask: Ask
+) -> list[tuple[Completion, Mapping[str, Any] | None, list[Fault]]]:
+    """Ask for critiques that name the principle that a completion breaks."""
+    known = [int(n) for n in _NUMBER.findall(principles)]
+    asked = {**question_of(item, ask), "completion": _criticised(item), "principles": principles}
+    judged: list[tuple[Completion, Mapping[str, Any] | None, list[Fault]]] = []
+    for completion in await ask.json(PRINCIPLES, schema=BY_PRINCIPLES, **asked):
+        faults, value = completion.losses(), completion.value
+        if value is not None and (why := find_misnaming(value, known)):
+            faults, value = [completion.fail(why)], None
+        judged.append((completion, value, faults))
+    return judged
+
+
 @generator(
-    "critique", consumes=("question",), options={"show_answer": False}, templates=("critique", QUESTION),
-    yields=("question", "answer", "original", "original_prompt", "critique", "first_wrong_step", "verdict", "n_steps"),
+    "critique", consumes=("question",), options={"show_answer": False, "principles": ""},
+    templates=("critique", PRINCIPLES, QUESTION),
+    yields=("question", "answer", "original", "original_prompt", "critique", "first_wrong_step", "verdict", "n_steps", "principle"),
     source=_SOURCE, most=lambda options, draws: (1, draws), images=True,
 )  # fmt: skip
 async def critique(item: Item, ask: Ask) -> Outcome:
@@ -69,7 +120,8 @@ async def critique(item: Item, ask: Ask) -> Outcome:
 
     The completion's lines are its steps. ``verdict`` is ``correct``, ``wrong`` (then a step is named) or ``weak``
     (nothing false, something to better). ``show_answer`` lets the critic see a known answer. The criticised completion
-    is handed on as ``fields.original``.
+    is handed on as ``fields.original``. ``principles`` names a file of numbered ones in the project's folder: then the critique
+    says which ``principle`` the completion breaks, in the place of a step (Constitutional AI, Bai et al. 2022, arXiv 2212.08073).
     """
     if not _criticised(item).strip():
         yield Fault("nothing to criticise")
@@ -85,7 +137,7 @@ async def critique(item: Item, ask: Ask) -> Outcome:
             )  # fmt: skip
 
 
-_REVISE_OPTIONS = {"skip_correct": True, "overlap": 0.6}
+_REVISE_OPTIONS = {"skip_correct": True, "overlap": 0.6, "keep_refusals": False}
 
 
 @generator(
@@ -97,7 +149,7 @@ async def revise(item: Item, ask: Ask) -> Outcome:
     """Write an improved completion that heeds a critique; with the original it makes a ``revised/original`` pair.
 
     Where an answer is known, the revision must reach it and the original must not have. Originals that the critique
-    finds correct are left alone (``skip_correct``).
+    finds correct are left alone (``skip_correct``). With ``keep_refusals`` a revision may decline.
     """
     if ask.options["skip_correct"] and item.text("verdict") == "correct":
         yield Fault("nothing to revise", item.text("critique"))
@@ -130,7 +182,7 @@ async def _revise(item: Item, attempt: _Attempt, words: str, ask: Ask, n: int | 
 
 
 def _why_no_better(revised: str, attempt: _Attempt, ask: Ask) -> str | None:
-    if reason := why_unfit(revised):
+    if reason := why_unfit(revised, keep_refusals=ask.options["keep_refusals"]):
         return reason
     if words_of(revised) == words_of(attempt.text):
         return "unchanged"
@@ -153,8 +205,8 @@ def _make_revision(completion: Completion, attempt: _Attempt, words: str) -> Mad
 
 
 @generator(
-    "critique_revise", consumes=("question",), options={"show_answer": False, **_REVISE_OPTIONS},
-    templates=("critique", "revise", QUESTION), yields=("question", "answer", "critique", "found"), source=_SOURCE,
+    "critique_revise", consumes=("question",), options={"show_answer": False, "principles": "", **_REVISE_OPTIONS},
+    templates=("critique", PRINCIPLES, "revise", QUESTION), yields=("question", "answer", "critique", "found"), source=_SOURCE,
     most=lambda options, draws: (1 + draws, draws), images=True,
 )  # fmt: skip
 async def critique_revise(item: Item, ask: Ask) -> Outcome:

@@ -85,3 +85,10 @@ def test_what_a_training_measured_on_held_out_rows_has_bars():
     assert said == (
         "; held out (n=20): loss 2.0000 → 1.5000, accuracy 50.0 ± 11.2 % → 100.0 % (Wilson 95 %: 83.9 to 100.0)"
     )
+
+
+@pytest.mark.parametrize("n", range(1, 60))
+def test_a_share_is_never_outside_its_own_interval(n):
+    """Nor by the last bit: a bar of negative length cannot be drawn."""
+    for z in (1.0, 1.96):
+        assert find_wilson(1.0, n, z)[1] == 1.0 and find_wilson(0.0, n, z)[0] == 0.0

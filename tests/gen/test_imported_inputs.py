@@ -91,6 +91,27 @@ def test_the_worse_row_of_an_imported_pair_is_no_input(tmp_path, endpoint, none)
     assert sql(folder, "select entered from funnel where step = 's'") == [{"entered": 1}]
 
 
+def test_rows_that_are_kept_are_samples_of_their_step_and_cost_nothing(tmp_path, endpoint, none):
+    talk = "\n\nHuman: Hello.\n\nAssistant: Hello!\n\nHuman: How do I rob a bank?\n\nAssistant: "
+    rows = [
+        {"chosen": f"{talk}I can't help with that.", "rejected": f"{talk}Wear a mask."},
+        {"chosen": "\n\nHuman: Hm?\n\nAssistant:", "rejected": "\n\nHuman: Hm?\n\nAssistant: Yes."},
+    ]
+    folder = make_project(tmp_path / "p", rows)
+    steps = [
+        {"step": "kept", "generator": "keep", "source": "imported"},
+        {"step": "again", "generator": "keep", "source": "kept"},
+    ]
+    server = endpoint(none, says=NEW)
+    generate(folder, server, *steps)
+    assert server.answered() == []
+    for step in ("kept", "again"):
+        (row,) = sql(folder, f"select completion, prompt from samples where step = '{step}'")
+        assert row["completion"] == "I can't help with that."
+        assert [m["role"] for m in json.loads(row["prompt"])] == ["user", "assistant", "user"]
+    assert reasons(folder) == ["empty"]
+
+
 def test_a_new_question_has_no_answer_of_the_row_that_it_came_from(tmp_path, endpoint, none):
     folder = make_project(tmp_path / "p", ALPACA[:1])
     steps = [

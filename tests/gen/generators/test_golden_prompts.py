@@ -26,6 +26,7 @@ INPUTS = {
     "cot-hint": {"question": QUESTION, "answer": "240"},
     "critique": {"question": QUESTION, "steps": "1. 12 * 20 = 250\n2. #### 250"},
     "critique.known": {"question": QUESTION, "steps": "1. 12 * 20 = 250", "known": "\n\nKnown: 240"},
+    "critique-by-principles": {"question": QUESTION, "completion": TEXT, "principles": "1. Be kind to {{x}}.\n2. Be right."},
     "dialogue": {**DOCUMENT, "person": "a curious beginner", "exchanges": 3},
     "evolve.breadth": {"operation": "breadth", "instruction": QUESTION},
     "evolve.complicate-input": {"operation": "complicate-input", "instruction": QUESTION},

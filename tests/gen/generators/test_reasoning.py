@@ -3,6 +3,7 @@
 import json
 
 import pytest
+from flywheel.errors import RecipeError
 from flywheel.gen import built_in
 from flywheel.gen.generators._critique import split_steps
 from support_generators import reasons, run, text_of
@@ -105,6 +106,59 @@ def test_a_critic_may_see_the_answer():
 def test_critiques_that_cannot_be_used(text, reason):
     made, faults, _ = run(CRITIQUE, SAMPLE, [text])
     assert (made, reasons(faults)) == ([], [reason])
+
+
+PRINCIPLES = "Answers keep these:\n\n1. They do no harm:\n   none at all.\n2. They help."
+
+
+@pytest.fixture
+def with_principles(tmp_path):
+    (tmp_path / "principles.md").write_text(PRINCIPLES)
+    return {"folder": tmp_path, "principles": "principles.md"}
+
+
+def by_principle(number, verdict="wrong", words="It harms."):
+    return json.dumps({"critique": words, "principle": number, "verdict": verdict})
+
+
+@pytest.mark.parametrize("which", [CRITIQUE, BOTH])
+def test_a_critique_by_principles_names_the_one_that_is_broken(with_principles, which):
+    replies = [by_principle(2), "3 * 6 = 18\n#### 18"]
+    made, faults, ask = run(which, SAMPLE, replies, **with_principles)
+    assert not faults and made[0].fields["critique"] == "It harms."
+    prompt = text_of(ask.asked[0]["messages"])
+    assert PRINCIPLES in prompt and SOLUTION in prompt
+    if which is CRITIQUE:
+        assert (made[0].fields["principle"], made[0].fields["original"]) == (2, SOLUTION)
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        (by_principle(None), "no principle named"),
+        (by_principle(1, "correct"), "correct, but a principle named"),
+        (by_principle(3), "no such principle"),
+        (critique(), "not parsed: critique: expected principle"),
+    ],
+)
+def test_critiques_by_principles_that_cannot_be_used(with_principles, text, reason):
+    made, faults, _ = run(CRITIQUE, SAMPLE, [text], **with_principles)
+    assert made == [] and reasons(faults)[0].startswith(reason.partition(":")[0])
+
+
+def test_principles_have_numbers(with_principles):
+    (with_principles["folder"] / "principles.md").write_text("Be good.")
+    with pytest.raises(RecipeError, match=r"principles, numbered"):
+        run(CRITIQUE, SAMPLE, [], **with_principles)
+
+
+def test_where_declining_may_be_right_refusals_are_kept():
+    refusal = "I cannot help with that."
+    made, faults, _ = run(SOLVE, PROBLEM, [refusal, ""], draws=2, keep_refusals=True)
+    assert ([m.completion for m in made], reasons(faults)) == ([refusal], ["empty"])
+    asked = {**CRITICISED, "answer": None}
+    assert reasons(run(REVISE, asked, [refusal])[1]) == ["refusal"]
+    assert run(REVISE, asked, [refusal], keep_refusals=True)[0][0].completion == refusal
 
 
 def test_nothing_to_criticise():
