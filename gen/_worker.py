@@ -9,6 +9,7 @@ import asyncio
 from collections import deque
 from collections.abc import Sequence
 from contextlib import suppress
+from copy import deepcopy
 from pathlib import Path
 from typing import cast
 
@@ -172,6 +173,6 @@ class WorkerFlow(Flow):
             raise error
         m = self._meter
         return Told(
-            self._room, self._n_open, asked, self.progress, m.requests, m.prompt_tokens, m.completion_tokens,
+            self._room, self._n_open, asked, deepcopy(self.progress), m.requests, m.prompt_tokens, m.completion_tokens,
             is_finished=flow is not None and flow.done(), error=error,
         )  # fmt: skip
