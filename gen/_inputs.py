@@ -151,7 +151,10 @@ def load_samples(store: Store, sample_ids: Sequence[str]) -> list[Item]:
 
 def load_inputs(store: Store, stage: Stage, step: Step, ids: Sequence[str]) -> tuple[list[Item], list[str]]:
     """Return those of a step's inputs that have no outcome, and the ids of those that have one."""
-    rows = store.query(f"SELECT * FROM ({DONE}) t(k) WHERE k IN (SELECT unnest($4::VARCHAR[]))", [step.run_id, step.iteration, step.name, list(ids)])
+    rows = store.query(
+        f"SELECT * FROM ({DONE}) t(k) WHERE k IN (SELECT unnest($4::VARCHAR[]))",
+        [step.run_id, step.iteration, step.name, list(ids)],
+    )
     done = {str(key) for (key,) in rows}
     wanted = [key for key in ids if key not in done]
     if not wanted:

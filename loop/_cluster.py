@@ -7,6 +7,7 @@ An actor is a worker: it runs the same asynchronous driver as one machine does, 
 import itertools
 import logging
 import os
+import socket
 import sys
 import uuid
 from collections.abc import Iterator, Sequence
@@ -21,6 +22,8 @@ from ..gen import Given, HandLostError, Stage, Told, WorkerFlow
 from ..llm import OpenAIEngine
 
 log = logging.getLogger(__name__)
+
+KNOCK_S = 10.0
 
 
 @dataclass(frozen=True)
@@ -135,6 +138,8 @@ def connected(config: ExecutorConfig) -> Iterator[None]:
         return
     quiet = {"log_to_driver": False, "logging_level": logging.ERROR, "include_dashboard": False}
     try:
+        if address is not None:
+            _knock(address)
         if address is None:
             ray.init(address="local", num_cpus=max(1, round(config.workers * config.cpus)), **quiet)
         else:
@@ -149,6 +154,20 @@ def connected(config: ExecutorConfig) -> Iterator[None]:
         yield
     finally:
         ray.shutdown()
+
+
+def _knock(address: str) -> None:
+    """See that somebody listens at ``host:port``: Ray itself would go on trying for minutes.
+
+    Raises:
+        ConnectionError: nobody does.
+    """
+    host, _, port = address.rpartition("://")[2].rpartition(":")
+    if host and port.isdigit():
+        try:
+            socket.create_connection((host, int(port)), KNOCK_S).close()
+        except OSError as error:
+            raise ConnectionError(str(error)) from None
 
 
 def pickle_stages(stages: Sequence[Stage]) -> bytes:

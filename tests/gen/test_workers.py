@@ -1,14 +1,11 @@
 """A head and its workers without a cluster: the workers are flows in this process, each with a journal of its own, and can be lost."""
 
 import asyncio
-import json
-import sys
 
 import pytest
-from flywheel.config import BudgetConfig, EngineConfig, PricesConfig, StepConfig
+from flywheel.config import BudgetConfig, PricesConfig, StepConfig
 from flywheel.gen import Flow, HandLostError, HeadFlow, Meter, WorkerFlow, make_stages
 from flywheel.llm import OpenAIEngine
-from flywheel.schema import PROJECT_RUN
 from flywheel.store import Project, Store
 from support_flow import STEPS, make_flow_project
 
@@ -120,8 +117,12 @@ def test_equal_requests_of_several_workers_are_sent_once(tmp_path, server):
     add_chunks(folder, range(1))
     store = Store(Project(folder)).open()
     with store.write() as connection:  # forty chunks of one text
-        connection.execute("insert into chunks select 'chk_x' || i, source, text, headings, n_tokens, media, created_at from chunks, range(40) t(i)").fetchall()
-        connection.execute("insert into document_chunks select document_id, 100 + i, 'chk_x' || i, 0, 1, null, null, null, null from document_chunks, range(40) t(i)").fetchall()
+        connection.execute(
+            "insert into chunks select 'chk_x' || i, source, text, headings, n_tokens, media, created_at from chunks, range(40) t(i)"
+        ).fetchall()
+        connection.execute(
+            "insert into document_chunks select document_id, 100 + i, 'chk_x' || i, 0, 1, null, null, null, null from document_chunks, range(40) t(i)"
+        ).fetchall()
     store.close()
     progress, rows, _ = run(folder, server, crew=4)
     asked = [r for r in rows["requests"] if r[1] == "notes"]
