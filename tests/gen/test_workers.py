@@ -7,7 +7,7 @@ from flywheel.config import BudgetConfig, PricesConfig, StepConfig
 from flywheel.gen import Flow, HandLostError, HeadFlow, Meter, WorkerFlow, make_stages
 from flywheel.llm import OpenAIEngine
 from flywheel.store import Project, Store
-from support_flow import STEPS, make_flow_project
+from support_flow import STEPS, add_chunks, make_flow_project
 
 FINAL = {
     "requests": "select request_id, step, completions, error from requests order by all",
@@ -54,8 +54,7 @@ class LocalCrew:
 
 
 def engine_of(server):
-    engine = OpenAIEngine(base_url=server.url, model=None, concurrency=8, timeout_s=30, max_attempts=6)
-    return engine
+    return OpenAIEngine(base_url=server.url, model=None, concurrency=8, timeout_s=30, max_attempts=6)
 
 
 def run(folder, server, crew=None, budget=None, lives=()):
@@ -112,8 +111,6 @@ def test_lost_workers_cost_what_was_in_flight(tmp_path, server):
 
 def test_equal_requests_of_several_workers_are_sent_once(tmp_path, server):
     folder = make_flow_project(tmp_path / "alike", n=0)
-    from support_flow import add_chunks
-
     add_chunks(folder, range(1))
     store = Store(Project(folder)).open()
     with store.write() as connection:  # forty chunks of one text
@@ -124,7 +121,7 @@ def test_equal_requests_of_several_workers_are_sent_once(tmp_path, server):
             "insert into document_chunks select document_id, 100 + i, 'chk_x' || i, 0, 1, null, null, null, null from document_chunks, range(40) t(i)"
         ).fetchall()
     store.close()
-    progress, rows, _ = run(folder, server, crew=4)
+    _, rows, _ = run(folder, server, crew=4)
     asked = [r for r in rows["requests"] if r[1] == "notes"]
     assert len(asked) == 1 and len({s[3] for s in rows["samples"] if s[2] == "notes"}) == 41
     assert len(server.answered()) == len(rows["requests"])
