@@ -1,12 +1,14 @@
 """A head and its workers without a cluster: the workers are flows in this process, each with a journal of its own, and can be lost."""
 
 import asyncio
+import os
 
 import pytest
 from flywheel.config import BudgetConfig, PricesConfig, StepConfig
 from flywheel.gen import Flow, HandLostError, HeadFlow, Meter, WorkerFlow, make_stages
 from flywheel.llm import OpenAIEngine
 from flywheel.store import Project, Store
+from support import refused, run_cli
 from support_flow import STEPS, add_chunks, make_flow_project
 
 FINAL = {
@@ -146,3 +148,12 @@ def test_what_an_earlier_head_left_is_folded_and_not_asked_again(tmp_path, serve
     before = len(server.answered())
     _, rows, _ = run(folder, server, crew=2)
     assert len(server.answered()) == len(rows["requests"]) and before == 40
+
+
+def test_who_never_asks_for_ray_neither_has_nor_imports_it(tmp_path, server):
+    (tmp_path / "without").mkdir()
+    (tmp_path / "without" / "ray.py").write_text("raise ImportError('no ray here')\n")
+    env = {**server.env, "PYTHONPATH": f"{tmp_path / 'without'}:{os.environ.get('PYTHONPATH', '')}"}
+    run_cli(make_flow_project(tmp_path / "local", n=5), "generate", env=env, check=0)
+    asked = make_flow_project(tmp_path / "ray", n=5, executor="ray")
+    refused(run_cli(asked, "generate", env=env), "the package ray", "pip install 'llm-flywheel[ray]'")

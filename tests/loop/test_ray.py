@@ -50,6 +50,17 @@ def test_a_cluster_that_is_not_there_is_told_with_its_address(tmp_path, endpoint
     refused(run_cli(folder, "generate", env=endpoint(none).env), "executor.address: 127.0.0.1:1", "ray start --head")
 
 
+def test_judges_judge_by_workers_too(tmp_path, endpoint, none):
+    judge = {"name": "fair", "kind": "rubric", "criteria": "It is short.", "of": ["notes"], "by_tokens": False}
+    server = endpoint(none, latency=0.02)
+    verdicts = []
+    for name, more in (("alone", {}), ("shared", {"executor": "ray"})):
+        folder = make_flow_project(tmp_path / name, n=20, judges=[judge], engine={"model": "fake-teacher"}, **more)
+        run_cli(folder, "generate", env=server.env, check=0)
+        verdicts.append(sql(folder, "select sample_id, judge, passed, score from verdicts order by all"))
+    assert verdicts[0] == verdicts[1] and verdicts[0]
+
+
 def test_other_engines_are_refused_before_anything_is_done(tmp_path):
     folder = make_flow_project(tmp_path / "p", n=3, engine={"kind": "local"}, executor="ray")
     refused(run_cli(folder, "generate"), "engine.kind: local", "leave executor out")
