@@ -22,6 +22,7 @@ from ._curate import (
     SelectionConfig,
 )
 from ._engine import EngineConfig
+from ._executor import ExecutorConfig
 from ._explain import explain_faults
 from ._extends import EXTENDS, RecipeFile, walk_recipe_files
 from ._figures import FIGURES, find_figure_name, list_figures
@@ -84,6 +85,7 @@ __all__ = [
     "DifficultyConfig",
     "DuplicateConfig",
     "EngineConfig",
+    "ExecutorConfig",
     "GateConfig",
     "GuardConfig",
     "HookConfig",

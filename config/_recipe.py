@@ -11,6 +11,7 @@ from pydantic import Field, field_validator, model_validator
 
 from ._curate import CurationConfig
 from ._engine import EngineConfig
+from ._executor import ExecutorConfig
 from ._extends import EXTENDS
 from ._gate import GateConfig
 from ._judging import JudgeConfig, PairConfig, VerifierConfig
@@ -217,6 +218,8 @@ class Recipe(Strict):
     where one is not on the PATH, nothing begins. No part of a run."""
     problems: ProblemsConfig | None = None
     engine: EngineConfig = EngineConfig()
+    executor: ExecutorConfig = ExecutorConfig()
+    """Where prompts are asked from: ``local``, ``ray``, or ``{kind: ray, workers: 8, …}``."""
     generate: tuple[StepConfig, ...] = ()
     """Steps from documents, problems or imported rows to samples; rows flow through all of them with no barrier."""
     budget: BudgetConfig = BudgetConfig()
@@ -261,6 +264,20 @@ class Recipe(Strict):
     @classmethod
     def _engine_by_name(cls, engine: Any) -> Any:
         return {"kind": engine} if isinstance(engine, str) else engine
+
+    @field_validator("executor", mode="before", json_schema_input_type=Literal["local", "ray"] | ExecutorConfig)
+    @classmethod
+    def _executor_by_name(cls, executor: Any) -> Any:
+        return {"kind": executor} if isinstance(executor, str) else executor
+
+    @model_validator(mode="after")
+    def _asks_an_endpoint(self) -> "Recipe":
+        if self.executor.kind == "ray" and self.engine.kind != "openai":
+            raise fault(
+                "executor: ray with engine.kind: openai", f"engine.kind: {self.engine.kind}",
+                "serve the model (vllm serve) and name its address under engine.base_url, or leave executor out",
+            )  # fmt: skip
+        return self
 
     @field_validator("verifier", mode="before", json_schema_input_type=str | VerifierConfig)
     @classmethod
@@ -400,7 +417,7 @@ class Recipe(Strict):
         """Return what makes two runs the same run: everything but how long to go on, how fast to ask, who is told, and what
         it is for.
         """
-        content = self.model_dump(mode="json", exclude={"iterations", "description", "programs"})
+        content = self.model_dump(mode="json", exclude={"iterations", "description", "programs", "executor"})
         content["suites"] = [_with_limit(suite) for suite in content["suites"]]
         content["engine"] = self.engine.identity()
         for judge, written in zip(self.judges, content["judges"], strict=True):

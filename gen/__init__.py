@@ -3,8 +3,10 @@
 from ._budget import Meter
 from ._draws import make_draw_stage
 from ._dry_run import Estimate, estimate_steps, guess_steps
+from ._exchange import Crew, Given, Hand, HandLostError, Told
 from ._flow import Flow
 from ._generator import REQUIRED, Ask, AskError, Completion, Fault, Generate, Generator, Item, Made, generator
+from ._head import HeadFlow
 from ._import import Imported, import_solutions
 from ._inputs import check_sources, explain_no_rows, load_samples
 from ._parse import Parsed, parse_json
@@ -16,6 +18,7 @@ from ._registry import built_in, complete_options, find_generator
 from ._retry import KINDS, find_retries, retire
 from ._schema import check_schema
 from ._steps import Stage, make_stages
+from ._worker import WorkerFlow
 from .formats import (
     ASIDE,
     EXPORT_FORMATS,
@@ -49,12 +52,17 @@ __all__ = [
     "Ask",
     "AskError",
     "Completion",
+    "Crew",
     "Estimate",
     "Exported",
     "Fault",
     "Flow",
     "Generate",
     "Generator",
+    "Given",
+    "Hand",
+    "HandLostError",
+    "HeadFlow",
     "Imported",
     "ImportedSet",
     "IngestSettings",
@@ -69,6 +77,8 @@ __all__ = [
     "Stage",
     "Step",
     "Stop",
+    "Told",
+    "WorkerFlow",
     "built_in",
     "check_arguments",
     "check_push",

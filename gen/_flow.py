@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import Callable, Container, Coroutine, Iterator, Mapping, Sequence
 from contextlib import suppress
 from itertools import groupby, islice
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from ..errors import FlywheelError, RecipeError
 from ..llm import Engine, Reply, Request
@@ -48,6 +48,18 @@ T = TypeVar("T")
 OnProgress = Callable[[Progress], None]
 
 
+class Record(Protocol):
+    """Where a flow puts what is not to be lost: the store, or a worker's own journal."""
+
+    def journal(self, *groups: Sequence[JournaledRow]) -> None:
+        """See :meth:`flywheel.store.Store.journal`."""
+        ...
+
+    def fold(self, patience_s: float | None = None) -> None:
+        """See :meth:`flywheel.store.Store.fold`."""
+        ...
+
+
 class Flow:
     """Runs steps: those of ``generate``, or one of the wheel's own.
 
@@ -64,6 +76,7 @@ class Flow:
         concurrency: int, meter: Meter, on_progress: OnProgress = lambda progress: None,
     ) -> None:  # fmt: skip
         self._store = store
+        self._on_record: Record = store
         self._engine = engine
         self._stages = list(stages)
         self._run_id = run_id
@@ -78,7 +91,7 @@ class Flow:
         self._n_ready = 0
         self._n_sent = 0
         self._asked: dict[str, list[asyncio.Future[Reply]]] = {}
-        self._lookups: dict[str, Request] = {}
+        self._lookups: dict[str, tuple[int, Request]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._groups: list[list[JournaledRow]] = []
         self._after_flush: list[Callable[[], None]] = []
@@ -158,7 +171,7 @@ class Flow:
                 task.cancel()
             await asyncio.gather(*helpers, *self._tasks, return_exceptions=True)
             self._flush()
-        await asyncio.to_thread(self._store.fold)
+        await asyncio.to_thread(self._on_record.fold)
         return self.progress
 
     def stop(self, why: Stop) -> None:
@@ -215,7 +228,7 @@ class Flow:
                 if self._is_stopping:
                     await self._settle()
                     return
-            await self._look_up({r.request_id: r for r in asked if r.request_id in answered})
+            await self._look_up({r.request_id: (0, r) for r in asked if r.request_id in answered})
             if self._error is not None:
                 raise self._error
 
@@ -413,7 +426,7 @@ class Flow:
             if key in self._known and not self._engine.is_batched:
                 if not self._lookups:
                     self._loop.call_soon(self._begin_look_up)
-                self._lookups[key] = request
+                self._lookups[key] = (depth, request)
             else:
                 self._ready[depth].append(request)
                 self._n_ready += 1
@@ -426,17 +439,17 @@ class Flow:
         wanted, self._lookups = self._lookups, {}
         self._spawn(self._look_up(wanted))
 
-    async def _look_up(self, wanted: dict[str, Request]) -> None:
+    async def _look_up(self, wanted: dict[str, tuple[int, Request]]) -> None:
         """Answer from the store what is on record there."""
         if not wanted:
             return
-        found = await asyncio.to_thread(self._fetch, list(wanted.values()))
+        found = await asyncio.to_thread(self._fetch, [request for _, request in wanted.values()])
         self.progress.reused += len(found)
-        for key, request in wanted.items():
+        for key, (depth, request) in wanted.items():
             if key in found:
                 self._resolve(key, found[key])
             else:
-                self._ready[0].append(request)
+                self._ready[depth].append(request)
                 self._n_ready += 1
         self._wake(len(wanted) - len(found))
 
@@ -449,7 +462,7 @@ class Flow:
 
     def _on_replies(self, replies: Sequence[Reply]) -> None:
         """Put replies on record, then hand them to those who asked."""
-        self._store.journal(*[[request_row(r, self._run_id, self._iteration, self._step_of(r))] for r in replies])
+        self._on_record.journal(*[[request_row(r, self._run_id, self._iteration, self._step_of(r))] for r in replies])
         is_first = self._meter.is_new
         for reply in replies:
             self._meter.add(reply)
@@ -477,7 +490,7 @@ class Flow:
         after, self._after_flush = self._after_flush, []
         try:
             if groups:
-                self._store.journal(*groups)
+                self._on_record.journal(*groups)
         except FlywheelError as error:
             self._fail(error)
             return
@@ -490,7 +503,7 @@ class Flow:
         while True:
             await asyncio.sleep(FOLD_EVERY_S)
             try:
-                await asyncio.to_thread(self._store.fold, 0.0)
+                await asyncio.to_thread(self._on_record.fold, 0.0)
             except FlywheelError as error:
                 self._fail(error)
                 return

@@ -153,6 +153,21 @@ def load_samples(store: Store, sample_ids: Sequence[str]) -> list[Item]:
 _REQUESTS = "SELECT sample_id, request_id FROM samples WHERE sample_id IN (SELECT unnest(?::VARCHAR[]))"
 
 
+def load_inputs(store: Store, stage: Stage, step: Step, ids: Sequence[str]) -> tuple[list[Item], list[str]]:
+    """Return those of a step's inputs that have no outcome, and the ids of those that have one."""
+    rows = store.query(
+        f"SELECT * FROM ({DONE}) t(k) WHERE k IN (SELECT unnest($4::VARCHAR[]))",
+        [step.run_id, step.iteration, step.name, list(ids)],
+    )
+    done = {str(key) for (key,) in rows}
+    wanted = [key for key in ids if key not in done]
+    if not wanted:
+        return [], sorted(done)
+    if stage.config.source in _VALUES:
+        return _load_rows(store, stage.config.source, [(-1, key) for key in wanted], set(wanted)), sorted(done)
+    return load_samples(store, wanted), sorted(done)
+
+
 _SAMPLES = """
     SELECT s.sample_id, s.step, s.input_id, s.problem_id, s.completion, s.fields,
            coalesce(s.prompt, (SELECT any_value(r.messages) FROM requests r WHERE r.request_id = s.request_id)) AS prompt

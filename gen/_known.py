@@ -68,18 +68,24 @@ class KeySet:
 def fetch_replies(store: Store, requests: Sequence[Request]) -> dict[str, Reply]:
     """Return the replies to ``requests`` that are on record, by id; those that failed for good too."""
     by_id = {r.request_id: r for r in requests}
+    return {key: read_reply(by_id[key], row) for key, row in fetch_rows(store, list(by_id)).items()}
+
+
+def fetch_rows(store: Store, request_ids: Sequence[str]) -> dict[str, tuple[Any, ...]]:
+    """Return what :func:`read_reply` reads, of the requests that are on record."""
     rows = store.query(
         """
         SELECT request_id, completions, details, attempts, prompt_tokens, completion_tokens, latency_s,
                created_at::VARCHAR, answered_at::VARCHAR, error
         FROM requests WHERE request_id IN (SELECT unnest(?::VARCHAR[]))
         """,
-        [list(by_id)],
+        [list(request_ids)],
     )
-    return {row[0]: _read_reply(by_id[row[0]], row) for row in rows}
+    return {str(row[0]): row for row in rows}
 
 
-def _read_reply(request: Request, row: tuple[Any, ...]) -> Reply:
+def read_reply(request: Request, row: tuple[Any, ...]) -> Reply:
+    """Return a reply that is on record."""
     _, completions, details, attempts, prompt_tokens, completion_tokens, latency_s, created_at, answered_at, error = row
     texts = json.loads(completions)
     more = json.loads(details) if details else {}

@@ -129,6 +129,15 @@ class OpenAIEngine:
             self._session = None
 
     @property
+    def asking(self) -> dict[str, Any]:
+        """Arguments of an engine that asks the same elsewhere; the key is that of the environment there."""
+        return {
+            "base_url": tuple(e.address.base_url for e in self._endpoints), "model": self._model, "timeout_s": self._timeout_s,
+            "concurrency": self._endpoints[0].limiter.most, "max_attempts": self._manners.max_attempts,
+            "send_seed": self._send_seed, "patience_s": self._manners.patience_s, "extra_body": self._extra, "folder": self._folder,
+        }  # fmt: skip
+
+    @property
     def limits(self) -> dict[str, int]:
         """How many requests each endpoint gets at once, as found out so far."""
         return {e.address.name: e.limiter.limit for e in self._endpoints}

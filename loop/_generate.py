@@ -2,7 +2,9 @@
 
 import asyncio
 import signal
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial
 from typing import Any, NoReturn, TypeVar
 
 from ..config import BudgetConfig, Recipe
@@ -10,6 +12,7 @@ from ..errors import RecipeError, StoppedError
 from ..gen import (
     Estimate,
     Flow,
+    HeadFlow,
     Meter,
     Progress,
     Stage,
@@ -20,7 +23,7 @@ from ..gen import (
     find_retries,
     retire,
 )
-from ..llm import Engine, ModelIdentity
+from ..llm import Engine, ModelIdentity, OpenAIEngine
 from ..store import Store
 from ._report_to import Reporter
 from ._words import count
@@ -78,17 +81,36 @@ class Generation:
     ) -> Progress:  # fmt: skip
         engine = await self._connect(lambda n: self._reporter.update(tokens=n))
         try:
-            with self._store.kept_open(will_write=True):
-                flow = Flow(
-                    self._store, engine, stages, run_id=self._run_id, iteration=self._iteration, seed=self._recipe.seed,
-                    concurrency=self._recipe.engine.concurrency, meter=self._meter(engine),
-                    on_progress=lambda progress: self._show(progress, engine),
-                )  # fmt: skip
-                flow.plan(only, sample=sample)
-            self._show(flow.progress, engine)
-            return await flow.run()
+            with self._executor(stages, engine) as flow_of:
+                with self._store.kept_open(will_write=True):
+                    flow = flow_of(
+                        self._store, engine, stages, run_id=self._run_id, iteration=self._iteration, seed=self._recipe.seed,
+                        concurrency=self._recipe.engine.concurrency, meter=self._meter(engine),
+                        on_progress=lambda progress: self._show(progress, engine),
+                    )  # fmt: skip
+                    flow.plan(only, sample=sample)
+                self._show(flow.progress, engine)
+                return await flow.run()
         finally:
             await engine.close()
+
+    @contextmanager
+    def _executor(self, stages: Sequence[Stage], engine: Engine) -> Iterator[Callable[..., Flow]]:
+        """Have what does the asking while the block runs: this process, or workers."""
+        config = self._recipe.executor
+        if config.kind == "local" or not isinstance(engine, OpenAIEngine):
+            yield Flow
+            return
+        from ._cluster import Assignment, RayCrew, connected, pickle_stages
+
+        with connected(config):
+            asking = engine.asking
+            asking["concurrency"] = -(-asking["concurrency"] // config.workers)
+            assignment = Assignment(
+                pickle_stages(stages), self._store.project.workers.resolve(), self._run_id, self._iteration, self._recipe.seed,
+                asking,
+            )  # fmt: skip
+            yield partial(HeadFlow, crew=RayCrew(config, assignment))
 
     def _meter(self, engine: Engine) -> Meter:
         """Return what counts the spending; a model of one's own costs no budget."""

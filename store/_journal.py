@@ -41,10 +41,16 @@ class Frame:
 
 
 class JournalWriter:
-    """Appends to a segment of its own; a new process starts a new segment."""
+    """Appends to a segment of its own; a new process starts a new segment.
 
-    def __init__(self, folder: Path) -> None:
+    Args:
+        folder: where segments are.
+        tag: what tells the writer apart in its segments' names; default: the number of this process.
+    """
+
+    def __init__(self, folder: Path, tag: str = "") -> None:
         self._folder = folder
+        self._tag = tag or str(os.getpid())
         self._fd: int | None = None
         self._size = 0
         self._synced_at = 0.0
@@ -98,7 +104,7 @@ class JournalWriter:
         if self._fd is not None and self._size > SEGMENT_BYTES:
             self.close()
         if self._fd is None:
-            self.path = self._folder / f"{time.time_ns():020d}-{os.getpid()}{SUFFIX}"
+            self.path = self._folder / f"{time.time_ns():020d}-{self._tag}{SUFFIX}"
             try:
                 self._folder.mkdir(parents=True, exist_ok=True)
                 self._fd = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
@@ -131,6 +137,11 @@ def _encode(rows: Sequence[JournaledRow]) -> bytes:
 def list_segments(folder: Path) -> list[Path]:
     """Return the segments of ``folder``, oldest first."""
     return sorted(folder.glob(f"*{SUFFIX}"))
+
+
+def list_workers_segments(folder: Path) -> list[Path]:
+    """Return the segments of workers, each of which has a folder of its own under ``folder``."""
+    return sorted(folder.glob(f"*/*{SUFFIX}"))
 
 
 def read_frames(segment: Path, offset: int) -> Iterator[Frame]:

@@ -28,6 +28,11 @@ class Project:
         """Finished requests that are not in the store yet."""
         return self.state / "journal"
 
+    @property
+    def workers(self) -> Path:
+        """Journals of workers on other machines, a folder each; where the recipe names no other place for them."""
+        return self.state / "workers"
+
     def stamp(self) -> tuple[tuple[int, int] | None, ...]:
         """Return what changes whenever the store does: time and size of its file and of what DuckDB has yet to put in it."""
         return tuple(_stamp_of(p) for p in (self.store_path, self.store_path.with_name(self.store_path.name + ".wal")))

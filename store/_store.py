@@ -5,6 +5,7 @@ offset moves in the fold's own transaction; the file lock is held only inside a 
 """
 
 import logging
+import shutil
 import tempfile
 import threading
 import time
@@ -21,7 +22,7 @@ from pyarrow import json as arrow_json
 
 from ..errors import FlywheelError, StoreLockedError
 from ..schema import TABLE_OF, DropRow, JournaledRow, content_id, types_of
-from ._journal import JournalWriter, Rows, list_segments, read_frames
+from ._journal import JournalWriter, Rows, list_segments, list_workers_segments, read_frames
 from ._lease import DEFAULT_PATIENCE_S, keep_open, lease
 from ._migrate import check_version, latest_version, migrate
 from ._own import owned, tidying
@@ -222,6 +223,8 @@ class Store:
             with self._folding:  # one fold at a time, whichever thread asks: the offset is read before it is written
                 for segment in list_segments(self.project.journal):
                     self._fold_segment(segment, patience)
+                for segment in list_workers_segments(self.project.workers):
+                    self._fold_segment(segment, patience, is_workers=True)
                 self.fold_aside(patience)
         except StoreLockedError:
             if patience_s != 0.0:
@@ -234,7 +237,8 @@ class Store:
         Nothing is waited for: while another process is at work, holds the file, or nothing can be written here, the rows
         stay in the journal for a later command.
         """
-        if not self.project.store_path.exists() or not list_segments(self.project.journal):
+        waiting = [*list_segments(self.project.journal), *list_workers_segments(self.project.workers)]
+        if not self.project.store_path.exists() or not waiting:
             return
         place = f"store {self.project.store_path}"
         try:
@@ -247,8 +251,18 @@ class Store:
         except (FlywheelError, OSError, duckdb.Error) as error:
             log.info("rows wait in the journal for a later command: %s", error)
 
-    def _fold_segment(self, segment: Path, patience_s: float) -> None:
-        live = segment == self._journal.path
+    def forget_workers(self) -> None:
+        """Remove the journals of workers, which have all ended, once they are folded."""
+        self.fold()
+        shutil.rmtree(self.project.workers, ignore_errors=True)
+
+    def _fold_segment(self, segment: Path, patience_s: float, *, is_workers: bool = False) -> None:
+        """Fold what is new in a segment; one that nobody writes to any more is removed.
+
+        Args:
+            is_workers: another machine may write to it still, and may have done what a second one did too.
+        """
+        live = is_workers or segment == self._journal.path
         size = segment.stat().st_size
         offset = self._folded_bytes(segment, patience_s) if size else 0
         while offset < size or not live:  # what a live segment gets meanwhile is for the next fold: it may never end
@@ -257,7 +271,7 @@ class Store:
                 break
             with lease(self.project.store_path, write=True, patience_s=patience_s) as connection:
                 connection.execute(FEW_THREADS)
-                fold_rows(connection, rows)
+                fold_rows(connection, rows, only_new=is_workers)
                 connection.execute("INSERT OR REPLACE INTO journal_segments VALUES (?, ?)", [segment.name, end])
             offset = end
         if not live:
@@ -360,8 +374,19 @@ class Store:
             log.info("rows wait in the journal for the next command: %s", error)
 
 
-def fold_rows(connection: duckdb.DuckDBPyConnection, rows: Rows) -> None:
-    """Insert journaled rows, by table; their JSON is read by Arrow, without Python's lock."""
+KEYS = {
+    "requests": ("request_id",), "samples": ("sample_id",), "verdicts": ("verdict_id",), "pairs": ("pair_id",),
+    "drops": ("drop_id",), "plans": ("run_id", "iteration", "step", "input_id"),
+}  # fmt: skip
+"""What makes two journaled rows of a table the same."""
+
+
+def fold_rows(connection: duckdb.DuckDBPyConnection, rows: Rows, *, only_new: bool = False) -> None:
+    """Insert journaled rows, by table; their JSON is read by Arrow, without Python's lock.
+
+    Args:
+        only_new: leave out rows that are there already: the first on record counts.
+    """
     for table, lines in rows.items():
         body = b"\n".join(lines)
         batch = arrow_json.read_json(
@@ -369,7 +394,17 @@ def fold_rows(connection: duckdb.DuckDBPyConnection, rows: Rows) -> None:
             read_options=arrow_json.ReadOptions(block_size=len(body) + 1),
             parse_options=arrow_json.ParseOptions(explicit_schema=_ARROW[table], unexpected_field_behavior="error"),
         )
-        _insert_batch(connection, table, batch, where="")
+        _insert_batch(connection, table, batch, where=_unless_known(table) if only_new else "")
+
+
+def _unless_known(table: str) -> str:
+    """Return the clause that leaves out rows of ``batch`` that are in a table already, or come twice."""
+    keys = KEYS[table]
+    same = " AND ".join(f"old.{key} = batch.{key}" for key in keys)
+    return (
+        f"WHERE NOT EXISTS (SELECT 1 FROM {table} AS old WHERE {same}) "
+        f"QUALIFY row_number() OVER (PARTITION BY {', '.join(f'batch.{key}' for key in keys)}) = 1"
+    )
 
 
 def insert_rows(connection: duckdb.DuckDBPyConnection, rows: Mapping[str, list[dict[str, Any]]]) -> None:

@@ -1,0 +1,178 @@
+"""A worker of a head: the same flow, given its inputs instead of reading them, with a journal of its own.
+
+It sends no request that the head has not granted: equal requests of several workers are sent once, a budget is one for
+all. Whatever it was answered is in its journal before it is used, as ever: of a worker that is killed only what was in
+flight is asked again.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Sequence
+from contextlib import suppress
+from copy import deepcopy
+from pathlib import Path
+from typing import cast
+
+from ..config import BudgetConfig, PricesConfig
+from ..errors import FlywheelError
+from ..llm import Engine, Request
+from ..schema import JournaledRow
+from ..store import JournalWriter, Store
+from ._budget import Meter
+from ._exchange import Given, Told
+from ._flow import LOW_WATER, Flow
+from ._known import KeySet, read_reply
+from ._progress import Progress
+from ._steps import Stage
+
+PAUSE_S = 0.1
+"""How long a worker that has nothing to tell waits before it says so."""
+GIVEN = "given"
+
+
+class OwnJournal:
+    """A worker's record: a folder of journal segments that nobody else writes to; the head folds them."""
+
+    def __init__(self, folder: Path) -> None:
+        self._writer = JournalWriter(folder, tag=folder.name)
+
+    def journal(self, *groups: Sequence[JournaledRow]) -> None:
+        """Put each group of rows on record, whole or not at all."""
+        self._writer.append(*groups)
+
+    def fold(self, patience_s: float | None = None) -> None:
+        """Leave it to the head."""
+
+    def close(self) -> None:
+        """Flush to disk."""
+        self._writer.close()
+
+
+class _Any:
+    """The set of requests to ask the head about: all."""
+
+    def __contains__(self, key: object) -> bool:
+        return True
+
+    def add(self, key: str) -> None:
+        """It is in."""
+
+
+class WorkerFlow(Flow):
+    """Brings the inputs that it is given to their outcomes.
+
+    Args:
+        journal: a folder of its own, which the head can read.
+        engine: connected.
+    """
+
+    def __init__(
+        self, journal: Path, engine: Engine, stages: Sequence[Stage], *, run_id: str, iteration: int, seed: int,
+        concurrency: int,
+    ) -> None:  # fmt: skip
+        record = OwnJournal(journal)
+        super().__init__(
+            cast(Store, record), engine, stages, run_id=run_id, iteration=iteration, seed=seed,
+            concurrency=concurrency, meter=Meter(BudgetConfig(), PricesConfig()),
+        )  # fmt: skip
+        self._own = record
+        self._plannings = {}
+        self._done = {}
+        self._only = None
+        self._known = cast(KeySet, _Any())
+        self._step_called = {stage.name: stage for stage in self._stages}
+        self._most_open = concurrency + max(8, concurrency // 4)
+        self._held: dict[str, tuple[int, Request]] = {}
+        self._asking: deque[str] = deque()
+        self._news = asyncio.Event()
+        self._flow: asyncio.Task[Progress] | None = None
+
+    async def exchange(self, given: Given) -> Told:
+        """Take in what the head says, and tell it what has come up; at once where something has."""
+        if self._flow is None:
+            self._pages = {GIVEN: iter(())}
+            self._flow = asyncio.get_running_loop().create_task(self._run_all())
+            await asyncio.sleep(0)
+        self._take_in(given)
+        await asyncio.sleep(0)
+        if not self._has_news():
+            self._news.clear()
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._news.wait(), PAUSE_S)
+        return self._tell()
+
+    async def _run_all(self) -> Progress:
+        try:
+            return await self.run()
+        finally:
+            self._own.close()
+            self._news.set()
+
+    async def _run_freely(self) -> None:
+        async for replies in self._engine.stream(self, ()):
+            self._on_replies(replies)
+            if self._room:
+                self._news.set()
+        await self._settle()
+        if self._error is not None:
+            raise self._error
+
+    def _find_unfed(self) -> None:
+        """Inputs are given, not looked for."""
+
+    async def _plan_on(self) -> None:
+        """The head plans."""
+
+    async def _fold(self) -> None:
+        """The head folds."""
+
+    async def _look_up(self, wanted: dict[str, tuple[int, Request]]) -> None:
+        """Ask the head whether they may be sent."""
+        self._held |= wanted
+        self._asking.extend(wanted)
+        self._news.set()
+
+    def _take_in(self, given: Given) -> None:
+        if given.stop is not None:
+            self.stop(given.stop)
+        for key in given.granted:
+            depth, request = self._held.pop(key)
+            self._ready[depth].append(request)
+            self._n_ready += 1
+        for key, row in given.replies.items():
+            _, request = self._held.pop(key)
+            self.progress.reused += 1
+            self._resolve(key, read_reply(request, row))
+        for step, item in given.items:
+            self._queues[step].append(item)
+        if given.is_over:
+            self._pages.pop(GIVEN, None)
+        self._wake(max(LOW_WATER, len(given.granted) + len(given.items)))
+        if self.is_finished:
+            self._wake(0)
+
+    def _has_news(self) -> bool:
+        return bool(self._asking) or self._room > 0 or (self._flow is not None and self._flow.done())
+
+    @property
+    def _n_open(self) -> int:
+        return len(self._tasks) + sum(map(len, self._queues.values())) + len(self._groups)
+
+    @property
+    def _room(self) -> int:
+        if GIVEN not in self._pages or self._is_stopping:
+            return 0
+        room = self._most_open - self._n_open
+        return room if room >= max(1, self._most_open // 8) or not self._n_open else 0
+
+    def _tell(self) -> Told:
+        flow, asked = self._flow, list(self._asking)
+        self._asking.clear()
+        error = flow.exception() if flow is not None and flow.done() and not flow.cancelled() else None
+        if error is not None and not isinstance(error, FlywheelError):
+            raise error
+        m = self._meter
+        return Told(
+            self._room, self._n_open, asked, deepcopy(self.progress), m.requests, m.prompt_tokens, m.completion_tokens,
+            is_finished=flow is not None and flow.done(), error=error,
+        )  # fmt: skip

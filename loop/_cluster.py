@@ -1,0 +1,185 @@
+"""Workers on a Ray cluster: the one place that knows Ray.
+
+An actor is a worker: it runs the same asynchronous driver as one machine does, and is asked and told by the head
+(:mod:`flywheel.gen`). Placement, restarts of nodes and autoscaling are Ray's: an actor that has no room yet waits for it.
+"""
+
+import itertools
+import logging
+import os
+import socket
+import sys
+import uuid
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ..config import ExecutorConfig
+from ..errors import MissingExtraError, RecipeError
+from ..gen import Given, HandLostError, Stage, Told, WorkerFlow
+from ..llm import OpenAIEngine
+
+log = logging.getLogger(__name__)
+
+KNOCK_S = 10.0
+
+
+@dataclass(frozen=True)
+class Assignment:
+    """What a worker needs to know.
+
+    Attributes:
+        stages: pickled.
+        journals: folder in which each worker makes one of its own; every machine sees it under this path.
+        asking: arguments of :class:`~flywheel.llm.OpenAIEngine`, its concurrency already shared out.
+    """
+
+    stages: bytes
+    journals: Path
+    run_id: str
+    iteration: int
+    seed: int
+    asking: dict[str, Any]
+
+
+class _Actor:
+    """Runs a worker's flow on the actor's own event loop."""
+
+    def __init__(self, name: str, assignment: Assignment) -> None:
+        self._name = name
+        self._assignment = assignment
+        self._flow: WorkerFlow | None = None
+
+    async def exchange(self, given: Given) -> Told:
+        """See :class:`~flywheel.gen.WorkerFlow`."""
+        if self._flow is None:
+            self._flow = await self._begin()
+        return await self._flow.exchange(given)
+
+    async def _begin(self) -> WorkerFlow:
+        from ray import cloudpickle
+
+        a = self._assignment
+        engine = await OpenAIEngine(**a.asking).connect()
+        stages: list[Stage] = cloudpickle.loads(a.stages)
+        return WorkerFlow(
+            a.journals / self._name, engine, stages, run_id=a.run_id, iteration=a.iteration, seed=a.seed,
+            concurrency=a.asking["concurrency"],
+        )  # fmt: skip
+
+
+class _RayHand:
+    """An actor as the head sees it."""
+
+    def __init__(self, name: str, actor: Any) -> None:
+        self.name = name
+        self._actor = actor
+
+    async def exchange(self, given: Given) -> Told:
+        """See :class:`~flywheel.gen.Hand`."""
+        from ray.exceptions import ActorDiedError, ActorUnavailableError, RayTaskError
+
+        try:
+            told: Told = await self._actor.exchange.remote(given)
+        except (ActorDiedError, ActorUnavailableError) as error:
+            raise HandLostError(str(error).strip().splitlines()[0]) from None
+        except RayTaskError as error:
+            raise error.cause if isinstance(error.cause, Exception) else error from None
+        return told
+
+
+class RayCrew:
+    """Hires actors.
+
+    Args:
+        config: the recipe's ``executor``.
+        assignment: of each.
+    """
+
+    def __init__(self, config: ExecutorConfig, assignment: Assignment) -> None:
+        self.size = config.workers
+        self._config = config
+        self._assignment = assignment
+        self._numbers = itertools.count(1)
+        self._run = uuid.uuid4().hex[:8]
+        self._class: Any = None
+
+    def hire(self) -> _RayHand:
+        """See :class:`~flywheel.gen.Crew`."""
+        import ray
+
+        name = f"{self._run}-{next(self._numbers):04d}"
+        if self._class is None:
+            self._class = ray.remote(num_cpus=self._config.cpus, max_restarts=0)(_Actor)
+        return _RayHand(name, self._class.remote(name, self._assignment))
+
+
+@contextmanager
+def connected(config: ExecutorConfig) -> Iterator[None]:
+    """Have a cluster while the block runs: that of the recipe, or one on this machine.
+
+    Raises:
+        MissingExtraError: Ray is not installed.
+        RecipeError: no cluster is at the address.
+    """
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    try:
+        import ray
+    except ImportError:
+        raise MissingExtraError(
+            "executor: ray", expected="the package ray", received="not installed",
+            cure="pip install 'llm-flywheel[ray]', here and on each machine of the cluster",
+        ) from None  # fmt: skip
+    address = config.address or os.environ.get("RAY_ADDRESS")
+    if ray.is_initialized():
+        yield
+        return
+    quiet = {"log_to_driver": False, "logging_level": logging.ERROR, "include_dashboard": False}
+    try:
+        if address is not None:
+            _knock(address)
+        if address is None:
+            ray.init(address="local", num_cpus=max(1, round(config.workers * config.cpus)), **quiet)
+        else:
+            del quiet["include_dashboard"]
+            ray.init(address=address, **quiet)
+    except (ConnectionError, ValueError, RuntimeError) as error:
+        raise RecipeError(
+            f"executor.address: {address}", expected="a Ray cluster", received=str(error).strip().splitlines()[0],
+            cure="ray start --head on one machine, then ray start --address=HOST:6379 on the others; or leave address out",
+        ) from None  # fmt: skip
+    try:
+        yield
+    finally:
+        ray.shutdown()
+
+
+def _knock(address: str) -> None:
+    """See that somebody listens at ``host:port``: Ray itself would go on trying for minutes.
+
+    Raises:
+        ConnectionError: nobody does.
+    """
+    host, _, port = address.rpartition("://")[2].rpartition(":")
+    if host and port.isdigit():
+        try:
+            socket.create_connection((host, int(port)), KNOCK_S).close()
+        except OSError as error:
+            raise ConnectionError(str(error)) from None
+
+
+def pickle_stages(stages: Sequence[Stage]) -> bytes:
+    """Return steps as a worker gets them: a user's generator goes with its code."""
+    from ray import cloudpickle
+
+    own = {
+        module
+        for s in stages
+        if (module := s.generator.run.__module__) in sys.modules and not module.startswith("flywheel")
+    }
+    for name in own:
+        cloudpickle.register_pickle_by_value(sys.modules[name])
+    pickled: bytes = cloudpickle.dumps(list(stages))
+    return pickled

@@ -1,0 +1,159 @@
+"""A head and its workers without a cluster: the workers are flows in this process, each with a journal of its own, and can be lost."""
+
+import asyncio
+import os
+
+import pytest
+from flywheel.config import BudgetConfig, PricesConfig, StepConfig
+from flywheel.gen import Flow, HandLostError, HeadFlow, Meter, WorkerFlow, make_stages
+from flywheel.llm import OpenAIEngine
+from flywheel.store import Project, Store
+from support import refused, run_cli
+from support_flow import STEPS, add_chunks, make_flow_project
+
+FINAL = {
+    "requests": "select request_id, step, completions, error from requests order by all",
+    "samples": "select sample_id, request_id, step, input_id, item, completion, prompt, fields from samples order by all",
+    "drops": "select drop_id, step, reason, input_id from drops order by all",
+    "pairs": "select pair_id, chosen_sample_id, rejected_sample_id from pairs order by all",
+    "plans": "select step, input_id, n from plans order by all",
+}
+
+
+def stages_of(folder):
+    return make_stages([StepConfig.model_validate(s) for s in STEPS], folder, folder)
+
+
+class Hand:
+    """A worker in this process, lost after so many exchanges."""
+
+    def __init__(self, name, flow, lives):
+        self.name, self.flow, self.lives = name, flow, lives
+
+    async def exchange(self, given):
+        self.lives -= 1
+        if self.lives == 0:
+            self.flow._flow.cancel()
+            await asyncio.gather(self.flow._flow, return_exceptions=True)
+            raise HandLostError("killed")
+        return await self.flow.exchange(given)
+
+
+class LocalCrew:
+    """Hires workers in this process; ``lives`` of each in turn, then without end."""
+
+    def __init__(self, folder, engines, size, lives=()):
+        self.size, self.folder, self.engines, self.lives, self.n = size, folder, engines, list(lives), 0
+
+    def hire(self):
+        self.n += 1
+        name = f"w{self.n}"
+        journal = Project(self.folder).workers / name
+        flow = WorkerFlow(
+            journal, self.engines(), stages_of(self.folder), run_id="run_x", iteration=1, seed=0, concurrency=8
+        )
+        return Hand(name, flow, self.lives.pop(0) if self.lives else -1)
+
+
+def engine_of(server):
+    return OpenAIEngine(base_url=server.url, model=None, concurrency=8, timeout_s=30, max_attempts=6)
+
+
+def run(folder, server, crew=None, budget=None, lives=()):
+    """Run the steps, on this machine alone or by workers, and return the progress and the rows."""
+
+    async def work():
+        engine = await engine_of(server).connect()
+        others = [await engine_of(server).connect() for _ in range(12)]
+        left = list(others)
+        store = Store(Project(folder)).open()
+        kind, more = Flow, {}
+        if crew:
+            kind, more = HeadFlow, {"crew": LocalCrew(folder, left.pop, crew, lives)}
+        flow = kind(
+            store, engine, stages_of(folder), run_id="run_x", iteration=1, seed=0, concurrency=8,
+            meter=Meter(budget or BudgetConfig(), PricesConfig()).load(store, "run_x"), **more,
+        )  # fmt: skip
+        flow.plan()
+        progress = await flow.run()
+        rows = {name: store.query(query) for name, query in FINAL.items()}
+        store.close()
+        for one in (engine, *others):
+            await one.close()
+        return progress, rows, more.get("crew")
+
+    return asyncio.run(work())
+
+
+@pytest.fixture
+def server(endpoint, none):
+    return endpoint(none, latency=0.02)
+
+
+def test_rows_are_those_of_one_machine(tmp_path, server):
+    _, alone, _ = run(make_flow_project(tmp_path / "alone", n=60), server)
+    n = len(server.answered())
+    progress, shared, _ = run(make_flow_project(tmp_path / "shared", n=60), server, crew=3)
+    assert shared == alone and len(alone["samples"]) > 150
+    assert len(server.answered()) == 2 * n, "nothing was asked twice"
+    assert progress.done == {"notes": 60, "better": len(alone["plans"]) and progress.planned["better"]}
+    assert not Project(tmp_path / "shared").workers.exists()
+
+
+def test_lost_workers_cost_what_was_in_flight(tmp_path, server):
+    _, alone, _ = run(make_flow_project(tmp_path / "alone", n=60), server)
+    n = len(server.answered())
+    lives = [6, 9, 4, 12]
+    _, shared, crew = run(make_flow_project(tmp_path / "shared", n=60), server, crew=2, lives=lives)
+    assert crew.n > 2, "some were lost"
+    assert shared == alone
+    again = len(server.answered()) - 2 * n
+    assert 0 <= again <= 8 * (crew.n - 2), "at most what was in flight at each"
+
+
+def test_equal_requests_of_several_workers_are_sent_once(tmp_path, server):
+    folder = make_flow_project(tmp_path / "alike", n=0)
+    add_chunks(folder, range(1))
+    store = Store(Project(folder)).open()
+    with store.write() as connection:  # forty chunks of one text
+        connection.execute(
+            "insert into chunks select 'chk_x' || i, source, text, headings, n_tokens, media, created_at from chunks, range(40) t(i)"
+        ).fetchall()
+        connection.execute(
+            "insert into document_chunks select document_id, 100 + i, 'chk_x' || i, 0, 1, null, null, null, null from document_chunks, range(40) t(i)"
+        ).fetchall()
+    store.close()
+    _, rows, _ = run(folder, server, crew=4)
+    asked = [r for r in rows["requests"] if r[1] == "notes"]
+    assert len(asked) == 1 and len({s[3] for s in rows["samples"] if s[2] == "notes"}) == 41
+    assert len(server.answered()) == len(rows["requests"])
+
+
+def test_a_budget_is_one_for_all(tmp_path, server):
+    budget = BudgetConfig(requests=50)
+    folder = make_flow_project(tmp_path / "p", n=60)
+    progress, rows, _ = run(folder, server, crew=3, budget=budget)
+    assert "budget.requests" in str(progress.stopped) and len(server.answered()) == 50 == len(rows["requests"])
+    progress, rows, _ = run(folder, server, crew=3)
+    assert progress.stopped is None
+    _, alone, _ = run(make_flow_project(tmp_path / "alone", n=60), server)
+    assert rows == alone
+
+
+def test_what_an_earlier_head_left_is_folded_and_not_asked_again(tmp_path, server):
+    """The journals of workers lie there when their head was killed: the next one takes them in first."""
+    folder = make_flow_project(tmp_path / "p", n=60)
+    budget = BudgetConfig(requests=40)
+    run(folder, server, crew=2, budget=budget)
+    before = len(server.answered())
+    _, rows, _ = run(folder, server, crew=2)
+    assert len(server.answered()) == len(rows["requests"]) and before == 40
+
+
+def test_who_never_asks_for_ray_neither_has_nor_imports_it(tmp_path, server):
+    (tmp_path / "without").mkdir()
+    (tmp_path / "without" / "ray.py").write_text("raise ImportError('no ray here')\n")
+    env = {**server.env, "PYTHONPATH": f"{tmp_path / 'without'}:{os.environ.get('PYTHONPATH', '')}"}
+    run_cli(make_flow_project(tmp_path / "local", n=5), "generate", env=env, check=0)
+    asked = make_flow_project(tmp_path / "ray", n=5, executor="ray")
+    refused(run_cli(asked, "generate", env=env), "the package ray", "pip install 'llm-flywheel[ray]'")

@@ -1,0 +1,93 @@
+"""``executor: ray`` on a cluster of several nodes on this machine: nodes and the driver are killed, the rows are those of one machine."""
+
+import subprocess
+import time
+
+import pytest
+from support import kill_group, refused, run_cli, sql, start_cli, wait_for
+from support_flow import make_flow_project
+
+ray = pytest.importorskip("ray", reason="the extra ray is not installed")
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
+
+FINAL = {
+    "requests": "select request_id, step, completions, error from requests order by all",
+    "samples": "select sample_id, request_id, step, input_id, item, completion, prompt, fields from samples order by all",
+    "drops": "select drop_id, step, reason, input_id from drops order by all",
+    "pairs": "select pair_id, chosen_sample_id, rejected_sample_id from pairs order by all",
+    "plans": "select step, input_id, n from plans order by all",
+    "funnel": "select * from funnel order by all",
+}
+CONCURRENCY = 32
+
+
+@pytest.fixture
+def cluster():
+    """A head node without CPUs, for the driver, and two nodes of one CPU."""
+    from ray.cluster_utils import Cluster
+
+    made = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, "include_dashboard": False})
+    yield made
+    made.shutdown()
+
+
+def rows_of(folder):
+    return {name: sql(folder, query) for name, query in FINAL.items()}
+
+
+def test_without_a_cluster_one_is_started_here_and_a_users_generator_goes_along(tmp_path, endpoint, none):
+    server = endpoint(none, latency=0.05)
+    alone = make_flow_project(tmp_path / "alone", n=30)
+    run_cli(alone, "generate", env=server.env, check=0)
+    shared = make_flow_project(tmp_path / "shared", n=30, executor="ray")
+    run_cli(shared, "generate", env=server.env, check=0)
+    assert rows_of(shared) == rows_of(alone)
+    assert not (shared / ".flywheel" / "workers").exists()
+
+
+def test_a_cluster_that_is_not_there_is_told_with_its_address(tmp_path, endpoint, none):
+    folder = make_flow_project(tmp_path / "p", n=3, executor={"kind": "ray", "address": "127.0.0.1:1"})
+    refused(run_cli(folder, "generate", env=endpoint(none).env), "executor.address: 127.0.0.1:1", "ray start --head")
+
+
+def test_judges_judge_by_workers_too(tmp_path, endpoint, none):
+    judge = {"name": "fair", "kind": "rubric", "criteria": "It is short.", "of": ["notes"], "by_tokens": False}
+    server = endpoint(none, latency=0.02)
+    verdicts = []
+    for name, more in (("alone", {}), ("shared", {"executor": "ray"})):
+        folder = make_flow_project(tmp_path / name, n=20, judges=[judge], engine={"model": "fake-teacher"}, **more)
+        run_cli(folder, "generate", env=server.env, check=0)
+        verdicts.append(sql(folder, "select sample_id, judge, passed, score from verdicts order by all"))
+    assert verdicts[0] == verdicts[1] and verdicts[0]
+
+
+def test_other_engines_are_refused_before_anything_is_done(tmp_path):
+    folder = make_flow_project(tmp_path / "p", n=3, engine={"kind": "local"}, executor="ray")
+    refused(run_cli(folder, "generate"), "engine.kind: local", "leave executor out")
+
+
+def test_killed_nodes_and_a_killed_driver_cost_what_was_in_flight(tmp_path, endpoint, none, cluster):
+    server = endpoint(none, latency=0.2)
+    engine = {"concurrency": CONCURRENCY}
+    alone = make_flow_project(tmp_path / "alone", n=800, engine=engine)
+    run_cli(alone, "generate", env=server.env, check=0)
+    n = len(server.answered())
+    first, _ = [cluster.add_node(num_cpus=1) for _ in range(2)]
+    executor = {"kind": "ray", "address": cluster.address, "workers": 2}
+    shared = make_flow_project(tmp_path / "shared", n=800, engine=engine, executor=executor)
+    run = start_cli(shared, "generate", env=server.env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    wait_for(lambda: len(server.answered()) > n + 200 or run.poll() is not None, 120)
+    assert run.poll() is None
+    cluster.remove_node(first, allow_graceful=False)
+    cluster.add_node(num_cpus=1)
+    wait_for(lambda: len(server.answered()) > n + 700 or run.poll() is not None, 120)
+    assert run.poll() is None
+    kill_group(run)
+    time.sleep(2)
+    done = run_cli(shared, "generate", env=server.env)
+    assert done.returncode == 0, done.stderr
+    assert rows_of(shared) == rows_of(alone)
+    again = len(server.answered()) - 2 * n
+    assert 0 <= again <= CONCURRENCY // 2 + CONCURRENCY, (
+        "those in flight on the killed node, and at the kill of the driver"
+    )
