@@ -10,7 +10,6 @@ import yaml
 from flywheel.judge.sandbox import run_python
 from flywheel.prompts import load_template
 from support import run_cli, sql, write_jsonl
-from support_pages import commands_on_page
 from support_recipes import drops, flywheel, init_recipe, read_rows
 
 pytestmark = [pytest.mark.recipes, pytest.mark.timeout(600)]
@@ -82,10 +81,7 @@ def teach(folder, file):
 
 def test_programs_that_pass_are_learnt_and_preferred(miniature, endpoint, tmp_path):
     known = teach(init_recipe(tmp_path / "look", "code-assistant"), tmp_path / "known.jsonl")
-    ingest, bring, *rest = commands_on_page("code-assistant")
-    made = miniature(
-        "code-assistant", bring=[ingest.split(), bring.split()], commands=rest, env=endpoint(known, right=0.75).env
-    )
+    made = miniature("code-assistant", page=True, env=endpoint(known, right=0.75).env)
     assert "2 rows with response" in made.said[2] and "1 rows have an empty completion" in made.said[2]
     assert 25 < made.rows["requests"] < 49 and made.rows["tested"] > 15 and made.rows["tested-import"] > 25
     dropped = {reason: n for reason, n in made.drops.items() if reason.startswith("tested")}

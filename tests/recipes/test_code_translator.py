@@ -8,7 +8,6 @@ import subprocess
 import pytest
 from flywheel.prompts import load_template
 from support import run_cli, sql, write_jsonl
-from support_pages import commands_on_page
 from support_recipes import drops, flywheel, init_recipe, read_rows
 
 pytestmark = [pytest.mark.recipes, pytest.mark.timeout(600)]
@@ -75,10 +74,8 @@ def test_translations_that_print_the_same_are_learnt(miniature, endpoint, tmp_pa
     files = [f for f in sorted((folder / "mini" / "programs").glob("*.cbl")) if f.stem != "broken"]
     programs = [(f.read_text().rstrip(), translate(f)) for f in files]
     known = teach(folder, programs, tmp_path / "known.jsonl")
-    bring, *rest = commands_on_page("code-translator")
-    made = miniature(
-        "code-translator", bring=[bring.split()], commands=rest, env=endpoint(known, right=0.8, models=TEACHER).env
-    )
+    env = endpoint(known, right=0.8, models=TEACHER).env
+    made = miniature("code-translator", page=True, env=env)
     assert made.drops["cases: does not compile"] == 1
     assert made.drops["cases: inputs that make no difference"] > 0 and 25 < made.rows["cases"] < 48
     said = verdicts(made.folder)
