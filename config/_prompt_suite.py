@@ -14,7 +14,7 @@ from ._strict import Strict as _Strict
 from ._strict import fault as _fault
 from ._text import parse_yaml, read_text
 
-Match = Literal["exact", "contains", "contains_any", "regex", "numeric", "math"]
+Match = Literal["exact", "contains", "contains_any", "regex", "numeric", "math", "relaxed", "anls"]
 
 
 def _not_empty(texts: str | tuple[str, ...]) -> str | tuple[str, ...]:
@@ -26,8 +26,8 @@ def _not_empty(texts: str | tuple[str, ...]) -> str | tuple[str, ...]:
 Texts = Annotated[str | tuple[str, ...], AfterValidator(_not_empty)]
 Number = Annotated[float, Field(allow_inf_nan=False)]
 KINDS = (
-    "exact", "contains", "contains_any", "not_contains", "regex", "numeric", "json_schema", "verifier", "rubric",
-    "max_words", "max_chars", "refusal",
+    "exact", "contains", "contains_any", "not_contains", "regex", "numeric", "relaxed", "anls", "json_schema", "verifier",
+    "rubric", "max_words", "max_chars", "refusal",
 )  # fmt: skip
 """What a check may ask; each check asks one of them."""
 _BELONGS = {
@@ -59,6 +59,10 @@ class CheckConfig(_Strict):
     """The last number of the answer (behind ``####`` or in ``\\boxed{}`` where there is such a mark)."""
     tolerance: float = Field(0.0, ge=0)
     """How far off a number may be, absolutely."""
+    relaxed: Texts | None = None
+    """The whole answer as ChartQA counts: a number may be 5 % off, anything else is the same text; of a list any."""
+    anls: Texts | None = None
+    """The whole answer, nearer than half of its letters (ANLS, as DocVQA counts); the score says how near. Of a list any."""
     json_schema: dict[str, Any] | None = None
     """The answer is JSON that fits the schema."""
     verifier: str | None = None
@@ -228,7 +232,8 @@ def load_prompt_suite(path: Path) -> tuple[PromptSuiteConfig, list[int]]:
 
 
 _TEXTS = frozenset(
-    ("id", "prompt", "system", "content", "expected", "answer", "tags", "exact", "contains", "contains_any", "not_contains", "regex", "rubric")
+    ("id", "prompt", "system", "content", "expected", "answer", "tags", "exact", "contains", "contains_any", "not_contains", "regex", "rubric",
+     "relaxed", "anls")
 )  # fmt: skip
 """Keys whose values are texts."""
 _PARTS = frozenset(("items", "checks", "messages", "<<"))

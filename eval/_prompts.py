@@ -35,6 +35,8 @@ CHECK_COLUMNS = (
     "not_contains",
     "regex",
     "numeric",
+    "relaxed",
+    "anls",
     "max_words",
     "max_chars",
     "refusal",
@@ -158,6 +160,8 @@ def _from_check(check: CheckConfig, item: PromptConfig, suite: PromptSuiteConfig
             "expected": expected,
             "options": {"case": not check.ignore_case, "punctuation": False},
         }
+    if kind in ("relaxed", "anls"):
+        return {**found, "verifier": kind, "expected": [str(v) for v in _as_list(value)], "options": {}}
     if kind == "regex":
         return {**found, "verifier": "regex", "options": {"pattern": value, "ignore_case": check.ignore_case}}
     if kind == "json_schema":

@@ -80,6 +80,20 @@ def test_items_pass_when_all_their_checks_do(folder):
     assert [m["role"] for m in yaml.safe_load(why["messages"])] == ["system", "user"]
 
 
+def test_charts_and_documents_are_scored_by_relaxed_accuracy_and_anls(tmp_path):
+    """ChartQA's relaxed accuracy is ``pass``; ANLS is ``score``, the mean over items."""
+    folder = project_with(tmp_path / "p", [{"name": "docs", "task": "prompts", "gate": "docs.yaml"}])
+    (folder / "docs.yaml").write_text(
+        "match: relaxed\nitems:\n- {prompt: a, expected: 1.50, tags: [chart]}\n- {prompt: b, expected: Pink, tags: [chart]}\n"
+        "- {prompt: c, expected: [sitting, cat], match: anls}\n- {prompt: d, checks: [{relaxed: 007}, {anls: 007}]}\n"
+    )
+    write_jsonl(folder / "mine.jsonl", [{"completion": c} for c in ("1.56", "blue", "kitten", "7")])
+    run_cli(folder, "eval", "--answers", str(folder / "mine.jsonl"), check=0)
+    found = scores(folder)
+    assert found["pass"] == (0.5, 4) and found["pass[chart]"] == (0.5, 2)
+    assert found["score"][0] == pytest.approx((1 + 0 + 4 / 7 + 0.5 * (1 + 0)) / 4)
+
+
 def test_a_table_is_a_suite_too_and_a_judge_is_asked_once(endpoint, none, tmp_path):
     served = endpoint(none)
     folder = project_with(
