@@ -122,6 +122,10 @@ class PromptConfig(_Strict):
     prompt: str | None = None
     messages: tuple[MessageConfig, ...] = ()
     """Instead of ``prompt``: a whole chat, the last message a user's."""
+    image: str | None = Field(None, min_length=1)
+    """An image that the last message shows: a file below the suite's folder."""
+    images: tuple[str, ...] = ()
+    """Several of them, in their order."""
     system: str | None = None
     """Default: the suite's."""
     expected: Texts | None = Field(None, validation_alias=AliasChoices("expected", "answer"))
@@ -140,6 +144,8 @@ class PromptConfig(_Strict):
             raise _fault("prompt or messages", received, "write the question under prompt, or a chat under messages")
         if self.prompt is not None and not self.prompt.strip():
             raise _fault("a prompt", "an empty one", "write the question", ("prompt",))
+        if self.image is not None and self.images:
+            raise _fault("image or images", "both", "list them all under images", ("image",))
         if self.messages and self.messages[-1].role != "user":
             raise _fault(
                 "a chat that ends with the user",
@@ -232,7 +238,7 @@ def load_prompt_suite(path: Path) -> tuple[PromptSuiteConfig, list[int]]:
 
 
 _TEXTS = frozenset(
-    ("id", "prompt", "system", "content", "expected", "answer", "tags", "exact", "contains", "contains_any", "not_contains", "regex", "rubric",
+    ("id", "prompt", "image", "images", "system", "content", "expected", "answer", "tags", "exact", "contains", "contains_any", "not_contains", "regex", "rubric",
      "relaxed", "anls")
 )  # fmt: skip
 """Keys whose values are texts."""

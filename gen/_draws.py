@@ -9,15 +9,17 @@ from ..llm import Sampling
 from ..prompts import load_template
 from ._generator import Ask, Item, Made, generator
 from ._plan import Step
+from ._problems import IMAGES
 from ._steps import Stage
 
 TEMPLATE = "solve"
 
 
-@generator("draw", consumes=("question",), templates=(TEMPLATE,), most=lambda options, draws: (1, draws))
+@generator("draw", consumes=("question",), templates=(TEMPLATE,), most=lambda options, draws: (1, draws), images=True)
 async def draw(item: Item, ask: Ask) -> AsyncIterator[Made]:
-    """Draw completions of a problem and keep each as it came. The template may name any column of the problem."""
-    for completion in await ask(TEMPLATE, **{name: item.get(name) for name in ask.variables(TEMPLATE)}):
+    """Draw completions of a problem and keep each as it came. The template may name any column of the problem; images of it are shown."""
+    shown = {"images": list(images)} if (images := item.get(IMAGES)) else {}
+    for completion in await ask(TEMPLATE, **{name: item.get(name) for name in ask.variables(TEMPLATE)}, **shown):
         yield completion.made()
 
 

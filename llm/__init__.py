@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 from ._address import require_endpoint, without_userinfo
 from ._images import check_image, encode_image, inline_images, is_stored_image
-from ._models import SEED_MODEL, ResolvedModel, hash_model, resolve_model, seed_model_path
+from ._models import SEED_MODEL, ResolvedModel, hash_model, resolve_model, seed_model_path, sees_images
 from ._openai import OpenAIEngine, import_ahead
 from ._types import Choice, Engine, ModelIdentity, Reply, Request, Sampling, TokenChances, as_messages
 from ._vllm import VllmEngine
@@ -60,5 +60,6 @@ __all__ = [
     "require_endpoint",
     "resolve_model",
     "seed_model_path",
+    "sees_images",
     "without_userinfo",
 ]

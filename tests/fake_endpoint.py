@@ -2,7 +2,7 @@
 
 Run as ``python fake_endpoint.py PORT_FILE LOG PROBLEMS [key=value …]``. It knows the answers of a GSM8K-style file and
 gives the right one in a share of the draws, decided by a hash of prompt, seed and draw; else one of the row's ``wrong``, if it has
-some, or another number. As a judge it gives texts the scores of the row's ``grades``. Each request that was
+some, or another number. A prompt with images is its text and a line ``[image …]`` for each (:func:`show_image`). As a judge it gives texts the scores of the row's ``grades``. Each request that was
 answered in full is one line in LOG: a hash of its body. Settings: ``latency`` in seconds, ``faults`` as
 ``429=0.1,500=0.1,reset=0.1,malformed=0.1,empty=0.1,length=0.1,stall=0.1`` (by hash of body and attempt; any status will do,
 and a stall lasts ``STALL_S``), ``max_choices``, ``right``: the share of right answers, ``limit``: refuse (429) beyond so many
@@ -13,6 +13,7 @@ result.
 """
 
 import asyncio
+import base64
 import hashlib
 import json
 import re
@@ -34,6 +35,21 @@ def digest(*parts):
 
 def unit(*parts):
     return int(digest(*parts), 16) / 2**64
+
+
+def show_image(data):
+    """Return what stands in a problem's question for an image that is asked about with it."""
+    return f"[image {hashlib.blake2b(data, digest_size=8).hexdigest()}]"
+
+
+def as_text(content):
+    """Return the content of a message as text."""
+    if not isinstance(content, list):
+        return content
+    urls = [p["image_url"]["url"] for p in content if "image_url" in p]
+    assert all(url.startswith("data:image/") for url in urls), urls
+    shown = [show_image(base64.b64decode(url.partition(",")[2])) for url in urls]
+    return "\n".join([*(p["text"] for p in content if "text" in p), *shown])
 
 
 class Endpoint:
@@ -79,6 +95,7 @@ class Endpoint:
         )
 
     def say(self, messages, seed, draw):
+        messages = [{**m, "content": as_text(m["content"])} for m in messages]
         question = messages[-1]["content"]
         if (said := teach(messages, draw) or judge(messages, draw)) is not None:
             return said

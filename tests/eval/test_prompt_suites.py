@@ -4,6 +4,7 @@ import pytest
 import yaml
 from flywheel.errors import UserError
 from flywheel.eval._prompts import read_prompts
+from flywheel.store import Project
 from support import MINI, make_mini_project, refused, run_cli, sql, write_jsonl
 
 SUITE = """
@@ -153,7 +154,7 @@ def test_a_table_is_a_suite_too_and_a_judge_is_asked_once(endpoint, none, tmp_pa
 def test_a_bad_file_is_told_with_line_key_and_cure(tmp_path, text, parts):
     (tmp_path / "style.yaml").write_text(text)
     with pytest.raises(UserError) as error:
-        read_prompts("style.yaml", tmp_path, "suite style")
+        read_prompts("style.yaml", tmp_path, "suite style", Project(tmp_path))
     for part in (*parts, "expected:", "received:", "cure:"):
         assert part in str(error.value)
 
@@ -181,7 +182,7 @@ def test_a_bad_file_is_told_with_line_key_and_cure(tmp_path, text, parts):
 def test_a_bad_table_is_told_with_line_column_and_cure(tmp_path, text, parts):
     (tmp_path / "t.csv").write_text(text)
     with pytest.raises(UserError) as error:
-        read_prompts("t.csv", tmp_path, "suite t")
+        read_prompts("t.csv", tmp_path, "suite t", Project(tmp_path))
     for part in (*parts, "expected:", "received:", "cure:"):
         assert part in str(error.value)
 
