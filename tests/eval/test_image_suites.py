@@ -25,7 +25,11 @@ def folder(tmp_path):
     for colour in ("red", "blue"):
         Image.new("RGB", (32, 32), colour).save(folder / "pics" / f"{colour}.png")
     (folder / "look.yaml").write_text(SUITE)
-    recipe = {"name": "look", "model": "seed", "suites": [{"name": "look", "task": "prompts", "gate": "look.yaml", "max_gen_toks": 8}]}
+    recipe = {
+        "name": "look",
+        "model": "seed",
+        "suites": [{"name": "look", "task": "prompts", "gate": "look.yaml", "max_gen_toks": 8}],
+    }
     (folder / "recipe.yaml").write_text(yaml.safe_dump(recipe))
     return folder
 
@@ -58,9 +62,10 @@ def test_a_vision_model_in_this_process_is_shown_them_too(folder):
     assert scores(folder)["pass"][1] == 3
     rows = sql(folder, "select messages, completions, prompt_tokens, error from requests where step = 'eval'")
     assert len(rows) == 3 and not [r for r in rows if r["error"]]
-    one, two = sorted(r["prompt_tokens"] for r in rows if "How many" in r["messages"]), [
-        r["prompt_tokens"] for r in rows if "Which differs" in r["messages"]
-    ]
+    one, two = (
+        sorted(r["prompt_tokens"] for r in rows if "How many" in r["messages"]),
+        [r["prompt_tokens"] for r in rows if "Which differs" in r["messages"]],
+    )
     assert two[0] > one[0] + 15, "an image of 32 pixels is 16 tokens, and there are two"
     before = sql(folder, "select suite_hash from scores limit 1")
     Image.new("RGB", (32, 32), "green").save(folder / "pics" / "blue.png")
@@ -79,7 +84,10 @@ def test_a_model_that_only_reads_is_refused(folder):
         ("- {prompt: a, image: pics/none.png, expected: b}", ["look.yaml:1", "image pics/none.png", "no such image"]),
         ("- {prompt: a, image: ../../secret.png, expected: b}", ["an image outside the folder"]),
         ("- {prompt: a, image: recipe.yaml, expected: b}", ["no image: not PNG"]),
-        ("- {prompt: a, image: pics/red.png, images: [pics/red.png], expected: b}", ["key items.0.image", "image or images"]),
+        (
+            "- {prompt: a, image: pics/red.png, images: [pics/red.png], expected: b}",
+            ["key items.0.image", "image or images"],
+        ),
     ],
 )
 def test_an_image_that_cannot_be_shown_is_told(folder, line, parts):

@@ -62,7 +62,9 @@ def test_images_are_read_from_beside_the_rows_and_nowhere_else(folder):
     ]  # fmt: skip
 
 
-def test_problems_about_images_are_solved_seeing_them_and_one_question_of_two_images_is_no_conflict(folder, endpoint, tmp_path):
+def test_problems_about_images_are_solved_seeing_them_and_one_question_of_two_images_is_no_conflict(
+    folder, endpoint, tmp_path
+):
     root, red, blue = folder
     known = [
         {"question": f"What colour?\n{red}", "answer": "red"},
@@ -92,5 +94,7 @@ def test_the_questions_of_two_images_are_two_questions(folder):
     values = ", ".join(f"('{p.question}', '{p.fields}'::JSON)" for p in (red, blue, red))
     import duckdb
 
-    asked = duckdb.sql(f"SELECT DISTINCT {_training_rows._ASKED} AS a FROM (VALUES {values}) p(question, fields)").fetchall()
+    asked = duckdb.sql(
+        f"SELECT DISTINCT {_training_rows._ASKED} AS a FROM (VALUES {values}) p(question, fields)"
+    ).fetchall()
     assert len(asked) == 2 and all(a.startswith("what colour?") for (a,) in asked)
