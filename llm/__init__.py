@@ -14,6 +14,7 @@ from ._vllm_server import VllmServer
 if TYPE_CHECKING:
     from ._local import LocalEngine
     from ._local_server import Answer, LocalServer, Ticket, Told
+    from ._losses import continuation_losses
 
 
 def __getattr__(name: str) -> Any:
@@ -21,6 +22,10 @@ def __getattr__(name: str) -> Any:
         from ._local import LocalEngine
 
         return LocalEngine
+    if name == "continuation_losses":
+        from ._losses import continuation_losses
+
+        return continuation_losses
     if name in ("Answer", "LocalServer", "Ticket", "Told"):
         from . import _local_server
 
@@ -50,6 +55,7 @@ __all__ = [
     "VllmServer",
     "as_messages",
     "check_image",
+    "continuation_losses",
     "encode_image",
     "find_vllm_python",
     "hash_model",

@@ -16,6 +16,7 @@ _PLACES = {
     "grader": "_grader.grader",
     "json_schema": "_json_schema.json_schema",
     "label": "_label.label",
+    "lowers_loss": "_lowers_loss.lowers_loss",
     "math": "_math.math",
     "regex": "_regex.regex_verifier",
     "relaxed": "_relaxed.relaxed",

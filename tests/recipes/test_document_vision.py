@@ -94,10 +94,11 @@ def test_real_charts_and_receipts_are_shown_and_judged_by_kind(tmp_path, endpoin
         for r in (*charts, *receipts)
     ]
     rows = [{"question": q, "answer": a, "wrong": w} for q, a, w in zip(asked, said, wrong, strict=True)]
-    write_jsonl(tmp_path / "known.jsonl", rows)
+    write_jsonl(tmp_path / "known.jsonl", [*rows, *known(folder / "mini", "pages")])
     format_ = "format: {question: question, answer: answer, images: image}"
     (folder / "real.yaml").write_text(
         f"extends: mini.yaml\nproblems:\n  source: real-charts.jsonl\n  {format_}\n  more:\n  - {{source: real-receipts.jsonl, {format_}}}\n"
+        f"  - {{source: mini/pages.jsonl, {format_}}}\n"
     )
     env = endpoint(tmp_path / "known.jsonl", right=0.7).env
     flywheel(folder, "generate", recipe="real.yaml", env=env)
