@@ -20,6 +20,8 @@ from ._types import Choice, ModelIdentity, Reply, Request, Source
 
 WINDOW_BATCHES = 8
 """Requests are sorted by length within windows of this many batches: bounded memory, little padding."""
+MOST_SEEN = 16
+"""Prompts that a vision-language model reads together: an image may be thousands of tokens."""
 
 
 class LocalEngine:
@@ -146,8 +148,9 @@ class LocalEngine:
         from ._seeing import look
 
         model, tokenizer, end_ids = self.load()
-        groups = [batch] if batch and batch[0].sampling.temperature == 0 else [[request] for request in batch]
-        found = [look(model, tokenizer, self._read(group), group, end_ids) for group in groups if group]
+        size = MOST_SEEN if batch and batch[0].sampling.temperature == 0 else 1
+        groups = [batch[i : i + size] for i in range(0, len(batch), size)]
+        found = [look(model, tokenizer, self._read(group), group, end_ids) for group in groups]
         self._on_tokens(sum(c.n_tokens for group in found for choices in group for c in choices))
         return [choices for group in found for choices in group]
 

@@ -101,3 +101,16 @@ def test_a_table_may_name_an_image(folder):
     write_jsonl(folder / "mine.jsonl", [{"completion": "7"}])
     run_cli(folder, "eval", "--suite", "look.csv", "--answers", str(folder / "mine.jsonl"), check=0)
     assert scores(folder)["pass"] == (1.0, 1)
+
+
+def test_a_report_names_the_image_behind_the_question():
+    from flywheel.loop._report import prompt_of
+
+    content = [
+        {"type": "image_url", "image_url": {"url": ".flywheel/media/img_a.png"}},
+        {"type": "text", "text": "How many?"},
+    ]
+    assert (
+        prompt_of(json.dumps([{"role": "user", "content": content}])) == "How many?\n[image .flywheel/media/img_a.png]"
+    )
+    assert prompt_of(json.dumps([{"role": "user", "content": "Why?"}])) == "Why?"
