@@ -14,7 +14,7 @@ from ._strict import Strict as _Strict
 from ._strict import fault as _fault
 from ._text import parse_yaml, read_text
 
-Match = Literal["exact", "contains", "contains_any", "regex", "numeric", "math"]
+Match = Literal["exact", "contains", "contains_any", "regex", "numeric", "math", "relaxed", "anls"]
 
 
 def _not_empty(texts: str | tuple[str, ...]) -> str | tuple[str, ...]:
@@ -26,8 +26,8 @@ def _not_empty(texts: str | tuple[str, ...]) -> str | tuple[str, ...]:
 Texts = Annotated[str | tuple[str, ...], AfterValidator(_not_empty)]
 Number = Annotated[float, Field(allow_inf_nan=False)]
 KINDS = (
-    "exact", "contains", "contains_any", "not_contains", "regex", "numeric", "json_schema", "verifier", "rubric",
-    "max_words", "max_chars", "refusal",
+    "exact", "contains", "contains_any", "not_contains", "regex", "numeric", "relaxed", "anls", "json_schema", "verifier",
+    "rubric", "max_words", "max_chars", "refusal",
 )  # fmt: skip
 """What a check may ask; each check asks one of them."""
 _BELONGS = {
@@ -59,6 +59,10 @@ class CheckConfig(_Strict):
     """The last number of the answer (behind ``####`` or in ``\\boxed{}`` where there is such a mark)."""
     tolerance: float = Field(0.0, ge=0)
     """How far off a number may be, absolutely."""
+    relaxed: Texts | None = None
+    """The whole answer as ChartQA counts: a number may be 5 % off, anything else is the same text; of a list any."""
+    anls: Texts | None = None
+    """The whole answer, nearer than half of its letters (ANLS, as DocVQA counts); the score says how near. Of a list any."""
     json_schema: dict[str, Any] | None = None
     """The answer is JSON that fits the schema."""
     verifier: str | None = None
@@ -118,6 +122,10 @@ class PromptConfig(_Strict):
     prompt: str | None = None
     messages: tuple[MessageConfig, ...] = ()
     """Instead of ``prompt``: a whole chat, the last message a user's."""
+    image: str | None = Field(None, min_length=1)
+    """An image that the last message shows: a file below the suite's folder."""
+    images: tuple[str, ...] = ()
+    """Several of them, in their order."""
     system: str | None = None
     """Default: the suite's."""
     expected: Texts | None = Field(None, validation_alias=AliasChoices("expected", "answer"))
@@ -136,6 +144,8 @@ class PromptConfig(_Strict):
             raise _fault("prompt or messages", received, "write the question under prompt, or a chat under messages")
         if self.prompt is not None and not self.prompt.strip():
             raise _fault("a prompt", "an empty one", "write the question", ("prompt",))
+        if self.image is not None and self.images:
+            raise _fault("image or images", "both", "list them all under images", ("image",))
         if self.messages and self.messages[-1].role != "user":
             raise _fault(
                 "a chat that ends with the user",
@@ -228,7 +238,8 @@ def load_prompt_suite(path: Path) -> tuple[PromptSuiteConfig, list[int]]:
 
 
 _TEXTS = frozenset(
-    ("id", "prompt", "system", "content", "expected", "answer", "tags", "exact", "contains", "contains_any", "not_contains", "regex", "rubric")
+    ("id", "prompt", "image", "images", "system", "content", "expected", "answer", "tags", "exact", "contains", "contains_any", "not_contains", "regex", "rubric",
+     "relaxed", "anls")
 )  # fmt: skip
 """Keys whose values are texts."""
 _PARTS = frozenset(("items", "checks", "messages", "<<"))

@@ -175,6 +175,9 @@ class ColumnsConfig(Strict):
     """The reference, as the verifier reads it; null: the rows have none (``regex``, ``json_schema``, …)."""
     solution: str | None = None
     """A worked solution."""
+    images: str | None = Field(None, min_length=1)
+    """What the question is about: a column with an image or a list of them, as paths below the folder of the file, ``data:`` URLs, or as the hub
+    has them. Generators that show images show these."""
     columns: dict[str, str] = Field(default_factory=dict)
     """Further names for places in the row, as the verifier or the template of ``solve`` calls them: ``{sources: evidence}``."""
 

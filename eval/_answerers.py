@@ -6,7 +6,7 @@ lm-eval's own code on that model, so that figures are the same as lm-eval's.
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable, Container, Sequence
+from collections.abc import AsyncIterator, Callable, Container, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -68,7 +68,8 @@ class Answerer:
             return None
         assert self._local is not None
         model, _, _ = self._local.load()
-        return getattr(model.config, "max_position_embeddings", None)
+        found: int | None = getattr(model.config.get_text_config(), "max_position_embeddings", None)
+        return found
 
     @property
     def likelihood_batch(self) -> int:
@@ -83,7 +84,7 @@ class Answerer:
             is_open: the model begins a new message; else it continues the last one.
         """
         if not self.is_local:
-            return CHAT + json.dumps(chat, ensure_ascii=False)
+            return as_chat(chat)
         assert self._local is not None
         _, tokenizer, _ = self._local.load()
         if tokenizer.chat_template is None:
@@ -161,21 +162,26 @@ def make_answerer(job: dict[str, Any], *, on_tokens: Callable[[int], None], on_n
         EndpointError: the endpoint does not answer, or refuses.
     """
     engine, kind = dict(job["engine"]), job["engine"]["kind"]
-    batch_size = engine["batch_size"]
+    batch_size, project = engine["batch_size"], Path(job["project"])
     if kind == "openai":
-        remote = OpenAIEngine(base_url=engine["base_url"], model=engine["model"], **engine["manners"])
+        remote = OpenAIEngine(base_url=engine["base_url"], model=engine["model"], folder=project, **engine["manners"])
         answerer = Answerer(remote, None, batch_size)
         answerer.run(remote.connect)
         return answerer
     if kind == "recorded":
         return Answerer(Recorded(engine["name"], engine["revision"]), None, batch_size)
     model = ResolvedModel(**job["model"])
-    local = LocalEngine(model, batch_size=batch_size, on_tokens=on_tokens, cut_prompts=True)
+    local = LocalEngine(model, batch_size=batch_size, on_tokens=on_tokens, cut_prompts=True, folder=project)
     if kind == "local":
         return Answerer(local, local, batch_size)
     given = {**engine["server"], "logs": Path(engine["server"]["logs"]), "base": Path(engine["server"]["base"])}
-    served = VllmEngine(model, ServerSettings(**given), on_note=on_note, **engine["manners"])
+    served = VllmEngine(model, ServerSettings(**given), on_note=on_note, folder=project, **engine["manners"])
     return Answerer(served, local, batch_size)
+
+
+def as_chat(messages: Sequence[Mapping[str, Any]]) -> str:
+    """Return messages as a prompt for :func:`read_prompt`: whoever answers applies the model's template, and sees the images."""
+    return CHAT + json.dumps(messages, ensure_ascii=False)
 
 
 def read_prompt(context: str) -> tuple[tuple[dict[str, Any], ...], bool]:

@@ -11,7 +11,8 @@ from typing import Any
 
 from lm_eval.api.task import ConfigurableTask
 
-from ..schema import content_id
+from ..schema import content_id, image_urls
+from ._answerers import as_chat
 from ._grade import Grader
 from ._labels import macro_f1
 from ._plain_checks import run_plain
@@ -87,8 +88,10 @@ class PromptTask(CheckedTask):
         apply_chat_template: bool = False, fewshot_as_multiturn: bool = False,
         chat_template: Callable[..., str] | None = None, gen_prefix: str | None = None,
     ) -> str:  # fmt: skip
-        """Return the item's own messages as a prompt; as plain texts where no chat template is wanted."""
+        """Return the item's own messages as a prompt; as plain texts where no chat template is wanted, as a chat where they show images."""
         messages = json.loads(doc["messages"])
+        if image_urls(messages):
+            return as_chat(messages)
         return chat_template(messages) if chat_template else "\n\n".join(m["content"] for m in messages)
 
     def process_results(self, doc: Mapping[str, Any], results: Sequence[str]) -> dict[str, Any]:

@@ -22,12 +22,13 @@ from ..config import (
     require_file,
 )
 from ..errors import InputError, RecipeError
-from ..files import read_lines
+from ..files import keep_image, read_image, read_lines
+from ..prompts import with_images
 from ..schema import canonical_json
-from ..store import SourceRow
+from ..store import Project, SourceRow
 
 TABLES = (".csv", ".tsv")
-ITEM_COLUMNS = ("id", "prompt", "system", "expected", "answer", "match", "tags", "weight")
+ITEM_COLUMNS = ("id", "prompt", "image", "system", "expected", "answer", "match", "tags", "weight")
 CHECK_COLUMNS = (
     "exact",
     "contains",
@@ -35,6 +36,8 @@ CHECK_COLUMNS = (
     "not_contains",
     "regex",
     "numeric",
+    "relaxed",
+    "anls",
     "max_words",
     "max_chars",
     "refusal",
@@ -51,13 +54,14 @@ YAML_ONLY = (
 SEPARATOR = ";"
 
 
-def read_prompts(spec: str, base: Path, place: str) -> list[SourceRow]:
+def read_prompts(spec: str, base: Path, place: str, project: Project) -> list[SourceRow]:
     """Return the items of a prompt file as rows: ``prompt``, ``messages``, ``target``, ``checks``, ``tags``, ``weight``.
 
     Args:
         spec: the file, or a slice of it.
         base: folder that it is looked for in.
         place: where it is named, for messages.
+        project: keeps the images that items show.
 
     Raises:
         NotFoundError: there is no such file.
@@ -69,7 +73,10 @@ def read_prompts(spec: str, base: Path, place: str) -> list[SourceRow]:
     require_file(path, place, expected="a file of prompts in YAML or CSV", cure="check the path")
     suite, lines = _read_table(path) if path.suffix.lower() in TABLES else load_prompt_suite(path)
     _refuse_twins(suite, lines, path)
-    rows = [SourceRow(line - 1, _as_row(suite, item)) for item, line in zip(suite.items, lines, strict=True)]
+    rows = [
+        SourceRow(line - 1, _as_row(suite, item, _keep_images(item, path, line, project)))
+        for item, line in zip(suite.items, lines, strict=True)
+    ]
     kept = rows[source.start : source.stop]
     if not kept:
         raise InputError(
@@ -93,16 +100,32 @@ def _refuse_twins(suite: PromptSuiteConfig, lines: list[int], path: Path) -> Non
             )
 
 
-def _as_row(suite: PromptSuiteConfig, item: PromptConfig) -> dict[str, Any]:
+def _keep_images(item: PromptConfig, path: Path, line: int, project: Project) -> list[str]:
+    """Return an item's images by the names under which the project has them; a name stands for the content."""
+    kept = []
+    for name in item.images or ((item.image,) if item.image else ()):
+        try:
+            kept.append(keep_image(read_image(name, path.parent), project.media, project.root))
+        except ValueError as error:
+            raise InputError(
+                f"{path}:{line}: image {name}", expected="an image file below the suite's folder", received=str(error),
+                cure="check the path; it starts from the folder of the suite's file",
+            ) from None  # fmt: skip
+    return kept
+
+
+def _as_row(suite: PromptSuiteConfig, item: PromptConfig, images: list[str]) -> dict[str, Any]:
     system = item.system if item.system is not None else suite.system
-    chat = [m.model_dump() for m in item.messages] or [{"role": "user", "content": item.prompt}]
+    chat: list[dict[str, Any]] = [m.model_dump() for m in item.messages] or [{"role": "user", "content": item.prompt}]
+    prompt = chat[-1]["content"]
+    chat[-1] = {**chat[-1], "content": with_images(prompt, images)}
     if system is not None and chat[0]["role"] != "system":
         chat = [{"role": "system", "content": system}, *chat]
     checks = [] if item.expected is None else [_from_expected(item, item.match or suite.match)]
     checks += [_from_check(c, item, suite) for c in (*item.checks, *suite.checks)]
     target = "" if item.expected is None else " | ".join(map(str, _as_list(item.expected)))
     row = {
-        "prompt": chat[-1]["content"], "messages": canonical_json(chat), "target": target, "checks": canonical_json(_name(checks)),
+        "prompt": prompt, "messages": canonical_json(chat), "target": target, "checks": canonical_json(_name(checks)),
         "tags": sorted({*suite.tags, *item.tags}), "weight": item.weight,
     }  # fmt: skip
     return row if item.id is None else {"id": str(item.id), **row}
@@ -158,6 +181,8 @@ def _from_check(check: CheckConfig, item: PromptConfig, suite: PromptSuiteConfig
             "expected": expected,
             "options": {"case": not check.ignore_case, "punctuation": False},
         }
+    if kind in ("relaxed", "anls"):
+        return {**found, "verifier": kind, "expected": [str(v) for v in _as_list(value)], "options": {}}
     if kind == "regex":
         return {**found, "verifier": "regex", "options": {"pattern": value, "ignore_case": check.ignore_case}}
     if kind == "json_schema":

@@ -9,7 +9,7 @@ from typing import Any
 
 from ..config import DEFAULT_GEN_TOKS, Source, SuiteConfig
 from ..errors import RecipeError
-from ..schema import canonical_json, content_id
+from ..schema import canonical_json, content_id, image_urls, mark_image
 from ..stage import write_json
 from ..store import Project, SourceRow
 from ._check import check_rows, check_task
@@ -80,6 +80,9 @@ class Split:
 
 
 def _question(row: dict[str, Any]) -> str:
+    """Return what a training row must not hold of an item: its question, or of one about images these, whatever is asked of them."""
+    if isinstance(row.get("messages"), str) and "image_url" in row["messages"]:
+        return "\n".join(map(mark_image, image_urls(json.loads(row["messages"]))))
     for key in QUESTION_KEYS:
         if isinstance(row.get(key), str):
             return str(row[key])
@@ -129,7 +132,7 @@ class _Read:
 def _prepare(project: Project, suite: SuiteConfig, name: str, spec: str, base: Path, grader: Grader | None) -> Split:
     work = project.work / "suites"
     work.mkdir(parents=True, exist_ok=True)
-    read = [_read(suite, name, spec, base, found, grader) for found in find_tasks(suite.task, base, work)]
+    read = [_read(project, suite, name, spec, base, found, grader) for found in find_tasks(suite.task, base, work)]
     settings = suite.model_dump(mode="json", exclude={"name", "gate", "report", "fewshot", "metric"})
     limits = [limit_answers(suite, r.found.read()) for r in read]
     settings["max_gen_toks"] = limits[0] if len(set(limits)) == 1 else limits
@@ -144,11 +147,15 @@ def _prepare(project: Project, suite: SuiteConfig, name: str, spec: str, base: P
     return Split(suite, name, suite_hash, content, rows, version=task_version(parts[0].found.read()), parts=parts)
 
 
-def _read(suite: SuiteConfig, name: str, spec: str, base: Path, found: FoundTask, grader: Grader | None) -> _Read:
+def _read(
+    project: Project, suite: SuiteConfig, name: str, spec: str, base: Path, found: FoundTask, grader: Grader | None
+) -> _Read:
     task = found.read()
     check_task(suite, task, found.file, is_own=found.file.is_relative_to(base))
     place = f"suite {suite.name}, {name} split"
-    raw = read_prompts(spec, base, place) if _rows_of(task) == "prompts" else read_rows(spec, found, base, place)
+    raw = (
+        read_prompts(spec, base, place, project) if _rows_of(task) == "prompts" else read_rows(spec, found, base, place)
+    )
     rows = _shape(raw, task, f"{place}: {spec}", grader)
     wanted = _find_shots(suite, task, spec)
     shots = []

@@ -1,5 +1,6 @@
 """The rows of data files, whatever their kind: JSON lines, JSON, CSV, TSV, Parquet; and the places in a row."""
 
+from ._images import as_images, keep_image, read_image
 from ._paths import ABSENT, read_path
 from ._read import SUFFIXES, Line, open_bytes, read_lines
 from ._rows import BadRow, Row, as_text, has_place, name_type, read_place, split_place
@@ -10,10 +11,13 @@ __all__ = [
     "BadRow",
     "Line",
     "Row",
+    "as_images",
     "as_text",
     "has_place",
+    "keep_image",
     "name_type",
     "open_bytes",
+    "read_image",
     "read_lines",
     "read_path",
     "read_place",

@@ -8,16 +8,34 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from ..errors import RecipeError
 from ..llm import ModelIdentity, Reply, Request, Sampling
-from ..prompts import UnfitValueError
+from ..prompts import Template, UnfitValueError
 from ..schema import Message, canonical_json, seed_from
 from ._generator import AskError, Completion, Fault, Item
 from ._parse import parse_json
 from ._steps import Stage
 
+KEYWORDS = ("n", "temperature", "draw", "max_tokens", "messages", "tools", "top_logprobs")
+"""What ``ask()`` takes besides the values of a template; ``ask.json`` takes ``schema``, too."""
 REPAIR = "{complaint}. Answer again, with the JSON alone."
 
 Send = Callable[[Request], Awaitable[Reply]]
+
+
+def refuse_keywords(template: Template, place: str, keywords: Sequence[str] = KEYWORDS) -> None:
+    """Refuse a template that ``ask()`` cannot be given the values of: they would be taken for its own arguments, and sent as such.
+
+    Raises:
+        RecipeError: a variable is called like one of them.
+    """
+    for name in (*template.variables, *template.optional):
+        if name in keywords:
+            raise RecipeError(
+                f"{place}, template {template.name}: variable {name!r}",
+                expected=f"a name that ask() has no use of its own for: not {', '.join(keywords)}", received=repr(name),
+                cure=f"rename it in the template and where it is given (given_{name}); of a problem's column: format: {{columns: {{given_{name}: {name}}}}}",
+            )  # fmt: skip
 
 
 class StageAsk:
@@ -109,6 +127,7 @@ class StageAsk:
     ) -> list[Completion]:  # fmt: skip
         stage, s = self._stage, self._stage.sampling
         found = stage.template(template)
+        refuse_keywords(found, f"step {stage.name!r}", KEYWORDS if schema is None else (*KEYWORDS[:-2], "schema"))
         rendered = self.render(template, **values)
         request = Request(
             messages=(*rendered, *messages) if messages else rendered,

@@ -10,11 +10,13 @@ from collections.abc import Container, Iterator, Sequence
 from typing import Any
 
 from ..errors import RecipeError
+from ..llm import is_stored_image
 from ..store import Store
 from ._generator import Item
 from ._known import KeySet
 from ._plan import Step
 from ._planning import AGAIN_AT, ID_OF, PAGE, Page, read_plan
+from ._problems import IMAGES
 from ._steps import Stage
 from .formats import IMPORT, RESERVED, read_imported
 
@@ -140,7 +142,9 @@ def _by_id(store: Store, select: str, condition: str, parameters: list[Any], key
 def _with_columns(row: dict[str, Any]) -> dict[str, Any]:
     """Add the columns that a problem's row had, but for those that stand for something else here."""
     columns = json.loads(row.pop("fields", None) or "{}")
-    return {k: v for k, v in columns.items() if k not in RESERVED} | row
+    images = [url for url in columns.get(IMAGES) or () if isinstance(url, str) and is_stored_image(url)]
+    kept = {k: v for k, v in columns.items() if k not in RESERVED}
+    return kept | ({IMAGES: images} if images else {}) | row
 
 
 def load_samples(store: Store, sample_ids: Sequence[str]) -> list[Item]:

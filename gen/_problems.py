@@ -8,17 +8,19 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from ..config import ColumnsConfig, ProblemsConfig, ProblemSetConfig
+from ..config import ColumnsConfig, ProblemsConfig, ProblemSetConfig, Source
 from ..errors import InputError
-from ..files import ABSENT, read_path
+from ..files import ABSENT, as_images, keep_image, read_image, read_path
 from ..schema import DropRow, ProblemRow, content_id
-from ..store import SourceRow, Store, read_source
+from ..store import Project, SourceRow, Store, read_source
 from ._plan import Step
 
 log = logging.getLogger(__name__)
 
 MARK = "####"
 BATCH = 5000
+IMAGES = "question_images"
+"""Name of an item's images, which no column of a file can take."""
 
 
 Parsed = tuple[str, str, str | None, str | None]
@@ -59,13 +61,28 @@ def parse_columns(row: SourceRow, columns: ColumnsConfig) -> Parsed | str:
     return question, text, solution if isinstance(solution, str) else None, _as_json(fields)
 
 
+def _take_images(row: SourceRow, place: str, folder: Path | None, project: Project) -> SourceRow | str:
+    """Return a row with the images of its column kept in the project and named under ``question_images``, or why it cannot be."""
+    value = read_path(row.row, place)
+    if row.fault or value is ABSENT:
+        return row.fault or f"nothing under {place!r}"
+    try:
+        kept = [keep_image(read_image(one, folder), project.media, project.root) for one in as_images(value)]
+    except ValueError as error:
+        return f"{place}: {error}"
+    rest = {name: value for name, value in row.row.items() if name != place}
+    return SourceRow(row.ordinal, {**rest, IMAGES: kept} if kept else rest, row.raw)
+
+
 def _as_json(fields: dict[str, Any]) -> str:
     return json.dumps(fields, ensure_ascii=False, sort_keys=True, default=str)
 
 
-def _parse(row: SourceRow, config: ProblemSetConfig) -> Parsed | str:
+def _parse(row: SourceRow, config: ProblemSetConfig, folder: Path | None, project: Project) -> Parsed | str:
     if not isinstance(config.format, str):
-        return parse_columns(row, config.format)
+        row = SourceRow(row.ordinal, {k: v for k, v in row.row.items() if k != IMAGES}, row.raw, row.fault)
+        seen = _take_images(row, config.format.images, folder, project) if config.format.images else row
+        return seen if isinstance(seen, str) else parse_columns(seen, config.format)
     found = parse_gsm8k(row)
     return found if isinstance(found, str) else (*found, None)
 
@@ -109,8 +126,8 @@ class ProblemSet:
         return content_id("set", [self.ids, [p.solution for p in self.problems], bad])  # ids hash what fields hold
 
 
-def read_problems(config: ProblemsConfig, base: Path) -> ProblemSet:
-    """Read the problems of a recipe.
+def read_problems(config: ProblemsConfig, base: Path, project: Project) -> ProblemSet:
+    """Read the problems of a recipe; images are kept in the project's folder as they are read.
 
     Raises:
         InputError: no row can be used.
@@ -121,20 +138,22 @@ def read_problems(config: ProblemsConfig, base: Path) -> ProblemSet:
     n_rows: dict[str, int] = {}
     for one in config.sets:
         known = len(problems)
-        bad = _read_set(one, base, problems, n_rows)
+        bad = _read_set(one, base, project, problems, n_rows)
         _refuse_empty(one, len(problems) - known, bad)
         faults += [(one.source, row, fault) for row, fault in bad]
     return ProblemSet(tuple(n_rows.items()), sum(n_rows.values()), tuple(problems.values()), tuple(faults))
 
 
 def _read_set(
-    config: ProblemSetConfig, base: Path, problems: dict[str, ProblemRow], n_rows: dict[str, int]
+    config: ProblemSetConfig, base: Path, project: Project, problems: dict[str, ProblemRow], n_rows: dict[str, int]
 ) -> list[tuple[SourceRow, str]]:  # fmt: skip
     """Add the problems of one set to those that are known, and its rows to the counts; return the rows that cannot be used."""
     faults: list[tuple[SourceRow, str]] = []
+    source = Source.parse(config.source)
+    folder = None if source.is_hub else (base / Path(source.where).expanduser()).parent
     for row in read_source(config.source, base):
         n_rows[config.source] = n_rows.get(config.source, 0) + 1
-        parsed = _parse(row, config)
+        parsed = _parse(row, config, folder, project)
         if isinstance(parsed, str):
             faults.append((row, parsed))
             continue

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from ..llm import is_stored_image
+from ..schema import image_urls, mark_image
 from ..store import Spooled, Store
 from ._tokens import Array
 from .curate import CurateRow
@@ -66,8 +67,13 @@ class TrainingRow(NamedTuple):
 
     @property
     def full_text(self) -> str:
-        """All texts of the row as one."""
-        return "\n".join(t for t in (self.prompt_text, self.text, self.rejected_text) if t)
+        """All texts of the row as one; an image by its mark, on a line of its own."""
+        return "\n".join(t for t in (self.prompt_text, *self._marks, self.text, self.rejected_text) if t)
+
+    @property
+    def _marks(self) -> list[str]:
+        """What stands for the images of the prompt: rows with others are not alike."""
+        return [mark_image(url) for url in image_urls(json.loads(self.prompt))] if "image_url" in self.prompt else []
 
     @property
     def texts(self) -> tuple[str, str, str]:
@@ -87,7 +93,13 @@ class TrainingRow(NamedTuple):
     def as_curated(self) -> CurateRow:
         """Return what curation looks at."""
         return CurateRow(
-            self.row_id, self.prompt_text, self.text, self.label, self.score, self.pass_rate, self.rejected_text
+            self.row_id,
+            "\n".join((self.prompt_text, *self._marks)),
+            self.text,
+            self.label,
+            self.score,
+            self.pass_rate,
+            self.rejected_text,
         )
 
 
@@ -172,8 +184,9 @@ _RATES = """
     SELECT s.run_id, s.iteration, s.step, s.problem_id, avg(v.passed::INT)::DOUBLE AS pass_rate
     FROM samples s JOIN verdicts v USING (sample_id)
     WHERE s.run_id = {run} AND v.judge = {verifier} AND v.passed IS NOT NULL GROUP BY ALL"""
-_PROBLEMS = "SELECT DISTINCT ON (problem_id) problem_id, answer, question FROM problems"
-_ASKED = r"regexp_replace(lower(trim(p.question)), '\s+', ' ', 'g')"
+_PROBLEMS = "SELECT DISTINCT ON (problem_id) problem_id, answer, question, fields FROM problems"
+_ASKED = r"""(regexp_replace(lower(trim(p.question)), '\s+', ' ', 'g') || coalesce((p.fields -> '$.question_images')::VARCHAR, ''))"""
+"""SQL for a question, with the images that it is about: of another image it is another question."""
 
 
 def _clash(wanted: str) -> str:

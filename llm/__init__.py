@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 from ._address import require_endpoint, without_userinfo
 from ._images import check_image, encode_image, inline_images, is_stored_image
-from ._models import SEED_MODEL, ResolvedModel, hash_model, resolve_model, seed_model_path
+from ._models import SEED_MODEL, ResolvedModel, hash_model, resolve_model, seed_model_path, sees_images
 from ._openai import OpenAIEngine, import_ahead
 from ._types import Choice, Engine, ModelIdentity, Reply, Request, Sampling, TokenChances, as_messages
 from ._vllm import VllmEngine
@@ -14,6 +14,7 @@ from ._vllm_server import VllmServer
 if TYPE_CHECKING:
     from ._local import LocalEngine
     from ._local_server import Answer, LocalServer, Ticket, Told
+    from ._losses import continuation_losses
 
 
 def __getattr__(name: str) -> Any:
@@ -21,6 +22,10 @@ def __getattr__(name: str) -> Any:
         from ._local import LocalEngine
 
         return LocalEngine
+    if name == "continuation_losses":
+        from ._losses import continuation_losses
+
+        return continuation_losses
     if name in ("Answer", "LocalServer", "Ticket", "Told"):
         from . import _local_server
 
@@ -50,6 +55,7 @@ __all__ = [
     "VllmServer",
     "as_messages",
     "check_image",
+    "continuation_losses",
     "encode_image",
     "find_vllm_python",
     "hash_model",
@@ -60,5 +66,6 @@ __all__ = [
     "require_endpoint",
     "resolve_model",
     "seed_model_path",
+    "sees_images",
     "without_userinfo",
 ]

@@ -1,4 +1,4 @@
-"""The ``local`` engine: a Hugging Face causal model in this process, on CPU or one GPU.
+"""The ``local`` engine: a Hugging Face causal or vision-language model in this process, on CPU or one GPU.
 
 Determinism: the batches are a function of the requests in their order, nothing else. A batch whose replies are all on
 record is left out; one that is not is decoded whole again and gives the same tokens (same machine, same number of
@@ -10,14 +10,18 @@ import itertools
 import time
 from collections.abc import AsyncIterator, Callable, Container, Iterable
 from dataclasses import replace
+from pathlib import Path
 from typing import Any, cast
 
-from ..schema import utc_now
+from ..errors import InputError
+from ..schema import image_urls, utc_now
 from ._models import ResolvedModel
 from ._types import Choice, ModelIdentity, Reply, Request, Source
 
 WINDOW_BATCHES = 8
 """Requests are sorted by length within windows of this many batches: bounded memory, little padding."""
+MOST_SEEN = 16
+"""Prompts that a vision-language model reads together: an image may be thousands of tokens."""
 
 
 class LocalEngine:
@@ -29,6 +33,7 @@ class LocalEngine:
         on_tokens: called with the number of tokens made, at every decoding step.
         cut_prompts: cut a prompt that leaves no room for an answer from its left, as lm-eval does, instead of
             refusing it.
+        folder: the project's, where the images that messages name are.
     """
 
     is_batched = True
@@ -40,12 +45,15 @@ class LocalEngine:
         batch_size: int = 256,
         on_tokens: Callable[[int], None] = lambda n: None,
         cut_prompts: bool = False,
+        folder: Path | None = None,
     ) -> None:
         self.identity = ModelIdentity("local", model.name, model.revision, model.checkpoint_id)
         self._path = model.path
         self._batch_size = batch_size
         self._on_tokens = on_tokens
         self._cut_prompts = cut_prompts
+        self._folder = folder
+        self._reader: Any = None
         self._loaded: tuple[Any, Any, frozenset[int]] | None = None
 
     def load(self) -> tuple[Any, Any, frozenset[int]]:
@@ -55,9 +63,13 @@ class LocalEngine:
             NotFoundError: there is no such model.
         """
         if self._loaded is None:
-            from ._models import load_model
+            from ._models import load_model, sees_images
 
             self._loaded = load_model(self._path)
+            if sees_images(self._loaded[0].config):
+                from ._seeing import load_processor
+
+                self._reader = load_processor(self._path, self._loaded[1])
         return self._loaded
 
     async def stream(
@@ -81,7 +93,7 @@ class LocalEngine:
 
     def unload(self) -> None:
         """Free the model, where no event loop runs."""
-        self._loaded = None
+        self._loaded = self._reader = None
 
     def _form_batches(self, window: list[Request], per_batch: int) -> list[list[Request]]:
         """Group requests of like length and equal sampling."""
@@ -96,8 +108,20 @@ class LocalEngine:
 
     def _encode(self, request: Request) -> list[int]:
         _, tokenizer, _ = self.load()
+        if self._reader is not None:
+            return self._read([request])["input_ids"][0].tolist()  # type: ignore[no-any-return]
+        if image_urls(request.messages):
+            raise InputError(
+                f"model {self.identity.model}", expected="a vision-language model: a prompt shows an image",
+                received="a model that reads only text", cure="name a vision-language model, or leave the images out",
+            )  # fmt: skip
         tokens: list[int] = tokenizer.encode(render_prompt(tokenizer, request), add_special_tokens=False)
         return tokens
+
+    def _read(self, batch: list[Request]) -> Any:
+        from ._seeing import read_batch
+
+        return read_batch(self._reader, batch, self._folder)
 
     def _answer(self, batch: list[Request]) -> list[Reply]:
         from ._decode import Job, decode
@@ -107,10 +131,28 @@ class LocalEngine:
         jobs = [Job(r.request_id, self._encode(r), r.sampling, r.top_logprobs) for r in batch]
         room = _room_for_prompt(model, batch[0])
         fitting = [replace(j, tokens=j.tokens[-room:]) for j in jobs if self._cut_prompts or len(j.tokens) <= room]
-        decoded = decode(model, tokenizer, fitting, end_ids=end_ids, on_tokens=self._on_tokens) if fitting else []
+        if self._reader is None:
+            decoded = decode(model, tokenizer, fitting, end_ids=end_ids, on_tokens=self._on_tokens) if fitting else []
+        else:
+            decoded = self._look([r for r, j in zip(batch, jobs, strict=True) if len(j.tokens) <= room])
+            fitting = [j for j in jobs if len(j.tokens) <= room]
         choices = dict(zip((j.key for j in fitting), decoded, strict=True))
         times = (time.monotonic() - started, created_at, utc_now())
         return [_reply(r, len(j.tokens), choices.get(j.key), room, times) for r, j in zip(batch, jobs, strict=True)]
+
+    def _look(self, batch: list[Request]) -> list[list[Choice]]:
+        """Return the choices of requests by transformers' own decoding, which knows how each kind of model places images.
+
+        Greedy ones are decoded together; drawn ones alone, so that a draw does not depend on the batch.
+        """
+        from ._seeing import look
+
+        model, tokenizer, end_ids = self.load()
+        size = MOST_SEEN if batch and batch[0].sampling.temperature == 0 else 1
+        groups = [batch[i : i + size] for i in range(0, len(batch), size)]
+        found = [look(model, tokenizer, self._read(group), group, end_ids) for group in groups]
+        self._on_tokens(sum(c.n_tokens for group in found for choices in group for c in choices))
+        return [choices for group in found for choices in group]
 
 
 def _reply(
@@ -127,7 +169,7 @@ def _reply(
 
 def _room_for_prompt(model: Any, request: Request) -> int:
     """Return how many prompt tokens the model's context leaves beside the answer."""
-    limit = getattr(model.config, "max_position_embeddings", None) or 1 << 30
+    limit = getattr(model.config.get_text_config(), "max_position_embeddings", None) or 1 << 30
     return max(1, limit - request.sampling.max_tokens)
 
 

@@ -90,14 +90,17 @@ def load_model(path: str) -> tuple[Any, Any, frozenset[int]]:
         NotFoundError: transformers cannot load it.
     """
     import torch
-    from transformers import AutoModelForCausalLM, AutoTokenizer
+    from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForImageTextToText, AutoTokenizer
 
     device = "cuda" if torch.cuda.is_available() else "cpu"
     try:
         with quiet_loading():
             tokenizer = AutoTokenizer.from_pretrained(path)
             _require_causal(path)
-            model = AutoModelForCausalLM.from_pretrained(path, dtype="auto").to(device)
+            auto = (
+                AutoModelForImageTextToText if sees_images(AutoConfig.from_pretrained(path)) else AutoModelForCausalLM
+            )
+            model = auto.from_pretrained(path, dtype="auto").to(device)
     except (OSError, ValueError) as error:
         raise NotFoundError(
             f"model {path}",
@@ -107,6 +110,13 @@ def load_model(path: str) -> tuple[Any, Any, frozenset[int]]:
         ) from error
     model.eval()
     return model, tokenizer, _end_ids(model, tokenizer)
+
+
+def sees_images(config: Any) -> bool:
+    """Say whether a model of this configuration reads images beside text."""
+    from transformers import AutoModelForImageTextToText
+
+    return type(config) in AutoModelForImageTextToText._model_mapping
 
 
 NO_CAUSAL = (

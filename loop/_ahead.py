@@ -155,7 +155,7 @@ class _Look:
         if any(fetched):
             return None
         sources = ", ".join(one.source for one in config.sets)
-        problems = self._try(lambda: read_problems(config, self._base))
+        problems = self._try(lambda: read_problems(config, self._base, self._project))
         if problems is None:
             self._note("problems", sources, None, "cannot be read")
             return None

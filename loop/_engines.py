@@ -94,7 +94,7 @@ class Engines:
     def _make_own(self, checkpoint: Checkpoint, on_tokens: OnTokens) -> LocalEngine | VllmEngine:
         config, model = self._config, self._checkpoints.resolve(checkpoint)
         if config.kind != "vllm":
-            return LocalEngine(model, batch_size=config.batch_size, on_tokens=on_tokens)
+            return LocalEngine(model, batch_size=config.batch_size, on_tokens=on_tokens, folder=self._project.root)
         return VllmEngine(
             model, self._server_settings(), server=self._server, on_note=lambda note: self._reporter.update(note=note),
             folder=self._project.root, **self._manners(),

@@ -5,7 +5,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-from ..schema import find_wilson, has_false_bar
+from ..schema import find_wilson, has_false_bar, image_urls
 from ._cut import show_cut
 from ._summary import Row, Summary
 from ._watch_table import MEASURE_COLUMNS, MEASURES_SAID, finding_lines, measure_cells
@@ -320,8 +320,12 @@ def _examples_part(summary: Summary) -> list[str]:
 
 
 def prompt_of(messages: str) -> str:
-    """Return the text of a prompt, without a chat template's own marks."""
-    return _CHAT_MARK.sub("", str(json.loads(messages)[-1]["content"]))
+    """Return the text of a prompt, without a chat template's own marks; an image by its name, behind the text."""
+    content = json.loads(messages)[-1]["content"]
+    if not isinstance(content, list):
+        return _CHAT_MARK.sub("", str(content))
+    texts = [str(part["text"]) for part in content if part.get("text")]
+    return "\n".join([*texts, *(f"[image {url}]" for url in image_urls([{"content": content}]))])
 
 
 def final_of(target: Any) -> str:

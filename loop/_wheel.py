@@ -135,7 +135,7 @@ class Wheel:
         arriving = [IMPORTED] if recipe.serve.ingest else []
         self._stages = make_stages(recipe.generate, project.root, self.base, arriving)
         templates = load_templates(recipe, project.root, self._stages)
-        problems = read_problems(recipe.problems, self.base) if recipe.problems is not None else None
+        problems = read_problems(recipe.problems, self.base, project) if recipe.problems is not None else None
         problem_set_id = None if problems is None else problems.content_id
         self._grader = make_verifier(recipe, problems, self.base)
         self.splits = prepare_suites(project, recipe.suites, self.base, load_grader(GRADER, project.root))

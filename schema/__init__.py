@@ -2,6 +2,7 @@
 
 from ._bars import find_interval, find_wilson, has_false_bar
 from ._ids import canonical_json, content_id, hash_files, hash_id, seed_from
+from ._images import image_urls, mark_image
 from ._marks import MARK_PATTERN, TEMPLATE_MARKS, find_marks
 from ._rows import (
     PROJECT_RUN,
@@ -51,7 +52,9 @@ __all__ = [
     "has_false_bar",
     "hash_files",
     "hash_id",
+    "image_urls",
     "is_blank",
+    "mark_image",
     "seed_from",
     "texts_in",
     "to_dict",

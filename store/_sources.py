@@ -94,6 +94,10 @@ def _refuse_constant(name: str) -> None:
     raise ValueError(f"{name} is no JSON number")
 
 
+def _show(value: Any) -> str:
+    return f"{len(value)} bytes" if isinstance(value, bytes) else str(value)
+
+
 def _read_hub(source: Source) -> Iterator[SourceRow]:
     import datasets
 
@@ -106,5 +110,10 @@ def _read_hub(source: Source) -> Iterator[SourceRow]:
             received=f"{type(error).__name__}: {error}".split("\n")[0],
             cure="check the name and the network, or name a local JSONL file",
         ) from error
+    for name, kind in (rows.features or {}).items():
+        if isinstance(kind, datasets.Image):
+            rows = rows.cast_column(
+                name, datasets.Image(decode=False)
+            )  # as {"bytes", "path"}: nobody here looks at pixels
     for ordinal, row in enumerate(rows):
-        yield SourceRow(ordinal, dict(row), json.dumps(row, default=str))
+        yield SourceRow(ordinal, dict(row), json.dumps(row, default=_show))

@@ -2,7 +2,8 @@
 
 Run as ``python fake_endpoint.py PORT_FILE LOG PROBLEMS [key=value …]``. It knows the answers of a GSM8K-style file and
 gives the right one in a share of the draws, decided by a hash of prompt, seed and draw; else one of the row's ``wrong``, if it has
-some, or another number. As a judge it gives texts the scores of the row's ``grades``. Each request that was
+some, or another number. A row with ``calls`` (``[[name, arguments], …]``) is solved with tools: the first call, at each retry the next one, and its
+answer once it has a result. A prompt with images is its text and a line ``[image …]`` for each (:func:`show_image`). As a judge it gives texts the scores of the row's ``grades``. Each request that was
 answered in full is one line in LOG: a hash of its body. Settings: ``latency`` in seconds, ``faults`` as
 ``429=0.1,500=0.1,reset=0.1,malformed=0.1,empty=0.1,length=0.1,stall=0.1`` (by hash of body and attempt; any status will do,
 and a stall lasts ``STALL_S``), ``max_choices``, ``right``: the share of right answers, ``limit``: refuse (429) beyond so many
@@ -13,6 +14,7 @@ result.
 """
 
 import asyncio
+import base64
 import hashlib
 import json
 import re
@@ -36,6 +38,21 @@ def unit(*parts):
     return int(digest(*parts), 16) / 2**64
 
 
+def show_image(data):
+    """Return what stands in a problem's question for an image that is asked about with it."""
+    return f"[image {hashlib.blake2b(data, digest_size=8).hexdigest()}]"
+
+
+def as_text(content):
+    """Return the content of a message as text."""
+    if not isinstance(content, list):
+        return content
+    urls = [p["image_url"]["url"] for p in content if "image_url" in p]
+    assert all(url.startswith("data:image/") for url in urls), urls
+    shown = [show_image(base64.b64decode(url.partition(",")[2])) for url in urls]
+    return "\n".join([*(p["text"] for p in content if "text" in p), *shown])
+
+
 class Endpoint:
     def __init__(
         self, log, problems, latency=0.0, faults="", max_choices=0, right=0.5, port=0, limit=0, refuse_after=0, says="",
@@ -53,11 +70,13 @@ class Endpoint:
         self.names = [MODEL, *(m for m in models.split(",") if m)]
         self.in_flight = 0
         self.faults = {k: float(v) for k, _, v in (f.partition("=") for f in faults.split(",") if f)}
-        self.answers, self.wrongs = {}, {}
+        self.answers, self.wrongs, self.calls = {}, {}, {}
         for line in Path(problems).read_text().splitlines():
             row = json.loads(line)
             self.answers[row["question"]] = row["answer"]
             self.wrongs[row["question"]] = row.get("wrong")
+            if "calls" in row:
+                self.calls[row["question"]] = row
             GRADES.update(row.get("grades", {}))
             if "#### " in row["answer"]:
                 KNOWN[row["question"]] = row["answer"].rpartition("#### ")[2].strip()
@@ -79,6 +98,7 @@ class Endpoint:
         )
 
     def say(self, messages, seed, draw):
+        messages = [{**m, "content": as_text(m["content"])} for m in messages]
         question = messages[-1]["content"]
         if (said := teach(messages, draw) or judge(messages, draw)) is not None:
             return said
@@ -94,7 +114,21 @@ class Endpoint:
         return f"{steps}#### {wrong}" if final else "no idea"
 
     def call(self, body):
-        """Return a call of the first tool, if there is one and none was called yet."""
+        """Return a call of the first tool, if there is one and none was called yet; of a row with calls these, then its answer."""
+        asked = next((m["content"] for m in body["messages"] if m["role"] == "user"), "")
+        row = next((r for q, r in self.calls.items() if isinstance(asked, str) and q in asked), None)
+        if body.get("tools") and row is not None:
+            if any(m["role"] == "tool" for m in body["messages"]):
+                return {"role": "assistant", "content": row["answer"]}
+            last = body["messages"][-1]["content"]
+            n_tried = last.count("\n- ") if "was tried before" in last else 0
+            name, arguments = row["calls"][min(n_tried, len(row["calls"]) - 1)]
+            function = {"name": name, "arguments": json.dumps(arguments)}
+            return {
+                "role": "assistant",
+                "content": None,
+                "tool_calls": [{"id": "c", "type": "function", "function": function}],
+            }
         if not body.get("tools") or any(m["role"] == "tool" for m in body["messages"]):
             return None
         function = {"name": body["tools"][0]["function"]["name"], "arguments": "{}"}

@@ -1,7 +1,8 @@
 """Models from scratch: weights drawn by a seed for a folder that holds a ``config.json`` and no weights. Also the process that
 draws them: ``python -m flywheel.train._scratch FOLDER PARENT``.
 
-The tokenizer is the folder's own, or where it has none the seed model's, which reads and writes any text byte by byte.
+The tokenizer is the folder's own, or where it has none the seed model's, which reads and writes any text byte by byte. A vision-language
+model has a processor, which the folder has to hold (``processor_config.json`` and a tokenizer that knows the mark of an image).
 """
 
 import os
@@ -12,7 +13,7 @@ from typing import Any
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 
 from ..errors import RecipeError
-from ..llm import seed_model_path
+from ..llm import seed_model_path, sees_images
 from ..stage import Emit, child_main, clear_stage, run_stage
 
 CHILD = "flywheel.train._scratch"
@@ -40,14 +41,17 @@ def draw_model(folder: Path, out: Path, seed: int) -> Path:
 def draw(job: dict[str, Any], folder: Path, emit: Emit) -> dict[str, Any]:
     """Write a job's model under a temporary name, then give the folder its own."""
     import torch
-    from transformers import AutoConfig, AutoTokenizer
+    from transformers import AutoConfig, AutoProcessor, AutoTokenizer
 
     source, out = Path(job["config"]), Path(job["out"])
     has_tokenizer = any((source / name).is_file() for name in ("tokenizer.json", "tokenizer_config.json"))
     try:
         config = AutoConfig.from_pretrained(source)
-        tokenizer = AutoTokenizer.from_pretrained(source if has_tokenizer else seed_model_path())
-        _fit(config, tokenizer)
+        sees = sees_images(config)
+        reader = (AutoProcessor if sees else AutoTokenizer).from_pretrained(
+            source if has_tokenizer or sees else seed_model_path()
+        )
+        _fit(config.get_text_config(), reader.tokenizer if sees else reader)
         torch.manual_seed(job["seed"])
         model = _class_of(config)(config)
     except (OSError, ValueError, TypeError, KeyError, RuntimeError) as error:
@@ -55,7 +59,7 @@ def draw(job: dict[str, Any], folder: Path, emit: Emit) -> dict[str, Any]:
     partial = out.with_name(out.name + ".part")
     shutil.rmtree(partial, ignore_errors=True)
     model.save_pretrained(partial)
-    tokenizer.save_pretrained(partial)
+    reader.save_pretrained(partial)
     os.replace(partial, out)
     return {}
 

@@ -73,6 +73,9 @@ class _Search:
                 self.failed.append(_Branch(here, reply, "too deep"))
                 return False
             results = [await self._answer(call, here) for call in message["tool_calls"]]
+            if self.ask.options["back_on_error"] and any(r["content"].startswith('{"error"') for r in results):
+                self.failed.append(_Branch([*here, *results], reply, "call failed"))
+                continue
             if await self.explore([*here, *results]):
                 return True
         return False
@@ -170,10 +173,10 @@ def show_branch(messages: Sequence[Message]) -> str:
     "tool_calls", consumes=("question",),
     options={
         "tools": SIMULATE, "width": 2, "max_depth": 8, "max_nodes": 30, "require_call": True, "timeout_s": 30.0,
-        "max_result_chars": 4000,
+        "max_result_chars": 4000, "back_on_error": False,
     },
     templates=("tool-solve", "tool-retry", "tool-simulate"),
-    yields=("question", "answer", "messages", "completion_messages", "tools", "n_nodes", "n_calls"),
+    yields=("question", "answer", "messages", "completion_messages", "tools", "n_nodes", "n_calls", "branches"),
     source="ToolLLM's DFSDT (Qin et al. 2023, arXiv 2307.16789)",
     most=lambda options, draws: (options["max_nodes"] * (1 + (options["tools"] == SIMULATE)), 1),  # of one call a node
 )  # fmt: skip
@@ -187,7 +190,8 @@ async def tool_calls(item: Item, ask: Ask) -> Outcome:
     answers without any call fails (``require_call``), as does one that misses a known answer.
 
     ``fields.messages`` is the solution in OpenAI's shape, ``completion_messages`` what follows the question, ``tools``
-    the definitions. The first branch that failed is the rejected row (kind ``solved/failed branch``); the others are drops.
+    the definitions, ``branches`` the rest of the tree: each branch that failed, with its reason and messages. With ``back_on_error`` a call whose result is an
+    error is such a branch, and its parent tries another; else the model sees the error and goes on. The first branch that failed is the rejected row (kind ``solved/failed branch``); the others are drops.
     """
     search = _prepare(item, ask)
     if not search.definitions:
@@ -199,7 +203,9 @@ async def tool_calls(item: Item, ask: Ask) -> Outcome:
         if not failed:
             yield Fault("no solution within max_nodes", item.text("question"))
     else:
-        made = _make(search.solved, search)
+        made = _make(
+            search.solved, search, branches=[{"reason": b.reason, "messages": list(b.messages)} for b in failed]
+        )
         rejected = next((b for b in failed if b.messages), None)
         if rejected is not None:
             failed.remove(rejected)
@@ -217,11 +223,11 @@ def _prepare(item: Item, ask: Ask) -> _Search:
     return _Search(item, ask, [tool.definition for tool in tools.values()], tools)
 
 
-def _make(branch: _Branch, search: _Search) -> Made:
+def _make(branch: _Branch, search: _Search, **more: Any) -> Made:
     question = search.item.text("question")
     prompt: list[Message] = [{"role": "user", "content": question}]
     return branch.last.made(
         show_branch(branch.messages), prompt=prompt, question=question, answer=search.item.get("answer"),
         messages=[*prompt, *branch.messages], completion_messages=list(branch.messages), tools=search.definitions,
-        n_nodes=search.n_nodes, n_calls=sum(m["role"] == "tool" for m in branch.messages),
+        n_nodes=search.n_nodes, n_calls=sum(m["role"] == "tool" for m in branch.messages), **more,
     )  # fmt: skip

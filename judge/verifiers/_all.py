@@ -6,16 +6,20 @@ from importlib import import_module
 from ._verifier import Verifier
 
 _PLACES = {
+    "anls": "_anls.anls",
     "choice": "_choice.choice",
     "citations": "_citations.citations",
     "code": "_code.verify_code",
     "exact": "_exact.exact",
     "f1": "_f1.f1",
+    "fields": "_fields.fields",
     "grader": "_grader.grader",
     "json_schema": "_json_schema.json_schema",
     "label": "_label.label",
+    "lowers_loss": "_lowers_loss.lowers_loss",
     "math": "_math.math",
     "regex": "_regex.regex_verifier",
+    "relaxed": "_relaxed.relaxed",
     "tool_calls": "_tool_calls.tool_calls",
 }
 

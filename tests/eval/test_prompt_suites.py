@@ -4,6 +4,7 @@ import pytest
 import yaml
 from flywheel.errors import UserError
 from flywheel.eval._prompts import read_prompts
+from flywheel.store import Project
 from support import MINI, make_mini_project, refused, run_cli, sql, write_jsonl
 
 SUITE = """
@@ -80,6 +81,20 @@ def test_items_pass_when_all_their_checks_do(folder):
     assert [m["role"] for m in yaml.safe_load(why["messages"])] == ["system", "user"]
 
 
+def test_charts_and_documents_are_scored_by_relaxed_accuracy_and_anls(tmp_path):
+    """ChartQA's relaxed accuracy is ``pass``; ANLS is ``score``, the mean over items."""
+    folder = project_with(tmp_path / "p", [{"name": "docs", "task": "prompts", "gate": "docs.yaml"}])
+    (folder / "docs.yaml").write_text(
+        "match: relaxed\nitems:\n- {prompt: a, expected: 1.50, tags: [chart]}\n- {prompt: b, expected: Pink, tags: [chart]}\n"
+        "- {prompt: c, expected: [sitting, cat], match: anls}\n- {prompt: d, checks: [{relaxed: 007}, {anls: 007}]}\n"
+    )
+    write_jsonl(folder / "mine.jsonl", [{"completion": c} for c in ("1.56", "blue", "kitten", "7")])
+    run_cli(folder, "eval", "--answers", str(folder / "mine.jsonl"), check=0)
+    found = scores(folder)
+    assert found["pass"] == (0.5, 4) and found["pass[chart]"] == (0.5, 2)
+    assert found["score"][0] == pytest.approx((1 + 0 + 4 / 7 + 0.5 * (1 + 0)) / 4)
+
+
 def test_a_table_is_a_suite_too_and_a_judge_is_asked_once(endpoint, none, tmp_path):
     served = endpoint(none)
     folder = project_with(
@@ -139,7 +154,7 @@ def test_a_table_is_a_suite_too_and_a_judge_is_asked_once(endpoint, none, tmp_pa
 def test_a_bad_file_is_told_with_line_key_and_cure(tmp_path, text, parts):
     (tmp_path / "style.yaml").write_text(text)
     with pytest.raises(UserError) as error:
-        read_prompts("style.yaml", tmp_path, "suite style")
+        read_prompts("style.yaml", tmp_path, "suite style", Project(tmp_path))
     for part in (*parts, "expected:", "received:", "cure:"):
         assert part in str(error.value)
 
@@ -167,7 +182,7 @@ def test_a_bad_file_is_told_with_line_key_and_cure(tmp_path, text, parts):
 def test_a_bad_table_is_told_with_line_column_and_cure(tmp_path, text, parts):
     (tmp_path / "t.csv").write_text(text)
     with pytest.raises(UserError) as error:
-        read_prompts("t.csv", tmp_path, "suite t")
+        read_prompts("t.csv", tmp_path, "suite t", Project(tmp_path))
     for part in (*parts, "expected:", "received:", "cure:"):
         assert part in str(error.value)
 

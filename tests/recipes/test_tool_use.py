@@ -98,3 +98,60 @@ def test_real_chats_with_calls_are_trained_on_as_they_are(tmp_path, shared_data)
     (folder / "strict.yaml").write_text("extends: stock.yaml\ntrain: {accept: []}\n")
     done = flywheel(folder, "data", "check", recipe="strict.yaml", check=1)
     assert "tools are offered, and no message calls one" in " ".join(done.stdout.split())
+
+
+def test_calls_are_put_into_answers_and_kept_where_their_result_helps(tmp_path, endpoint):
+    """Toolformer's filter by the embedded model: a sum whose result follows is kept, one beside the point and one of another number are not."""
+    folder = init_recipe(tmp_path / "p", "tool-use")
+    template, known, helpful = load_template("insert-calls"), [], set()
+    described = [
+        "calc(expression): Work out a sum of two numbers.",
+        "find_price(item, size): Look up the price of an item.",
+    ]
+    for i, row in enumerate(rows_of(folder / "mini" / "texts.jsonl")):
+        said = template.render({"described": "\n".join(described), "question": row["question"], "text": row["text"]})
+        is_sum = row["text"].startswith("####")
+        expression = row["expression"] if i % 3 else "1 + 1"
+        helpful |= {row["question"]} if is_sum and i % 3 else set()
+        known.append({"question": said[-1]["content"], "answer": f'<call>calc("{expression}")</call>{row["text"]}'})
+    write_jsonl(tmp_path / "known.jsonl", known)
+    (folder / "real.yaml").write_text(
+        "extends: insert.yaml\nmodel: seed\njudges:\n  - {name: helps, kind: verifier, verifier: lowers_loss, options: {model: seed, threshold: 1.5}, of: [inserted]}\n"
+    )
+    flywheel(folder, "generate", recipe="real.yaml", env=endpoint(tmp_path / "known.jsonl", right=1.0).env)
+    rows = sql(
+        folder, "select s.fields ->> 'question' as question, passed from samples s join verdicts v using (sample_id)"
+    )
+    assert len(rows) == len(known)
+    passed = {r["question"] for r in rows if r["passed"]}
+    assert len(helpful) == 12 and passed == helpful
+    said = sql(folder, "select reason, count(*) as n from verdicts group by all order by all")
+    assert said == [{"reason": "does not help", "n": 12}, {"reason": "helps", "n": 12}]
+
+
+def test_requests_are_searched_depth_first_and_a_failed_call_is_the_worse_half(tmp_path, endpoint):
+    """ToolLLM: a call that fails is left for another one; the whole tree is on record, and the two ways are a pair."""
+    folder = init_recipe(tmp_path / "p", "tool-use")
+    rows = rows_of(folder / "mini" / "requests.jsonl")
+    known = []
+    for i, row in enumerate(rows):
+        item = next(word for word in ("pen", "book", "bag") if word in row["question"])
+        size = "small" if "small" in row["question"] else "large"
+        right = ["find_price", {"item": item, "size": size}]
+        calls = [["find_price", {"item": f"{size} {item}", "size": size}], right] if i % 2 else [right]
+        known.append({"question": row["question"], "answer": f"It costs {row['answer']}.", "calls": calls})
+    write_jsonl(tmp_path / "known.jsonl", known)
+    (folder / "real.yaml").write_text("extends: search.yaml\nmodel: seed\n")
+    flywheel(folder, "generate", recipe="real.yaml", env=endpoint(tmp_path / "known.jsonl").env)
+    made = sql(
+        folder,
+        "select fields ->> 'question' as q, json_array_length(fields -> 'branches') as n from samples where step = 'calls' and sample_id not in (select sample_id from worse_samples)",
+    )
+    assert len(made) == len(rows) and sorted(r["n"] for r in made) == [0] * 5 + [1] * 5
+    pairs = sql(folder, "select kind, count(*) as n from pairs group by kind")
+    assert pairs == [{"kind": "solved/failed branch", "n": 5}]
+    (worse,) = sql(
+        folder,
+        "select any_value(completion) as c from samples where sample_id in (select sample_id from worse_samples)",
+    )
+    assert "LookupError" in worse["c"] and "It costs" not in worse["c"]

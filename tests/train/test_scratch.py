@@ -48,3 +48,21 @@ def test_a_description_that_makes_no_model_is_refused(tmp_path):
     ):  # fmt: skip
         project(tmp_path / name, **config)
         refused(run_cli(tmp_path / name, "train"), "tiny", said, "config.json")
+
+
+def test_a_vision_language_model_is_drawn_with_its_processor(tmp_path):
+    """That of a packaged recipe: it reads an image as the trained one does."""
+    from flywheel.cli._packaged import RECIPES
+    from flywheel.train._scratch import draw
+    from PIL import Image
+    from transformers import AutoModelForImageTextToText, AutoProcessor
+
+    job = {"config": str(RECIPES / "document-vision" / "mini" / "tiny"), "out": str(tmp_path / "drawn"), "seed": 1}
+    draw(job, tmp_path, lambda event: None)
+    model = AutoModelForImageTextToText.from_pretrained(tmp_path / "drawn")
+    processor = AutoProcessor.from_pretrained(tmp_path / "drawn")
+    asked = [{"role": "user", "content": [{"type": "image"}, {"type": "text", "text": "What?"}]}]
+    text = processor.apply_chat_template(asked, tokenize=False, add_generation_prompt=True)
+    inputs = processor(text=[text], images=[[Image.new("RGB", (96, 96))]], return_tensors="pt")
+    assert (inputs["input_ids"] == model.config.image_token_id).sum() == 9
+    assert model(**inputs).logits.shape[-1] == model.config.text_config.vocab_size

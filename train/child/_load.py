@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ...errors import NotFoundError, RecipeError
+from ...llm import sees_images
 from ..methods import CAUSAL, CLASSIFIER, SCORER, SEQ2SEQ, Method
 
 TRL_LENGTH = 1024
@@ -58,11 +59,11 @@ def load_reader(path: str, method: Method) -> Reader:
     Raises:
         RecipeError: the model is of a kind that the method does not train.
     """
-    from transformers import AutoConfig, AutoModelForImageTextToText, AutoProcessor, AutoTokenizer
+    from transformers import AutoConfig, AutoProcessor, AutoTokenizer
 
     config = AutoConfig.from_pretrained(path)
     _check_kind(config, path, method)
-    sees = method.model == CAUSAL and type(config) in AutoModelForImageTextToText._model_mapping
+    sees = method.model == CAUSAL and sees_images(config)
     return Reader((AutoProcessor if sees else AutoTokenizer).from_pretrained(path), sees, config)
 
 

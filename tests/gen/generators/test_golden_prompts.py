@@ -36,6 +36,7 @@ INPUTS = {
     "exercises": {**DOCUMENT, "exercises": 5},
     "grounded-dialogue": {"text": TEXT, "tag": "document", "question": "How high?"},
     "grounded-question": {"text": TEXT, "tag": "document", "question": "How high?"},
+    "insert-calls": {"described": "calc(expression): Work {{x}} out.", "question": QUESTION, "text": "It is 240 m³."},
     "judge-checklist": {"question": QUESTION, "completion": TEXT, "checks": ["Is it short?", "Is {{x}} there?"]},
     "judge-checklist.reference": {"question": QUESTION, "completion": "240", "checks": ["Is it so?"], "reference": "240 m³"},
     "judge-grader": {"user": TEXT, "low": "0", "high": "1"},

@@ -82,7 +82,7 @@ def test_a_dead_end_is_left_and_kept_as_rejected(folder):
     replies = [
         calls(("find", {"city": "Nowhere"})), calls(("give_up", {"reason": "no such city"})), FIND, "12 mm.",
     ]  # fmt: skip
-    made, faults, ask = run(TOOLS, ITEM, replies, folder=folder, tools="tools.py")
+    made, faults, ask = run(TOOLS, ITEM, list(replies), folder=folder, tools="tools.py")
     assert not faults
     assert made[0].kind == "solved/failed branch"
     assert made[0].rejected.prompt == made[0].prompt
@@ -100,7 +100,7 @@ def test_it_goes_back_over_several_levels(folder):
     give_up = calls(("give_up", {"reason": "x"}))
     wait = calls(("wait", {}))
     replies = [wait, FIND, give_up, wait, give_up, FIND, "12 mm"]
-    made, faults, ask = run(TOOLS, ITEM, replies, folder=folder, tools="tools.py", width=2)
+    made, faults, ask = run(TOOLS, ITEM, list(replies), folder=folder, tools="tools.py", width=2)
     assert made[0].fields["n_nodes"] == 7
     assert [m["role"] for m in made[0].fields["messages"]] == ["user", "assistant", "tool", "assistant"]
     assert reasons(faults) == ["branch failed: gave up"]
@@ -129,6 +129,19 @@ def test_a_known_answer_must_be_reached(folder):
     assert made[0].rejected.completion.endswith("13 mm.")
     assert made[0].completion.endswith("12 mm.")
     assert not faults
+
+
+def test_it_goes_back_from_a_call_that_fails_and_keeps_the_tree(folder):
+    """With back_on_error; without it the model is shown the error and goes on."""
+    replies = [calls(("fly", {})), FIND, "12 mm"]
+    made, faults, ask = run(TOOLS, ITEM, list(replies), folder=folder, tools="tools.py", back_on_error=True)
+    assert [m["role"] for m in made[0].fields["messages"]] == ["user", "assistant", "tool", "assistant"]
+    assert "there is no tool" in made[0].rejected.completion and made[0].kind == "solved/failed branch"
+    (branch,) = made[0].fields["branches"]
+    assert branch["reason"] == "call failed" and [m["role"] for m in branch["messages"]] == ["assistant", "tool"]
+    assert len(ask.asked) == 3 and not faults
+    made, _, _ = run(TOOLS, ITEM, list(replies), folder=folder, tools="tools.py")
+    assert made[0].rejected is None and made[0].fields["branches"] == [] and made[0].fields["n_calls"] == 2
 
 
 def test_the_search_is_bounded(folder):
