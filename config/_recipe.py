@@ -190,6 +190,9 @@ class ProblemSetConfig(Strict):
     format: Literal["gsm8k"] | ColumnsConfig = "gsm8k"
     """``gsm8k``: rows with ``question`` and ``answer``, the number behind ``####``. Or the columns by name:
     ``{question: problem, answer: solution}``."""
+    share: float | None = Field(None, gt=0, le=1)
+    """Share of each iteration's problems that is taken from this set, which is then walked through in an order of its own.
+    Default: what the sets with a share leave is taken from all the others as from one set."""
 
 
 class ProblemsConfig(ProblemSetConfig):
@@ -197,6 +200,23 @@ class ProblemsConfig(ProblemSetConfig):
 
     more: tuple[ProblemSetConfig, ...] = ()
     """Further sets, each with its own format; all of them together are one set, in this order."""
+
+    @model_validator(mode="after")
+    def _shares_fit(self) -> "ProblemsConfig":
+        shares = [one.share for one in self.sets]
+        total = sum(share for share in shares if share is not None)
+        if total > 1 + 1e-9:
+            raise fault("shares of at most 1 together", f"{total:g}", "lower one", ("share",))
+        if None not in shares and total < 1 - 1e-9:
+            raise fault(
+                "shares of 1 together, where every set has one",
+                f"{total:g}",
+                "leave one out: it fills the rest",
+                ("share",),
+            )
+        if None in shares and total > 1 - 1e-9:
+            raise fault("shares of less than 1 together, where a set has none", f"{total:g}", "lower one", ("share",))
+        return self
 
     @property
     def sets(self) -> tuple[ProblemSetConfig, ...]:
@@ -439,7 +459,7 @@ class Recipe(Strict):
 
 def _without_later(problems: dict[str, Any]) -> dict[str, Any]:
     """Leave out what flywheel learned later, at its default, of a set of problems and of its further sets."""
-    found = {k: v for k, v in problems.items() if k != "more"}
+    found = _without({k: v for k, v in problems.items() if k != "more"}, "share", None)
     if isinstance(found["format"], dict):
         found["format"] = {k: v for k, v in found["format"].items() if k != "columns" or v}
     return {**found, "more": [_without_later(m) for m in problems["more"]]} if problems.get("more") else found

@@ -10,7 +10,7 @@ from ._head import HeadFlow
 from ._import import Imported, import_solutions
 from ._inputs import check_sources, explain_no_rows, load_samples
 from ._parse import Parsed, parse_json
-from ._plan import ON_POLICY, SOLVE, Step, choose_problems
+from ._plan import ON_POLICY, SOLVE, Pool, Step, choose_problems, find_quotas
 from ._planning import count_planned
 from ._problems import ProblemSet, load_problems, read_problems
 from ._progress import Progress, Stop
@@ -72,6 +72,7 @@ __all__ = [
     "Made",
     "Meter",
     "Parsed",
+    "Pool",
     "ProblemSet",
     "Progress",
     "Stage",
@@ -91,6 +92,7 @@ __all__ = [
     "explain_no_rows",
     "export_rows",
     "find_generator",
+    "find_quotas",
     "find_retries",
     "generator",
     "guess_steps",

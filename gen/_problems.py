@@ -13,7 +13,7 @@ from ..errors import InputError
 from ..files import ABSENT, as_images, keep_image, read_image, read_path
 from ..schema import DropRow, ProblemRow, content_id
 from ..store import Project, SourceRow, Store, read_source
-from ._plan import Step
+from ._plan import Pool, Step, share_out
 
 log = logging.getLogger(__name__)
 
@@ -96,12 +96,15 @@ class ProblemSet:
         n_rows: rows read, usable or not.
         problems: usable rows, each problem once, in the source's order.
         faults: the other rows, with their source and the reason.
+        pools: ids of the problems that one share of each iteration is taken from, with that share; first those of the sets
+            without one.
     """
 
     sources: tuple[tuple[str, int], ...]
     n_rows: int
     problems: tuple[ProblemRow, ...]
     faults: tuple[tuple[str, SourceRow, str], ...]
+    pools: tuple[Pool, ...] = ()
 
     @property
     def ids(self) -> list[str]:
@@ -136,12 +139,15 @@ def read_problems(config: ProblemsConfig, base: Path, project: Project) -> Probl
     problems: dict[str, ProblemRow] = {}
     faults: list[tuple[str, SourceRow, str]] = []
     n_rows: dict[str, int] = {}
+    added: list[tuple[float | None, list[str]]] = []
     for one in config.sets:
         known = len(problems)
         bad = _read_set(one, base, project, problems, n_rows)
         _refuse_empty(one, len(problems) - known, bad)
         faults += [(one.source, row, fault) for row, fault in bad]
-    return ProblemSet(tuple(n_rows.items()), sum(n_rows.values()), tuple(problems.values()), tuple(faults))
+        added.append((one.share, list(problems)[known:]))
+    pools = share_out(added)
+    return ProblemSet(tuple(n_rows.items()), sum(n_rows.values()), tuple(problems.values()), tuple(faults), pools)
 
 
 def _read_set(

@@ -121,13 +121,17 @@ def _tell(
 
 
 def choose_for_step(
-    store: Store, order: Sequence[str], config: ChooseConfig, step: Step, n: int, verifier: str, seed: int
-) -> list[str]:
-    """Choose a step's problems, and put on record why; return them."""
+    store: Store, pools: Sequence[tuple[Sequence[str], int]], config: ChooseConfig, step: Step, verifier: str, seed: int
+) -> list[str]:  # fmt: skip
+    """Choose a step's problems, of each pool in its order so many, and put on record why; return them."""
     history = {p: Tried(i, rate) for p, i, rate in store.query(_HISTORY, [step.run_id, step.iteration, verifier])}
     beside = {p for (p,) in store.query(_BESIDE, [step.run_id, step.iteration, step.name])}
     words = f"{seed}/choose/{step.iteration}/{step.name}"
-    choices = choose_by_history(order, history, beside, config, min(n, len(order)), words)
+    choices = [
+        choice
+        for order, n in pools
+        for choice in choose_by_history(order, history, beside, config, min(n, len(order)), words)
+    ]
     same = {"run_id": step.run_id, "iteration": step.iteration, "step": step.name, "created_at": utc_now()}
     store.insert_table("problem_choices", _as_table(choices), same=same, unless=_KNOWN)
     return [c.problem_id for c in choices if c.chosen]

@@ -17,6 +17,7 @@ from ..gen import (
     ON_POLICY,
     SOLVE,
     Estimate,
+    Pool,
     Stage,
     Step,
     Stop,
@@ -103,7 +104,7 @@ class Wheel:
         self.reporter = reporter
         self.run_id = ""
         self._ended = "complete"
-        self._problem_ids: list[str] = []
+        self._pools: tuple[Pool, ...] = ()
         self._stages: list[Stage] = []
         self._judges: list[ReadyJudge] = []
         self._decontaminator: Decontaminator | None = None
@@ -152,7 +153,7 @@ class Wheel:
         if change := describe_change(self.store, self.run_id, recipe, first, content):
             self.reporter.say(change)
         if problems is not None:
-            self._problem_ids = problems.ids
+            self._pools = problems.pools
             load_problems(self.store, problems, self._step(0, "problems"))
         record_run(self.store, self.run_id, recipe, first, problem_set_id, content)
         self.checkpoints = Checkpoints(self.store, self.run_id, first)
@@ -246,9 +247,7 @@ class Wheel:
         with self.store.kept_open(will_write=True):
             self.iterations.begin(iteration, self.checkpoints.champion().checkpoint_id)
             if self.recipe.draws:
-                plan_problems(
-                    self.store, self.recipe, self._problem_ids, self._step(iteration, SOLVE), self._grader.judge
-                )
+                plan_problems(self.store, self.recipe, self._pools, self._step(iteration, SOLVE), self._grader.judge)
 
     def generate(self, iteration: int) -> Stop | None:
         """Run the recipe's steps, then draw and verify completions of the iteration's problems; by the champion or the
@@ -281,7 +280,7 @@ class Wheel:
             return None
         if ON_POLICY in steps_to_pair(self.recipe):
             step = self._step(iteration, ON_POLICY)
-            plan_problems(self.store, self.recipe, self._problem_ids, step, self._grader.judge)
+            plan_problems(self.store, self.recipe, self._pools, step, self._grader.judge)
             if stopped := self._draw(step, sft):
                 end_early(iteration, ON_POLICY, stopped)
         self.pair(iteration, steps_to_pair(self.recipe))

@@ -5,6 +5,7 @@ value. Values are inserted as text in one pass, so that template syntax in a doc
 time and size; what exceeds a bound is an error, never a hang.
 """
 
+import json
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from threading import local
@@ -50,7 +51,7 @@ class _Sandbox(ImmutableSandboxedEnvironment):
         self.globals = {name: self.globals[name] for name in _GLOBALS}
         for name in _FILTERS_LEFT_OUT:
             self.filters.pop(name)
-        self.filters |= {"_ticking": self.tick_through, "_joined": self.join_bounded}
+        self.filters |= {"_ticking": self.tick_through, "_joined": self.join_bounded, "from_json": from_json}
         self.clock = local()
 
     def tick(self) -> None:
@@ -79,6 +80,16 @@ class _Sandbox(ImmutableSandboxedEnvironment):
     def call_binop(self, context: Context, operator: str, left: Any, right: Any) -> Any:
         _refuse_long(_size_of_result(operator, left, right))
         return super().call_binop(context, operator, left, right)
+
+
+def from_json(value: Any) -> Any:
+    """Return what a text of JSON holds: many data sets keep lists and objects as such texts. Anything else stays as it is."""
+    if not isinstance(value, str):
+        return value
+    try:
+        return json.loads(value)
+    except (ValueError, RecursionError):
+        return value
 
 
 def _size_of_result(operator: str, left: Any, right: Any) -> float:

@@ -1,15 +1,16 @@
 """Which problems an iteration tries, by how they were solved before; and that without the key nothing is chosen otherwise."""
 
 import pytest
-from flywheel.config import ChooseConfig, Recipe
-from flywheel.gen import Step, choose_problems
+from flywheel.config import ChooseConfig, ProblemsConfig, Recipe
+from flywheel.gen import Pool, Step, choose_problems, read_problems
 from flywheel.loop._choose import Tried, choose_by_history
 from flywheel.loop._draws import plan_problems
 from flywheel.schema import SampleRow, VerdictRow
-from support import MINI, refuse_recipe
+from support import MINI, refuse_recipe, write_jsonl
 
 MATH = "math@4"
 ORDER = [f"p{i:02}" for i in range(40)]
+POOLS = [Pool(1.0, tuple(ORDER))]
 HALF = ChooseConfig(sometimes=0.5, always=0.1, never=0.1)
 
 
@@ -94,23 +95,23 @@ def solve(store, iteration, rates):
 def test_without_the_key_the_next_of_one_order_are_taken_as_ever(store):
     for iteration in (1, 2, 3):
         for step, offset, n in (("solve", 0, 10), ("on-policy", 10, 4)):
-            plan_problems(store, recipe(), ORDER, Step("run", iteration, step), MATH)
+            plan_problems(store, recipe(), POOLS, Step("run", iteration, step), MATH)
             expected = choose_problems(ORDER, MINI["seed"], (iteration - 1) * 14 + offset, n)
             assert planned(store, iteration, step) == expected
     assert store.query("SELECT * FROM problem_choices") == []
 
 
 def test_the_first_iteration_is_the_same_with_and_without_the_key(store):
-    plan_problems(store, recipe(choose={"sometimes": 0.5}), ORDER, Step("run", 1, "solve"), MATH)
+    plan_problems(store, recipe(choose={"sometimes": 0.5}), POOLS, Step("run", 1, "solve"), MATH)
     assert planned(store, 1) == choose_problems(ORDER, MINI["seed"], 0, 10)
     assert store.query("SELECT DISTINCT chosen, reason FROM problem_choices") == [(True, "new")]
 
 
 def test_the_second_iteration_goes_by_the_first_and_again_chooses_the_same(store):
     known = recipe(choose={"sometimes": 0.3, "always": 0.1})
-    plan_problems(store, known, ORDER, Step("run", 1, "solve"), MATH)
+    plan_problems(store, known, POOLS, Step("run", 1, "solve"), MATH)
     solve(store, 1, [1.0] * 4 + [0.5] * 4 + [0.0] * 2)
-    plan_problems(store, known, ORDER, Step("run", 2, "solve"), MATH)
+    plan_problems(store, known, POOLS, Step("run", 2, "solve"), MATH)
     first, chosen = planned(store, 1), planned(store, 2)
     assert [first.index(p) for p in chosen[:3]] == sorted({first.index(p) for p in chosen[:3]} & {4, 5, 6, 7}, key=lambda i: chosen.index(first[i]))  # fmt: skip
     assert chosen[3] in first[:4]
@@ -118,7 +119,7 @@ def test_the_second_iteration_goes_by_the_first_and_again_chooses_the_same(store
     choices = store.query("SELECT * EXCLUDE created_at FROM problem_choices ORDER BY ALL")
     with store.write() as connection:  # as after a kill between the two
         connection.execute("DELETE FROM plans WHERE iteration = 2").fetchall()
-    plan_problems(store, known, ORDER, Step("run", 2, "solve"), MATH)
+    plan_problems(store, known, POOLS, Step("run", 2, "solve"), MATH)
     assert planned(store, 2) == chosen
     assert store.query("SELECT * EXCLUDE created_at FROM problem_choices ORDER BY ALL") == choices
 
@@ -143,3 +144,53 @@ def test_keys_at_their_default_make_no_other_run():
 )
 def test_wrong_keys_are_refused(tmp_path, keys, said):
     refuse_recipe(tmp_path, said, choose=keys)
+
+
+SHARED = [Pool(0.8, tuple(ORDER)), Pool(0.2, ("a", "b", "c"))]
+
+
+def shares(problems):
+    return sum(p in "abc" for p in problems), len(problems)
+
+
+@pytest.mark.parametrize("choose", [{}, {"sometimes": 0.5}])
+def test_a_set_with_a_share_gives_that_share_of_every_iteration(store, choose):
+    known = recipe(choose=choose)
+    for iteration in (1, 2, 3):
+        plan_problems(store, known, SHARED, Step("run", iteration, "solve"), MATH)
+        assert shares(planned(store, iteration)) == (2, 10)
+        plan_problems(store, known, SHARED, Step("run", iteration, "on-policy"), MATH)
+        assert shares(planned(store, iteration, "on-policy")) == (1, 4)
+        if choose:
+            assert store.query("SELECT count(*) FROM problem_choices WHERE chosen AND iteration = ?", [iteration]) == [
+                (14,)
+            ]
+        else:
+            assert len({*planned(store, iteration), *planned(store, iteration, "on-policy")} & set("abc")) == 3
+    ours = [p for i in (1, 2, 3) for step in ("solve", "on-policy") for p in planned(store, i, step) if p not in "abc"]
+    assert len(set(ours)) == len(ours) == 33 or choose, "the large set is walked through without repetition"
+
+
+def test_a_set_too_small_for_its_share_keeps_the_share_and_says_so(store, caplog):
+    pools = [Pool(0.5, tuple(ORDER)), Pool(0.5, ("a", "b", "c"))]
+    plan_problems(store, recipe(), pools, Step("run", 1, "solve"), MATH)
+    assert shares(planned(store, 1)) == (3, 6)
+    assert "6 problems instead of 10: a set of 3 is to be 50 % of them" in caplog.text
+
+
+def test_shares_of_a_recipe_are_read_by_set_and_refused_where_they_cannot_be(tmp_path, project):
+    for name, n in (("a", 3), ("b", 5), ("c", 4)):
+        write_jsonl(tmp_path / f"{name}.jsonl", [{"question": f"{name}{i}?", "answer": f"#### {i}"} for i in range(n)])
+    more = [{"source": "b.jsonl", "share": 0.25}, {"source": "c.jsonl"}]
+    config = ProblemsConfig.model_validate({"source": "a.jsonl", "more": more})
+    found = read_problems(config, tmp_path, project)
+    assert [(p.share, len(p.ids)) for p in found.pools] == [(0.75, 7), (0.25, 5)]
+    for first, second, said in ((None, 1.0, "less than 1 together"), (0.7, 0.7, "at most 1 together"), (0.2, 0.2, "shares of 1 together")):  # fmt: skip
+        problems = {"source": "a.jsonl", "share": first, "more": [{"source": "b.jsonl", "share": second}]}
+        refuse_recipe(tmp_path, said, problems=problems)
+
+
+def test_a_recipe_without_shares_is_the_run_that_it_was():
+    with_more = {"source": "a.jsonl", "more": [{"source": "b.jsonl"}]}
+    content = recipe(problems=with_more).identity()["problems"]
+    assert "share" not in content and "share" not in content["more"][0]

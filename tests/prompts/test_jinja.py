@@ -29,6 +29,14 @@ def test_loops_and_conditions():
     assert render("{% for x in a %}{{ loop.last }}{% endfor %}", [1, 2]) == "FalseTrue"
 
 
+def test_a_text_of_json_is_read_and_any_other_value_stays():
+    body = "{% set b = a | from_json %}{% if b is string %}text {{ b }}{% else %}{% for x in b %}<{{ x.k }}>{% endfor %}{% endif %}"
+    assert render(body, '[{"k": "{{ a }}"}, {"k": 2}]') == "<{{ a }}><2>"
+    assert render(body, [{"k": 1}]) == "<1>"
+    assert render(body, "no [JSON") == "text no [JSON"
+    assert render("{{ (a | from_json) is string }}", "[" * 100_000) == "True"
+
+
 @pytest.mark.parametrize("text", ["{{ x }}", "{% raw %}", "{# c #}", "<b> & \"'", "%s %(a)s", "{{ a }}"])
 def test_values_are_text(text):
     assert render("[{{ a }}]", text) == f"[{text}]"

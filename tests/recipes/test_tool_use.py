@@ -4,6 +4,7 @@ import copy
 import json
 
 import pytest
+import yaml
 from flywheel.prompts import load_template
 from support import sql, write_jsonl
 from support_recipes import flywheel, init_recipe
@@ -11,6 +12,20 @@ from support_recipes import flywheel, init_recipe
 pytestmark = [pytest.mark.recipes, pytest.mark.timeout(600)]
 REASONS = "SELECT reason, count(*) AS n FROM verdicts WHERE judge LIKE 'tool_calls%' GROUP BY ALL"
 NONE = "None fits."
+
+
+XLAM = [
+    {
+        "name": "live_giveaways_by_type",
+        "description": "Retrieve live giveaways from an API, by their type.",
+        "parameters": {
+            "type": {"description": "The type of giveaways (game, loot).", "type": "str", "default": "game"},
+            "limit": {"description": "Most giveaways.", "type": "int, optional", "default": ""},
+            "country": {"description": "Where they are valid.", "type": "str"},
+        },
+    }
+]
+"""In the shape of xLAM: parameters by name without a schema around them; a data set has the list as a text of JSON."""
 
 
 def show(name, arguments):
@@ -35,7 +50,7 @@ def teach(folder, rows, file):
 
 
 def rows_of(file):
-    return [json.loads(line) for line in file.read_text().splitlines()]
+    return [json.loads(line) for line in file.read_text().split("\n") if line]
 
 
 def reasons(folder):
@@ -56,6 +71,75 @@ def test_calls_are_learnt_and_so_is_when_not_to_call(miniature, endpoint, tmp_pa
     before, after, n = made.score("irrelevance")
     assert before == 1.0 and after > 0.7 and n == 16, "a model that calls whatever is asked would fall here"
     assert [d["promoted"] for d in made.decisions] == [True]
+
+
+def test_documentation_is_shown_whole_in_every_shape(tmp_path):
+    template = load_template("call", init_recipe(tmp_path / "p", "tool-use"))
+
+    def shown(api):
+        return template.render({"question": "Which are there?", "api": api})[-1]["content"]
+
+    schema = {
+        "type": "object",
+        "properties": {
+            "unit": {"type": "string", "description": "Unit of the result.", "enum": ["m", "ft"], "default": "m"},
+            "sides": {"type": "array", "items": {"type": "integer"}},
+        },
+        "required": ["sides"],
+    }
+    tool = {"name": "area", "description": "Work out an area.", "parameters": schema}
+    lines = [
+        "area(unit: string, sides: array[integer]): Work out an area.",
+        '  unit (optional, default "m", one of ["m", "ft"]): Unit of the result.',
+    ]
+    assert shown([tool]).split("\n")[1:3] == lines
+    assert shown([tool]) == shown([{"type": "function", "function": tool}]) == shown(json.dumps([tool])) == shown(tool)
+    flat = [
+        "live_giveaways_by_type(type: str, limit: int, country: str): Retrieve live giveaways from an API, by their type.",
+        '  type (optional, default "game"): The type of giveaways (game, loot).',
+        "  limit (optional): Most giveaways.",
+        "  country (required): Where they are valid.",
+    ]
+    assert shown(json.dumps(XLAM)).split("\n")[1:5] == flat
+    assert "\nwhoami(): Who asks.\n\n" in shown([{"name": "whoami", "description": "Who asks.", "parameters": {}}])
+    assert shown("Call ping() to ping.").startswith("Functions:\nCall ping() to ping.\n\nWhich are there?")
+
+
+def test_prompts_of_the_suites_are_those_of_the_rows(tmp_path):
+    folder = init_recipe(tmp_path / "p", "tool-use")
+    template = load_template("call", folder)
+    for item in (
+        i for f in ("ast.yaml", "irrelevance.yaml") for i in yaml.safe_load((folder / f).read_text())["items"]
+    ):
+        question = item["prompt"].split("\n\n")[1]
+        said = template.render({"question": question, "api": item["checks"][0]["fields"]["tools"]})
+        assert item["prompt"] == said[-1]["content"]
+
+
+def test_rows_in_the_shape_of_xlam_with_a_stated_share_that_wants_no_call(tmp_path, endpoint):
+    """Tools and answers are texts of JSON; of each iteration's requests a quarter wants no call, though there are six times as many others."""
+    folder = init_recipe(tmp_path / "p", "tool-use")
+    wanted = [[{"name": "live_giveaways_by_type", "arguments": {"type": "loot", "country": c}} for c in names] for names in zip("ABCDEFGHIJKLMNOPQRSTUVWX", "abcdefghijklmnopqrstuvwx", strict=True)]  # fmt: skip
+    rows = [{"question": f"Loot valid in {a['arguments']['country']} and in {b['arguments']['country']}?", "tools": json.dumps(XLAM), "calls": [a, b]} for a, b in wanted]  # fmt: skip
+    none = [{"question": f"Translate word {i}.", "tools": json.dumps(XLAM), "calls": []} for i in range(4)]
+    known = teach(folder, [r | {"tools": XLAM} for r in rows + none], tmp_path / "known.jsonl")
+    for name, kept in (("calls", rows), ("none", none)):
+        xlam = [
+            {"query": r["question"], "tools": r["tools"], "answers": json.dumps(r["calls"]), "id": i}
+            for i, r in enumerate(kept)
+        ]
+        write_jsonl(folder / f"{name}.jsonl", xlam)
+    shape = "format: {question: query, answer: answers, columns: {api: tools, tools: tools}}"
+    (folder / "xlam.yaml").write_text(
+        f"extends: mini.yaml\nproblems:\n  source: calls.jsonl\n  {shape}\n  more: [{{source: none.jsonl, share: 0.25, {shape}}}]\n"
+        "solve: {problems: 16}\n"
+    )
+    flywheel(folder, "generate", recipe="xlam.yaml", env=endpoint(known, right=1.0).env)
+    assert reasons(folder) == {"correct": 24, "no call, as it should be": 8}, "12 requests for calls, 4 for none, twice"
+    (asked,) = sql(
+        folder, "select any_value(messages::varchar) as m from requests where messages::varchar like '%Loot%'"
+    )
+    assert "country (required): Where they are valid." in asked["m"]
 
 
 def test_real_rows_of_bfcl_are_judged_by_its_rules(tmp_path, endpoint, shared_data):
