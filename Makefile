@@ -35,12 +35,14 @@ demo: $(VENV)/.installed
 	@$(BIN)/flywheel -C demo init --recipe demo
 	@$(BIN)/flywheel -C demo run --seed $(DEMO_SEED)
 
-# Two workers: the tests start many short processes. One thread a process keeps two cores busy, not fighting.
+# A worker for each core, two at least and eight at most: the tests start many short processes. One thread a process keeps cores busy, not fighting.
+WORKERS ?= $(shell n=$$(nproc 2>/dev/null || echo 2); echo $$((n < 2 ? 2 : n > 8 ? 8 : n)))
+
 test: $(VENV)/.installed-dev
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadgroup
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup
 
 test-recipes: $(VENV)/.installed-dev
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 -m recipes tests/recipes
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) -m recipes tests/recipes
 
 check: $(VENV)/.installed-dev
 	$(BIN)/ruff check .
