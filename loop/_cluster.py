@@ -24,6 +24,8 @@ from ..llm import OpenAIEngine
 log = logging.getLogger(__name__)
 
 KNOCK_S = 10.0
+OBJECTS_BYTES = 100_000_000
+"""Of Ray's object store on one machine: what is exchanged is small and goes another way."""
 
 
 @dataclass(frozen=True)
@@ -141,7 +143,12 @@ def connected(config: ExecutorConfig) -> Iterator[None]:
         if address is not None:
             _knock(address)
         if address is None:
-            ray.init(address="local", num_cpus=max(1, round(config.workers * config.cpus)), **quiet)
+            ray.init(
+                address="local",
+                num_cpus=max(1, round(config.workers * config.cpus)),
+                object_store_memory=OBJECTS_BYTES,
+                **quiet,
+            )
         else:
             del quiet["include_dashboard"]
             ray.init(address=address, **quiet)

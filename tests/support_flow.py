@@ -47,10 +47,24 @@ STEPS = [
 
 
 ONE = STEPS[:1]
+FINAL = {
+    "requests": "select request_id, step, completions, error from requests order by all",
+    "samples": "select sample_id, request_id, step, input_id, item, completion, prompt, fields from samples order by all",
+    "drops": "select drop_id, step, reason, input_id from drops order by all",
+    "pairs": "select pair_id, chosen_sample_id, rejected_sample_id from pairs order by all",
+    "plans": "select step, input_id, n from plans order by all",
+    "funnel": "select * from funnel order by all",
+}
+"""What two runs of the same steps have to agree in."""
 
 
 def funnel(folder):
     return {r["step"]: r for r in sql(folder, "select step, entered, kept, dropped, reason from funnel")}
+
+
+def final_state(folder):
+    """Return the rows that two runs of the same steps have to agree in, by table."""
+    return {name: sql(folder, query) for name, query in FINAL.items()}
 
 
 def add_up(folder):

@@ -9,20 +9,12 @@ import pytest
 from fake_endpoint import digest
 from flywheel.store import Project, Store
 from support import FakeEndpoint, kill_group, make_mini_project, run_cli, sql, start_cli
-from support_flow import make_flow_project
+from support_flow import final_state, make_flow_project
 
 pytestmark = pytest.mark.slow
 
 KILLS = 10
 QUIET = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-FINAL = {
-    "requests": "select request_id, step, completions, error from requests order by all",
-    "samples": "select sample_id, request_id, step, input_id, item, completion, prompt, fields from samples order by all",
-    "drops": "select drop_id, step, reason, input_id from drops order by all",
-    "pairs": "select pair_id, chosen_sample_id, rejected_sample_id from pairs order by all",
-    "plans": "select step, input_id, n from plans order by all",
-    "funnel": "select * from funnel order by all",
-}
 
 
 def on_record(folder):
@@ -31,10 +23,6 @@ def on_record(folder):
     found = store.query("select messages from requests where answered_at is not null")
     store.close()
     return {digest(json.loads(m), None) for (m,) in found}
-
-
-def final_state(folder):
-    return {name: sql(folder, query) for name, query in FINAL.items()}
 
 
 @pytest.mark.timeout(600)

@@ -9,15 +9,7 @@ from flywheel.gen import Flow, HandLostError, HeadFlow, Meter, WorkerFlow, make_
 from flywheel.llm import OpenAIEngine
 from flywheel.store import Project, Store
 from support import refused, run_cli
-from support_flow import STEPS, add_chunks, make_flow_project
-
-FINAL = {
-    "requests": "select request_id, step, completions, error from requests order by all",
-    "samples": "select sample_id, request_id, step, input_id, item, completion, prompt, fields from samples order by all",
-    "drops": "select drop_id, step, reason, input_id from drops order by all",
-    "pairs": "select pair_id, chosen_sample_id, rejected_sample_id from pairs order by all",
-    "plans": "select step, input_id, n from plans order by all",
-}
+from support_flow import FINAL, STEPS, add_chunks, make_flow_project
 
 
 def stages_of(folder):
@@ -76,7 +68,7 @@ def run(folder, server, crew=None, budget=None, lives=()):
         )  # fmt: skip
         flow.plan()
         progress = await flow.run()
-        rows = {name: store.query(query) for name, query in FINAL.items()}
+        rows = {name: store.query(query) for name, query in FINAL.items() if name != "funnel"}
         store.close()
         for one in (engine, *others):
             await one.close()

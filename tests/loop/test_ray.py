@@ -5,20 +5,13 @@ import time
 
 import pytest
 from support import kill_group, refused, run_cli, sql, start_cli, wait_for
-from support_flow import make_flow_project
+from support_flow import final_state, make_flow_project
 
 ray = pytest.importorskip("ray", reason="the extra ray is not installed")
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
-FINAL = {
-    "requests": "select request_id, step, completions, error from requests order by all",
-    "samples": "select sample_id, request_id, step, input_id, item, completion, prompt, fields from samples order by all",
-    "drops": "select drop_id, step, reason, input_id from drops order by all",
-    "pairs": "select pair_id, chosen_sample_id, rejected_sample_id from pairs order by all",
-    "plans": "select step, input_id, n from plans order by all",
-    "funnel": "select * from funnel order by all",
-}
 CONCURRENCY = 32
+SMALL = {"object_store_memory": 100_000_000}
 
 
 @pytest.fixture
@@ -26,13 +19,9 @@ def cluster():
     """A head node without CPUs, for the driver, and two nodes of one CPU."""
     from ray.cluster_utils import Cluster
 
-    made = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, "include_dashboard": False})
+    made = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, "include_dashboard": False, **SMALL})
     yield made
     made.shutdown()
-
-
-def rows_of(folder):
-    return {name: sql(folder, query) for name, query in FINAL.items()}
 
 
 def test_without_a_cluster_one_is_started_here_and_a_users_generator_goes_along(tmp_path, endpoint, none):
@@ -41,7 +30,7 @@ def test_without_a_cluster_one_is_started_here_and_a_users_generator_goes_along(
     run_cli(alone, "generate", env=server.env, check=0)
     shared = make_flow_project(tmp_path / "shared", n=30, executor="ray")
     run_cli(shared, "generate", env=server.env, check=0)
-    assert rows_of(shared) == rows_of(alone)
+    assert final_state(shared) == final_state(alone)
     assert not (shared / ".flywheel" / "workers").exists()
 
 
@@ -72,21 +61,21 @@ def test_killed_nodes_and_a_killed_driver_cost_what_was_in_flight(tmp_path, endp
     alone = make_flow_project(tmp_path / "alone", n=800, engine=engine)
     run_cli(alone, "generate", env=server.env, check=0)
     n = len(server.answered())
-    first, _ = [cluster.add_node(num_cpus=1) for _ in range(2)]
+    first, _ = [cluster.add_node(num_cpus=1, **SMALL) for _ in range(2)]
     executor = {"kind": "ray", "address": cluster.address, "workers": 2}
     shared = make_flow_project(tmp_path / "shared", n=800, engine=engine, executor=executor)
     run = start_cli(shared, "generate", env=server.env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     wait_for(lambda: len(server.answered()) > n + 200 or run.poll() is not None, 120)
     assert run.poll() is None
     cluster.remove_node(first, allow_graceful=False)
-    cluster.add_node(num_cpus=1)
+    cluster.add_node(num_cpus=1, **SMALL)
     wait_for(lambda: len(server.answered()) > n + 700 or run.poll() is not None, 120)
     assert run.poll() is None
     kill_group(run)
     time.sleep(2)
     done = run_cli(shared, "generate", env=server.env)
     assert done.returncode == 0, done.stderr
-    assert rows_of(shared) == rows_of(alone)
+    assert final_state(shared) == final_state(alone)
     again = len(server.answered()) - 2 * n
     assert 0 <= again <= CONCURRENCY // 2 + CONCURRENCY, (
         "those in flight on the killed node, and at the kill of the driver"
