@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
-from ..config import TASK_DATA, Recipe, Source, is_remote, list_methods, list_sources, names_hub_model
+from ..config import TASK_DATA, ProblemsConfig, Recipe, Source, is_remote, list_methods, list_sources, names_hub_model
 from ..errors import UserError
 from ..eval import Split, load_grader, prepare_suites
 from ..gen import (
@@ -112,6 +112,7 @@ class _Look:
         self._recipe = recipe
         self._base = base
         self._found = Ahead(list(list_stages(recipe)))
+        self._most_problems = 0  # of the hub, where the recipe's slices say how many there can be
 
     def look(self) -> Ahead:
         recipe, base = self._recipe, self._base
@@ -153,7 +154,21 @@ class _Look:
             return None
         fetched = [self._is_fetched("problems", one.source) for one in config.sets]  # each is named
         if any(fetched):
+            here = [
+                self._read_problems(ProblemsConfig(source=one.source, format=one.format))
+                for one, is_fetched in zip(config.sets, fetched, strict=True)
+                if not is_fetched
+            ]
+            ends = [
+                Source.parse(one.source) for one, is_fetched in zip(config.sets, fetched, strict=True) if is_fetched
+            ]
+            if all(end.stop is not None for end in ends):
+                self._most_problems = sum((end.stop or 0) - end.start for end in ends)
+                self._most_problems += sum(len(found.problems) for found in here if found is not None)
             return None
+        return self._read_problems(config)
+
+    def _read_problems(self, config: ProblemsConfig) -> ProblemSet | None:
         sources = ", ".join(one.source for one in config.sets)
         problems = self._try(lambda: read_problems(config, self._base, self._project))
         if problems is None:
@@ -210,7 +225,7 @@ class _Look:
                 self._note(source, "the store", n, "before where and limit of the steps" if n else "")
             fed = [stage for stage in stages if stage.config.source == source]
             unknown = source == "problems" and not n  # the hub's: only the steps' own limits are known
-            rows |= {stage.name: stage.config.limit if unknown else n for stage in fed}
+            rows |= {stage.name: stage.config.limit or self._most_problems if unknown else n for stage in fed}
             if not n and not (source == "problems" and recipe.problems is not None):
                 self._found.no_rows += [explain_no_rows(stage) for stage in fed if not stage.may_wait]
         if self._found.remote and not self._found.faults:
