@@ -20,6 +20,7 @@ from ..gen import (
     Stage,
     Step,
     explain_no_rows,
+    find_repeats,
     guess_steps,
     make_draw_stage,
     make_stages,
@@ -31,6 +32,7 @@ from ..train import check_python, check_train
 from ._content import load_templates
 from ._embed import load_embed
 from ._evaluate import GRADER
+from ._freeze import find_shown
 from ._judges import make_judges, make_verifier
 from ._measured import read_layouts
 from ._own_rows import read_own_rows
@@ -157,8 +159,10 @@ class _Look:
         if problems is None:
             self._note("problems", sources, None, "cannot be read")
             return None
-        bad = f"{count(len(problems.faults), 'row')} cannot be used" if problems.faults else ""
-        self._note("problems", sources, len(problems.problems), bad)
+        told = [f"{count(len(problems.faults), 'row')} cannot be used"] if problems.faults else []
+        shown = self._try(lambda: find_shown(self._recipe, self._project.root)) or ()
+        told += [str(repeats)] if (repeats := find_repeats(problems, shown)) else []
+        self._note("problems", sources, len(problems.problems), "; ".join(told))
         return problems
 
     def _look_at_suites(self) -> None:

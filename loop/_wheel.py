@@ -41,7 +41,7 @@ from ._draws import config_of, plan_problems, require_complete
 from ._embed import Embed, describe_embed, load_embed
 from ._engines import Engines
 from ._evaluate import GRADER, evaluate, local_subject
-from ._freeze import make_decontaminator, make_freezer
+from ._freeze import find_shown, make_decontaminator, make_freezer
 from ._freeze_more import freeze_for, freeze_own
 from ._gate import Ruling
 from ._generate import Generation, end_early
@@ -150,7 +150,7 @@ class Wheel:
             self.reporter.say(change)
         if problems is not None:
             self._problem_ids = problems.ids
-            load_problems(self.store, problems, self._step(0, "problems"))
+            load_problems(self.store, problems, self._step(0, "problems"), find_shown(recipe, project.root))
         record_run(self.store, self.run_id, recipe, first, problem_set_id, content)
         self.checkpoints = Checkpoints(self.store, self.run_id, first)
         self.iterations = Iterations(self.store, self.run_id)
