@@ -12,7 +12,7 @@ from ..config import ColumnsConfig, ProblemsConfig, ProblemSetConfig
 from ..errors import InputError
 from ..files import ABSENT, read_path
 from ..schema import DropRow, ProblemRow, content_id
-from ..store import SourceRow, Store, read_source
+from ..store import SourceRow, Store, add_distractors, read_source
 from ._plan import Step
 
 log = logging.getLogger(__name__)
@@ -132,7 +132,8 @@ def _read_set(
 ) -> list[tuple[SourceRow, str]]:  # fmt: skip
     """Add the problems of one set to those that are known, and its rows to the counts; return the rows that cannot be used."""
     faults: list[tuple[SourceRow, str]] = []
-    for row in read_source(config.source, base):
+    rows = read_source(config.source, base)
+    for row in add_distractors(rows, config.distractors) if config.distractors else rows:
         n_rows[config.source] = n_rows.get(config.source, 0) + 1
         parsed = _parse(row, config)
         if isinstance(parsed, str):
