@@ -173,8 +173,9 @@ class _Look:
             sources = [(w, s) for w, s in list_sources(self._recipe) if w.startswith(f"suite {suite.name}, ")]
             if any(is_remote(spec) for _, spec in sources):
                 for what, spec in sources:
-                    if not self._is_fetched(what, spec):
-                        self._note(what, spec, None, "read when the run begins")
+                    told = self._tell_target(suite.name, what.rpartition(", ")[2])
+                    if not self._is_fetched(what, spec, told):
+                        self._note(what, spec, None, "; ".join(filter(None, ("read when the run begins", told))))
                 continue
             here += 1
             grader = load_grader(GRADER, self._project.root)
@@ -183,10 +184,17 @@ class _Look:
             for what, spec in sources:
                 split = what.rpartition(", ")[2]
                 note = "cannot be read" if found is None else "" if split in sizes else "examples"
+                note = note or self._tell_target(suite.name, split)
                 self._note(what, spec, sizes.get(split), note)
             splits += found or []
         if here == len(self._recipe.suites) and not self._found.faults:
             self._try(lambda: read_layouts(self._recipe, splits))
+
+    def _tell_target(self, suite: str, split: str) -> str:
+        """Return what a run needs beforehand whose target is the endpoint's score."""
+        if (self._recipe.stop.target, suite, split) != ("endpoint", self._recipe.gate_suite, "gate"):
+            return ""
+        return "the endpoint's score here is the target: flywheel eval --engine openai before the run"
 
     def _look_at_own_rows(self) -> None:
         for key in ("rows", "heldout"):
@@ -240,11 +248,11 @@ class _Look:
             except UserError as error:
                 self._found.no_engine.append(error)
 
-    def _is_fetched(self, what: str, spec: str) -> bool:
-        """Say whether rows come from the hub, and if so note them."""
+    def _is_fetched(self, what: str, spec: str, told: str = "") -> bool:
+        """Say whether rows come from the hub, and if so note them, with what more is to be told."""
         if not is_remote(spec):
             return False
-        self._note(what, spec, None, "named, not fetched")
+        self._note(what, spec, None, "; ".join(filter(None, ("named, not fetched", told))))
         self._found.remote.append(spec if spec.startswith(TASK_DATA) else f"data set {Source.parse(spec).where}")
         return True
 

@@ -60,7 +60,7 @@ from ._rewards import describe_rewards
 from ._rollback import roll_back
 from ._run import describe_change, record_run, require_wheel, resolve_first_model
 from ._served import import_served
-from ._stop import find_stop, time_limit
+from ._stop import find_stop, require_endpoint_score, time_limit
 from ._subjects import endpoint_subject, find_subject, recorded_subject
 from ._train import SUPERVISED, find_python, train
 from ._watch import look, refuse_collapse
@@ -182,6 +182,7 @@ class Wheel:
         if self.recipe.engine.kind == "openai":
             self._engines.identity(None)  # a wrong address is told before anything is scored
         self.recipe = self.recipe.model_copy(update={"iterations": iterations})  # the gate spreads its level over them
+        require_endpoint_score(self.store, self.recipe, self.splits)
         self._write_metrics()
         self.evaluate_baseline()
         measure_finished(self.store, self.recipe, self.run_id, self._grader.judge)
@@ -190,7 +191,7 @@ class Wheel:
                 continue
             if not self.iterations.is_begun(iteration):
                 refuse_collapse(self.store, self.recipe, self.run_id)
-                if rule := find_stop(self.store, self.recipe, self.run_id):
+                if rule := find_stop(self.store, self.recipe, self.run_id, self.splits):
                     self._ended = rule.name
                     self.reporter.say(f"[{iteration}] not begun: {rule.said}")
                     return
