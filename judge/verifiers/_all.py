@@ -16,6 +16,7 @@ _PLACES = {
     "label": "_label.label",
     "math": "_math.math",
     "regex": "_regex.regex_verifier",
+    "sections": "_sections.sections",
     "tool_calls": "_tool_calls.tool_calls",
 }
 
