@@ -1,8 +1,8 @@
 """When a run ends by itself, whom it tells, and how its champion is served."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints
+from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints, field_validator
 
 from ._strict import Strict, fault
 from ._url import find_url_fault
@@ -15,10 +15,18 @@ class StopConfig(Strict):
 
     plateau: int = Field(0, ge=0)
     """Iterations in a row without a promotion; 0 = disabled."""
-    target: float = Field(0.0, ge=0, le=1)
-    """Score of the champion on the gate's suite and split; 0 = disabled."""
+    target: float | Literal["endpoint"] = 0.0
+    """Score (0 to 1) of the champion on the gate's suite and split; ``endpoint``: that of the endpoint's model on the same items,
+    which ``flywheel eval --engine openai`` puts on record; 0 = disabled."""
     hours: float = Field(0.0, ge=0)
     """Of one command; what is in flight then is finished and kept, as by ``flywheel stop``; 0 = disabled."""
+
+    @field_validator("target")
+    @classmethod
+    def _is_a_score(cls, target: float | str) -> float | str:
+        if not isinstance(target, str) and not 0 <= target <= 1:
+            raise fault("a score from 0 to 1, or endpoint", f"{target:g}", "write 0.95 for 95 %")
+        return target
 
 
 def _as_list(given: Any) -> Any:

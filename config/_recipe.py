@@ -68,9 +68,21 @@ class DecontaminateConfig(Strict):
     """Cosine of the embeddings (``curate.embed``) of an item and a row, or a line of it, that makes the row contaminated; 0 = disabled."""
 
 
+class DistractorConfig(Strict):
+    """Pieces of other rows, put among a row's own: an answer that uses all of them has to be wrong."""
+
+    column: str = Field(min_length=1)
+    """Column with a list of pieces (sources, documents, choices), or one text."""
+    by: str = Field(min_length=1)
+    """Column that says what a row is about (``claim``): no piece comes from a row with the same there."""
+    n: int = Field(3, ge=1, le=64)
+    """Pieces added to each row, in places drawn by its content. ``evidence_sets`` then names the places of its own, from 1."""
+
+
 PROMPTS_TASK = "prompts"
 TASK_METRICS = {
     PROMPTS_TASK: "pass,none", "code": "pass,none", "fever": "acc,none", "fever-claim-only": "acc,none", "fever-cited": "acc_and_cited,none",
+    "fever-quoted": "acc_and_cited,none",
 }  # fmt: skip
 """What our own tasks are judged by, where the suite does not say."""
 
@@ -94,6 +106,8 @@ class SuiteConfig(Strict):
     fewshot: SourceSpec | None = None
     num_fewshot: int | None = Field(None, ge=0)
     """Default: the task's own."""
+    distractors: DistractorConfig | None = None
+    """Pieces of other rows of a split among each row's own."""
     apply_chat_template: bool = True
     doc_to_text: str | None = None
     """Replaces the task's prompt (Jinja over the row); default: the task's own."""
@@ -193,6 +207,8 @@ class ProblemSetConfig(Strict):
     share: float | None = Field(None, gt=0, le=1)
     """Share of each iteration's problems that is taken from this set, which is then walked through in an order of its own.
     Default: what the sets with a share leave is taken from all the others as from one set."""
+    distractors: DistractorConfig | None = None
+    """Pieces of other rows of the set among each row's own: sources that do not matter."""
 
 
 class ProblemsConfig(ProblemSetConfig):
@@ -459,7 +475,7 @@ class Recipe(Strict):
 
 def _without_later(problems: dict[str, Any]) -> dict[str, Any]:
     """Leave out what flywheel learned later, at its default, of a set of problems and of its further sets."""
-    found = _without({k: v for k, v in problems.items() if k != "more"}, "share", None)
+    found = _without({k: v for k, v in problems.items() if k != "more" and (k != "distractors" or v)}, "share", None)
     if isinstance(found["format"], dict):
         found["format"] = {k: v for k, v in found["format"].items() if k != "columns" or v}
     return {**found, "more": [_without_later(m) for m in problems["more"]]} if problems.get("more") else found
@@ -471,6 +487,7 @@ def _without(content: dict[str, Any], key: str, default: object) -> dict[str, An
 
 def _with_limit(suite: dict[str, Any]) -> dict[str, Any]:
     """Return a suite as it was written when 256 was the default; a task's own limit is part of what its rows are known by."""
+    suite = _without(suite, "distractors", None)
     return {**suite, "max_gen_toks": DEFAULT_GEN_TOKS if suite["max_gen_toks"] is None else suite["max_gen_toks"]}
 
 

@@ -8,7 +8,7 @@ from pydantic import AfterValidator, StringConstraints
 from ._strict import Strict, fault
 
 SourceSpec = Annotated[str, StringConstraints(min_length=1), AfterValidator(lambda spec: _check_source(spec))]
-"""Where rows come from: ``file.jsonl``, ``file.jsonl[0:500]``, or ``hub:owner/name/config/split[0:500]``."""
+"""Where rows come from: ``file.jsonl``, ``file.csv``, ``file.jsonl[0:500]``, or ``hub:owner/name/config/split[0:500]``."""
 
 
 def _check_source(spec: str) -> str:

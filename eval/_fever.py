@@ -29,13 +29,14 @@ _BRACKETS = {"-LRB-": "(", "-RRB-": ")", "-LSB-": "[", "-RSB-": "]", "-COLON-": 
 """How FEVER's Wikipedia dump spells what stands in page names."""
 
 
-def read_claim(row: SourceRow, variant: str, place: str) -> dict[str, Any]:
+def read_claim(row: SourceRow, variant: str, place: str, rules: Mapping[str, Any] | None = None) -> dict[str, Any]:
     """Return ``claim``, ``label``, ``evidence`` (texts; none in the claim-only variant) and ``checks``.
 
     Args:
         row: as the file or hub has it.
         variant: one of :data:`VARIANTS`.
         place: where the row stands, for messages.
+        rules: further options of the ``citations`` verifier, of a task that wants more than FEVER's own score.
 
     Raises:
         InputError: no claim, an unknown label, or no evidence where the variant needs some.
@@ -55,7 +56,12 @@ def read_claim(row: SourceRow, variant: str, place: str) -> dict[str, Any]:
             cure="use the task fever-claim-only, or rows that hold the sentences, "
             "for example hub:copenlu/fever_gold_evidence/default/validation",
         )  # fmt: skip
-    found = {"claim": claim, "label": label, "evidence": evidence, "checks": _checks(row.row, label, evidence, variant)}
+    found = {
+        "claim": claim,
+        "label": label,
+        "evidence": evidence,
+        "checks": _checks(row.row, label, evidence, variant, rules or {}),
+    }
     return found if row.row.get("id") is None else {"id": str(row.row["id"]), **found}
 
 
@@ -103,15 +109,18 @@ def _tell_evidence(row: Mapping[str, Any]) -> str:
     return "ids of sentences without their text, as FEVER's own files have them"
 
 
-def _checks(row: Mapping[str, Any], label: str, evidence: list[str], variant: str) -> str:
+def _checks(row: Mapping[str, Any], label: str, evidence: list[str], variant: str, rules: Mapping[str, Any]) -> str:
     """Return the row's checks as JSON: the label, and for the cited variant the citations."""
     checks: list[dict[str, Any]] = [
         {"as": "acc", "verifier": "label", "options": {"preset": "fever"}, "expected": label}
     ]
     if variant == "cited":
         is_open = label == LABELS[2]  # nothing proves that there is not enough
-        sets = [] if is_open else row.get("evidence_sets") or []
-        options = {"preset": "fever", "required": 0 if is_open else 1, "sets": [[str(i) for i in s] for s in sets]}
+        # [[]]: nothing may be cited; []: what is cited does not matter
+        nothing: list[list[int]] = [] if rules.get("surplus", True) else [[]]
+        sets = nothing if is_open else row.get("evidence_sets") or []
+        needed = {"required": 0 if is_open else 1, "sets": [[str(i) for i in s] for s in sets]}
+        options = {"preset": "fever", **needed, **rules}
         fields = {"sources": evidence or [""]}
         checks.append({"as": "cited", "verifier": "citations", "options": options, "fields": fields})
     return canonical_json(checks)

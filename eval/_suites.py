@@ -11,7 +11,7 @@ from ..config import DEFAULT_GEN_TOKS, Source, SuiteConfig
 from ..errors import RecipeError
 from ..schema import canonical_json, content_id, image_urls, mark_image
 from ..stage import write_json
-from ..store import Project, SourceRow
+from ..store import Project, SourceRow, add_distractors
 from ._check import check_rows, check_task
 from ._fever import read_claim
 from ._grade import Grader
@@ -133,7 +133,7 @@ def _prepare(project: Project, suite: SuiteConfig, name: str, spec: str, base: P
     work = project.work / "suites"
     work.mkdir(parents=True, exist_ok=True)
     read = [_read(project, suite, name, spec, base, found, grader) for found in find_tasks(suite.task, base, work)]
-    settings = suite.model_dump(mode="json", exclude={"name", "gate", "report", "fewshot", "metric"})
+    settings = suite.model_dump(mode="json", exclude={"name", "gate", "report", "fewshot", "metric", "distractors"})
     limits = [limit_answers(suite, r.found.read()) for r in read]
     settings["max_gen_toks"] = limits[0] if len(set(limits)) == 1 else limits
     shapes = [{"rows": r.rows, "fewshot": r.fewshot, "task": r.definition} for r in read]
@@ -156,6 +156,7 @@ def _read(
     raw = (
         read_prompts(spec, base, place, project) if _rows_of(task) == "prompts" else read_rows(spec, found, base, place)
     )
+    raw = add_distractors(raw, suite.distractors) if suite.distractors else raw
     rows = _shape(raw, task, f"{place}: {spec}", grader)
     wanted = _find_shots(suite, task, spec)
     shots = []
@@ -195,8 +196,8 @@ def _find_shots(suite: SuiteConfig, task: dict[str, Any], spec: str) -> str | No
 def _shape(rows: list[SourceRow], task: dict[str, Any], place: str, grader: Grader | None) -> list[SourceRow]:
     """Return rows as our own tasks want them: FEVER's and programs' in one shape, each with its checks complete."""
     if _rows_of(task) == "fever":
-        variant = task["metadata"]["evidence"]
-        rows = [SourceRow(r.ordinal, read_claim(r, variant, f"{place}:{r.ordinal + 1}")) for r in rows]
+        variant, rules = task["metadata"]["evidence"], task["metadata"].get("citations") or {}
+        rows = [SourceRow(r.ordinal, read_claim(r, variant, f"{place}:{r.ordinal + 1}", rules)) for r in rows]
     if _rows_of(task) == "code":
         rows = [SourceRow(r.ordinal, read_program(r, f"{place}:{r.ordinal + 1}")) for r in rows]
     return [_complete(row, f"{place}:{row.ordinal + 1}", grader) for row in rows]

@@ -12,7 +12,7 @@ from ._inputs import check_sources, explain_no_rows, load_samples
 from ._parse import Parsed, parse_json
 from ._plan import ON_POLICY, SOLVE, Pool, Step, choose_problems, find_quotas
 from ._planning import count_planned
-from ._problems import ProblemSet, load_problems, read_problems
+from ._problems import ProblemSet, find_repeats, load_problems, read_problems
 from ._progress import Progress, Stop
 from ._registry import built_in, complete_options, find_generator
 from ._retry import KINDS, find_retries, retire
@@ -93,6 +93,7 @@ __all__ = [
     "export_rows",
     "find_generator",
     "find_quotas",
+    "find_repeats",
     "find_retries",
     "generator",
     "guess_steps",

@@ -12,7 +12,7 @@ from ..config import ColumnsConfig, ProblemsConfig, ProblemSetConfig, Source
 from ..errors import InputError
 from ..files import ABSENT, as_images, keep_image, read_image, read_path
 from ..schema import DropRow, ProblemRow, content_id
-from ..store import Project, SourceRow, Store, read_source
+from ..store import Project, SourceRow, Store, add_distractors, read_source
 from ._plan import Pool, Step, share_out
 
 log = logging.getLogger(__name__)
@@ -157,7 +157,8 @@ def _read_set(
     faults: list[tuple[SourceRow, str]] = []
     source = Source.parse(config.source)
     folder = None if source.is_hub else (base / Path(source.where).expanduser()).parent
-    for row in read_source(config.source, base):
+    rows = read_source(config.source, base)
+    for row in add_distractors(rows, config.distractors) if config.distractors else rows:
         n_rows[config.source] = n_rows.get(config.source, 0) + 1
         parsed = _parse(row, config, folder, project)
         if isinstance(parsed, str):
@@ -173,10 +174,58 @@ def _read_set(
     return faults
 
 
-def load_problems(store: Store, found: ProblemSet, step: Step) -> None:
+@dataclass(frozen=True)
+class Repeats:
+    """Questions that a set has with several answers.
+
+    Attributes:
+        questions: how many.
+        rows: of these.
+        torn: of these questions, those that have several answers with the same of all that the prompt shows: none of their
+            rows can be trusted.
+        place: where the first of the rows stands.
+    """
+
+    questions: int
+    rows: int
+    torn: int
+    place: str
+
+    def __str__(self) -> str:
+        told = f"{self.questions} question{'s' * (self.questions != 1)} with several answers, in {_rows(self.rows)}, the first {self.place}"
+        if not self.torn:
+            return f"{told}; other columns of the prompt tell them apart"
+        return f"{told}; of {self.torn} the prompts are the same: curate.conflicts keeps their rows out of training"
+
+
+def find_repeats(found: ProblemSet, shown: Sequence[str]) -> Repeats | None:
+    """Return the questions with several answers, if there are any; ``shown`` are the columns that the prompt shows besides."""
+    asked: dict[str, list[ProblemRow]] = {}
+    for problem in found.problems:
+        asked.setdefault(" ".join(problem.question.lower().split()), []).append(problem)
+    several = [rows for rows in asked.values() if _is_torn(rows, ())]
+    if not several:
+        return None
+    first = several[0][0]
+    torn = sum(_is_torn(rows, shown) for rows in several)
+    return Repeats(len(several), sum(map(len, several)), torn, f"{first.source}:{first.source_ordinal + 1}")
+
+
+def _is_torn(rows: Sequence[ProblemRow], shown: Sequence[str]) -> bool:
+    """Say whether rows of one question that are alike in these columns have several answers."""
+    said: dict[str, set[str]] = {}
+    for row in rows:
+        fields = json.loads(row.fields or "{}") if shown else {}
+        key = _as_json({name: fields.get(name) for name in shown})
+        said.setdefault(key, set()).update([row.answer.strip()] if row.answer.strip() else [])
+    return any(len(answers) > 1 for answers in said.values())
+
+
+def load_problems(store: Store, found: ProblemSet, step: Step, shown: Sequence[str] = ()) -> None:
     """Bring the problems of a run into the store.
 
-    Rows that cannot be used, and rows that are there twice, become drops with their line and text.
+    Rows that cannot be used, and rows that are there twice, become drops with their line and text. Questions with several
+    answers are told; ``shown`` as of :func:`find_repeats`.
     """
     wanted = [source for source, _ in found.sources]
     known = _ids(
@@ -200,6 +249,8 @@ def load_problems(store: Store, found: ProblemSet, step: Step) -> None:
             "%s of %s cannot be used and are kept as drops; the first: %s", _rows(len(found.faults)), ", ".join(wanted),
             f"{source}:{row.ordinal + 1}: {fault}",
         )  # fmt: skip
+    if repeats := find_repeats(found, shown):
+        log.warning("problems %s: %s", ", ".join(wanted), repeats)
 
 
 def _ids(store: Store, query: str, *parameters: object) -> set[str]:

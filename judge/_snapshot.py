@@ -52,6 +52,7 @@ class Rules:
         verifier: what its verdicts are filed under.
         judges: names of the judges of completions of problems.
         must_pass: those of them whose no keeps a completion out.
+        shown: columns of the problems that prompts show besides the question: what conflicts has these in common, too.
     """
 
     curate: CurationConfig
@@ -60,10 +61,13 @@ class Rules:
     verifier: str
     judges: tuple[str, ...] = ()
     must_pass: tuple[str, ...] = ()
+    shown: tuple[str, ...] = ()
 
     def identity(self) -> dict[str, Any]:
         """Return what of the rules makes two snapshots the same."""
         dumped = {k: v if isinstance(v, str | tuple) else v.model_dump(mode="json") for k, v in vars(self).items()}
+        if not self.shown:  # learned later: no part of snapshots whose prompts show nothing but the question
+            dumped.pop("shown")
         return {**dumped, "select": self.select.identity()}
 
 
@@ -91,7 +95,7 @@ class Freezer:
         rules = self.rules
         fresh = read_accepted(
             self.store, self.run_id, self.iteration, rules.verifier, rules.judges, rules.must_pass,
-            conflicts=rules.curate.conflicts, steps=rules.select.steps or (SOLVED,),
+            conflicts=rules.curate.conflicts, steps=rules.select.steps or (SOLVED,), shown=rules.shown,
         )  # fmt: skip
         earlier = read_earlier(self.store, self.run_id, self.iteration, "sft", parent_id, rules.verifier)
         replay = self._choose_replay(earlier.n, round(rules.select.replay * fresh.n))
@@ -101,8 +105,10 @@ class Freezer:
 
     def freeze_dpo(self, parent_id: str) -> Snapshot:
         """Freeze the pairs of the iteration, curated, with replay where the recipe has it, for DPO of ``parent_id``."""
-        conflicts = self.rules.curate.conflicts
-        pairs = read_pairs(self.store, self.run_id, self.iteration, self.rules.verifier, conflicts=conflicts)
+        rules = self.rules
+        pairs = read_pairs(
+            self.store, self.run_id, self.iteration, rules.verifier, conflicts=rules.curate.conflicts, shown=rules.shown
+        )
         earlier = read_earlier(self.store, self.run_id, self.iteration, "dpo", parent_id, self.rules.verifier)
         replay = self._choose_replay(earlier.n, round(self.rules.select.replay_pairs * pairs.n))
         kept = self._curate("dpo", pairs, ("pairs", pairs.n), earlier, replay, 0)

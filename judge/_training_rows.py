@@ -133,7 +133,7 @@ def take_images(messages: Any) -> tuple[Any, list[str]]:
 
 def read_accepted(
     store: Store, run_id: str, iteration: int, verifier: str, judges: Sequence[str], must: Sequence[str], *, conflicts: bool = True,
-    steps: Sequence[str] = (SOLVED,),
+    steps: Sequence[str] = (SOLVED,), shown: Sequence[str] = (),
 ) -> Spooled:  # fmt: skip
     """Return the iteration's completions of problems that the verifier passed, by problem, those of people first, and draw; and the
     samples of other steps, but for those that are the worse of two.
@@ -144,8 +144,11 @@ def read_accepted(
         must: those of them that a sample has to pass.
         conflicts: say so of those whose question the run's problem set answers in several ways.
         steps: whose samples; of ``solve`` the verifier has to pass them.
+        shown: columns of the problems that the prompt shows besides the question: one question with other sources is another one.
     """
-    return store.spool(_ACCEPTED, [run_id, iteration, verifier, list(judges), list(must), conflicts, list(steps)])
+    return store.spool(
+        _show(_ACCEPTED, shown), [run_id, iteration, verifier, list(judges), list(must), conflicts, list(steps)]
+    )
 
 
 def read_earlier(store: Store, run_id: str, iteration: int, stage: str, parent_id: str, verifier: str) -> Spooled:
@@ -157,9 +160,19 @@ def read_earlier(store: Store, run_id: str, iteration: int, stage: str, parent_i
     )
 
 
-def read_pairs(store: Store, run_id: str, iteration: int, verifier: str, *, conflicts: bool = True) -> Spooled:
-    """Return the pairs that the iteration's pairing chose, by id; ``conflicts`` as of :func:`read_accepted`."""
-    return store.spool(_CHOSEN_PAIRS, [run_id, iteration, verifier, conflicts])
+def read_pairs(
+    store: Store, run_id: str, iteration: int, verifier: str, *, conflicts: bool = True, shown: Sequence[str] = ()
+) -> Spooled:
+    """Return the pairs that the iteration's pairing chose, by id; ``conflicts`` and ``shown`` as of :func:`read_accepted`."""
+    return store.spool(_show(_CHOSEN_PAIRS, shown), [run_id, iteration, verifier, conflicts])
+
+
+def _show(sql: str, shown: Sequence[str]) -> str:
+    """Return SQL that tells questions apart by the columns that stand in the prompt with them."""
+    places = ["'$.\"" + name.replace("'", "''") + "\"'" for name in shown]
+    return sql.replace(
+        "{shown}", "".join(f" || coalesce((p.fields::JSON -> {place})::VARCHAR, '')" for place in places)
+    )
 
 
 def rows_of(spooled: Spooled, places: Sequence[int] | Array | None = None) -> Any:
@@ -185,12 +198,12 @@ _RATES = """
     FROM samples s JOIN verdicts v USING (sample_id)
     WHERE s.run_id = {run} AND v.judge = {verifier} AND v.passed IS NOT NULL GROUP BY ALL"""
 _PROBLEMS = "SELECT DISTINCT ON (problem_id) problem_id, answer, question, fields FROM problems"
-_ASKED = r"""(regexp_replace(lower(trim(p.question)), '\s+', ' ', 'g') || coalesce((p.fields -> '$.question_images')::VARCHAR, ''))"""
-"""SQL for a question, with the images that it is about: of another image it is another question."""
+_ASKED = r"""(regexp_replace(lower(trim(p.question)), '\s+', ' ', 'g') || coalesce((p.fields -> '$.question_images')::VARCHAR, ''){shown})"""
+"""What is asked: the question, with the images that it is about and the columns that the prompt shows with it."""
 
 
 def _clash(wanted: str) -> str:
-    """Return SQL for the questions that the run's problem set answers in several ways, and the answers."""
+    """Return SQL for what the run's problem set is asked and answers in several ways, and the answers."""
     return f"""
         SELECT {_ASKED} AS asked, string_agg(DISTINCT trim(p.answer), ' | ' ORDER BY trim(p.answer)) AS said
         FROM runs u JOIN problem_sets x ON x.problem_set_id = u.problem_set_id JOIN problems p ON p.problem_id = x.problem_id

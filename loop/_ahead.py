@@ -20,6 +20,7 @@ from ..gen import (
     Stage,
     Step,
     explain_no_rows,
+    find_repeats,
     guess_steps,
     make_draw_stage,
     make_stages,
@@ -31,6 +32,7 @@ from ..train import check_python, check_train
 from ._content import load_templates
 from ._embed import load_embed
 from ._evaluate import GRADER
+from ._freeze import find_shown
 from ._judges import make_judges, make_verifier
 from ._measured import read_layouts
 from ._own_rows import read_own_rows
@@ -174,8 +176,10 @@ class _Look:
         if problems is None:
             self._note("problems", sources, None, "cannot be read")
             return None
-        bad = f"{count(len(problems.faults), 'row')} cannot be used" if problems.faults else ""
-        self._note("problems", sources, len(problems.problems), bad)
+        told = [f"{count(len(problems.faults), 'row')} cannot be used"] if problems.faults else []
+        shown = self._try(lambda: find_shown(self._recipe, self._project.root)) or ()
+        told += [str(repeats)] if (repeats := find_repeats(problems, shown)) else []
+        self._note("problems", sources, len(problems.problems), "; ".join(told))
         return problems
 
     def _look_at_suites(self) -> None:
@@ -186,8 +190,9 @@ class _Look:
             sources = [(w, s) for w, s in list_sources(self._recipe) if w.startswith(f"suite {suite.name}, ")]
             if any(is_remote(spec) for _, spec in sources):
                 for what, spec in sources:
-                    if not self._is_fetched(what, spec):
-                        self._note(what, spec, None, "read when the run begins")
+                    told = self._tell_target(suite.name, what.rpartition(", ")[2])
+                    if not self._is_fetched(what, spec, told):
+                        self._note(what, spec, None, "; ".join(filter(None, ("read when the run begins", told))))
                 continue
             here += 1
             grader = load_grader(GRADER, self._project.root)
@@ -196,10 +201,17 @@ class _Look:
             for what, spec in sources:
                 split = what.rpartition(", ")[2]
                 note = "cannot be read" if found is None else "" if split in sizes else "examples"
+                note = note or self._tell_target(suite.name, split)
                 self._note(what, spec, sizes.get(split), note)
             splits += found or []
         if here == len(self._recipe.suites) and not self._found.faults:
             self._try(lambda: read_layouts(self._recipe, splits))
+
+    def _tell_target(self, suite: str, split: str) -> str:
+        """Return what a run needs beforehand whose target is the endpoint's score."""
+        if (self._recipe.stop.target, suite, split) != ("endpoint", self._recipe.gate_suite, "gate"):
+            return ""
+        return "the endpoint's score here is the target: flywheel eval --engine openai before the run"
 
     def _look_at_own_rows(self) -> None:
         for key in ("rows", "heldout"):
@@ -253,11 +265,11 @@ class _Look:
             except UserError as error:
                 self._found.no_engine.append(error)
 
-    def _is_fetched(self, what: str, spec: str) -> bool:
-        """Say whether rows come from the hub, and if so note them."""
+    def _is_fetched(self, what: str, spec: str, told: str = "") -> bool:
+        """Say whether rows come from the hub, and if so note them, with what more is to be told."""
         if not is_remote(spec):
             return False
-        self._note(what, spec, None, "named, not fetched")
+        self._note(what, spec, None, "; ".join(filter(None, ("named, not fetched", told))))
         self._found.remote.append(spec if spec.startswith(TASK_DATA) else f"data set {Source.parse(spec).where}")
         return True
 

@@ -8,18 +8,32 @@ from ..errors import RecipeError
 from ..eval import Split, load_grader, prepare_suites
 from ..gen import SOLVE, Step
 from ..judge import Decontaminator, EvalText, Freezer, Grader, Rules
+from ..prompts import load_template
 from ..store import Project, Store
 from ._embed import Embed, load_embed
 from ._evaluate import GRADER
 
 
-def make_rules(recipe: Recipe, grader: Grader) -> Rules:
-    """Return what chooses the rows of snapshots."""
+def find_shown(recipe: Recipe, root: Path) -> tuple[str, ...]:
+    """Return the columns of problems that every prompt of theirs shows besides the question.
+
+    One question with other sources before it is another question: only rows alike in these columns too can contradict each
+    other. Steps of ``generate`` have prompts of their own; where they alone are trained on, the question decides.
+    """
+    if recipe.problems is None or not recipe.draws:
+        return ()
+    names = {recipe.solve.template, (recipe.on_policy or recipe.solve).template}
+    shown = [set(load_template(name, root).variables) for name in names]
+    return tuple(sorted(set.intersection(*shown) - {"question"}))
+
+
+def make_rules(recipe: Recipe, grader: Grader, root: Path) -> Rules:
+    """Return what chooses the rows of snapshots; ``root`` is the project's folder, which has its templates."""
     steps = recipe.select.steps or (SOLVE,)
     judges = [j for j in recipe.judges if set(steps) & set(j.of) and j.kind != "pairwise"]
     return Rules(
         recipe.curate, recipe.select, recipe.decontaminate, grader.judge, tuple(j.name for j in judges),
-        tuple(j.name for j in judges if j.must_pass),
+        tuple(j.name for j in judges if j.must_pass), find_shown(recipe, root),
     )  # fmt: skip
 
 
@@ -45,9 +59,8 @@ def make_freezer(
 ) -> Freezer:  # fmt: skip
     """Return what freezes the snapshots of an iteration; tokens are those of ``model``, a folder."""
     counter = make_token_counter(recipe, model)
-    return Freezer(
-        store, scope.run_id, scope.iteration, make_rules(recipe, grader), decontaminator, seed, counter, embed
-    )
+    rules = make_rules(recipe, grader, store.project.root)
+    return Freezer(store, scope.run_id, scope.iteration, rules, decontaminator, seed, counter, embed)
 
 
 def make_token_counter(recipe: Recipe, model: Path) -> Callable[[str], int] | None:

@@ -42,7 +42,7 @@ from ._draws import config_of, plan_problems, require_complete
 from ._embed import Embed, describe_embed, load_embed
 from ._engines import Engines
 from ._evaluate import GRADER, evaluate, local_subject
-from ._freeze import make_decontaminator, make_freezer
+from ._freeze import find_shown, make_decontaminator, make_freezer
 from ._freeze_more import freeze_for, freeze_own
 from ._gate import Ruling
 from ._generate import Generation, end_early
@@ -62,7 +62,7 @@ from ._rewards import describe_rewards
 from ._rollback import roll_back
 from ._run import describe_change, record_run, require_wheel, resolve_first_model
 from ._served import import_served
-from ._stop import find_stop, time_limit
+from ._stop import find_stop, require_endpoint_score, time_limit
 from ._subjects import endpoint_subject, find_subject, recorded_subject
 from ._train import SUPERVISED, find_python, train
 from ._watch import look, refuse_collapse
@@ -154,7 +154,7 @@ class Wheel:
             self.reporter.say(change)
         if problems is not None:
             self._pools = problems.pools
-            load_problems(self.store, problems, self._step(0, "problems"))
+            load_problems(self.store, problems, self._step(0, "problems"), find_shown(recipe, project.root))
         record_run(self.store, self.run_id, recipe, first, problem_set_id, content)
         self.checkpoints = Checkpoints(self.store, self.run_id, first)
         self.iterations = Iterations(self.store, self.run_id)
@@ -186,6 +186,7 @@ class Wheel:
         if self.recipe.engine.kind == "openai":
             self._engines.identity(None)  # a wrong address is told before anything is scored
         self.recipe = self.recipe.model_copy(update={"iterations": iterations})  # the gate spreads its level over them
+        require_endpoint_score(self.store, self.recipe, self.splits)
         self._write_metrics()
         self.evaluate_baseline()
         measure_finished(self.store, self.recipe, self.run_id, self._grader.judge)
@@ -194,7 +195,7 @@ class Wheel:
                 continue
             if not self.iterations.is_begun(iteration):
                 refuse_collapse(self.store, self.recipe, self.run_id)
-                if rule := find_stop(self.store, self.recipe, self.run_id):
+                if rule := find_stop(self.store, self.recipe, self.run_id, self.splits):
                     self._ended = rule.name
                     self.reporter.say(f"[{iteration}] not begun: {rule.said}")
                     return

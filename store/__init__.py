@@ -1,6 +1,7 @@
 """Rows in DuckDB: journal first, fold later, read always."""
 
 from ._describe import describe_schema
+from ._distractors import add_distractors
 from ._journal import JournalWriter, list_segments, read_frames
 from ._limits import UNLIMITED, USERS, Limits, parse_bytes
 from ._migrate import latest_version, list_migrations
@@ -29,6 +30,7 @@ __all__ = [
     "Spooled",
     "Store",
     "Value",
+    "add_distractors",
     "ask",
     "describe_schema",
     "find_owner",

@@ -1,7 +1,9 @@
-"""Rows from where a recipe says: a JSONL file (plain or gzip), or a hub data set; a slice of either."""
+"""Rows from where a recipe says: a JSONL or CSV file (plain or gzip), or a hub data set; a slice of either."""
 
 import codecs
+import csv
 import gzip
+import io
 import json
 import zlib
 from collections.abc import Iterator
@@ -12,6 +14,8 @@ from typing import Any
 from ..config import Source, require_file
 from ..errors import FileAccessError, InputError, NotFoundError, explain_os_error
 from ..schema import without_halves
+
+_UNEVEN = "another number of cells than the head"
 
 
 @dataclass(frozen=True)
@@ -54,10 +58,13 @@ def read_source(spec: str, base: Path, *, cure: str = "check the path in the rec
 
 def _read_file(path: Path, cure: str) -> Iterator[SourceRow]:
     place = f"data file {path}"
-    require_file(path, place, expected="a JSONL file", cure=cure)
+    require_file(path, place, expected="a JSONL or CSV file", cure=cure)
     opener = gzip.open if path.suffix == ".gz" else open
     try:
         with opener(path, "rb") as stream:
+            if path.name.removesuffix(".gz").endswith(".csv"):
+                yield from _read_csv(stream, place)
+                return
             for ordinal, line in enumerate(stream):
                 if line.strip():
                     yield _parse_line(ordinal, line.removeprefix(codecs.BOM_UTF8) if ordinal == 0 else line)
@@ -67,6 +74,22 @@ def _read_file(path: Path, cure: str) -> Iterator[SourceRow]:
         ) from None
     except OSError as error:
         raise FileAccessError(place, **explain_os_error(error)._asdict()) from None
+
+
+def _read_csv(stream: Any, place: str) -> Iterator[SourceRow]:
+    """Yield the rows of a table with a head, of an open binary file; every value is a text. A byte order mark is no part of the first column's name."""
+    try:
+        with io.TextIOWrapper(stream, encoding="utf-8-sig", newline="") as text:
+            table = csv.DictReader(text, restkey="")
+            for ordinal, row in enumerate(table):
+                found = {k: v for k, v in row.items() if k and v is not None}
+                is_bad = len(found) < len(table.fieldnames or ()) or "" in row
+                raw = json.dumps(row, ensure_ascii=False)
+                yield SourceRow(ordinal, {}, raw, _UNEVEN) if is_bad else SourceRow(ordinal, found, raw)
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise InputError(
+            place, expected="a table in UTF-8", received=str(error), cure="save it as CSV in UTF-8"
+        ) from None
 
 
 def _parse_line(ordinal: int, line: bytes) -> SourceRow:

@@ -19,15 +19,18 @@ class Filled:
         self.store = store
         self.questions = [p.question for p in generate_distinct("loop", 11, {2: 1.0}, 30)]
 
-    def add(self, iteration, problem, *draws, step="solve"):
+    def add(self, iteration, problem, *draws, step="solve", key=None, answer=None, fields=None, prompt=None):
+        """Add a problem, unless it is there, and draws of it; ``key`` tells problems of one question apart."""
         now, rows = utc_now(), []
         question = self.questions[problem] if isinstance(problem, int) else problem
-        key = f"prb_{problem}"
+        label, key = key or problem, f"prb_{key or problem}"
         if not self.store.query("SELECT 1 FROM problems WHERE problem_id = ?", [key]):
-            rows.append(ProblemRow(key, "p.jsonl", 0, question, str(problem), None))
+            rows.append(
+                ProblemRow(key, "p.jsonl", 0, question, answer or str(problem), None, fields and json.dumps(fields))
+            )
         for i, (text, passed) in enumerate(draws):
-            name = f"{iteration}_{step}_{problem}_{i}"
-            messages = json.dumps([{"role": "user", "content": question}])
+            name = f"{iteration}_{step}_{label}_{i}"
+            messages = json.dumps([{"role": "user", "content": prompt or question}])
             rows += [
                 RequestRow(f"req_{name}", "run_a", iteration, step, key, None, "local", "m", None, messages, "{}", 1, "[]", 1, 1, 1, 0.0, now, now),
                 SampleRow(f"smp_{name}", f"req_{name}", i, "run_a", iteration, step, key, text, "stop", None, "local"),

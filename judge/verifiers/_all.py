@@ -20,6 +20,7 @@ _PLACES = {
     "math": "_math.math",
     "regex": "_regex.regex_verifier",
     "relaxed": "_relaxed.relaxed",
+    "sections": "_sections.sections",
     "tool_calls": "_tool_calls.tool_calls",
 }
 

@@ -1,5 +1,6 @@
 """The ``citations`` verifier: every cited source exists, every quote stands in its source, the verdict label is right."""
 
+import re
 import unicodedata
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -16,6 +17,7 @@ ASKED = ("question", "prompt", "claim", "query", "instruction", "input", "statem
 """Columns whose words a completion may quote without citing them."""
 _SPACED = 0x0E00
 """Scripts below this code point put spaces between words."""
+_WORD = re.compile(f"[{chr(_SPACED)}-{chr(0x10FFFF)}]|[^\\W{chr(_SPACED)}-{chr(0x10FFFF)}]+")
 
 
 def read_sources(value: Any) -> dict[str, str]:
@@ -46,6 +48,18 @@ def read_sources(value: Any) -> dict[str, str]:
     return sources
 
 
+def _read_sets(case: Case, options: Mapping[str, Any]) -> list[set[str]]:
+    """Return the sets of sources of which one has to be cited whole: the options', else the row's.
+
+    Raises:
+        CannotJudge: they are no lists of ids.
+    """
+    given = options["sets"] or case.fields.get("evidence_sets") or []
+    if not isinstance(given, list | tuple) or not all(isinstance(one, list | tuple) for one in given):
+        raise CannotJudge("bad evidence_sets", f"{given!r}, expected lists of ids"[:200])
+    return [{str(i) for i in one} for one in given]
+
+
 def _join(one: Any) -> Any:
     """Return FEVER's ``[page, number, text]`` as a text; anything else as it is."""
     is_sentence = (
@@ -74,7 +88,7 @@ def _find_faults(cited: list[Citation], sources: Mapping[str, str], options: Map
         for source_id in {one.source_id.strip(), *one.group} & sources.keys() - texts.keys():
             texts[source_id] = _fold(sources[source_id], ignore)
         known = [texts[i] for i in dict.fromkeys((one.source_id.strip(), *one.group)) if i in texts]
-        found[id(one.quotes)] = _find_quote_fault([_fold(q, ignore) for q in one.quotes], known)
+        found[id(one.quotes)] = _find_quote_fault([_fold(q, ignore) for q in one.quotes], known, options["quote_words"])
     missing = "no quote" if options["quotes"] else ""
     unknown = "unknown source"
     return [
@@ -83,11 +97,21 @@ def _find_faults(cited: list[Citation], sources: Mapping[str, str], options: Map
     ]
 
 
-def _find_quote_fault(quotes: list[str], texts: list[str]) -> str:
-    """Return what is wrong with quotes, each of which has to stand in one of the texts."""
+def _find_quote_fault(quotes: list[str], texts: list[str], least: int) -> str:
+    """Return what is wrong with quotes, each of which has to stand in one of the texts, and together have so many words, or
+    all of a shorter source.
+    """
     if not all(any(c.isalnum() for c in quote) for quote in quotes):
         return "empty quote"
-    return "" if all(any(_stands_in(q, text) for text in texts) for q in quotes) else "quote not in source"
+    if not all(any(_stands_in(q, text) for text in texts) for q in quotes):
+        return "quote not in source"
+    whole = min(map(_count_words, texts), default=0)
+    return "quote too short" if sum(map(_count_words, quotes)) < min(least, whole) else ""
+
+
+def _count_words(text: str) -> int:
+    """Return the number of words; in scripts without spaces each letter is one."""
+    return len(_WORD.findall(text))
 
 
 def _stands_in(quote: str, text: str) -> bool:
@@ -164,10 +188,10 @@ def _json_label(completion: str) -> str | None:
 
 
 @verifier(
-    "citations", version=3, needs=("sources",),
+    "citations", version=4, needs=("sources",),
     options={
         "form": "auto", "required": 1, "quotes": False, "ignore": ("whitespace", "quotes"), "preset": "", "labels": (),
-        "aliases": {}, "sets": (), "uncited": (),
+        "aliases": {}, "sets": (), "uncited": (), "quote_words": 0, "surplus": True,
     },
     choices={"form": ("auto", "json", "marks"), "ignore": IGNORABLE, "preset": tuple(PRESETS)},
 )  # fmt: skip
@@ -178,7 +202,9 @@ def citations(case: Case, options: Mapping[str, Any]) -> Verdict:
     sentence, before the mark or behind it, and block quotes; ``auto`` = whichever it is. Marks and longer quotations in the other
     texts of JSON are checked too. A quote must stand in its source as whole words. ``required``: the fewest citations
     (0 = none needed). ``quotes``: each citation must quote. ``ignore``: how a quote may differ from its source. ``preset``,
-    ``labels``, ``aliases``: as of ``label``. ``uncited``: references that need no citation (``NOT ENOUGH INFO``). ``sets``: lists of ids, one of which must be cited whole (FEVER's evidence sets).
+    ``labels``, ``aliases``: as of ``label``. ``uncited``: references that need no citation (``NOT ENOUGH INFO``). ``sets``: lists of ids, one of which must be cited whole (FEVER's evidence sets); default: the row's
+    ``evidence_sets``. ``quote_words``: fewest words of a citation's quotes (0 = any). ``surplus``: whether what is in no set may be cited
+    too; where a reference needs no citation, anything.
     The score is the share of citations that are right.
     """
     sources = read_sources(case.fields["sources"])
@@ -202,7 +228,10 @@ def citations(case: Case, options: Mapping[str, Any]) -> Verdict:
         one, fault = wrong[0]
         return Verdict(False, score, fault, f"[{one.source_id}] {' · '.join(one.quotes)}".strip())
     named = {one.source_id.strip() for one in cited}
-    if options["sets"] and not any(named.issuperset(map(str, whole)) for whole in options["sets"]):
+    sets = [] if is_bare else _read_sets(case, options)
+    if not options["surplus"] and (more := named.difference(*sets) if sets or is_bare else None):
+        return Verdict(False, score, "surplus citation", f"{', '.join(sorted(more))} cited")
+    if sets and not any(named >= whole for whole in sets):
         return Verdict(False, score, "evidence incomplete", f"{', '.join(sorted(named))} cited")
     if case.expected is not None and not _is_label_right(case, options):
         return Verdict(False, score, "wrong label", _json_label(case.completion) or case.completion[-200:])

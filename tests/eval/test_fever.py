@@ -4,10 +4,11 @@ import json
 
 import pytest
 import yaml
+from flywheel.config import DistractorConfig
 from flywheel.errors import InputError
 from flywheel.eval._fever import read_claim
 from flywheel.eval._labels import bootstrap_stderr, statistic_of
-from flywheel.store import SourceRow
+from flywheel.store import SourceRow, add_distractors
 from support import MINI, make_mini_project, refused, run_cli, sql, write_jsonl
 
 
@@ -75,6 +76,47 @@ def test_the_cited_variant_wants_the_label_and_the_evidence(tmp_path):
         folder, "select messages ->> '$[0].content' as p from requests where step = 'eval' and messages like '%A is E%'"
     )
     assert "[2] B is no E." in prompt["p"]
+
+
+def test_the_quoted_variant_among_distractors_lets_no_one_cite_everything(tmp_path):
+    """Sheets of answers: right, everything cited, no quote, a quote of one letter. Distractors come from the other rows."""
+    suite = {
+        "name": "quoted", "task": "fever-quoted", "gate": "rows.jsonl", "distractors": {"column": "evidence", "by": "claim", "n": 2},
+    }  # fmt: skip
+    folder = project_with(tmp_path / "p", [suite])
+    rows = [
+        {"id": i, "claim": f"Claim {name}.", "label": label, "evidence": [f"What is said of {name} is just that."]}
+        for i, (name, label) in enumerate(zip("ABCDEF", ["SUPPORTS", "REFUTES", "NOT ENOUGH INFO"] * 2, strict=True))
+    ]
+    write_jsonl(folder / "rows.jsonl", rows)
+    mixed = add_distractors([SourceRow(i, r) for i, r in enumerate(rows)], DistractorConfig(**suite["distractors"]))
+    sheets = {"right": [], "everything": [], "bare": [], "letter": []}
+    for row, found in zip(rows, mixed, strict=True):
+        ((own,),), texts = found.row["evidence_sets"], found.row["evidence"]
+        is_open = row["label"] == "NOT ENOUGH INFO"
+        cited = {
+            "right": [(own, "said of " + texts[own - 1].split()[4] + " is")], "everything": list(enumerate(texts, 1)), "bare": [(own, None)], "letter": [(own, "is")],
+        }  # fmt: skip
+        for name, pairs in cited.items():
+            some = [] if is_open and name != "everything" else pairs
+            said = {
+                "verdict": row["label"],
+                "citations": [{"id": str(i), "quote": q} if q else {"id": str(i)} for i, q in some],
+            }
+            sheets[name].append({"id": row["id"], "completion": json.dumps(said)})
+    wanted = {
+        "right": 1.0,
+        "everything": 0.0,
+        "bare": 1 / 3,
+        "letter": 1 / 3,
+    }  # where nothing is to be cited these two are right
+    for name, sheet in sheets.items():
+        write_jsonl(folder / f"{name}.jsonl", sheet)
+        run_cli(folder, "eval", "--answers", str(folder / f"{name}.jsonl"), check=0)
+        found = sql(
+            folder, "select score from scores where metric = 'acc_and_cited,none' order by created_at desc limit 1"
+        )
+        assert found[0]["score"] == pytest.approx(wanted[name]), name
 
 
 @pytest.mark.parametrize(

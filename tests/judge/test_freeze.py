@@ -54,21 +54,49 @@ def test_what_a_problem_set_answers_in_two_ways_is_not_trained_on(filled):
         1, "how many  are they?", ("so 4 #### 4", False)
     )  # not even accepted: the set contradicts itself all the same
     filled.add(1, 0, ("2 + 3 = 5 #### 0", True))
-    run = {
-        "run_id": "run_a", "name": "a", "seed": 0, "model": "m", "base_checkpoint_id": "c", "recipe": "{}", "versions": "{}",
-        "started_at": utc_now(), "problem_set_id": "set",
-    }  # fmt: skip
-    filled.store.insert("runs", [run], key="run_id")
-    ids = [i for (i,) in filled.store.query("SELECT problem_id FROM problems ORDER BY 1")]
-    filled.store.insert(
-        "problem_sets",
-        [{"problem_set_id": "set", "ordinal": i, "problem_id": k} for i, k in enumerate(ids)],
-        key="problem_id",
-    )
+    record_set(filled.store)
     assert said(filled.freezer().freeze_sft("ckpt_seed")) == ["2 + 3 = 5 #### 0"]
     assert filled.drops("sft/curate") == {"smp_1_solve_How many are they?_0": "conflicting labels"}
     off = filled.freezer(curate={"conflicts": False}).freeze_sft("ckpt_seed")
     assert off.n_rows == 2
+
+
+@pytest.mark.parametrize(
+    ("shown", "kept", "dropped"),
+    [
+        (("sources",), ["a", "b", "c", "d"], ["e", "f"]),
+        ((), ["c"], ["a", "b", "d", "e", "f"]),
+        (("sources", "page"), ["a", "b", "c", "d", "e", "f"], []),
+    ],
+)
+def test_a_question_with_other_sources_is_another_question(filled, shown, kept, dropped):
+    """Only what prompts show tells problems apart: a column that they leave out does not."""
+    rows = {
+        "a": ("It is so.", "SUPPORTS", ["It is so indeed."], "x"), "b": ("It is so.", "REFUTES", ["It is not so."], "x"),
+        "c": ("It rains.", "SUPPORTS", ["Rain falls."], "x"), "d": ("It snows.", "SUPPORTS", ["Snow."], "x"),
+        "e": ("it  snows.", "SUPPORTS", ["None."], "x"), "f": ("It snows.", "REFUTES", ["None."], "y"),
+    }  # fmt: skip
+    for key, (question, answer, sources, page) in rows.items():
+        fields = {"sources": sources, "page": page}
+        prompt = "\n".join([question.lower(), *(str(fields[name]) for name in shown)])
+        draw = (f"what {key} is said to be", True)
+        filled.add(1, question, draw, key=key, answer=answer, fields=fields, prompt=prompt)
+    record_set(filled.store)
+    freezer = filled.freezer(curate={"duplicates": {"near": 0}}, shown=shown)
+    assert sorted(text.split()[1] for text in said(freezer.freeze_sft("ckpt_seed"))) == kept
+    assert filled.drops("sft/curate") == {f"smp_1_solve_{key}_0": "conflicting labels" for key in dropped}
+
+
+def record_set(store):
+    """Say that a run works through all problems of the store."""
+    run = {
+        "run_id": "run_a", "name": "a", "seed": 0, "model": "m", "base_checkpoint_id": "c", "recipe": "{}", "versions": "{}",
+        "started_at": utc_now(), "problem_set_id": "set",
+    }  # fmt: skip
+    store.insert("runs", [run], key="run_id")
+    ids = [i for (i,) in store.query("SELECT problem_id FROM problems ORDER BY 1")]
+    members = [{"problem_set_id": "set", "ordinal": i, "problem_id": k} for i, k in enumerate(ids)]
+    store.insert("problem_sets", members, key="problem_id")
 
 
 def test_the_id_of_a_snapshot_holds_the_rules_that_made_it(filled):

@@ -25,6 +25,7 @@ OPTIONS = {
     },
     "json_schema": {"schema": {"type": "object"}, "prose": True},
     "label": {"preset": "fever"},
+    "sections": {"headings": ["A", "label", "not"], "others": {"A": ["f"]}},
 }  # fmt: skip
 
 

@@ -179,3 +179,54 @@ def test_a_reference_that_needs_no_citation_and_fevers_own_evidence():
     for (text, gold), wanted in said.items():
         found = judge(text, gold, sources, **options)
         assert (found.passed, found.reason) == wanted, (text, gold)
+
+
+STRICT = {
+    "form": "json",
+    "preset": "fever",
+    "uncited": ["NOT ENOUGH INFO"],
+    "quotes": True,
+    "quote_words": 3,
+    "surplus": False,
+}
+FOUR = ["Anna has six apples.", "Tom has two pens.", "Anna sold none.", "Yes."]
+
+
+@pytest.mark.parametrize(
+    ("gold", "cited", "reason"),
+    [
+        ("SUPPORTS", [(1, "has six apples")], "correct"),
+        ("SUPPORTS", [(1, "Anna has six apples."), (3, "Anna sold none.")], "correct"),
+        ("SUPPORTS", [(1, "has six apples"), (2, "Tom has two")], "surplus citation"),
+        ("SUPPORTS", [(i + 1, text) for i, text in enumerate(FOUR)], "surplus citation"),
+        ("SUPPORTS", [(2, "Tom has two pens")], "surplus citation"),
+        ("SUPPORTS", [(3, "Anna sold none")], "evidence incomplete"),
+        ("SUPPORTS", [(1, "a")], "quote not in source"),
+        ("SUPPORTS", [(1, "has")], "quote too short"),
+        ("SUPPORTS", [(1, None)], "no quote"),
+        ("SUPPORTS", [], "no citation"),
+        ("NOT ENOUGH INFO", [], "correct"),
+        ("NOT ENOUGH INFO", [(1, "Anna has six apples")], "surplus citation"),
+        ("REFUTES", [(1, "Anna has six apples")], "correct"),
+    ],
+)
+def test_citing_everything_and_quoting_a_letter_do_not_pass(gold, cited, reason):
+    """The row's own evidence_sets say what decides; a quote has so many words, or all of a shorter source."""
+    verifier = built_in()["citations"]
+    fields = {"sources": FOUR, "evidence_sets": [[1], [1, 3]]}
+    said = {"verdict": gold, "citations": [{"id": str(i), **({"quote": q} if q else {})} for i, q in cited]}
+    found = run_verifier(verifier, Case(json.dumps(said), gold, fields), complete_options(verifier, STRICT))
+    assert found.reason == reason
+
+
+def test_a_short_source_is_quoted_whole_and_scripts_without_spaces_count_letters():
+    assert judge(cite((1, "Yes")), sources=["Yes.", "No."], quote_words=4).passed
+    assert judge(cite((1, "他有六个")), sources=["他有六个苹果和两支笔。"], quote_words=4).passed
+    assert judge(cite((1, "他有")), sources=["他有六个苹果和两支笔。"], quote_words=4).reason == "quote too short"
+    assert judge(cite((1, "is"), (1, "he")), sources=["he is what he is"], quote_words=2).reason == "quote too short"
+
+
+def test_bad_sets_of_a_row_are_no_verdict():
+    verifier = built_in()["citations"]
+    case = Case("x [1]", None, {"sources": ["a"], "evidence_sets": "1"})
+    assert run_verifier(verifier, case, complete_options(verifier, {})).reason == "bad evidence_sets"
