@@ -39,17 +39,14 @@ from ._judging import (
 )
 from ._load import RECIPE_FILE, load_recipe
 from ._loop import HookConfig, ServeConfig, StopConfig
+from ._problems import ColumnsConfig, DistractorConfig, JoinConfig, ProblemsConfig, ProblemSetConfig
 from ._prompt_suite import CheckConfig, PromptConfig, PromptSuiteConfig, load_prompt_suite
 from ._recipe import (
     DEFAULT_GEN_TOKS,
     PROMPTS_TASK,
     BudgetConfig,
-    ColumnsConfig,
     DecontaminateConfig,
-    DistractorConfig,
     PricesConfig,
-    ProblemsConfig,
-    ProblemSetConfig,
     Recipe,
     SelectConfig,
     SolveConfig,
@@ -91,6 +88,7 @@ __all__ = [
     "GateConfig",
     "GuardConfig",
     "HookConfig",
+    "JoinConfig",
     "JudgeConfig",
     "LanguageConfig",
     "LengthConfig",

@@ -43,7 +43,7 @@ def describe_training(recipe: Recipe) -> str:
 def list_sources(recipe: Recipe) -> Iterator[tuple[str, str]]:
     """Yield where a recipe's rows come from: what they are, and the source as it was written."""
     if recipe.problems is not None:
-        yield from (("problems", one.source) for one in recipe.problems.sets)
+        yield from (("problems", spec) for one in recipe.problems.sets for spec in one.sources)
     for key in ("rows", "heldout"):
         if (spec := getattr(recipe.train, key)) is not None:
             yield f"train.{key}", spec

@@ -10,6 +10,8 @@ from pydantic import AfterValidator, AliasChoices, Field, ValidationError, field
 
 from ..errors import RecipeError
 from ._explain import explain_faults
+from ._problems import ProblemsConfig, ProblemSetConfig
+from ._source import Source
 from ._strict import Strict as _Strict
 from ._strict import fault as _fault
 from ._text import parse_yaml, read_text
@@ -172,10 +174,25 @@ class PromptSuiteConfig(_Strict):
     checks: tuple[CheckConfig, ...] = ()
     """Asked of each item, besides its own."""
     tags: tuple[str, ...] = ()
-    items: tuple[PromptConfig, ...] = Field(min_length=1)
+    items: tuple[PromptConfig, ...] = ()
+    problems: ProblemsConfig | None = None
+    """Instead of ``items``, or behind them: rows of files, read as a recipe reads problems. Each item has the name of its file as a tag."""
+    template: str | None = None
+    """What makes a prompt of a row's columns: a template by name, the recipe's in ``prompts/`` first. Default: the question alone."""
 
     @model_validator(mode="after")
     def _complete(self) -> "PromptSuiteConfig":
+        if not self.items and self.problems is None:
+            raise _fault(
+                "at least one item, or problems",
+                "neither",
+                "write a list of prompts; docs/eval.md has an example",
+                ("items",),
+            )
+        if self.template is not None and self.problems is None:
+            raise _fault("a template beside problems", "no problems", "remove template", ("template",))
+        for i, one in enumerate(() if self.problems is None else self.problems.sets):
+            _check_rows(one, () if i == 0 else ("more", i - 1))
         for i, item in enumerate(self.items):
             if item.expected is None and not item.checks and not self.checks:
                 raise _fault("expected, or checks", "neither", "say what a right answer is", ("items", i))
@@ -196,6 +213,27 @@ class PromptSuiteConfig(_Strict):
                 for pattern in (item.expected,) if isinstance(item.expected, str) else item.expected:
                     _compile(pattern, ("items", i, "expected"))
         return self
+
+
+def _check_rows(one: ProblemSetConfig, loc: tuple[str | int, ...]) -> None:
+    """Refuse what a suite cannot do with rows."""
+    place = ("problems", *loc)
+    if any(Source.parse(spec).is_hub for spec in one.sources):
+        raise _fault(
+            "files: a suite is read whole before anything is asked",
+            "a data set of the hub",
+            "save its rows as JSON lines",
+            (*place, "source"),
+        )
+    if one.share is not None:
+        raise _fault("every row of a suite", f"share: {one.share:g}", "remove share", (*place, "share"))
+    if not isinstance(one.format, str) and one.format.images:
+        raise _fault(
+            "rows without images",
+            f"images: {one.format.images}",
+            "write items with images: instead",
+            (*place, "format", "images"),
+        )
 
 
 def _compile(pattern: str, loc: tuple[str | int, ...] = ()) -> None:

@@ -16,6 +16,7 @@ from ._extends import EXTENDS
 from ._gate import GateConfig
 from ._judging import JudgeConfig, PairConfig, VerifierConfig
 from ._loop import HookConfig, ServeConfig, StopConfig
+from ._problems import DistractorConfig, ProblemsConfig
 from ._source import SourceSpec
 from ._strict import Name, Strict, fault
 from ._train import TrainConfig, training_identity
@@ -66,17 +67,6 @@ class DecontaminateConfig(Strict):
     """Share of an evaluation item's n-grams found in one training row that makes the row contaminated."""
     embedding: float = Field(0.0, ge=0, le=1)
     """Cosine of the embeddings (``curate.embed``) of an item and a row, or a line of it, that makes the row contaminated; 0 = disabled."""
-
-
-class DistractorConfig(Strict):
-    """Pieces of other rows, put among a row's own: an answer that uses all of them has to be wrong."""
-
-    column: str = Field(min_length=1)
-    """Column with a list of pieces (sources, documents, choices), or one text."""
-    by: str = Field(min_length=1)
-    """Column that says what a row is about (``claim``): no piece comes from a row with the same there."""
-    n: int = Field(3, ge=1, le=64)
-    """Pieces added to each row, in places drawn by its content. ``evidence_sets`` then names the places of its own, from 1."""
 
 
 PROMPTS_TASK = "prompts"
@@ -180,64 +170,6 @@ class PricesConfig(Strict):
     def usd(self, prompt_tokens: float, completion_tokens: float) -> float:
         """Return what so many tokens cost."""
         return (prompt_tokens * self.prompt + completion_tokens * self.completion) / 1e6
-
-
-class ColumnsConfig(Strict):
-    """Which columns of a row are what; places inside one by dots: ``data.question``."""
-
-    question: str = Field("question", min_length=1)
-    answer: str | None = Field("answer", min_length=1)
-    """The reference, as the verifier reads it; null: the rows have none (``regex``, ``json_schema``, …)."""
-    solution: str | None = None
-    """A worked solution."""
-    images: str | None = Field(None, min_length=1)
-    """What the question is about: a column with an image or a list of them, as paths below the folder of the file, ``data:`` URLs, or as the hub
-    has them. Generators that show images show these."""
-    columns: dict[str, str] = Field(default_factory=dict)
-    """Further names for places in the row, as the verifier or the template of ``solve`` calls them: ``{sources: evidence}``."""
-
-
-class ProblemSetConfig(Strict):
-    """A set of problems with known answers."""
-
-    source: SourceSpec
-    format: Literal["gsm8k"] | ColumnsConfig = "gsm8k"
-    """``gsm8k``: rows with ``question`` and ``answer``, the number behind ``####``. Or the columns by name:
-    ``{question: problem, answer: solution}``."""
-    share: float | None = Field(None, gt=0, le=1)
-    """Share of each iteration's problems that is taken from this set, which is then walked through in an order of its own.
-    Default: what the sets with a share leave is taken from all the others as from one set."""
-    distractors: DistractorConfig | None = None
-    """Pieces of other rows of the set among each row's own: sources that do not matter."""
-
-
-class ProblemsConfig(ProblemSetConfig):
-    """The problems of a recipe: one set, or several."""
-
-    more: tuple[ProblemSetConfig, ...] = ()
-    """Further sets, each with its own format; all of them together are one set, in this order."""
-
-    @model_validator(mode="after")
-    def _shares_fit(self) -> "ProblemsConfig":
-        shares = [one.share for one in self.sets]
-        total = sum(share for share in shares if share is not None)
-        if total > 1 + 1e-9:
-            raise fault("shares of at most 1 together", f"{total:g}", "lower one", ("share",))
-        if None not in shares and total < 1 - 1e-9:
-            raise fault(
-                "shares of 1 together, where every set has one",
-                f"{total:g}",
-                "leave one out: it fills the rest",
-                ("share",),
-            )
-        if None in shares and total > 1 - 1e-9:
-            raise fault("shares of less than 1 together, where a set has none", f"{total:g}", "lower one", ("share",))
-        return self
-
-    @property
-    def sets(self) -> tuple[ProblemSetConfig, ...]:
-        """Every set, the first one too."""
-        return (self, *self.more)
 
 
 class Recipe(Strict):
@@ -475,7 +407,8 @@ class Recipe(Strict):
 
 def _without_later(problems: dict[str, Any]) -> dict[str, Any]:
     """Leave out what flywheel learned later, at its default, of a set of problems and of its further sets."""
-    found = _without({k: v for k, v in problems.items() if k != "more" and (k != "distractors" or v)}, "share", None)
+    later: dict[str, Any] = {"share": None, "join": None, "defaults": {}, "distractors": None}
+    found = {k: v for k, v in problems.items() if k != "more" and (k not in later or v != later[k])}
     if isinstance(found["format"], dict):
         found["format"] = {k: v for k, v in found["format"].items() if k != "columns" or v}
     return {**found, "more": [_without_later(m) for m in problems["more"]]} if problems.get("more") else found

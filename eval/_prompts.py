@@ -26,6 +26,7 @@ from ..files import keep_image, read_image, read_lines
 from ..prompts import with_images
 from ..schema import canonical_json
 from ..store import Project, SourceRow
+from ._problem_items import read_items
 
 TABLES = (".csv", ".tsv")
 ITEM_COLUMNS = ("id", "prompt", "image", "system", "expected", "answer", "match", "tags", "weight")
@@ -77,6 +78,12 @@ def read_prompts(spec: str, base: Path, place: str, project: Project) -> list[So
         SourceRow(line - 1, _as_row(suite, item, _keep_images(item, path, line, project)))
         for item, line in zip(suite.items, lines, strict=True)
     ]
+    if suite.problems is not None:
+        alone = suite.model_copy(update={"checks": ()})  # each item has them, with its row's reference and columns
+        rows += [
+            SourceRow(len(rows) + i, _as_row(alone, item, []))
+            for i, item in enumerate(read_items(suite, path, project.root))
+        ]
     kept = rows[source.start : source.stop]
     if not kept:
         raise InputError(

@@ -1,7 +1,7 @@
 """The rows of data files, whatever their kind: JSON lines, JSON, CSV, TSV, Parquet; and the places in a row."""
 
+from ..schema import ABSENT, read_path
 from ._images import as_images, keep_image, read_image
-from ._paths import ABSENT, read_path
 from ._read import SUFFIXES, Line, open_bytes, read_lines
 from ._rows import BadRow, Row, as_text, has_place, name_type, read_place, split_place
 

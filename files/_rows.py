@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from ._paths import ABSENT, read_path
+from ..schema import ABSENT, read_path
 
 Row = dict[str, Any]
 """One row as its file has it."""

@@ -6,59 +6,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
-from ..config import ColumnsConfig, ProblemsConfig, ProblemSetConfig, Source
+from ..config import ProblemsConfig, ProblemSetConfig, Source
 from ..errors import InputError
 from ..files import ABSENT, as_images, keep_image, read_image, read_path
-from ..schema import DropRow, ProblemRow, content_id
-from ..store import Project, SourceRow, Store, add_distractors, read_source
+from ..schema import DropRow, ProblemRow, canonical_json, content_id
+from ..store import Parsed, Project, SourceRow, Store, add_distractors, parse_problem, read_set
 from ._plan import Pool, Step, share_out
 
 log = logging.getLogger(__name__)
 
-MARK = "####"
 BATCH = 5000
 IMAGES = "question_images"
 """Name of an item's images, which no column of a file can take."""
-
-
-Parsed = tuple[str, str, str | None, str | None]
-"""Question, answer, solution, and the row's columns as JSON."""
-
-
-def parse_gsm8k(row: SourceRow) -> tuple[str, str, str] | str:
-    """Return (question, answer, solution) of a GSM8K row, or why it has none."""
-    if row.fault:
-        return row.fault
-    question, solution = row.row.get("question"), row.row.get("answer")
-    if not isinstance(question, str) or not question.strip():
-        return "no text under 'question'"
-    if not isinstance(solution, str) or MARK not in solution:
-        return f"no {MARK!r} line under 'answer'"
-    return question, solution.rsplit(MARK, 1)[1].strip(), solution
-
-
-def parse_columns(row: SourceRow, columns: ColumnsConfig) -> Parsed | str:
-    """Return the parts of a row by the names of its columns, or why it has none.
-
-    The reference may be of any type: one that is no text is kept beside its JSON as ``expected``.
-    """
-    if row.fault:
-        return row.fault
-    question = read_path(row.row, columns.question)
-    if not isinstance(question, str) or not question.strip():
-        return f"no text under {columns.question!r}"
-    answer: Any = "" if columns.answer is None else read_path(row.row, columns.answer)
-    if columns.answer is not None and (answer is ABSENT or answer in (None, "")):
-        return f"nothing under {columns.answer!r}"
-    solution = read_path(row.row, columns.solution) if columns.solution else None
-    named = {name: read_path(row.row, place) for name, place in columns.columns.items()}
-    if missing := [place for name, place in columns.columns.items() if named[name] is ABSENT]:
-        return f"nothing under {missing[0]!r}"
-    fields = {**row.row, **named} if isinstance(answer, str) else {**row.row, **named, "expected": answer}
-    text = answer if isinstance(answer, str) else json.dumps(answer, ensure_ascii=False)
-    return question, text, solution if isinstance(solution, str) else None, _as_json(fields)
 
 
 def _take_images(row: SourceRow, place: str, folder: Path | None, project: Project) -> SourceRow | str:
@@ -74,17 +34,12 @@ def _take_images(row: SourceRow, place: str, folder: Path | None, project: Proje
     return SourceRow(row.ordinal, {**rest, IMAGES: kept} if kept else rest, row.raw)
 
 
-def _as_json(fields: dict[str, Any]) -> str:
-    return json.dumps(fields, ensure_ascii=False, sort_keys=True, default=str)
-
-
 def _parse(row: SourceRow, config: ProblemSetConfig, folder: Path | None, project: Project) -> Parsed | str:
     if not isinstance(config.format, str):
         row = SourceRow(row.ordinal, {k: v for k, v in row.row.items() if k != IMAGES}, row.raw, row.fault)
         seen = _take_images(row, config.format.images, folder, project) if config.format.images else row
-        return seen if isinstance(seen, str) else parse_columns(seen, config.format)
-    found = parse_gsm8k(row)
-    return found if isinstance(found, str) else (*found, None)
+        return seen if isinstance(seen, str) else parse_problem(seen, config.format)
+    return parse_problem(row, config.format)
 
 
 @dataclass(frozen=True)
@@ -157,7 +112,7 @@ def _read_set(
     faults: list[tuple[SourceRow, str]] = []
     source = Source.parse(config.source)
     folder = None if source.is_hub else (base / Path(source.where).expanduser()).parent
-    rows = read_source(config.source, base)
+    rows = read_set(config, base)
     for row in add_distractors(rows, config.distractors) if config.distractors else rows:
         n_rows[config.source] = n_rows.get(config.source, 0) + 1
         parsed = _parse(row, config, folder, project)
@@ -216,7 +171,7 @@ def _is_torn(rows: Sequence[ProblemRow], shown: Sequence[str]) -> bool:
     said: dict[str, set[str]] = {}
     for row in rows:
         fields = json.loads(row.fields or "{}") if shown else {}
-        key = _as_json({name: fields.get(name) for name in shown})
+        key = canonical_json({name: fields.get(name) for name in shown})
         said.setdefault(key, set()).update([row.answer.strip()] if row.answer.strip() else [])
     return any(len(answers) > 1 for answers in said.values())
 

@@ -154,7 +154,7 @@ class _Look:
         config = self._recipe.problems
         if config is None:
             return None
-        fetched = [self._is_fetched("problems", one.source) for one in config.sets]  # each is named
+        fetched = [self._is_fetched("problems", spec) for one in config.sets for spec in one.sources]  # each is named
         if any(fetched):
             here = [
                 self._read_problems(ProblemsConfig(source=one.source, format=one.format))

@@ -4,6 +4,7 @@ from ._bars import find_interval, find_wilson, has_false_bar
 from ._ids import canonical_json, content_id, hash_files, hash_id, seed_from
 from ._images import image_urls, mark_image
 from ._marks import MARK_PATTERN, TEMPLATE_MARKS, find_marks
+from ._paths import ABSENT, read_path
 from ._rows import (
     PROJECT_RUN,
     TABLE_OF,
@@ -27,6 +28,7 @@ from ._rows import (
 from ._text import is_blank, texts_in, without_halves
 
 __all__ = [
+    "ABSENT",
     "MARK_PATTERN",
     "PROJECT_RUN",
     "TABLE_OF",
@@ -55,6 +57,7 @@ __all__ = [
     "image_urls",
     "is_blank",
     "mark_image",
+    "read_path",
     "seed_from",
     "texts_in",
     "to_dict",

@@ -7,6 +7,7 @@ from ._limits import UNLIMITED, USERS, Limits, parse_bytes
 from ._migrate import latest_version, list_migrations
 from ._own import find_owner, owned
 from ._people import PeopleRow
+from ._problem_rows import MARK, Parsed, parse_problem, read_set
 from ._project import Project
 from ._query import FORMATS, Result, Value, read_safely, render, require_store, run_frugally, run_query, write_parquet
 from ._questions import Parameter, Question, ask, list_questions, read_value, tabulate_questions
@@ -16,12 +17,14 @@ from ._store import NOBODY_ELSE, Store, insert_new, insert_rows
 
 __all__ = [
     "FORMATS",
+    "MARK",
     "NOBODY_ELSE",
     "UNLIMITED",
     "USERS",
     "JournalWriter",
     "Limits",
     "Parameter",
+    "Parsed",
     "PeopleRow",
     "Project",
     "Question",
@@ -42,8 +45,10 @@ __all__ = [
     "list_segments",
     "owned",
     "parse_bytes",
+    "parse_problem",
     "read_frames",
     "read_safely",
+    "read_set",
     "read_source",
     "read_value",
     "render",

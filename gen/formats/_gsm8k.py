@@ -1,7 +1,6 @@
 """GSM8K: ``question``, and ``answer`` with the solution and, behind ``####``, the number."""
 
-from ...store import SourceRow
-from .._problems import MARK, parse_gsm8k
+from ...store import MARK, SourceRow, parse_problem
 from ._base import Format
 from ._record import PROBLEM, BadRow, CannotWrite, Problem, Record, Row, say
 
@@ -20,12 +19,12 @@ class GSM8K(Format):
 
     def parse(self, row: Row) -> Record:
         """See :class:`Format`."""
-        parsed = parse_gsm8k(SourceRow(0, row))
+        parsed = parse_problem(SourceRow(0, row), "gsm8k")
         if isinstance(parsed, str):
             raise BadRow(parsed)
-        question, answer, solution = parsed
+        question, answer, solution, _ = parsed
         prompt = ({"role": "user", "content": question},)
-        return Record(prompt, (say(solution),), problem=Problem(question, answer, solution))
+        return Record(prompt, (say(solution or ""),), problem=Problem(question, answer, solution))
 
     def write(self, record: Record) -> Row:
         """See :class:`Format`."""

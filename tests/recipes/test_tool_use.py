@@ -2,6 +2,7 @@
 
 import copy
 import json
+import shutil
 
 import pytest
 import yaml
@@ -142,26 +143,84 @@ def test_rows_in_the_shape_of_xlam_with_a_stated_share_that_wants_no_call(tmp_pa
     assert "country (required): Where they are valid." in asked["m"]
 
 
-def test_real_rows_of_bfcl_are_judged_by_its_rules(tmp_path, endpoint, shared_data):
-    folder, bfcl = init_recipe(tmp_path / "p", "tool-use"), shared_data / "bfcl"
-    answers = {r["id"]: r["ground_truth"] for r in rows_of(bfcl / "possible_answer" / "BFCL_v4_simple_python.jsonl")}
-    given = rows_of(bfcl / "BFCL_v4_simple_python.jsonl")[:40] + rows_of(bfcl / "BFCL_v4_irrelevance.jsonl")[:20]
-    rows = [
-        {"question": r["question"][0][0]["content"], "tools": r["function"], "calls": answers.get(r["id"], [])}
-        for r in given
-    ]
-    write_jsonl(folder / "bfcl.jsonl", rows)
-    plain = [
-        r | {"calls": [{"name": name, "arguments": {k: v[0] for k, v in args.items() if v[0] != ""}} for call in r["calls"] for name, args in call.items()]}
-        for r in rows
-    ]  # fmt: skip
-    known = teach(folder, plain, tmp_path / "known.jsonl")
-    (folder / "real.yaml").write_text("extends: mini.yaml\nproblems: {source: bfcl.jsonl}\n")
+BFCL = ("simple_python", "multiple", "parallel", "irrelevance")
+
+
+def bring_bfcl(folder, shared_data):
+    """Lay BFCL's files where the recipe looks for them, under the names that they have there; return their rows by id, with plain calls."""
+    rows = {}
+    for name in BFCL:
+        for part in ("", "possible_answer/"):
+            file = shared_data / "bfcl" / f"{part}BFCL_v4_{name}.jsonl"
+            if file.is_file():
+                there = folder / "bfcl" / f"{part}BFCL_v4_{name}.json"
+                there.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copy(file, there)
+                for row in rows_of(file):
+                    rows.setdefault(row["id"], {}).update(row)
+    return {i: row | {"calls": [plain(call) for call in row.get("ground_truth", [])]} for i, row in rows.items()}
+
+
+def plain(call):
+    """Return one of the calls that BFCL allows: of each argument the first value that is one."""
+    ((name, arguments),) = call.items()
+    return {"name": name, "arguments": {k: first_of(v) for k, v in arguments.items() if first_of(v) != ""}}
+
+
+def first_of(allowed):
+    value = next((v for v in allowed if v != ""), "")
+    if isinstance(value, dict):
+        return {k: first_of(v) for k, v in value.items() if first_of(v) != ""}
+    return [{k: first_of(v) for k, v in one.items()} if isinstance(one, dict) else one for one in value] if isinstance(value, list) else value  # fmt: skip
+
+
+def test_all_four_files_of_bfcl_are_problems_as_they_are(tmp_path, endpoint, shared_data):
+    """Questions in chats, answers in files of their own, and rows of two key sets: those that want no call have no answer anywhere."""
+    folder = init_recipe(tmp_path / "p", "tool-use")
+    rows = bring_bfcl(folder, shared_data)
+    asked = [{"question": r["question"][0][0]["content"], "tools": in_order(r["function"]), "calls": r["calls"]} for r in rows.values()]  # fmt: skip
+    known = teach(folder, asked, tmp_path / "known.jsonl")
+    calls, none = (
+        yaml.safe_load((folder / f"bfcl-{n}.yaml").read_text())["problems"] for n in ("calls", "irrelevance")
+    )
+    problems = calls | {"more": [*calls["more"], none]}
+    recipe = {"extends": "mini.yaml", "problems": problems, "solve": {"problems": 1040, "draws": 1, "max_tokens": 256}}
+    (folder / "real.yaml").write_text(yaml.safe_dump(recipe))
     flywheel(folder, "generate", recipe="real.yaml", env=endpoint(known, right=0.6).env)
+    assert sql(folder, "select count(*) as n from problems") == [{"n": len(rows)}] == [{"n": 1040}]
     said = reasons(folder)
-    assert sum(said.values()) == 120, said
-    assert said["correct"] > 25 and said["no call, as it should be"] > 10 and said["unwanted call"] > 5
-    assert said["no answer"] > 5, "broken calls, and none where one was wanted"
+    assert sum(said.values()) == 1040, said
+    assert said["correct"] > 400 and said["no call, as it should be"] > 120 and said["unwanted call"] > 60
+    assert said["no answer"] > 60, "broken calls, and none where one was wanted"
+
+
+def in_order(value):
+    """Return a value with its keys in the order in which the store keeps them."""
+    return json.loads(json.dumps(value, sort_keys=True))
+
+
+def test_all_four_files_of_bfcl_are_suites_as_they_are(tmp_path, shared_data):
+    folder = init_recipe(tmp_path / "p", "tool-use")
+    rows = bring_bfcl(folder, shared_data)
+    (folder / "real.yaml").write_text(
+        "extends: bfcl.yaml\nmodel: seed\n"
+        "problems: {source: mini/rows.jsonl, format: {question: question, answer: calls}, more: []}\n"
+    )
+    answers = []
+    for i, row in rows.items():
+        right = ", ".join(show(c["name"], c["arguments"]) for c in row["calls"]) or NONE
+        wrong = NONE if row["calls"] else show(row["function"][0]["name"], {"x": 1})
+        answers.append({"id": i, "answer": wrong if i.endswith("7") else right})
+    of_suite = {"calls": [a for a in answers if "irrelevance" not in a["id"]], "irrelevance": [a for a in answers if "irrelevance" in a["id"]]}  # fmt: skip
+    for suite, given in of_suite.items():
+        write_jsonl(tmp_path / "answers.jsonl", given)
+        flywheel(folder, "eval", "--suite", suite, "--answers", str(tmp_path / "answers.jsonl"), recipe="real.yaml")
+    scores = sql(folder, "select suite, metric, n, round(score * n)::int as passed from scores where metric like 'pass%' order by all")  # fmt: skip
+    wrong = {name: sum(i.startswith(f"{name}_") and i.endswith("7") for i in rows) for name in BFCL}
+    n = {name: sum(i.startswith(f"{name}_") for i in rows) for name in BFCL}
+    assert n == {"simple_python": 400, "multiple": 200, "parallel": 200, "irrelevance": 240}
+    by_file = {s["metric"]: (s["n"], s["passed"]) for s in scores if "[" in s["metric"]}
+    assert by_file == {f"pass[BFCL_v4_{name}],none": (n[name], n[name] - wrong[name]) for name in BFCL}
 
 
 def test_real_chats_with_calls_are_trained_on_as_they_are(tmp_path, shared_data):
