@@ -16,6 +16,7 @@ from ._registry import built_in, complete_options, find_generator
 from ._retry import KINDS, find_retries, retire
 from ._schema import check_schema
 from ._steps import Stage, make_stages
+from ._text import choose_tag
 from .formats import (
     ASIDE,
     EXPORT_FORMATS,
@@ -75,6 +76,7 @@ __all__ = [
     "check_schema",
     "check_sources",
     "choose_problems",
+    "choose_tag",
     "complete_options",
     "count_planned",
     "estimate_steps",

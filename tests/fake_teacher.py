@@ -15,6 +15,8 @@ def luck(*parts):
     return int(hashlib.blake2b(repr(parts).encode(), digest_size=4).hexdigest(), 16) / 2**32
 
 
+OPEN = "Who was the first to say that"
+"""How the questions begin that it takes for ones that a document leaves open."""
 ANSWERS = {}
 """What it asked, and the answers."""
 
@@ -36,6 +38,10 @@ def teach(messages, draw):
         return write_exercises(text)
     if "Write that request." in text:
         return write_instruction(text)
+    if "that the document does not answer." in text:
+        return leave_open(text)
+    if '"answerable"' in text and OPEN in text:
+        return json.dumps({"reason": "Nobody says.", "answerable": luck(text, "open") < 0.15})
     if '"answerable"' in text:
         return json.dumps({"reason": "It is said there, or not.", "answerable": luck(text, "answerable") < 0.85})
     if "Write a conversation of" in text:
@@ -99,6 +105,21 @@ def write_questions(text, draw):
         )  # fmt: skip
     reply = json.dumps({"pairs": pairs})
     return reply[: len(reply) // 2] if luck(text, draw, "cut") < 0.1 else f"Here they are:\n```json\n{reply}\n```"
+
+
+def leave_open(text):
+    """Ask what a document does not say; now and then something that it does."""
+    n, facts = int(re.search(r"Write (\d+) questions", text)[1]), sentences_of(text)
+    words = [fact.rstrip(".!?").split() for fact in (facts * n)[:n]]
+    known = luck(text, "known") < 0.2
+    asked = [f"{OPEN} {' '.join(w[:4]).lower()}?" for w in words]
+    return json.dumps(
+        {
+            "questions": [*asked[:-1], f"How does the sentence end that begins with {' '.join(words[-1][:5])}?"]
+            if known
+            else asked
+        }
+    )
 
 
 def tell_story(text, draw):
