@@ -1,30 +1,30 @@
 """Whether an answer rests on the document above its question: a verifier of a user's size, for the suite."""
 
 import re
+from collections.abc import Mapping
+from typing import Any
 
-from flywheel.judge import CannotJudge, Verdict, verifier
+from flywheel.judge import CannotJudge, Case, Verdict, verifier
 
-DECLINES = "the document does not say"
+DECLINES = " the document does not say "
 DOCUMENT = re.compile(r"<(document[-\d]*)>\n(.*)\n</\1>", re.DOTALL)
 WORD = re.compile(r"[^\W_]+")
 PROVED = re.compile(r"(.+)\nSource: [“\"](.+)[”\"]", re.DOTALL)
 
 
-def fold(text):
+def fold(text: str) -> str:
     """Return the words alone, with a blank around each."""
-    return f" {' '.join(WORD.findall(text.casefold()))} "
+    return " " + " ".join(WORD.findall(text.casefold())) + " "
 
 
 @verifier("grounded", version=1, options={"max_words": 40, "min_words": 3})
-def grounded(case, options):
+def grounded(case: Case, options: Mapping[str, Any]) -> Verdict:
     """Pass what answers briefly and then quotes the document, at most ``max_words`` each; and what declines, and says no more."""
-    shown = DOCUMENT.search(case.prompt[-1]["content"] if case.prompt else "")
-    if shown is None:
+    if (shown := DOCUMENT.search(case.prompt[-1]["content"])) is None:
         raise CannotJudge("no document in the prompt")
-    if fold(case.completion).strip() == DECLINES:
+    if fold(case.completion) == DECLINES:
         return Verdict(True, 1.0, "declines")
-    proved = PROVED.fullmatch(case.completion.strip())
-    if proved is None:
+    if (proved := PROVED.fullmatch(case.completion.strip())) is None:
         return Verdict(False, 0.0, "no quoted proof")
     answer, quote = fold(proved[1]), fold(proved[2])
     if quote not in fold(shown[2]):

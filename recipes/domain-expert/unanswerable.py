@@ -1,6 +1,8 @@
 """Questions that a document leaves open (SQuAD 2.0, arXiv 1806.03822), so that "it does not say" is learned too: of a user's size."""
 
-from flywheel.gen import choose_tag, generator
+from collections.abc import AsyncIterator
+
+from flywheel.gen import Ask, Fault, Item, Made, choose_tag, generator
 
 DECLINES = "The document does not say."
 TEXT = {"type": "string", "minLength": 1}
@@ -13,7 +15,7 @@ CHECK = {"type": "object", "properties": {"answerable": {"type": "boolean"}}, "r
     templates=("unanswerable", "unanswerable-check", "grounded-question"), yields=("question", "answer"),
     most=lambda options, draws: (1 + draws * options["pairs"], draws * options["pairs"]),
 )  # fmt: skip
-async def unanswerable(item, ask):
+async def unanswerable(item: Item, ask: Ask) -> AsyncIterator[Made | Fault]:
     """Ask what a text seems to say and does not; a question that a second look finds answered is a drop."""
     text, tag = item.text("text"), choose_tag(item.text("text"))
     for completion in await ask.json("unanswerable", schema=QUESTIONS, text=text, tag=tag, pairs=ask.options["pairs"]):
