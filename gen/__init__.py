@@ -6,7 +6,7 @@ from ._dry_run import Estimate, estimate_steps, guess_steps
 from ._flow import Flow
 from ._generator import REQUIRED, Ask, AskError, Completion, Fault, Generate, Generator, Item, Made, generator
 from ._import import Imported, import_solutions
-from ._inputs import check_sources, explain_no_rows, load_samples
+from ._inputs import SETS, check_imported, check_sources, explain_no_rows, explain_no_set, load_samples
 from ._parse import Parsed, parse_json
 from ._plan import ON_POLICY, SOLVE, Step, choose_problems
 from ._planning import count_planned
@@ -45,6 +45,7 @@ __all__ = [
     "ON_POLICY",
     "REQUIRED",
     "SELECTIONS",
+    "SETS",
     "SOLUTIONS",
     "SOLVE",
     "Ask",
@@ -72,6 +73,7 @@ __all__ = [
     "Stop",
     "built_in",
     "check_arguments",
+    "check_imported",
     "check_push",
     "check_schema",
     "check_sources",
@@ -81,6 +83,7 @@ __all__ = [
     "count_planned",
     "estimate_steps",
     "explain_no_rows",
+    "explain_no_set",
     "export_rows",
     "find_generator",
     "find_retries",

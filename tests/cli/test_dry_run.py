@@ -138,3 +138,12 @@ def test_a_run_that_is_complete_says_so_and_begins_no_other(tmp_path):
     out = look(folder).stdout
     assert re.search(r"1 iteration complete, none is left to do: --more 1 adds one", out)
     assert json.dumps(count_rows(folder)) == before
+
+
+def test_a_set_that_is_trained_on_and_was_not_imported_is_missing(tmp_path):
+    folder = make_mini_project(tmp_path / "p", select={"imported": ["seed"]})
+    said = look(folder, check=2).stderr
+    assert "'seed' with completions" in said and "flywheel import FILE --name seed" in said
+    write_jsonl(folder / "rows.jsonl", [{"prompt": "Say hello.", "completion": "Hello."}])
+    run_cli(folder, "import", str(folder / "rows.jsonl"), "--name", "seed", "--yes", check=0)
+    assert cells(look(folder).stdout, "imported set seed")[2] == "1"
