@@ -123,19 +123,29 @@ def leave_open(text):
 
 
 def tell_story(text, draw):
-    """Tell a story with the words; now and then without one of them, now and then in one long sentence."""
+    """Tell a story with the words; now and then without one of them, in one long sentence, or in words that no child knows."""
     words = text.partition("occur: ")[2].partition(".\n")[0].split(", ")
     chance = luck(text, draw)
     if chance < 0.2:
         words = words[:-1]
     joint = " and then again and again and after that once more and for a long time " if chance > 0.8 else ". "
-    return "One day there was a " + joint.join(f"{w} that Tom saw" for w in words) + f". He was glad on day {draw + 1}."
+    learned = (
+        " It was ineffable, quintessential, unfathomable, inscrutable and sesquipedalian." if 0.6 < chance < 0.8 else ""
+    )
+    return (
+        f"One day there was a {joint.join(f'{w} that Tom saw' for w in words)}.{learned} He was glad on day {draw + 1}."
+    )
+
+
+WAYS = (
+    "put {n} stones on the table and count them aloud", "draw {n} lines, one below the other, and cross out the last",
+    "let a friend hide {n} coins and say how many are left", "walk {n} steps along a wall, then half of the way back",
+)  # fmt: skip
+"""What it has learners do."""
 
 
 def explain(topic):
-    return " ".join(
-        f"{n} things show {topic}: put {n} on the table, look at them, and say what you see." for n in (2, 3, 5, 7)
-    )
+    return " ".join(f"{n} things show {topic}: {way.format(n=n)}." for n, way in zip((2, 3, 5, 7), WAYS, strict=True))
 
 
 def write_exercises(text):
