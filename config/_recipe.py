@@ -52,7 +52,7 @@ class SelectConfig(Strict):
 
     imported: tuple[str, ...] = ()
     """Names of imported sets whose completions are trained on beside these, in each iteration: a seed set, rows that people wrote.
-    They are curated like any others, but judged by nobody and taken as the best: they stay where a made row says the same."""
+    They are curated like any others, but judged by nobody, and come before any made row: they stay where one says the same, and ``curate.selection`` takes them first."""
 
     def identity(self) -> dict[str, Any]:
         """Return what makes two selections the same: a key that flywheel learned later is left out at its default."""

@@ -12,6 +12,8 @@ from .curate import CurateRow
 
 SOLVED = "solve"
 """The step of the draws that the verifier judges."""
+ABOVE = 2.0
+"""Score of a row of an imported set: above any that a judge gives, so that it stays where a made row says the same, and is selected first."""
 CONFLICT = "conflicting labels"
 """Stands for a judge where the problem set gives one question several answers."""
 
@@ -133,7 +135,7 @@ def read_accepted(
         must: those of them that a sample has to pass.
         conflicts: say so of those whose question the run's problem set answers in several ways.
         steps: whose samples; of ``solve`` the verifier has to pass them.
-        imported: names of sets whose completions come beside them, with the highest score.
+        imported: names of sets whose completions come beside them, with a score above any judge's.
     """
     wanted = [run_id, iteration, verifier, list(judges), list(must), conflicts, list(steps), list(imported)]
     return store.spool(_ACCEPTED, wanted)
@@ -230,7 +232,7 @@ _ACCEPTED = f"""
     ), rates AS ({_RATES.format(run="$1", verifier="$3")}),
     clash AS ({_clash("$6")}),
     word AS ({WORD})
-    SELECT {_SAMPLE_COLUMNS}, CASE WHEN s.step = 'import' THEN 1.0 ELSE g.score END, t.pass_rate,
+    SELECT {_SAMPLE_COLUMNS}, CASE WHEN s.step = 'import' THEN {ABOVE} ELSE g.score END, t.pass_rate,
            coalesce('{CONFLICT}@' || k.said, CASE WHEN h.passed IS NOT TRUE THEN g.failed_by END), FALSE, {_TOOLS}
     FROM samples s JOIN requests r USING (request_id)
     LEFT JOIN word h ON h.sample_id = s.sample_id

@@ -3,7 +3,7 @@
 import json
 from functools import partial
 
-from flywheel.judge._training_rows import read_accepted, rows_of
+from flywheel.judge._training_rows import ABOVE, read_accepted, rows_of
 from flywheel.schema import RequestRow, SampleRow, VerdictRow, canonical_json, utc_now
 from flywheel.store import Project, Store
 from support import run_cli, sql
@@ -41,7 +41,7 @@ def test_a_solution_by_tools_is_trained_on_with_its_calls_and_its_tools(tmp_path
     assert rows["smp_1"] == rows["smp_2"] == plain
 
 
-def test_a_seed_set_comes_beside_what_was_made_with_the_highest_score_and_no_other_set_does(tmp_path):
+def test_a_seed_set_comes_beside_what_was_made_before_any_judges_score_and_no_other_set_does(tmp_path):
     store = Store(Project(tmp_path)).open()
     rows = [
         ("made", "run_1", "called", "m"),
@@ -73,7 +73,7 @@ def test_a_seed_set_comes_beside_what_was_made_with_the_highest_score_and_no_oth
     read = partial(read_accepted, store, "run_1", 1, "math@4", ["curation"], ["curation"], steps=("called",))
     assert [(r.text, r.score) for r in rows_of(read())] == [("It is made.", 0.75)]
     beside = {r.text: r.score for r in rows_of(read(imported=("seed",)))}
-    assert beside == {"It is made.": 0.75, "It is seed.": 1.0}
+    assert beside == {"It is made.": 0.75, "It is seed.": ABOVE}
     store.close()
 
 
