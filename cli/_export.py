@@ -43,6 +43,10 @@ _RUNS = """
     "--map", "maps", multiple=True, metavar="TARGET=COLUMN", help="Names of the columns, for --format columns."
 )
 @click.option(
+    "--field", "fields", multiple=True, metavar="NAME",
+    help="A field of the samples that goes out as a column of its own: level. A row without it is left out.",
+)  # fmt: skip
+@click.option(
     "--include", type=click.Choice(list(ASIDE)), multiple=True,
     help="Let samples out that are set aside otherwise. " + "; ".join(f"{k}: {v}" for k, (_, v) in ASIDE.items()) + ".",
 )  # fmt: skip
@@ -60,6 +64,7 @@ def export_command(
     what: str | None,
     where: str | None,
     maps: tuple[str, ...],
+    fields: tuple[str, ...],
     include: tuple[str, ...],
     distinct: bool,
     force: bool,
@@ -79,7 +84,16 @@ def export_command(
         check_push(push)
     mapping = parse_mapping(maps) if maps else None
     result = _export(
-        root, fmt, output, what=what, where=where, mapping=mapping, include=include, distinct=distinct, force=force
+        root,
+        fmt,
+        output,
+        what=what,
+        where=where,
+        mapping=mapping,
+        include=include,
+        fields=fields,
+        distinct=distinct,
+        force=force,
     )
     _tell(result, distinct)
     _tell_unchosen(open_project(root), result)

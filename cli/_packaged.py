@@ -96,5 +96,8 @@ def list_commands(recipe: Recipe, base: Path) -> list[str]:
 
 def say_next(root: Path) -> str:
     """Return what to do with a fresh recipe in ``root``."""
-    commands = list_commands(load_recipe(root / RECIPE_FILE), root)
+    recipe = load_recipe(root / RECIPE_FILE)
+    if recipe.commands:
+        return f"in {root}: {', then '.join(f'flywheel {command}' for command in recipe.commands)}"
+    commands = list_commands(recipe, root)
     return ", then ".join(f"flywheel -C {root} {command}" for command in commands)

@@ -52,9 +52,13 @@ class SelectConfig(Strict):
     """Whose samples are trained on: steps of ``generate``, of which all count that no judge fails, and ``solve``, of which the
     verifier has to pass them. Default: ``solve``."""
 
+    imported: tuple[str, ...] = ()
+    """Names of imported sets whose completions are trained on beside these, in each iteration: a seed set, rows that people wrote.
+    They are curated like any others, but judged by nobody, and come before any made row: they stay where one says the same, and ``curate.selection`` takes them first."""
+
     def identity(self) -> dict[str, Any]:
         """Return what makes two selections the same: a key that flywheel learned later is left out at its default."""
-        later = {"replay_pairs": 0.0, "steps": []}
+        later = {"replay_pairs": 0.0, "steps": [], "imported": []}
         return {k: v for k, v in self.model_dump(mode="json").items() if k not in later or v != later[k]}
 
 
@@ -139,6 +143,9 @@ class StepConfig(Strict):
     variables that it has no use for."""
     options: dict[str, Any] = Field(default_factory=dict)
     """The generator's own; see docs/generators.md."""
+    keep: tuple[Name, ...] = ()
+    """Columns of the input that its samples carry on among their fields, whatever the generator makes: a level, a topic. An
+    input without one is a drop."""
     draws: int = Field(1, ge=1, le=256)
     """Completions of each question, where the generator does not say itself."""
     temperature: float = Field(0.7, ge=0)
@@ -180,6 +187,9 @@ class Recipe(Strict):
     name: Name
     description: str = ""
     """What it is for, in one line; no part of a run."""
+    commands: tuple[str, ...] = ()
+    """What does it, in order, given in the recipe's folder and written without ``flywheel``; said by ``flywheel init``, no part of a
+    run. Default: what follows from the other keys."""
     seed: int = Field(0, ge=0, le=LARGEST_SEED)
     model: str = "seed"
     """The first champion: ``seed`` (the embedded model), a folder, or a hub id."""
@@ -388,7 +398,9 @@ class Recipe(Strict):
         """Return what makes two runs the same run: everything but how long to go on, how fast to ask, who is told, and what
         it is for.
         """
-        content = self.model_dump(mode="json", exclude={"iterations", "description", "programs", "executor"})
+        content = self.model_dump(
+            mode="json", exclude={"iterations", "description", "programs", "executor", "commands"}
+        )
         content["suites"] = [_with_limit(suite) for suite in content["suites"]]
         content["engine"] = self.engine.identity()
         for judge, written in zip(self.judges, content["judges"], strict=True):
@@ -400,7 +412,7 @@ class Recipe(Strict):
         content["select"] = self.select.identity()
         if self.problems is not None:
             content["problems"] = _without_later(content["problems"])
-        content["generate"] = [_without(step, "take", "all") for step in content["generate"]]
+        content["generate"] = [_without(_without(step, "take", "all"), "keep", []) for step in content["generate"]]
         content["train"] = training_identity(content["train"])
         return content
 

@@ -8,7 +8,7 @@ from ._flow import Flow
 from ._generator import REQUIRED, Ask, AskError, Completion, Fault, Generate, Generator, Item, Made, generator
 from ._head import HeadFlow
 from ._import import Imported, import_solutions
-from ._inputs import check_sources, explain_no_rows, load_samples
+from ._inputs import SETS, check_imported, check_sources, explain_no_rows, explain_no_set, load_samples
 from ._parse import Parsed, parse_json
 from ._plan import ON_POLICY, SOLVE, Pool, Step, choose_problems, find_quotas
 from ._planning import count_planned
@@ -18,6 +18,7 @@ from ._registry import built_in, complete_options, find_generator
 from ._retry import KINDS, find_retries, retire
 from ._schema import check_schema
 from ._steps import Stage, make_stages
+from ._text import choose_tag
 from ._worker import WorkerFlow
 from .formats import (
     ASIDE,
@@ -47,6 +48,7 @@ __all__ = [
     "ON_POLICY",
     "REQUIRED",
     "SELECTIONS",
+    "SETS",
     "SOLUTIONS",
     "SOLVE",
     "Ask",
@@ -82,14 +84,17 @@ __all__ = [
     "WorkerFlow",
     "built_in",
     "check_arguments",
+    "check_imported",
     "check_push",
     "check_schema",
     "check_sources",
     "choose_problems",
+    "choose_tag",
     "complete_options",
     "count_planned",
     "estimate_steps",
     "explain_no_rows",
+    "explain_no_set",
     "export_rows",
     "find_generator",
     "find_quotas",

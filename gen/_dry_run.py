@@ -141,7 +141,7 @@ def _sample(store: Store, stage: Stage, step: Step, done: Any) -> list[Item]:
 
 def _describe_lacking(stage: Stage, sample: Sequence[Item]) -> str:
     lacking = [missing for item in sample if (missing := find_missing(stage, item))]
-    names = [name for name in stage.generator.consumes if any(name in missing for missing in lacking)]
+    names = [name for name in stage.needs if any(name in missing for missing in lacking)]
     unseen = sum(find_unfit(stage, item) != "" for item in sample) - len(lacking)
     found = [f"{len(lacking)} of {len(sample)} sampled inputs have no {', '.join(names)}"] if lacking else []
     return "; ".join(

@@ -60,14 +60,38 @@ def explain_no_rows(stage: Stage) -> RecipeError:
     return RecipeError(f"step {stage.name!r}", expected=f"rows of {source}", received="none", cure=_CURE[source])
 
 
+SETS = f"SELECT r.model, count(*) FROM samples s JOIN requests r USING (request_id) WHERE s.step = '{IMPORT}' GROUP BY 1 ORDER BY 1"
+"""The imported sets with completions, and how many."""
+
+
+def check_imported(store: Store, names: Sequence[str]) -> None:
+    """See that there are completions of the sets that ``select.imported`` names, before anything is asked.
+
+    Raises:
+        RecipeError: there are none of one.
+    """
+    known = [str(name) for name, _ in store.query(SETS)] if names else []
+    for name in names:
+        if name not in known:
+            raise explain_no_set(name, known)
+
+
+def explain_no_set(name: str, known: Sequence[str]) -> RecipeError:
+    """Return the error of a set that is named and not there."""
+    return RecipeError(
+        "recipe, select.imported", expected=f"an imported set {name!r} with completions", received=", ".join(known) or "none",
+        cure=f"flywheel import FILE --name {name}, or name one of these",
+    )  # fmt: skip
+
+
 def find_done(store: Store, step: Step) -> KeySet:
     """Return the inputs of a step that have an outcome."""
     return KeySet(store, DONE, [step.run_id, step.iteration, step.name])
 
 
 def find_missing(stage: Stage, item: Item) -> list[str]:
-    """Return what the step's generator needs and an input has no value of: it becomes a drop."""
-    return [name for name in stage.generator.consumes if item.get(name) is None]
+    """Return what the step's generator needs, or the step keeps, and an input has no value of: it becomes a drop."""
+    return [name for name in stage.needs if item.get(name) is None]
 
 
 def is_about_image(item: Item) -> bool:

@@ -104,7 +104,8 @@ class Outcomes:
         return rows
 
     def _sample(self, stage: Stage, item: Item, one: Made, i: int, now: str, *, is_rejected: bool = False) -> SampleRow:
-        fields = {**one.fields, "rejected": True} if is_rejected else one.fields
+        kept = {name: item.get(name) for name in stage.config.keep}
+        fields = {**kept, **one.fields, "rejected": True} if is_rejected else {**kept, **one.fields}
         key = [self.run_id, self.iteration, stage.name, item.input_id, one.request_id, one.draw, i, is_rejected]
         problem_id = item.input_id if item.input_id.startswith("prb_") else item.get("problem_id")
         return SampleRow(

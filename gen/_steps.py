@@ -93,6 +93,11 @@ class Stage:
         return self.config.step
 
     @property
+    def needs(self) -> tuple[str, ...]:
+        """Names that an input must have values for: what the generator consumes, and what the step's ``keep`` carries on."""
+        return (*self.generator.consumes, *self.config.keep)
+
+    @property
     def is_root(self) -> bool:
         """Whether it consumes rows of the store rather than another step's samples."""
         return self.config.source in ROOTS

@@ -96,6 +96,7 @@ class Freezer:
         fresh = read_accepted(
             self.store, self.run_id, self.iteration, rules.verifier, rules.judges, rules.must_pass,
             conflicts=rules.curate.conflicts, steps=rules.select.steps or (SOLVED,), shown=rules.shown,
+            imported=rules.select.imported,
         )  # fmt: skip
         earlier = read_earlier(self.store, self.run_id, self.iteration, "sft", parent_id, rules.verifier)
         replay = self._choose_replay(earlier.n, round(rules.select.replay * fresh.n))

@@ -5,13 +5,15 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from ..llm import is_stored_image
-from ..schema import image_urls, mark_image
+from ..schema import PROJECT_RUN, image_urls, mark_image
 from ..store import Spooled, Store
 from ._tokens import Array
 from .curate import CurateRow
 
 SOLVED = "solve"
 """The step of the draws that the verifier judges."""
+ABOVE = 2.0
+"""Score of a row of an imported set: above any that a judge gives, so that it stays where a made row says the same, and is selected first."""
 CONFLICT = "conflicting labels"
 """Stands for a judge where the problem set gives one question several answers."""
 
@@ -133,7 +135,7 @@ def take_images(messages: Any) -> tuple[Any, list[str]]:
 
 def read_accepted(
     store: Store, run_id: str, iteration: int, verifier: str, judges: Sequence[str], must: Sequence[str], *, conflicts: bool = True,
-    steps: Sequence[str] = (SOLVED,), shown: Sequence[str] = (),
+    steps: Sequence[str] = (SOLVED,), shown: Sequence[str] = (), imported: Sequence[str] = (),
 ) -> Spooled:  # fmt: skip
     """Return the iteration's completions of problems that the verifier passed, by problem, those of people first, and draw; and the
     samples of other steps, but for those that are the worse of two.
@@ -145,10 +147,10 @@ def read_accepted(
         conflicts: say so of those whose question the run's problem set answers in several ways.
         steps: whose samples; of ``solve`` the verifier has to pass them.
         shown: columns of the problems that the prompt shows besides the question: one question with other sources is another one.
+        imported: names of sets whose completions come beside them, with a score above any judge's.
     """
-    return store.spool(
-        _show(_ACCEPTED, shown), [run_id, iteration, verifier, list(judges), list(must), conflicts, list(steps)]
-    )
+    wanted = [run_id, iteration, verifier, list(judges), list(must), conflicts, list(steps), list(imported)]
+    return store.spool(_show(_ACCEPTED, shown), wanted)
 
 
 def read_earlier(store: Store, run_id: str, iteration: int, stage: str, parent_id: str, verifier: str) -> Spooled:
@@ -241,6 +243,10 @@ _NOT_REJECTED = f"""s.sample_id NOT IN (SELECT sample_id FROM people_verdicts WH
 _NOT_UPSET = f"""{_NOT_REJECTED} AND j.sample_id NOT IN (SELECT sample_id FROM people_verdicts WHERE passed)"""
 """Neither the chosen one rejected nor the rejected one accepted by a person."""
 
+_BESIDE = f"""(s.run_id = '{PROJECT_RUN}' AND s.step = 'import' AND r.model IN (SELECT unnest($8::VARCHAR[]))
+        AND s.sample_id NOT IN (SELECT sample_id FROM outdated_samples))"""
+"""A completion of an imported set that is trained on beside what was made."""
+
 _ACCEPTED = f"""
     WITH judged AS (
         SELECT sample_id, avg(score) AS score,
@@ -249,7 +255,7 @@ _ACCEPTED = f"""
     ), rates AS ({_RATES.format(run="$1", verifier="$3")}),
     clash AS ({_clash("$6")}),
     word AS ({WORD})
-    SELECT {_SAMPLE_COLUMNS}, g.score, t.pass_rate,
+    SELECT {_SAMPLE_COLUMNS}, CASE WHEN s.step = 'import' THEN {ABOVE} ELSE g.score END, t.pass_rate,
            coalesce('{CONFLICT}@' || k.said, CASE WHEN h.passed IS NOT TRUE THEN g.failed_by END), FALSE, {_TOOLS}
     FROM samples s JOIN requests r USING (request_id)
     LEFT JOIN word h ON h.sample_id = s.sample_id
@@ -257,7 +263,8 @@ _ACCEPTED = f"""
     LEFT JOIN clash k ON k.asked = {_ASKED}
     LEFT JOIN judged g ON g.sample_id = s.sample_id
     LEFT JOIN rates t ON t.iteration = s.iteration AND t.step = s.step AND t.problem_id = s.problem_id
-    WHERE s.run_id = $1 AND ((s.iteration = $2 AND s.step IN (SELECT unnest($7::VARCHAR[]))) OR {_BY_PEOPLE} OR {_EDITED})
+    WHERE ({_BESIDE}
+           OR s.run_id = $1 AND ((s.iteration = $2 AND s.step IN (SELECT unnest($7::VARCHAR[]))) OR {_BY_PEOPLE} OR {_EDITED}))
       AND s.sample_id NOT IN (SELECT sample_id FROM people_verdicts WHERE NOT passed)
       AND coalesce(h.passed, s.step NOT IN ('{SOLVED}', 'people') OR s.problem_id IS NULL
           OR EXISTS (SELECT 1 FROM verdicts v WHERE v.sample_id = s.sample_id AND v.passed AND v.judge = $3))

@@ -14,12 +14,14 @@ from ..config import TASK_DATA, ProblemsConfig, Recipe, Source, is_remote, list_
 from ..errors import UserError
 from ..eval import Split, load_grader, prepare_suites
 from ..gen import (
+    SETS,
     SOLVE,
     Estimate,
     ProblemSet,
     Stage,
     Step,
     explain_no_rows,
+    explain_no_set,
     find_repeats,
     guess_steps,
     make_draw_stage,
@@ -131,6 +133,7 @@ class _Look:
         self._try(lambda: make_judges(recipe, self._project.root, base))
         self._look_at_own_rows()
         self._look_at_steps(problems)
+        self._look_at_sets()
         self._look_at_engines()
         self._found.faults = _each_once(self._found.faults)
         self._found.no_engine = _each_once(self._found.no_engine)
@@ -242,6 +245,15 @@ class _Look:
                 self._found.no_rows += [explain_no_rows(stage) for stage in fed if not stage.may_wait]
         if self._found.remote and not self._found.faults:
             self._guess(stages, rows)
+
+    def _look_at_sets(self) -> None:
+        """Count the completions of the imported sets that are trained on beside what is made."""
+        names = self._recipe.select.imported
+        found = dict(run_query(self._project, SETS).rows) if names and self._project.store_path.exists() else {}
+        for name in names:
+            self._note(f"imported set {name}", "the store", found.get(name, 0))
+            if name not in found:
+                self._found.no_rows.append(explain_no_set(name, list(found)))
 
     def _guess(self, stages: list[Stage], rows: Mapping[str, int]) -> None:
         recipe = self._recipe

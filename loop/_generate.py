@@ -18,6 +18,7 @@ from ..gen import (
     Stage,
     Step,
     Stop,
+    check_imported,
     check_sources,
     estimate_steps,
     find_retries,
@@ -74,6 +75,7 @@ class Generation:
             stages = [stage.with_max_tokens(max_tokens) for stage in stages]
             link_followers(stages)
         check_sources(self._store, stages)
+        check_imported(self._store, self._recipe.select.imported)
         return run_loop(self._run(stages, only, sample))
 
     async def _run(

@@ -15,6 +15,8 @@ def luck(*parts):
     return int(hashlib.blake2b(repr(parts).encode(), digest_size=4).hexdigest(), 16) / 2**32
 
 
+OPEN = "Who was the first to say that"
+"""How the questions begin that it takes for ones that a document leaves open."""
 ANSWERS = {}
 """What it asked, and the answers."""
 
@@ -36,6 +38,10 @@ def teach(messages, draw):
         return write_exercises(text)
     if "Write that request." in text:
         return write_instruction(text)
+    if "that the document does not answer." in text:
+        return leave_open(text)
+    if '"answerable"' in text and OPEN in text:
+        return json.dumps({"reason": "Nobody says.", "answerable": luck(text, "open") < 0.15})
     if '"answerable"' in text:
         return json.dumps({"reason": "It is said there, or not.", "answerable": luck(text, "answerable") < 0.85})
     if "Write a conversation of" in text:
@@ -101,20 +107,45 @@ def write_questions(text, draw):
     return reply[: len(reply) // 2] if luck(text, draw, "cut") < 0.1 else f"Here they are:\n```json\n{reply}\n```"
 
 
+def leave_open(text):
+    """Ask what a document does not say; now and then something that it does."""
+    n, facts = int(re.search(r"Write (\d+) questions", text)[1]), sentences_of(text)
+    words = [fact.rstrip(".!?").split() for fact in (facts * n)[:n]]
+    known = luck(text, "known") < 0.2
+    asked = [f"{OPEN} {' '.join(w[:4]).lower()}?" for w in words]
+    return json.dumps(
+        {
+            "questions": [*asked[:-1], f"How does the sentence end that begins with {' '.join(words[-1][:5])}?"]
+            if known
+            else asked
+        }
+    )
+
+
 def tell_story(text, draw):
-    """Tell a story with the words; now and then without one of them, now and then in one long sentence."""
+    """Tell a story with the words; now and then without one of them, in one long sentence, or in words that no child knows."""
     words = text.partition("occur: ")[2].partition(".\n")[0].split(", ")
     chance = luck(text, draw)
     if chance < 0.2:
         words = words[:-1]
     joint = " and then again and again and after that once more and for a long time " if chance > 0.8 else ". "
-    return "One day there was a " + joint.join(f"{w} that Tom saw" for w in words) + f". He was glad on day {draw + 1}."
+    learned = (
+        " It was ineffable, quintessential, unfathomable, inscrutable and sesquipedalian." if 0.6 < chance < 0.8 else ""
+    )
+    return (
+        f"One day there was a {joint.join(f'{w} that Tom saw' for w in words)}.{learned} He was glad on day {draw + 1}."
+    )
+
+
+WAYS = (
+    "put {n} stones on the table and count them aloud", "draw {n} lines, one below the other, and cross out the last",
+    "let a friend hide {n} coins and say how many are left", "walk {n} steps along a wall, then half of the way back",
+)  # fmt: skip
+"""What it has learners do."""
 
 
 def explain(topic):
-    return " ".join(
-        f"{n} things show {topic}: put {n} on the table, look at them, and say what you see." for n in (2, 3, 5, 7)
-    )
+    return " ".join(f"{n} things show {topic}: {way.format(n=n)}." for n, way in zip((2, 3, 5, 7), WAYS, strict=True))
 
 
 def write_exercises(text):

@@ -8,7 +8,7 @@ import difflib
 import hashlib
 import json
 import os
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from ...errors import InputError
@@ -45,6 +45,7 @@ def export_rows(
     where: str | None = None,
     mapping: Mapping[str, str] | None = None,
     include: Collection[str] = (),
+    fields: Sequence[str] = (),
     distinct: bool = False,
     force: bool = False,
     on_progress: Callable[[int], None] = lambda done: None,
@@ -59,6 +60,7 @@ def export_rows(
         where: a SQL condition; see :func:`load_records`.
         mapping: target to column, for the format ``columns``.
         include: keys of :data:`~._load.ASIDE`: samples that go out only when they are asked for.
+        fields: names of samples' fields that go out as columns of their own; a row that lacks one is left out and counted.
         distinct: write equal rows once.
         force: replace what is there.
         on_progress: called with the number of rows written.
@@ -83,7 +85,7 @@ def export_rows(
                 _hf_sink(fresh) if format_name == HF else open_sink(fresh, suffix) as sink,
             ):
                 result.aside = selected.aside
-                _write_all(selected.records, chosen, sink, result, distinct, on_progress)
+                _write_all(selected.records, chosen, sink, result, fields, distinct, on_progress)
                 if not result.rows:
                     raise _NoRows
             if format_name == HF:
@@ -127,14 +129,14 @@ def _default_selection(chosen: Format | None) -> str:
 
 
 def _write_all(
-    records: Iterator[Loaded], chosen: Format | None, sink: Sink, result: Exported, distinct: bool,
+    records: Iterator[Loaded], chosen: Format | None, sink: Sink, result: Exported, fields: Sequence[str], distinct: bool,
     on_progress: Callable[[int], None],
 ) -> None:  # fmt: skip
     secrets, seen = find_secrets(os.environ), set[int]()
     for loaded in records:
         try:
             fmt = chosen or FORMATS[ROWS_OF_KIND[loaded.record.kind]]
-            row = loaded.written_as(fmt)
+            row = {**loaded.read_fields(fields), **loaded.written_as(fmt)} if fields else loaded.written_as(fmt)
         except CannotWrite as error:
             result.left_out[str(error)] += 1
             if str(error) not in result.roomier:

@@ -151,6 +151,8 @@ class Loaded:
     """What the import kept beside the record: see :mod:`._patch`."""
     unit: int
     """The row of the store that stands for it."""
+    fields: str | None
+    """What the store keeps of it beside its texts, as JSON: what a generator said of it, what a set had more of."""
     folder: Path
     """The project's: images that were ingested are named in rows, and go out as what they are."""
 
@@ -164,6 +166,18 @@ class Loaded:
             return replace(self.record, prompt=tuple(inline_images(self.record.prompt, self.folder)))
         except InputError as error:
             raise CannotWrite(f"the image is gone: {error.place}") from None
+
+    def read_fields(self, names: Sequence[str]) -> Row:
+        """Return the fields of these names, for columns of their own; of a row of a set its further columns.
+
+        Raises:
+            CannotWrite: it has none of one of the names.
+        """
+        fields: Row = json.loads(self.fields or "{}")
+        known = {**fields.get(EXTRA, {}), **fields}
+        if missing := [name for name in names if known.get(name) is None]:
+            raise CannotWrite(f"no field {missing[0]}")
+        return {name: known[name] for name in names}
 
     def written_as(self, fmt: Format) -> Row:
         """Return the record as a row of ``fmt``: the very row that was imported, if that is its own format.
@@ -292,7 +306,7 @@ def _loaded(folder: Path, rows: list[Row]) -> Loaded:
     whole = "format" in head and [r["draw"] for r in rows] == list(range(first["n_draws"] or 1))
     same = len({r["request_id"] for r in rows}) == 1 and not first["has_prompt"]
     kept = {k: head[k] for k in (EXTRA, SPELLING, ABSENT) if k in head}
-    return Loaded(record, head["format"] if whole and same else None, kept, int(first["unit"]), folder)
+    return Loaded(record, head["format"] if whole and same else None, kept, int(first["unit"]), first["fields"], folder)
 
 
 def _fields(row: Row) -> Row:

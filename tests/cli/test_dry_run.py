@@ -151,3 +151,12 @@ def test_a_program_that_is_not_there_is_told_before_anything_begins(tmp_path):
         )
     change(folder, programs={"sh": ""})
     look(folder)
+
+
+def test_a_set_that_is_trained_on_and_was_not_imported_is_missing(tmp_path):
+    folder = make_mini_project(tmp_path / "p", select={"imported": ["seed"]})
+    said = look(folder, check=2).stderr
+    assert "'seed' with completions" in said and "flywheel import FILE --name seed" in said
+    write_jsonl(folder / "rows.jsonl", [{"prompt": "Say hello.", "completion": "Hello."}])
+    run_cli(folder, "import", str(folder / "rows.jsonl"), "--name", "seed", "--yes", check=0)
+    assert cells(look(folder).stdout, "imported set seed")[2] == "1"

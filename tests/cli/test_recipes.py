@@ -37,7 +37,9 @@ def test_a_recipe_is_shown_and_copied_whole(tmp_path, name):
     for file in [f for f in files if f.suffix == ".yaml" and len(f.parts) == 1]:
         if file.name == "recipe.yaml" or "extends:" in (source / file).read_text():
             load_recipe(tmp_path / "project" / file)
-    assert "Now: flywheel -C" in done.stderr
+    own = load_recipe(RECIPES / name / "recipe.yaml").commands
+    said = f"Now: in {tmp_path / 'project'}: flywheel {own[0]}" if own else f"Now: flywheel -C {tmp_path / 'project'} "
+    assert said in done.stderr
 
 
 def test_an_unknown_recipe_is_refused(tmp_path):
@@ -60,6 +62,15 @@ def test_an_unknown_recipe_is_refused(tmp_path):
 )
 def test_what_to_do_with_a_recipe_fits_its_kind(tmp_path, keys, commands):
     assert list_commands(recipe(**keys), tmp_path) == commands
+
+
+def test_commands_of_a_recipe_are_what_init_says_and_no_part_of_a_run(tmp_path):
+    done = run_cli(tmp_path, "init", "--recipe", "curriculum", check=0)
+    assert (
+        f"Now: in {tmp_path}: flywheel import words.jsonl --map prompt=task --yes, then flywheel generate --recipe rows.yaml, then"
+        in done.stderr
+    )
+    assert recipe(suites=[SUITE], commands=["eval"]).identity() == recipe(suites=[SUITE]).identity()
 
 
 def test_documents_that_come_with_a_recipe_are_what_is_ingested(tmp_path):

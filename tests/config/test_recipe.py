@@ -60,6 +60,11 @@ def test_identity_ignores_how_long_and_how_fast_but_nothing_else():
     other = Recipe.model_validate({**MINI, "seed": 4})
     assert base.identity() == longer.identity()
     assert base.identity() != other.identity()
+    step = {"step": "notes", "generator": "backtranslate"}
+    plain, kept = (
+        Recipe.model_validate({**MINI, "generate": [s]}).identity() for s in (step, {**step, "keep": ["title"]})
+    )
+    assert "keep" not in plain["generate"][0] and plain != kept, "a key that came later is no part of runs without it"
 
 
 @pytest.mark.parametrize(

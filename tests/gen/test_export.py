@@ -169,6 +169,29 @@ def test_columns_that_only_their_own_format_carries_are_named(store, tmp_path):
     assert not export_rows(store, "alpaca", tmp_path / "b.jsonl", what="imported").extra_columns
 
 
+def test_fields_go_out_as_columns_and_rows_without_one_are_counted(store, tmp_path):
+    levels = ['{"level": 2, "topic": "rain"}', '{"level": 0}', None]
+    for i, fields in enumerate(levels):
+        store.append(drawn(i, [f"text {i}"], fields=fields))
+    store.fold()
+    result = export_rows(store, "trl", tmp_path / "a.jsonl", what="samples", fields=["level"])
+    rows = [json.loads(line) for line in (tmp_path / "a.jsonl").read_text().splitlines()]
+    assert [(r["level"], r["completion"][0]["content"]) for r in rows] == [(2, "text 0"), (0, "text 1")]
+    assert dict(result.left_out) == {"no field level": 1}
+    both = export_rows(store, "alpaca", tmp_path / "b.jsonl", what="samples", fields=["level", "topic"])
+    assert both.rows == 1 and dict(both.left_out) == {"no field topic": 1, "no field level": 1}
+    with pytest.raises(InputError, match="no field levle"):
+        export_rows(store, "trl", tmp_path / "c.jsonl", what="samples", fields=["levle"])
+
+
+def test_a_field_of_an_imported_row_is_its_further_column(store, tmp_path):
+    write_jsonl(tmp_path / "a.jsonl", [{"instruction": "a", "input": "b", "output": "c", "topic": "d"}])
+    import_set(store, inspect_file(tmp_path / "a.jsonl"))
+    for name in ("openai", "alpaca"):
+        export_rows(store, name, tmp_path / f"{name}.jsonl", what="imported", fields=["topic"])
+        assert json.loads((tmp_path / f"{name}.jsonl").read_text())["topic"] == "d"
+
+
 # --- where ---------------------------------------------------------------------------------------------------------
 
 

@@ -33,6 +33,26 @@ def test_rows_flow_through_both_steps_and_each_can_be_walked_back_to_its_chunk(t
     assert "Passage" in json.dumps(dpo["prompt"])
 
 
+def test_what_a_step_keeps_of_its_input_goes_with_its_samples_over_any_number_of_steps(tmp_path, endpoint, none):
+    steps = [{**STEPS[0], "keep": ["source", "headings"]}, {**STEPS[1], "keep": ["source"]}]
+    folder = make_flow_project(tmp_path / "p", n=5, steps=steps)
+    run_cli(folder, "generate", env=endpoint(none).env, check=0)
+    kept = sql(
+        folder,
+        "select s.step, count(*) as n, bool_and(s.fields ->> 'source' = c.source) as same from samples s "
+        "join samples n on n.sample_id = s.input_id or n.sample_id = s.sample_id and s.step = 'notes' "
+        "join chunks c on c.chunk_id = n.input_id group by 1 order by 1",
+    )
+    assert [(k["step"], k["same"]) for k in kept] == [("better", True), ("notes", True)] and all(
+        k["n"] >= 5 for k in kept
+    )
+    write_recipe(folder, [{**STEPS[0], "keep": ["levle"]}])
+    run_cli(folder, "generate", env=endpoint(none).env, check=0)
+    assert sql(folder, "select reason, sum(n)::int as n from drops where contains(reason, 'levle') group by 1") == [
+        {"reason": "the input has no levle", "n": 5}
+    ]
+
+
 def test_the_same_command_again_asks_nothing(tmp_path, endpoint, none):
     folder = make_flow_project(tmp_path / "p", n=10)
     server = endpoint(none)

@@ -1,8 +1,9 @@
 """Rows of a snapshot as the trainer reads them: calls of tools with their tools, and answers of several messages."""
 
 import json
+from functools import partial
 
-from flywheel.judge._training_rows import read_accepted, rows_of
+from flywheel.judge._training_rows import ABOVE, read_accepted, rows_of
 from flywheel.schema import RequestRow, SampleRow, VerdictRow, canonical_json, utc_now
 from flywheel.store import Project, Store
 from support import run_cli, sql
@@ -38,6 +39,42 @@ def test_a_solution_by_tools_is_trained_on_with_its_calls_and_its_tools(tmp_path
     assert rows["smp_0"] == {"prompt": ASKED, "completion": ANSWER, "tools": [TOOL]}
     plain = {"prompt": ASKED, "completion": [{"role": "assistant", "content": "It is 4."}]}
     assert rows["smp_1"] == rows["smp_2"] == plain
+
+
+def test_a_seed_set_comes_beside_what_was_made_before_any_judges_score_and_no_other_set_does(tmp_path):
+    store = Store(Project(tmp_path)).open()
+    rows = [
+        ("made", "run_1", "called", "m"),
+        ("seed", "project", "import", "seed"),
+        ("other", "project", "import", "other"),
+    ]
+    for name, run, step, model in rows:
+        request = RequestRow(
+            f"req_{name}", run, 0 if run == "project" else 1, step, None, None, "import", model, None, canonical_json(ASKED), "{}", 1,
+            canonical_json([name]), 1, 3, 3, 0.1, utc_now(), utc_now(),
+        )  # fmt: skip
+        sample = SampleRow(
+            f"smp_{name}",
+            f"req_{name}",
+            0,
+            run,
+            request.iteration,
+            step,
+            None,
+            f"It is {name}.",
+            "stop",
+            None,
+            "openai",
+        )
+        store.append(
+            [request, sample, VerdictRow(f"vrd_{name}", f"smp_{name}", "curation@1", True, 0.75, "fine", None)]
+        )
+    store.fold()
+    read = partial(read_accepted, store, "run_1", 1, "math@4", ["curation"], ["curation"], steps=("called",))
+    assert [(r.text, r.score) for r in rows_of(read())] == [("It is made.", 0.75)]
+    beside = {r.text: r.score for r in rows_of(read(imported=("seed",)))}
+    assert beside == {"It is made.": 0.75, "It is seed.": ABOVE}
+    store.close()
 
 
 def test_an_export_has_the_calls_and_the_tools_too(tmp_path):

@@ -4,9 +4,17 @@ import json
 
 import pytest
 from support import run_cli, sql
-from support_recipes import flywheel, init_recipe
+from support_recipes import commands_of, read_rows, run_command
 
 pytestmark = pytest.mark.recipes
+PAGE = [line.removeprefix("flywheel ") for line in commands_of("curriculum")[1:]]
+COUNTS = "select step, count(*) as n from samples where step in ('stories', 'sections', 'exercises') group by 1"
+DROPPED = "select reason, sum(n)::int as n from drops where step = 'stories/items' group by 1"
+TRAINED = """
+    select r.name, c.config ->> '$.curriculum' as stages, (c.metrics ->> '$.n_rows')::int as n_rows,
+           arg_min(l.loss, l.step) as first, arg_max(l.loss, l.step) as last, count(*) as steps
+    from checkpoints c join runs r using (run_id) join train_log l using (checkpoint_id) where l.loss is not null group by all
+"""
 
 
 def test_stages_are_trained_and_the_gate_rules_on_them_against_shuffled_rows(miniature):
@@ -31,32 +39,65 @@ def test_stages_are_trained_and_the_gate_rules_on_them_against_shuffled_rows(min
     assert scored == [{"n": 3}]
 
 
-def test_a_teacher_makes_stories_sections_and_exercises_and_what_breaks_its_level_is_dropped(tmp_path, endpoint, none):
-    folder = init_recipe(tmp_path / "curriculum", "curriculum")
-    run_cli(folder, "import", str(folder / "words.jsonl"), "--map", "prompt=task", "--yes", check=0)
-    env = endpoint(none).env
-    (folder / "made.yaml").write_text("extends: recipe.yaml\nmodel: seed\n")
-    assert "stories" in flywheel(folder, "run", "--dry-run", recipe="made.yaml", env=env).stdout
-    flywheel(folder, "generate", recipe="made.yaml", env=env)
-    rows = {
-        row["step"]: row["n"]
-        for row in sql(folder, "select step, count(*) as n from samples where step <> 'import' group by 1")
-    }
-    drops = {
-        row["reason"]: row["n"]
-        for row in sql(folder, "select reason, sum(n)::int as n from drops where step = 'stories/items' group by 1")
-    }
+MADE = """
+extends: recipe.yaml
+model: seed
+train:
+  sft: {learning_rate: 1.0e-3, max_length: 512, logging_steps: 1}
+  curriculum: [{rows: [0.0, 0.34]}, {rows: [0.0, 0.67]}, {rows: [0.0, 1.0], args: {learning_rate: 5.0e-4}}]
+suites:
+  - {name: problems, task: word-problems, gate: "gate.jsonl[0:12]", max_gen_toks: 48}
+"""
+"""The recipe itself, but for the student and its size."""
+
+
+def test_what_a_teacher_makes_at_three_levels_is_what_the_stages_train_on(tmp_path, endpoint, none):
+    """The commands that ``flywheel init`` names, as far as the staged training; the others are those of the page's miniature."""
+    said = run_cli(tmp_path / "curriculum", "init", "--recipe", "curriculum", check=0).stderr
+    folder, env = tmp_path / "curriculum", endpoint(none, models="Qwen/Qwen3-30B-A3B-Instruct-2507").env
+    commands = said.partition(f"Now: in {folder}: flywheel ")[2].strip().split(", then flywheel ")
+    assert [c.split()[0] for c in commands] == [
+        "import",
+        "generate",
+        "export",
+        "train",
+        "train",
+        "eval",
+        "eval",
+        "gate",
+    ]
+    assert commands[4:] == [c.replace("mini-", "").replace(" --recipe mini.yaml", "") for c in PAGE[1:]]
+    (folder / "made.yaml").write_text(MADE)
+    for command in (*commands[:3], "train --recipe made.yaml"):
+        run_command(folder, f"flywheel {command}", env)
+
+    rows = {row["step"]: row["n"] for row in sql(folder, COUNTS)}
     assert rows["sections"] == 12 and rows["exercises"] == 36
-    assert (
-        set(drops) == {"a word is left out", "too hard for its level"} and rows["stories"] + sum(drops.values()) == 24
-    )
+    drops = {row["reason"]: row["n"] for row in sql(folder, DROPPED)}
+    assert set(drops) == {"a word is left out", "too long for its level", "words beyond its level"}
+    assert rows["stories"] + sum(drops.values()) == 24
     wrong = "select sum(n)::int as n from drops where reason = 'solution ends at another answer'"
     assert sql(folder, wrong) == [{"n": 12}]
-    for row in sql(
-        folder, "select completion, fields ->> '$.level' as level, prompt from samples where step = 'stories'"
-    ):
-        words = json.loads(row["prompt"])[-1]["content"].partition("words ")[2].rstrip(".").split(", ")
-        assert all(word in row["completion"] for word in words) and row["level"] in "123"
+
+    written = read_rows(folder / "made.jsonl")
+    assert len(written) == sum(rows.values()) and {row["level"] for row in written} == {1, 2, 3}
+    levels = {row["words"]: row["level"] for row in read_rows(folder / "words.jsonl")}
+    stories = [row for row in written if row["prompt"][-1]["content"].startswith("Tell a story")]
+    for row in stories:
+        words = row["prompt"][-1]["content"].partition("words ")[2].rstrip(".")
+        assert row["level"] == levels[words]
+        assert all(word in row["completion"][0]["content"] for word in words.split(", "))
+        assert row["level"] == 3 or "ineffable" not in row["completion"][0]["content"]
+    assert len(stories) == rows["stories"]
+
+    (trained,) = sql(folder, TRAINED)
+    gone = sql(folder, "select sum(n)::int as n from drops where starts_with(step, 'sft/')")[0]["n"]
+    assert len(json.loads(trained["stages"])) == 3 and trained["n_rows"] == len(written) - gone > 40
+    n = trained["n_rows"]
+    assert abs(trained["steps"] - sum(-(-round(share * n) // 8) for share in (0.34, 0.67, 1.0))) <= 1, (
+        "stages of eight a step"
+    )
+    assert trained["last"] < 0.5 * trained["first"]
 
 
 def test_real_problems_are_trained_on_in_stages_by_their_length(miniature, shared_data):
