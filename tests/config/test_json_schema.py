@@ -58,6 +58,7 @@ def test_every_packaged_recipe_fits_and_says_where_its_schema_is(validator, file
             "suites": [SUITE],
         },
         {"name": "x", "hooks": {"fail": "./tell.sh", "keep": ["./a", "./b"]}, "engine": {"env": {"A": 1}}},
+        {"name": "x", "curate": {"without": ["<a>"]}},
         {"name": "x", "judges": [{"name": "j", "of": ["solve"], "criteria": "anything of the judge's own"}]},
         {
             "name": "x",
