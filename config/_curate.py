@@ -105,6 +105,8 @@ class CurationConfig(Strict):
         "placeholder", "web page", "template mark", "benchmark canary",
     )  # fmt: skip
     """Kinds that drop a row; empty = disabled."""
+    without: tuple[str, ...] = ()
+    """Texts that drop a row whose prompt or completion holds one, before anything is chosen: ``["<extra_id_1>"]``."""
     repetition: RepetitionConfig = RepetitionConfig()
     pii: Literal["off", "flag", "drop"] = "flag"
     affixes: AffixConfig = AffixConfig()

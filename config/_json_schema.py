@@ -9,7 +9,7 @@ import inspect
 import json
 import sys
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import cache
 from types import ModuleType
 from typing import Any
@@ -17,6 +17,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from ._extends import EXTENDS
+from ._names import GENERATORS, JUDGE_KINDS, VERIFIERS
 from ._recipe import Recipe
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
@@ -40,8 +41,27 @@ def make_recipe_schema() -> dict[str, Any]:
         },
         **schema["properties"],
     }
+    _offer_names(schema)
     schema["anyOf"] = [{"required": ["name"]}, {"required": [EXTENDS]}]
     return {"$schema": DIALECT, **_without_noise(schema), "title": "A recipe of flywheel"}
+
+
+def _offer_names(schema: dict[str, Any]) -> None:
+    """Let editors complete names of generators and verifiers, and refuse a kind of judge that there is not. Files, modules and entry
+    points have names of their own, so that any other text passes where these may stand.
+    """
+    defs = schema["$defs"]
+    defs["JudgeConfig"]["properties"]["kind"]["enum"] = list(JUDGE_KINDS)
+    _offer(defs["StepConfig"]["properties"]["generator"], GENERATORS)
+    _offer(schema["properties"]["verifier"], VERIFIERS)
+    for name, key in (("VerifierConfig", "name"), ("JudgeConfig", "verifier"), ("RewardConfig", "verifier")):
+        _offer(defs[name]["properties"][key], VERIFIERS)
+
+
+def _offer(part: dict[str, Any], names: Sequence[str]) -> None:
+    """Name texts that a key of text may have, before any other."""
+    others = part.pop("anyOf", None) or [{k: part.pop(k) for k in ("type", "minLength") if k in part}]
+    part["anyOf"] = [{"enum": list(names)}, *others]
 
 
 def render_recipe_schema() -> str:

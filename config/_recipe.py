@@ -410,6 +410,7 @@ class Recipe(Strict):
         if self.choose == ChooseConfig():  # keys that flywheel learned later are no part of runs that do not use them
             content.pop("choose")
         content["select"] = self.select.identity()
+        content["curate"] = _without(content["curate"], "without", [])
         if self.problems is not None:
             content["problems"] = _without_later(content["problems"])
         content["generate"] = [_without(_without(step, "take", "all"), "keep", []) for step in content["generate"]]

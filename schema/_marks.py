@@ -1,6 +1,7 @@
 """What chat templates write between turns: in a text of a row it comes of a rendering, by a template that need not be the model's.
 
-Only what no prose has. ``### Response:`` is a heading too, ``<s>`` is HTML; both are none.
+Only what no prose has. ``### Response:`` is a heading too, ``<s>`` is HTML; both are none. ``<extra_id_1>`` alone is T5's sentinel; NeMo writes a
+role right behind it, and sets such as HelpSteer2 hold whole chats of that shape in their prompts.
 """
 
 import re
@@ -23,6 +24,7 @@ TEMPLATE_MARKS = {
         "<|START_OF_TURN_TOKEN|>", "<|END_OF_TURN_TOKEN|>", "<|USER_TOKEN|>", "<|CHATBOT_TOKEN|>", "<|SYSTEM_TOKEN|>",
     ),
     "Granite": ("<|start_of_role|>", "<|end_of_role|>", "<|end_of_text|>"),
+    "NeMo": ("<extra_id_0>System", "<extra_id_1>User", "<extra_id_1>Assistant"),
     "GPT-2 or Qwen": ("<|endoftext|>",),
 }  # fmt: skip
 """Whose template writes which marks; of those that several write, the best known."""

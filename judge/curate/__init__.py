@@ -32,6 +32,7 @@ from ._filters import (
     check_length,
     check_refusal,
     check_repetition,
+    check_without,
     detect_language,
 )
 from ._minhash import MinHashIndex, choose_bands
@@ -67,6 +68,7 @@ __all__ = [
     "check_length",
     "check_refusal",
     "check_repetition",
+    "check_without",
     "choose_bands",
     "cluster_topics",
     "curate",

@@ -132,6 +132,14 @@ def check_boilerplate(text: str, kinds: Sequence[str] = BOILERPLATE) -> Finding 
     return None
 
 
+def check_without(prompt: str, completion: str, texts: Sequence[str]) -> Finding | None:
+    """Find one of the texts that no row is to hold, in its prompt or its completion."""
+    found = next(
+        ((w, t) for t in texts for w, said in (("prompt", prompt), ("completion", completion)) if t in said), None
+    )
+    return Finding("text of curate.without", f"{found[1]} in the {found[0]}") if found else None
+
+
 def check_repetition(text: str, config: RepetitionConfig) -> Finding | None:
     """Find a text that says the same again and again: words by Gopher's shares, or characters in a loop."""
     if not config.enabled:

@@ -251,6 +251,8 @@ class _Work:
             checks.append(("refusals", lambda row: filters.check_refusal(row.completion)))
         if config.boilerplate:
             checks.append(("boilerplate", lambda row: filters.check_boilerplate(row.completion, config.boilerplate)))
+        if config.without:
+            checks.append(("without", lambda row: filters.check_without(row.prompt, row.completion, config.without)))
         if config.repetition.enabled:
             checks.append(("repetition", lambda row: filters.check_repetition(row.completion, config.repetition)))
         if config.pii != "off":

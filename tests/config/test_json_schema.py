@@ -8,6 +8,10 @@ import jsonschema
 import pytest
 import yaml
 from flywheel.config._json_schema import make_recipe_schema, render_recipe_schema
+from flywheel.config._judging import CODE
+from flywheel.gen import built_in as built_in_generators
+from flywheel.judge.judges._make import KINDS
+from flywheel.judge.verifiers._registry import built_in as built_in_verifiers
 from support import MINI, run_cli
 
 RECIPES = Path(str(resources.files("flywheel.recipes")))
@@ -54,7 +58,14 @@ def test_every_packaged_recipe_fits_and_says_where_its_schema_is(validator, file
             "suites": [SUITE],
         },
         {"name": "x", "hooks": {"fail": "./tell.sh", "keep": ["./a", "./b"]}, "engine": {"env": {"A": 1}}},
+        {"name": "x", "curate": {"without": ["<a>"]}},
         {"name": "x", "judges": [{"name": "j", "of": ["solve"], "criteria": "anything of the judge's own"}]},
+        {
+            "name": "x",
+            "verifier": "an-entry-point",
+            "generate": [{"step": "s", "generator": "own.py:name"}, {"step": "t", "generator": "entry"}],
+            "judges": [{"name": "j", "of": ["s"], "kind": "verifier", "verifier": "package.module:name"}],
+        },
         {"name": "x", "train": {"dpo": None, "sft": {"learning_rate": "1e-5"}}, "watch": {"length": {"stop": 1}}},
     ],
 )
@@ -72,11 +83,29 @@ def test_what_flywheel_reads_fits(validator, recipe):
         ({**MINI, "suites": [{"name": "s", "task": "t"}]}, ["suites", 0]),
         ({"extends": ["a.yaml"]}, ["extends"]),
         ({"seed": 1}, []),
+        ({**MINI, "judges": [{"name": "j", "of": ["solve"], "kind": "rubrik"}]}, ["judges", 0, "kind"]),
     ],
 )
 def test_faults_are_seen_where_they_are(validator, recipe, path):
     errors = list(validator.iter_errors(recipe))
     assert [list(e.absolute_path) for e in errors] == [path]
+
+
+def test_editors_complete_the_names_that_the_registries_have():
+    schema = make_recipe_schema()
+    defs = schema["$defs"]
+    offered = {
+        "generators": defs["StepConfig"]["properties"]["generator"]["anyOf"][0]["enum"],
+        "verifiers": schema["properties"]["verifier"]["anyOf"][0]["enum"],
+        "judges": defs["JudgeConfig"]["properties"]["kind"]["enum"],
+    }
+    assert offered == {
+        "generators": list(built_in_generators()),
+        "verifiers": list(built_in_verifiers()),
+        "judges": [*KINDS, CODE],
+    }
+    for name, key in (("VerifierConfig", "name"), ("JudgeConfig", "verifier"), ("RewardConfig", "verifier")):
+        assert defs[name]["properties"][key]["anyOf"][0]["enum"] == offered["verifiers"]
 
 
 def test_keys_are_explained_in_the_words_of_the_models():

@@ -41,3 +41,19 @@ def test_of_real_solutions_only_right_ones_are_taken_and_each_once(tmp_path, sha
     stay = [row for i, row in enumerate(rows, 1) if i not in gone]
     assert len(stay) == 20 and {row["rating"] for row in stay} == {5}
     assert "beyond selection.n" in gone.values() and "duplicate" in gone[len(rows) + 1]
+
+
+def test_prompts_that_hold_whole_chats_in_another_models_marks_are_left_out(tmp_path):
+    """HelpSteer2's prompts of several turns: rated best, they would be taken first, and their marks learnt as words."""
+    folder = init_recipe(tmp_path / "curate", "curate-1k")
+    rows = [json.loads(line) for line in (folder / "solutions.jsonl").read_text(encoding="utf-8").split("\n") if line]
+    for row in rows[:10]:
+        row["question"] = f"Hello.\n<extra_id_1>Assistant\nHello, how can I help?\n<extra_id_1>User\n{row['question']}"
+        row["rating"] = 9
+    write_rows(folder / "solutions.jsonl", rows)
+    done = flywheel(folder, "data", "check", recipe="mini.yaml", check=1)
+    gone = {int(row[0]): row[2] for row in table_rows(done.stdout) if row[0].isdigit()}
+    assert all("text of curate.without" in gone[i] for i in range(1, 11)), gone
+    stay = [row["rating"] for i, row in enumerate(rows, 1) if i not in gone]
+    assert len(stay) == 40, "those that are left out take no place of the 40 best"
+    assert min(stay) >= 4

@@ -3,6 +3,7 @@ import json
 import pytest
 from flywheel.judge.curate import (
     AffixConfig,
+    Finding,
     LanguageConfig,
     LengthConfig,
     RepetitionConfig,
@@ -11,6 +12,7 @@ from flywheel.judge.curate import (
     check_length,
     check_refusal,
     check_repetition,
+    check_without,
     find_affixes,
     find_pii,
     mask_pii,
@@ -83,6 +85,14 @@ def test_boilerplate_by_kind():
     assert check_boilerplate("Sure, here is the answer").reason == "boilerplate: chat remark"
     assert check_boilerplate("Sure, here is the answer", ["web page"]) is None
     assert check_boilerplate("An array a[i] has <b>bold</b> text") is None
+
+
+def test_texts_that_no_row_is_to_hold():
+    assert check_without("a <extra_id_1>User b", "c", ["<x>", "<extra_id_"]) == Finding(
+        "text of curate.without", "<extra_id_ in the prompt"
+    )
+    assert check_without("a", "b <x>", ["<x>"]).evidence == "<x> in the completion"
+    assert check_without("a", "b", ["<x>"]) is None
 
 
 def test_repetition_finds_loops_and_leaves_solutions(shared_data):

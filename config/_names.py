@@ -1,0 +1,49 @@
+"""Names that a recipe may write for what other floors know: editors complete them from the JSON Schema; a test holds them equal to the registries."""
+
+GENERATORS = (
+    "api_calls",
+    "backtranslate",
+    "backward",
+    "cot",
+    "critique",
+    "critique_revise",
+    "dialogue",
+    "evolve",
+    "exercises",
+    "insert_calls",
+    "persona",
+    "rephrase",
+    "revise",
+    "self_instruct",
+    "solve",
+    "tool_calls",
+    "transform",
+)
+"""Flywheel's own generators; a recipe may name a file, a module or an entry point, too."""
+VERIFIERS = (
+    "anls",
+    "choice",
+    "citations",
+    "code",
+    "exact",
+    "f1",
+    "fields",
+    "grader",
+    "json_schema",
+    "label",
+    "lowers_loss",
+    "math",
+    "regex",
+    "relaxed",
+    "tool_calls",
+)
+"""Flywheel's own verifiers; a recipe may name a file, a module or an entry point, too."""
+JUDGE_KINDS = (
+    "rubric",
+    "pairwise",
+    "reference",
+    "checklist",
+    "grader",
+    "verifier",
+)
+"""Kinds of judges; there are no others."""
