@@ -11,6 +11,7 @@ GENERATORS = (
     "evolve",
     "exercises",
     "insert_calls",
+    "keep",
     "persona",
     "rephrase",
     "revise",
@@ -35,6 +36,7 @@ VERIFIERS = (
     "math",
     "regex",
     "relaxed",
+    "sections",
     "tool_calls",
 )
 """Flywheel's own verifiers; a recipe may name a file, a module or an entry point, too."""

@@ -18,7 +18,7 @@ def recipe(**keys):
 
 
 def test_the_table_has_a_line_for_each_recipe(tmp_path):
-    out = run_cli(tmp_path, "recipes", check=0, env={"COLUMNS": "400"}).stdout
+    out = run_cli(tmp_path, "recipes", check=0, env={"COLUMNS": "500"}).stdout
     for name in list_recipes():
         (line,) = [x for x in out.splitlines() if x.startswith(f"│ {name} ")]
         assert load_recipe(RECIPES / name / "recipe.yaml").description in line
