@@ -95,6 +95,6 @@ def test_the_questions_of_two_images_are_two_questions(folder):
     import duckdb
 
     asked = duckdb.sql(
-        f"SELECT DISTINCT {_training_rows._ASKED} AS a FROM (VALUES {values}) p(question, fields)"
+        f"SELECT DISTINCT {_training_rows._show(_training_rows._ASKED, ())} AS a FROM (VALUES {values}) p(question, fields)"
     ).fetchall()
     assert len(asked) == 2 and all(a.startswith("what colour?") for (a,) in asked)

@@ -5,6 +5,7 @@ import json
 import pytest
 from flywheel.config import ProblemsConfig
 from flywheel.gen import find_repeats, read_problems
+from flywheel.store import Project
 from support import make_mini_project, run_cli, write_jsonl
 
 
@@ -13,6 +14,7 @@ def read(path, column="evidence"):
     return read_problems(
         ProblemsConfig(source=str(path), format={"question": "claim", "answer": "label", "columns": columns}),
         path.parent,
+        Project(path.parent),
     )
 
 

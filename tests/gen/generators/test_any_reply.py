@@ -5,6 +5,7 @@ import random
 
 import pytest
 from flywheel.gen import Fault, Made, built_in
+from support import HERE
 from support_generators import run
 
 TEXT = "A lever has a fulcrum. {{x}} The longer the arm, the smaller the force: 12 N at 3 m. " * 4
@@ -17,6 +18,7 @@ OPTIONS = {
     "transform": {"template": "soap-note", "columns": {"dialogue": "text"}},
     "evolve": {"rounds": 3},
     "backtranslate": {"check": "model"},
+    "insert_calls": {"tools": str(HERE / "gen" / "generators" / "weigh.py")},
 }
 PIECES = [
     "", " ", "\n\n", "I'm sorry, I cannot.", "#### 36", "36 {{x}}", "1. One new task to do\n2. Another one\n", "{", "[1]", "null", "\\", "😀",
@@ -34,7 +36,7 @@ CALLS = [{"tool_calls": [{"function": {"name": n, "arguments": a}}]} for n, a in
 
 GOOD = {
     "solve-cot": "#### 12", "rephrase": "With an arm of 3 m and 12 N on it, which force is at work?", "revise": "12 * 3 = 36\n#### 36",
-    "critique": PIECES[20],
+    "critique": PIECES[20], "insert-calls": TEXT.replace(" The", ' <call>weigh("a lever")</call> The', 2),
 }  # fmt: skip
 
 
