@@ -1,12 +1,14 @@
 """``flywheel status`` and ``flywheel report``."""
 
 import json
+from dataclasses import astuple
 from pathlib import Path
 from typing import Any
 
 import click
 
 from ..errors import NotFoundError
+from ..gen import CrewState
 from ..loop import (
     Summary,
     count,
@@ -15,6 +17,7 @@ from ..loop import (
     describe_outcome,
     describe_trained,
     find_now,
+    find_working_crew,
     summarize,
     write_report,
 )
@@ -70,6 +73,19 @@ def status_command(root: Path) -> None:
         _print_run(summarize(project, run_id))
     if now := find_now(project):
         click.echo(f"Now: {describe_now(now)}")
+    if crew := find_working_crew(project):
+        _print_crew(crew)
+
+
+def _print_crew(crew: CrewState) -> None:
+    """Print the nodes, what waits, and what each worker is at."""
+    alive = [n for n in crew.nodes if n.is_alive]
+    nodes = f"{len(alive)} of {count(len(crew.nodes), 'node')} alive ({sum(n.cpus for n in alive):g} CPUs)"
+    speed = f"{sum(w.per_s for w in crew.workers):,.1f} answers/s, {sum(w.tokens_per_s for w in crew.workers):,.0f} tokens/s"
+    lost = f", {count(crew.lost, 'worker')} lost so far" if crew.lost else ""
+    click.echo(f"Cluster: {nodes}; {speed}; {count(crew.backlog, 'input')} with no worker yet{lost}")
+    columns = ["worker", "node", "inputs", "in flight", "share", "limit found", "answers", "answers/s", "tokens/s"]
+    print_table(columns, [list(astuple(w)) for w in crew.workers], "Workers")
 
 
 @click.command("report")

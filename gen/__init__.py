@@ -1,6 +1,7 @@
 """Making data: documents in, planned requests out, completions on record; rows in and out in the formats people have."""
 
 from ._budget import Meter
+from ._crew_state import CrewState, Node, WorkerState, find_crew
 from ._draws import make_draw_stage
 from ._dry_run import Estimate, estimate_steps, guess_steps
 from ._exchange import Crew, Given, Hand, HandLostError, Told
@@ -55,6 +56,7 @@ __all__ = [
     "AskError",
     "Completion",
     "Crew",
+    "CrewState",
     "Estimate",
     "Exported",
     "Fault",
@@ -73,6 +75,7 @@ __all__ = [
     "Item",
     "Made",
     "Meter",
+    "Node",
     "Parsed",
     "Pool",
     "ProblemSet",
@@ -82,6 +85,7 @@ __all__ = [
     "Stop",
     "Told",
     "WorkerFlow",
+    "WorkerState",
     "built_in",
     "check_arguments",
     "check_imported",
@@ -96,6 +100,7 @@ __all__ = [
     "explain_no_rows",
     "explain_no_set",
     "export_rows",
+    "find_crew",
     "find_generator",
     "find_quotas",
     "find_repeats",

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from ..errors import FlywheelError
+from ._crew_state import Node
 from ._generator import Item
 from ._progress import Progress, Stop
 
@@ -19,6 +20,7 @@ class Given:
         replies: of requests that are on record: the store's row of each, by id.
         is_over: no input will come any more.
         stop: send nothing more, and why.
+        share: most requests that it may have in flight at each endpoint, 0 for a while; None: as before.
     """
 
     items: Sequence[tuple[str, Item]] = ()
@@ -26,6 +28,7 @@ class Given:
     replies: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)
     is_over: bool = False
     stop: Stop | None = None
+    share: int | None = None
 
 
 @dataclass(frozen=True)
@@ -37,6 +40,9 @@ class Told:
         open: inputs that it has begun or was given, and has not brought to their outcome.
         asked: ids of requests that it would like to send, in their order.
         progress: all that it has done so far.
+        node: where it runs.
+        in_flight: requests, at the endpoint that has most of them.
+        limit: requests at once that it found its endpoints to take, in all.
         attempts: tries of requests that were answered or failed for good, prompt_tokens, completion_tokens: so far.
         is_finished: it has ended, all that it did is in its journal.
         error: what it ended by.
@@ -49,6 +55,9 @@ class Told:
     attempts: int
     prompt_tokens: int
     completion_tokens: int
+    node: str
+    in_flight: int
+    limit: int
     is_finished: bool = False
     error: FlywheelError | None = None
 
@@ -78,4 +87,8 @@ class Crew(Protocol):
 
     def hire(self) -> Hand:
         """Return a worker; where there is no room for it yet, its first exchange takes as long as that lasts."""
+        ...
+
+    def nodes(self) -> Sequence[Node]:
+        """Return the machines that there are."""
         ...

@@ -8,15 +8,17 @@ wrote is folded by the next: it plans and gives as ever, what is on record is no
 
 import asyncio
 import logging
+import time
 from collections import deque
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ..errors import FlywheelError
 from ..llm import Engine
 from ..store import Store
 from ._budget import Meter
+from ._crew_state import CrewState, Rate, WorkerState, write_crew
 from ._exchange import Crew, Given, Hand, HandLostError, Told
 from ._flow import FOLD_EVERY_S, Flow, OnProgress
 from ._generator import Item
@@ -44,6 +46,8 @@ class _Worker:
         answers: rows of requests that it waited for, which another worker was answered.
         n_granted: requests that it may send or has sent.
         told: what it told last; ``is_given``: it was given inputs since.
+        share: most requests that it was told it may have in flight at an endpoint.
+        taken: most that it can have in flight, since it has not heard of a lower share yet or waits for what is beyond it.
     """
 
     hand: Hand
@@ -53,11 +57,32 @@ class _Worker:
     n_granted: int = 0
     told: Told | None = None
     is_given: bool = False
+    share: int = 0
+    taken: int = 0
+    rate: Rate = field(default_factory=Rate)
 
     @property
     def is_idle(self) -> bool:
         """Whether nothing of what it was given is left to do."""
         return not self.is_given and self.told is not None and self.told.open == 0
+
+    def as_state(self, now: float) -> WorkerState:
+        """Return what it is at."""
+        told = self.told
+        assert told is not None, "a worker has told something before it is one of the crew"
+        answers, tokens = told.progress.requests, told.completion_tokens
+        per_s, tokens_per_s = self.rate.add(now, answers, tokens)
+        return WorkerState(
+            self.hand.name,
+            told.node,
+            told.open,
+            max(0, self.n_in_flight),
+            self.share,
+            told.limit,
+            answers,
+            per_s,
+            tokens_per_s,
+        )
 
     @property
     def n_in_flight(self) -> int:
@@ -87,7 +112,7 @@ class HeadFlow(Flow):
         self._waiting: dict[str, list[_Worker]] = {}
         self._told: dict[str, Told] = {}
         self._first = Progress()
-        self._n_lost = 0
+        self._n_lost = self._all_lost = 0
         self._giving = asyncio.Lock()
         self._spent_before = (meter.requests, meter.prompt_tokens, meter.completion_tokens)
 
@@ -96,8 +121,8 @@ class HeadFlow(Flow):
         self._loop = asyncio.get_running_loop()
         self._first = Progress(dict(self.progress.planned), dict(self.progress.done))
         self._pages = {s.name: self._pages_of(s, self._done[s.name]) for s in self._stages}
-        helpers = [self._loop.create_task(self._fold()), self._loop.create_task(self._plan_on())]
-        serving = [self._loop.create_task(self._serve()) for _ in range(self._crew.size)]
+        helpers = [self._loop.create_task(work) for work in (self._fold(), self._plan_on(), self._show_crew())]
+        serving = [self._loop.create_task(self._serve()) for _ in range(min(self._crew.size, self._concurrency))]
         try:
             with StopSignals(self):
                 await self._wait_for_end(serving)
@@ -132,6 +157,7 @@ class HeadFlow(Flow):
                 await self._lead(worker)
                 return
             except HandLostError as lost:
+                self._all_lost += 1
                 self._n_lost = self._n_lost + 1 if worker.told is None else 0
                 log.warning("worker %s is lost (%s); what it had not finished goes to others", hand.name, lost)
                 if self._n_lost >= MOST_LOST:
@@ -150,6 +176,7 @@ class HeadFlow(Flow):
             told = await worker.hand.exchange(given)
             self._workers.add(worker)
             worker.told, worker.is_given = told, False
+            worker.taken = max(worker.share, told.in_flight)
             self._told[worker.hand.name] = told
             self._sum_up()
             worker.held.extend(told.asked)
@@ -158,7 +185,7 @@ class HeadFlow(Flow):
                 if told.error is not None:
                     self._fail(told.error)
                 return
-            given = await self._answer(worker, told)
+            given = replace(await self._answer(worker, told), share=self._share_out(worker))
 
     async def _answer(self, worker: _Worker, told: Told) -> Given:
         if self._error is not None:
@@ -175,6 +202,15 @@ class HeadFlow(Flow):
         replies |= worker.answers
         worker.answers = {}
         return Given(items, granted, replies, is_over=self._is_over)
+
+    def _share_out(self, worker: _Worker) -> int:
+        """Return how much of the concurrency a worker may use: an even share among those with something to do, as far as others have left it."""
+        n_busy = sum(not w.is_idle for w in self._workers)
+        even = 1 if worker.is_idle else -(-self._concurrency // n_busy)
+        taken = sum(w.taken for w in self._workers if w is not worker)
+        worker.share = max(0, min(even, self._concurrency - taken))
+        worker.taken = max(worker.taken, worker.share)
+        return worker.share
 
     @property
     def _is_over(self) -> bool:
@@ -298,6 +334,25 @@ class HeadFlow(Flow):
             for key, row in rows.items():
                 for worker in self._waiting.pop(key, ()):
                     worker.answers[key] = row
+
+    # --- what is seen -------------------------------------------------------------------------------------------
+
+    async def _show_crew(self) -> None:
+        """Write down what each worker is at, for ``flywheel status``; that it cannot be written costs nothing else."""
+        while True:
+            try:
+                await asyncio.to_thread(self._write_crew, list(self._workers))
+            except OSError as error:
+                log.debug("the state of the crew: %s", error)
+            await asyncio.sleep(FOLD_EVERY_S)
+
+    def _write_crew(self, workers: Sequence[_Worker]) -> None:
+        now = time.time()
+        states = [w.as_state(now) for w in workers]
+        begun = sum(s.open for s in states)
+        planned, done = sum(self.progress.planned.values()), sum(self.progress.done.values())
+        backlog = max(0, planned - done - begun)
+        write_crew(self._store.project.workers, CrewState(now, self._crew.nodes(), states, backlog, self._all_lost))
 
     # --- what is done ------------------------------------------------------------------------------------------
 

@@ -15,7 +15,7 @@ from typing import cast
 
 from ..config import BudgetConfig, PricesConfig
 from ..errors import FlywheelError
-from ..llm import Engine, Request
+from ..llm import OpenAIEngine, Request
 from ..schema import JournaledRow
 from ..store import JournalWriter, Store
 from ._budget import Meter
@@ -64,11 +64,12 @@ class WorkerFlow(Flow):
     Args:
         journal: a folder of its own, which the head can read.
         engine: connected.
+        node: where it runs.
     """
 
     def __init__(
-        self, journal: Path, engine: Engine, stages: Sequence[Stage], *, run_id: str, iteration: int, seed: int,
-        concurrency: int,
+        self, journal: Path, engine: OpenAIEngine, stages: Sequence[Stage], *, run_id: str, iteration: int, seed: int,
+        concurrency: int, node: str = "",
     ) -> None:  # fmt: skip
         record = OwnJournal(journal)
         super().__init__(
@@ -76,12 +77,14 @@ class WorkerFlow(Flow):
             concurrency=concurrency, meter=Meter(BudgetConfig(), PricesConfig()),
         )  # fmt: skip
         self._own = record
+        self._node = node
+        self._asked_of = engine
         self._plannings = {}
         self._done = {}
         self._only = None
         self._known = cast(KeySet, _Any())
         self._step_called = {stage.name: stage for stage in self._stages}
-        self._most_open = concurrency + max(8, concurrency // 4)
+        self._share(concurrency)
         self._held: dict[str, tuple[int, Request]] = {}
         self._asking: deque[str] = deque()
         self._news = asyncio.Event()
@@ -132,7 +135,14 @@ class WorkerFlow(Flow):
         self._asking.extend(wanted)
         self._news.set()
 
+    def _share(self, concurrency: int) -> None:
+        self._concurrency = concurrency
+        self._most_open = concurrency + max(8, concurrency // 4)
+
     def _take_in(self, given: Given) -> None:
+        if given.share is not None:
+            self._share(given.share * self._asked_of.n_endpoints)
+            self._asked_of.allow(given.share)
         if given.stop is not None:
             self.stop(given.stop)
         for key in given.granted:
@@ -174,5 +184,5 @@ class WorkerFlow(Flow):
         m = self._meter
         return Told(
             self._room, self._n_open, asked, deepcopy(self.progress), m.requests, m.prompt_tokens, m.completion_tokens,
-            is_finished=flow is not None and flow.done(), error=error,
+            self._node, self._asked_of.in_flight, sum(self._asked_of.limits.values()), is_finished=flow is not None and flow.done(), error=error,
         )  # fmt: skip

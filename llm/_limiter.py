@@ -35,14 +35,16 @@ class Limiter:
 
     Args:
         most: never more than this.
+        start: requests to begin with.
         clock: monotonic, in seconds.
 
     Attributes:
         pauses: how many times in a row everything was refused.
     """
 
-    def __init__(self, most: int, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, most: int, clock: Callable[[], float] = time.monotonic, *, start: int = START) -> None:
         self.most = most
+        self._start = start
         self.in_flight = 0
         self._clock = clock
         self._sent = 0
@@ -50,7 +52,7 @@ class Limiter:
 
     def restart(self) -> None:
         """Forget what was learnt: the endpoint was away."""
-        self.limit = min(START, self.most)
+        self.limit = min(self._start, self.most)
         self.pauses = 0
         self._recent: deque[bool] = deque(maxlen=RECENT)
         self._interval, self._since_raise = 1, 0
@@ -62,6 +64,11 @@ class Limiter:
         self._hold = 0
         self._tried: tuple[int, float] | None = None
         self._round = _Round(self._clock())
+
+    def allow(self, most: int) -> None:
+        """Set the most that it may find out, 0 for a while: what is in flight beyond it is waited for."""
+        self.most = most
+        self.limit = min(self.limit or self._start, most)
 
     def send(self) -> int:
         """Take a slot; return the request's number."""
@@ -105,7 +112,7 @@ class Limiter:
             self.limit = min(self.limit, self.in_flight)
             return False
         self.pauses += 1
-        self.limit = max(1, self._limit_before >> (self.pauses + 2))
+        self.limit = min(self.most, max(1, self._limit_before >> (self.pauses + 2)))
         return True
 
     def _raise(self) -> None:

@@ -125,7 +125,7 @@ class Pool:
         """Return the endpoint with the largest free share."""
         best, best_load = None, 1.0
         for endpoint in self._endpoints:
-            if endpoint.is_up and not endpoint.is_paused:
+            if endpoint.is_up and not endpoint.is_paused and endpoint.limiter.limit:
                 load = endpoint.limiter.in_flight / endpoint.limiter.limit
                 if load < best_load:
                     best, best_load = endpoint, load

@@ -16,7 +16,7 @@ from ._freeze import read_items
 from ._gate import GuardTrial, Increase, LimitTrial, Ruling, judge_guards, pair_items, rule
 from ._graded import Graded
 from ._measured import compare_items, read_unscored
-from ._now import Now, describe_now, find_now
+from ._now import Now, describe_now, find_now, find_working_crew
 from ._pair import LengthPreference, pair, read_length_preferences, steps_to_pair
 from ._paired import Compared, Paired, detectable
 from ._report import (
@@ -89,6 +89,7 @@ __all__ = [
     "explain_deltas",
     "find_now",
     "find_undone",
+    "find_working_crew",
     "finding_lines",
     "import_served",
     "iteration_cells",

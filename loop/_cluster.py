@@ -18,7 +18,7 @@ from typing import Any
 
 from ..config import ExecutorConfig
 from ..errors import MissingExtraError, RecipeError
-from ..gen import Given, HandLostError, Stage, Told, WorkerFlow
+from ..gen import Given, HandLostError, Node, Stage, Told, WorkerFlow
 from ..llm import OpenAIEngine
 
 log = logging.getLogger(__name__)
@@ -35,7 +35,8 @@ class Assignment:
     Attributes:
         stages: pickled.
         journals: folder in which each worker makes one of its own; every machine sees it under this path.
-        asking: arguments of :class:`~flywheel.llm.OpenAIEngine`, its concurrency already shared out.
+        share: requests at once to begin with; the head tells when that changes.
+        asking: arguments of :class:`~flywheel.llm.OpenAIEngine`.
     """
 
     stages: bytes
@@ -43,6 +44,7 @@ class Assignment:
     run_id: str
     iteration: int
     seed: int
+    share: int
     asking: dict[str, Any]
 
 
@@ -68,7 +70,7 @@ class _Actor:
         stages: list[Stage] = cloudpickle.loads(a.stages)
         return WorkerFlow(
             a.journals / self._name, engine, stages, run_id=a.run_id, iteration=a.iteration, seed=a.seed,
-            concurrency=a.asking["concurrency"],
+            concurrency=a.share, node=_name_node(),
         )  # fmt: skip
 
 
@@ -116,6 +118,22 @@ class RayCrew:
         if self._class is None:
             self._class = ray.remote(num_cpus=self._config.cpus, max_restarts=0)(_Actor)
         return _RayHand(name, self._class.remote(name, self._assignment))
+
+    def nodes(self) -> Sequence[Node]:
+        """See :class:`~flywheel.gen.Crew`."""
+        import ray
+
+        return [
+            Node(f"{n['NodeManagerAddress']} {n['NodeID'][:8]}", n["Resources"].get("CPU", 0.0), n["Alive"])
+            for n in ray.nodes()
+        ]
+
+
+def _name_node() -> str:
+    """Return the machine of this process, as :meth:`RayCrew.nodes` names it."""
+    import ray
+
+    return f"{ray.util.get_node_ip_address()} {ray.get_runtime_context().get_node_id()[:8]}"
 
 
 @contextmanager

@@ -106,11 +106,9 @@ class Generation:
         from ._cluster import Assignment, RayCrew, connected, pickle_stages
 
         with connected(config):
-            asking = engine.asking
-            asking["concurrency"] = -(-asking["concurrency"] // config.workers)
             assignment = Assignment(
                 pickle_stages(stages), self._store.project.workers.resolve(), self._run_id, self._iteration, self._recipe.seed,
-                asking,
+                -(-self._recipe.engine.concurrency // config.workers), engine.share_among(config.workers),
             )  # fmt: skip
             yield partial(HeadFlow, crew=RayCrew(config, assignment))
 

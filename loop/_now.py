@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from ..gen import CrewState, find_crew
 from ..stage import UnderWay, find_under_way
 from ..store import Project, find_owner
 
@@ -43,6 +44,11 @@ def find_now(project: Project) -> Now | None:
     if "method" in found.job:
         return _training(found)
     return _evaluation(found) if "splits" in found.job else None
+
+
+def find_working_crew(project: Project) -> CrewState | None:
+    """Return what the workers of a project on a cluster are at; None where no process owns the project, or it works alone."""
+    return None if find_owner(project.run_lock) is None else find_crew(project)
 
 
 def _training(found: UnderWay) -> Now:

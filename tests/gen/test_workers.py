@@ -5,10 +5,10 @@ import os
 
 import pytest
 from flywheel.config import BudgetConfig, PricesConfig, StepConfig
-from flywheel.gen import Flow, HandLostError, HeadFlow, Meter, WorkerFlow, make_stages
+from flywheel.gen import Flow, HandLostError, HeadFlow, Meter, Node, WorkerFlow, make_stages
 from flywheel.llm import OpenAIEngine
 from flywheel.store import Project, Store
-from support import refused, run_cli
+from support import refused, run_cli, sql
 from support_flow import FINAL, STEPS, add_chunks, make_flow_project
 
 
@@ -20,15 +20,17 @@ class Hand:
     """A worker in this process, lost after so many exchanges."""
 
     def __init__(self, name, flow, lives):
-        self.name, self.flow, self.lives = name, flow, lives
+        self.name, self.flow, self.lives, self.shares, self.told = name, flow, lives, [], []
 
     async def exchange(self, given):
+        self.shares.append(given.share)
         self.lives -= 1
         if self.lives == 0:
             self.flow._flow.cancel()
             await asyncio.gather(self.flow._flow, return_exceptions=True)
             raise HandLostError("killed")
-        return await self.flow.exchange(given)
+        self.told.append(await self.flow.exchange(given))
+        return self.told[-1]
 
 
 class LocalCrew:
@@ -36,6 +38,7 @@ class LocalCrew:
 
     def __init__(self, folder, engines, size, lives=()):
         self.size, self.folder, self.engines, self.lives, self.n = size, folder, engines, list(lives), 0
+        self.hands = []
 
     def hire(self):
         self.n += 1
@@ -44,19 +47,25 @@ class LocalCrew:
         flow = WorkerFlow(
             journal, self.engines(), stages_of(self.folder), run_id="run_x", iteration=1, seed=0, concurrency=8
         )
-        return Hand(name, flow, self.lives.pop(0) if self.lives else -1)
+        self.hands.append(Hand(name, flow, self.lives.pop(0) if self.lives else -1))
+        return self.hands[-1]
+
+    def nodes(self):
+        return [Node("here", 1.0, True)]
 
 
-def engine_of(server):
-    return OpenAIEngine(base_url=server.url, model=None, concurrency=8, timeout_s=30, max_attempts=6)
+def engine_of(*servers):
+    return OpenAIEngine(base_url=[s.url for s in servers], model=None, concurrency=8, timeout_s=30, max_attempts=6)
 
 
 def run(folder, server, crew=None, budget=None, lives=()):
     """Run the steps, on this machine alone or by workers, and return the progress and the rows."""
 
+    servers = server if isinstance(server, list) else [server]
+
     async def work():
-        engine = await engine_of(server).connect()
-        others = [await engine_of(server).connect() for _ in range(12)]
+        engine = await engine_of(*servers).connect()
+        others = [await engine_of(*servers).connect() for _ in range(12)]
         left = list(others)
         store = Store(Project(folder)).open()
         kind, more = Flow, {}
@@ -130,6 +139,26 @@ def test_a_budget_is_one_for_all(tmp_path, server):
     assert progress.stopped is None
     _, alone, _ = run(make_flow_project(tmp_path / "alone", n=60), server)
     assert rows == alone
+
+
+def test_the_limit_in_flight_is_one_for_all_and_goes_to_who_has_work(tmp_path, endpoint, none):
+    """The endpoint refuses what is beyond the recipe's concurrency: nothing ever is."""
+    server = endpoint(none, latency=0.02, limit=8)
+    progress, _, crew = run(make_flow_project(tmp_path / "p", n=60), server, crew=3)
+    with_work = [[s for s in hand.shares if s is not None] for hand in crew.hands]
+    assert all(with_work) and max(map(max, with_work)) <= 8
+    sent = sql(tmp_path / "p", "select sum(attempts) as n, count(*) as answered from requests")[0]
+    assert sent["n"] == sent["answered"] == progress.requests == len(server.answered())
+    _, _, crew = run(make_flow_project(tmp_path / "one", n=20), server, crew=1)
+    assert 8 in crew.hands[0].shares, "who works alone has all of it"
+
+
+def test_more_endpoints_are_all_kept_busy(tmp_path, endpoint, none):
+    """A worker takes inputs for its share at each endpoint, not for one of them."""
+    servers = [endpoint(none, latency=0.05) for _ in range(3)]
+    _, _, crew = run(make_flow_project(tmp_path / "p", n=60), servers, crew=1)
+    assert max(told.open for told in crew.hands[0].told) > 2 * 8
+    assert min(len(s.answered()) for s in servers) > 30
 
 
 def test_what_an_earlier_head_left_is_folded_and_not_asked_again(tmp_path, server):
