@@ -11,10 +11,12 @@ class ExecutorConfig(Strict):
     """Where the asking is done: in this process, or by workers on a Ray cluster. Rows are the same."""
 
     kind: Literal["local", "ray"] = "local"
-    """``ray``: by workers, each with the driver that asks here, on the machines of a Ray cluster (extra ``ray``); for ``engine: openai``."""
+    """``ray``: by workers, each with the driver that asks here, on the machines of a Ray cluster (extra ``ray``); they ask the endpoints of ``engine: openai``, or run a server each for ``engine: vllm``."""
     address: str | None = None
     """Of the cluster: ``auto``, ``host:port`` or ``ray://host:port``; default: RAY_ADDRESS, else one that is started on this machine."""
     workers: int = Field(2, ge=1, le=4096)
-    """How many; ``engine.concurrency`` is shared among them, budgets are one for all."""
+    """How many; the ``engine.concurrency`` of endpoints is shared among them, that of servers is for each; budgets are one for all."""
     cpus: float = Field(1.0, gt=0)
     """CPUs that Ray sets aside for each."""
+    gpus: float = Field(0.0, ge=0)
+    """GPUs that Ray sets aside for each: with ``engine: vllm`` those that its server gets, as many as ``tensor_parallel_size``."""

@@ -252,11 +252,11 @@ class Recipe(Strict):
         return {"kind": executor} if isinstance(executor, str) else executor
 
     @model_validator(mode="after")
-    def _asks_an_endpoint(self) -> "Recipe":
-        if self.executor.kind == "ray" and self.engine.kind != "openai":
+    def _asks_a_server(self) -> "Recipe":
+        if self.executor.kind == "ray" and self.engine.kind == "local":
             raise fault(
-                "executor: ray with engine.kind: openai", f"engine.kind: {self.engine.kind}",
-                "serve the model (vllm serve) and name its address under engine.base_url, or leave executor out",
+                "executor: ray with engine.kind: openai or vllm", f"engine.kind: {self.engine.kind}",
+                "engine: vllm starts a server in each worker; or name the address of one under engine.base_url; or leave executor out",
             )  # fmt: skip
         return self
 

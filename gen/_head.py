@@ -95,17 +95,20 @@ class HeadFlow(Flow):
 
     Args:
         crew: hires them.
+        is_shared: ``concurrency`` is for all workers together, which ask the same endpoints; else for each.
     """
 
     def __init__(
         self, store: Store, engine: Engine, stages: Sequence[Stage], *, run_id: str, iteration: int, seed: int,
-        concurrency: int, meter: Meter, crew: Crew, on_progress: OnProgress = lambda progress: None,
+        concurrency: int, meter: Meter, crew: Crew, is_shared: bool = True,
+        on_progress: OnProgress = lambda progress: None,
     ) -> None:  # fmt: skip
         super().__init__(
             store, engine, stages, run_id=run_id, iteration=iteration, seed=seed, concurrency=concurrency, meter=meter,
             on_progress=on_progress,
         )  # fmt: skip
         self._crew = crew
+        self._is_shared = is_shared
         self._workers: set[_Worker] = set()
         self._backlog: deque[tuple[str, Item]] = deque()
         self._owners: dict[int, str] = {}
@@ -122,7 +125,10 @@ class HeadFlow(Flow):
         self._first = Progress(dict(self.progress.planned), dict(self.progress.done))
         self._pages = {s.name: self._pages_of(s, self._done[s.name]) for s in self._stages}
         helpers = [self._loop.create_task(work) for work in (self._fold(), self._plan_on(), self._show_crew())]
-        serving = [self._loop.create_task(self._serve()) for _ in range(min(self._crew.size, self._concurrency))]
+        serving = [
+            self._loop.create_task(self._serve())
+            for _ in range(min(self._crew.size, self._concurrency) if self._is_shared else self._crew.size)
+        ]
         try:
             with StopSignals(self):
                 await self._wait_for_end(serving)
@@ -205,6 +211,8 @@ class HeadFlow(Flow):
 
     def _share_out(self, worker: _Worker) -> int:
         """Return how much of the concurrency a worker may use: an even share among those with something to do, as far as others have left it."""
+        if not self._is_shared:
+            return self._concurrency
         n_busy = sum(not w.is_idle for w in self._workers)
         even = 1 if worker.is_idle else -(-self._concurrency // n_busy)
         taken = sum(w.taken for w in self._workers if w is not worker)

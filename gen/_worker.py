@@ -15,7 +15,7 @@ from typing import cast
 
 from ..config import BudgetConfig, PricesConfig
 from ..errors import FlywheelError
-from ..llm import OpenAIEngine, Request
+from ..llm import OpenAIEngine, Request, VllmEngine
 from ..schema import JournaledRow
 from ..store import JournalWriter, Store
 from ._budget import Meter
@@ -68,7 +68,7 @@ class WorkerFlow(Flow):
     """
 
     def __init__(
-        self, journal: Path, engine: OpenAIEngine, stages: Sequence[Stage], *, run_id: str, iteration: int, seed: int,
+        self, journal: Path, engine: OpenAIEngine | VllmEngine, stages: Sequence[Stage], *, run_id: str, iteration: int, seed: int,
         concurrency: int, node: str = "",
     ) -> None:  # fmt: skip
         record = OwnJournal(journal)

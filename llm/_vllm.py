@@ -68,6 +68,8 @@ class VllmEngine:
         self._is_its_own = server is None
         self._client: OpenAIEngine | None = None
         self._model = model.name
+        self._resolved = model
+        self._allowed = concurrency
         self._options: dict[str, Any] = {
             "concurrency": concurrency, "timeout_s": timeout_s, "max_attempts": max_attempts, "send_seed": send_seed,
             "patience_s": max(patience_s, settings.startup_s + PATIENCE_BEYOND_START_S), "extra_body": extra_body,
@@ -96,6 +98,32 @@ class VllmEngine:
         finally:
             await _cancel(watcher)
             await cast(Any, replies).aclose()
+
+    @property
+    def elsewhere(self) -> dict[str, Any]:
+        """Arguments of an engine with a server of its own on another machine, which has the model's folder under the same path."""
+        return {"model": self._resolved, "settings": self._settings, **self._options}
+
+    @property
+    def n_endpoints(self) -> int:
+        """How many it asks."""
+        return 1
+
+    @property
+    def in_flight(self) -> int:
+        """Requests in flight."""
+        return self._client.in_flight if self._client else 0
+
+    @property
+    def limits(self) -> dict[str, int]:
+        """How many requests the server gets at once, as found out so far."""
+        return self._client.limits if self._client else {}
+
+    def allow(self, most: int) -> None:
+        """Set the most requests in flight, at most ``concurrency``."""
+        self._allowed = most
+        if self._client is not None:
+            self._client.allow(most)
 
     async def close(self) -> None:
         """Close the connections; stop the server, if it is its own, and wait until its memory is free."""
@@ -130,6 +158,7 @@ class VllmEngine:
                 base_url=self._server.base_url, model=self._model, api_key=self._server.api_key, is_managed=True,
                 **self._options,
             )  # fmt: skip
+            self._client.allow(self._allowed)
             await self._client.connect()
 
     async def _start_server(self) -> None:

@@ -19,7 +19,7 @@ from typing import Any
 from ..config import ExecutorConfig
 from ..errors import MissingExtraError, RecipeError
 from ..gen import Given, HandLostError, Node, Stage, Told, WorkerFlow
-from ..llm import OpenAIEngine
+from ..llm import OpenAIEngine, VllmEngine
 
 log = logging.getLogger(__name__)
 
@@ -36,7 +36,7 @@ class Assignment:
         stages: pickled.
         journals: folder in which each worker makes one of its own; every machine sees it under this path.
         share: requests at once to begin with; the head tells when that changes.
-        asking: arguments of :class:`~flywheel.llm.OpenAIEngine`.
+        engine: its class; ``asking``: its arguments.
     """
 
     stages: bytes
@@ -45,6 +45,7 @@ class Assignment:
     iteration: int
     seed: int
     share: int
+    engine: type[OpenAIEngine] | type[VllmEngine]
     asking: dict[str, Any]
 
 
@@ -55,18 +56,25 @@ class _Actor:
         self._name = name
         self._assignment = assignment
         self._flow: WorkerFlow | None = None
+        self._engine: OpenAIEngine | VllmEngine | None = None
 
     async def exchange(self, given: Given) -> Told:
         """See :class:`~flywheel.gen.WorkerFlow`."""
         if self._flow is None:
             self._flow = await self._begin()
-        return await self._flow.exchange(given)
+        told = await self._flow.exchange(given)
+        if told.is_finished and self._engine is not None:
+            await self._engine.close()
+            self._engine = None
+        return told
 
     async def _begin(self) -> WorkerFlow:
         from ray import cloudpickle
 
         a = self._assignment
-        engine = await OpenAIEngine(**a.asking).connect()
+        engine = self._engine = a.engine(**a.asking)
+        if isinstance(engine, OpenAIEngine):
+            await engine.connect()
         stages: list[Stage] = cloudpickle.loads(a.stages)
         return WorkerFlow(
             a.journals / self._name, engine, stages, run_id=a.run_id, iteration=a.iteration, seed=a.seed,
@@ -116,7 +124,7 @@ class RayCrew:
 
         name = f"{self._run}-{next(self._numbers):04d}"
         if self._class is None:
-            self._class = ray.remote(num_cpus=self._config.cpus, max_restarts=0)(_Actor)
+            self._class = ray.remote(num_cpus=self._config.cpus, num_gpus=self._config.gpus, max_restarts=0)(_Actor)
         return _RayHand(name, self._class.remote(name, self._assignment))
 
     def nodes(self) -> Sequence[Node]:

@@ -24,7 +24,7 @@ from ..gen import (
     find_retries,
     retire,
 )
-from ..llm import Engine, ModelIdentity, OpenAIEngine
+from ..llm import Engine, ModelIdentity, OpenAIEngine, VllmEngine
 from ..store import Store
 from ._report_to import Reporter
 from ._words import count
@@ -100,17 +100,19 @@ class Generation:
     def _executor(self, stages: Sequence[Stage], engine: Engine) -> Iterator[Callable[..., Flow]]:
         """Have what does the asking while the block runs: this process, or workers."""
         config = self._recipe.executor
-        if config.kind == "local" or not isinstance(engine, OpenAIEngine):
+        if config.kind == "local" or not isinstance(engine, OpenAIEngine | VllmEngine):
             yield Flow
             return
         from ._cluster import Assignment, RayCrew, connected, pickle_stages
 
         with connected(config):
+            is_shared, share = isinstance(engine, OpenAIEngine), self._recipe.engine.concurrency
+            asking = engine.share_among(config.workers) if isinstance(engine, OpenAIEngine) else engine.elsewhere
             assignment = Assignment(
                 pickle_stages(stages), self._store.project.workers.resolve(), self._run_id, self._iteration, self._recipe.seed,
-                -(-self._recipe.engine.concurrency // config.workers), engine.share_among(config.workers),
+                -(-share // config.workers) if is_shared else share, type(engine), asking,
             )  # fmt: skip
-            yield partial(HeadFlow, crew=RayCrew(config, assignment))
+            yield partial(HeadFlow, crew=RayCrew(config, assignment), is_shared=is_shared)
 
     def _meter(self, engine: Engine) -> Meter:
         """Return what counts the spending; a model of one's own costs no budget."""

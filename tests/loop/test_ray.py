@@ -6,6 +6,7 @@ import time
 import pytest
 from support import kill_group, refused, run_cli, sql, start_cli, wait_for
 from support_flow import final_state, make_flow_project
+from support_vllm import FakeVllm
 
 ray = pytest.importorskip("ray", reason="the extra ray is not installed")
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
@@ -53,6 +54,17 @@ def test_judges_judge_by_workers_too(tmp_path, endpoint, none):
 def test_other_engines_are_refused_before_anything_is_done(tmp_path):
     folder = make_flow_project(tmp_path / "p", n=3, engine={"kind": "local"}, executor="ray")
     refused(run_cli(folder, "generate"), "engine.kind: local", "leave executor out")
+
+
+def test_each_worker_has_a_vllm_server_of_its_own_and_stops_it(tmp_path):
+    rows = []
+    for name, more in (("alone", {}), ("shared", {"executor": {"kind": "ray", "workers": 2}})):
+        fake = FakeVllm(tmp_path / f"{name}-vllm", latency=0.1)
+        folder = make_flow_project(tmp_path / name, n=60, engine=fake.engine(), **more)
+        run_cli(folder, "generate", check=0)
+        rows.append(final_state(folder))
+        assert len(fake.notes("argv")) == (2 if more else 1) and not fake.living()
+    assert rows[0] == rows[1]
 
 
 def test_killed_nodes_and_a_killed_driver_cost_what_was_in_flight(tmp_path, endpoint, none, cluster):
