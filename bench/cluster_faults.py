@@ -47,14 +47,18 @@ def main() -> int:
         executor = {"kind": "ray", "address": cluster.address, "workers": given.workers}
         shared = make_flow_project(root / "shared", executor=executor, **shape)
         began = time.monotonic()
-        run = start_cli(shared, "generate", env=server.env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        run = start_cli(
+            shared, "generate", env=server.env, stdout=subprocess.DEVNULL, stderr=(root / "stderr").open("w")
+        )
         for share, disturb in (
             (0.3, lambda: cluster.remove_node(first, allow_graceful=False)),
             (0.5, lambda: cluster.add_node(num_cpus=1, **SMALL)),
             (0.7, lambda: kill_group(run)),
         ):
             wait_for(lambda share=share: len(server.answered()) > (1 + share) * n or run.poll() is not None, LONGEST_S)
-            assert run.poll() is None, "it ended before it was disturbed"
+            assert run.poll() is None, (
+                f"it ended before it was disturbed: {run.poll()} {(root / 'stderr').read_text()[-2000:]}"
+            )
             disturb()
         time.sleep(2)
         run_cli(shared, "generate", env=server.env, check=0, timeout=LONGEST_S)

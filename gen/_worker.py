@@ -84,7 +84,7 @@ class WorkerFlow(Flow):
         self._only = None
         self._known = cast(KeySet, _Any())
         self._step_called = {stage.name: stage for stage in self._stages}
-        self._share(concurrency)
+        self._concurrency = concurrency
         self._held: dict[str, tuple[int, Request]] = {}
         self._asking: deque[str] = deque()
         self._news = asyncio.Event()
@@ -135,13 +135,9 @@ class WorkerFlow(Flow):
         self._asking.extend(wanted)
         self._news.set()
 
-    def _share(self, concurrency: int) -> None:
-        self._concurrency = concurrency
-        self._most_open = concurrency + max(8, concurrency // 4)
-
     def _take_in(self, given: Given) -> None:
         if given.share is not None:
-            self._share(given.share * self._asked_of.n_endpoints)
+            self._concurrency = given.share * self._asked_of.n_endpoints
             self._asked_of.allow(given.share)
         if given.stop is not None:
             self.stop(given.stop)
@@ -170,10 +166,13 @@ class WorkerFlow(Flow):
 
     @property
     def _room(self) -> int:
+        """Inputs that it could begin: for as many as it found that it can ask at once, and a few to go on with."""
         if GIVEN not in self._pages or self._is_stopping:
             return 0
-        room = self._most_open - self._n_open
-        return room if room >= max(1, self._most_open // 8) or not self._n_open else 0
+        at_once = min(self._concurrency, sum(self._asked_of.limits.values()) or self._concurrency)
+        most_open = at_once + max(8, at_once // 4)
+        room = most_open - self._n_open
+        return max(0, room) if room >= max(1, most_open // 8) or not self._n_open else 0
 
     def _tell(self) -> Told:
         flow, asked = self._flow, list(self._asking)

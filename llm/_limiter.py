@@ -35,16 +35,18 @@ class Limiter:
 
     Args:
         most: never more than this.
-        start: requests to begin with.
+        peers: how many of them ask the same endpoint, this one included: together they begin with as many requests, and try one more as
+            rarely, as one that is alone.
         clock: monotonic, in seconds.
 
     Attributes:
         pauses: how many times in a row everything was refused.
     """
 
-    def __init__(self, most: int, clock: Callable[[], float] = time.monotonic, *, start: int = START) -> None:
+    def __init__(self, most: int, clock: Callable[[], float] = time.monotonic, *, peers: int = 1) -> None:
         self.most = most
-        self._start = start
+        self._peers = peers
+        self._start = max(1, START // peers)
         self.in_flight = 0
         self._clock = clock
         self._sent = 0
@@ -115,10 +117,15 @@ class Limiter:
         self.limit = min(self.most, max(1, self._limit_before >> (self.pauses + 2)))
         return True
 
+    @property
+    def _round_trip(self) -> int:
+        """Answers here while all peers together get as many as their limit."""
+        return self.limit * self._peers
+
     def _raise(self) -> None:
         self._since_raise = 0
         self.limit = min(self.most, self.limit + 1)
-        self._interval = max(self.limit if self._is_queueing else 1, self._interval // 2)
+        self._interval = max(self._round_trip if self._is_queueing else 1, self._interval // 2)
 
     def _end_cut(self) -> None:
         """A request sent since the limit fell is answered: see whether it is a limit, or was a pause."""
@@ -129,9 +136,9 @@ class Limiter:
             self.pauses, self._interval = 0, 1
             return
         is_again = self._found / 2 <= self.limit <= 1.25 * self._found + 1
-        longer = min(2 * self._failed_interval, LONGEST_INTERVAL * self.limit) if is_again else 0
+        longer = min(2 * self._failed_interval, LONGEST_INTERVAL * self._round_trip) if is_again else 0
         self._found = self.limit
-        self._interval = self._failed_interval = max(self.limit, longer)
+        self._interval = self._failed_interval = max(self._round_trip, longer)
 
     def _end_round(self) -> None:
         latency_s, rate, tried = self._round.mean_latency_s, self._round.rate(self._clock()), self._tried
@@ -149,7 +156,7 @@ class Limiter:
             self._tried = (self.limit, rate)
             self.limit -= max(1, self.limit // 10)
             self._is_queueing = True
-            self._interval = max(self._interval, self.limit)
+            self._interval = max(self._interval, self._round_trip)
 
     def _forget_round(self) -> None:
         self._round = _Round(self._clock())

@@ -27,7 +27,7 @@ from ._address import find_address
 from ._body import BadBodyError, Body, decode_reply, encode_request
 from ._endpoint import Endpoint, Job
 from ._faults import AWAY_STATUS, Fault, fault_of_body, fault_of_error, fault_of_status, refusal
-from ._limiter import START, Limiter
+from ._limiter import Limiter
 from ._pool import PROBE_FIRST_S, PROBE_LONGEST_S, Manners, Pool, as_source, tell_outage
 from ._types import ModelIdentity, Reply, Request, Source
 
@@ -55,7 +55,7 @@ class OpenAIEngine:
         max_attempts: tries of one request.
         send_seed: send each request's seed along.
         patience_s: how long an endpoint that does not answer is waited for; 0 = not at all.
-        start: requests in flight at each endpoint to begin with; one of several that ask it together begins with its share.
+        peers: how many engines ask these endpoints together, this one included.
         extra_body: keys added to each request's body; null removes one.
         api_key: default: the environment's.
         is_managed: the endpoint is a server that flywheel runs itself: its outages are told by who runs it, and it is
@@ -74,14 +74,14 @@ class OpenAIEngine:
         max_attempts: int,
         send_seed: bool = False,
         patience_s: float = 0.0,
-        start: int = START,
+        peers: int = 1,
         extra_body: dict[str, Any] | None = None,
         api_key: str | None = None,
         is_managed: bool = False,
         folder: Path | None = None,
     ) -> None:
         urls = [base_url] if base_url is None or isinstance(base_url, str) else list(base_url)
-        self._endpoints = [Endpoint(find_address(url, api_key), Limiter(concurrency, start=start)) for url in urls]
+        self._endpoints = [Endpoint(find_address(url, api_key), Limiter(concurrency, peers=peers)) for url in urls]
         self._model = model or ""
         self._timeout_s = timeout_s
         self._send_seed = send_seed
@@ -136,7 +136,7 @@ class OpenAIEngine:
             "base_url": tuple(e.address.base_url for e in self._endpoints), "model": self._model, "timeout_s": self._timeout_s,
             "concurrency": self._endpoints[0].limiter.most, "max_attempts": self._manners.max_attempts,
             "send_seed": self._send_seed, "patience_s": self._manners.patience_s, "extra_body": self._extra, "folder": self._folder,
-            "start": max(1, START // n),
+            "peers": n,
         }  # fmt: skip
 
     @property
