@@ -12,6 +12,7 @@ from typing import Any
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
 
+from .._loading import without_collection
 from ..errors import FlywheelError, RecipeError
 from ..stage import Emit, child_main
 from ._grade import Grader, load_grader
@@ -24,7 +25,9 @@ BOOTSTRAPS = 1000
 def evaluate(job: dict[str, Any], folder: Path, emit: Emit) -> dict[str, Any]:
     """Score one model on the splits of ``job`` and return scores and items."""
     emit({"event": "loading"})
-    import datasets
+    with without_collection():
+        import datasets
+        import lm_eval.evaluator  # noqa: F401
 
     from ._lm import RecordingLM, make_answerer
 

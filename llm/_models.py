@@ -10,6 +10,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
+from .._loading import without_collection
 from ..errors import NotFoundError
 from ..schema import hash_files
 
@@ -89,8 +90,9 @@ def load_model(path: str) -> tuple[Any, Any, frozenset[int]]:
     Raises:
         NotFoundError: transformers cannot load it.
     """
-    import torch
-    from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForImageTextToText, AutoTokenizer
+    with without_collection():
+        import torch
+        from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForImageTextToText, AutoTokenizer
 
     device = "cuda" if torch.cuda.is_available() else "cpu"
     try:

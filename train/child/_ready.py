@@ -2,6 +2,7 @@
 
 import importlib
 
+from ..._loading import without_collection
 from ..methods import find_method
 
 READERS = ("AutoConfig", "AutoModelForCausalLM", "AutoModelForImageTextToText", "AutoProcessor", "AutoTokenizer")
@@ -9,6 +10,11 @@ READERS = ("AutoConfig", "AutoModelForCausalLM", "AutoModelForImageTextToText", 
 
 def get_ready(method: str) -> None:
     """Import what a training by ``method`` will: torch, its trainer, and what reads models and rows."""
+    with without_collection():
+        _import_all(method)
+
+
+def _import_all(method: str) -> None:
     config = find_method(method).config
     package = "trl" if config.endswith("Config") else "transformers"
     trainer = config.removesuffix("Config").removesuffix("ingArguments").removesuffix("Train") + "Trainer"

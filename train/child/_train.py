@@ -21,6 +21,7 @@ from ._loss import KEY as LOSS_KEY
 from ._loss import nothing_marked, settle_loss
 from ._memory import told_when_out_of_memory
 from ._publish import publish, save_trained
+from ._ready import get_ready
 from ._resume import find_state
 from ._rewards import load_rewards
 from ._rows import check, find_labels, make_dataset, order, read_rows, read_template, split_stages
@@ -68,6 +69,7 @@ class _Run:
 def train(job: dict[str, Any], folder: Path, emit: Emit) -> dict[str, Any]:
     """Train per ``job`` (see ``TrainJob``) and leave the checkpoint in its place, whole or not at all."""
     emit({"event": "loading"})
+    get_ready(job["method"])
     _quiet()
     started = time.monotonic()
     _check_processes(job.get("processes", 1))
