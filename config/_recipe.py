@@ -253,7 +253,8 @@ class Recipe(Strict):
 
     @model_validator(mode="after")
     def _asks_an_endpoint(self) -> "Recipe":
-        if self.executor.kind == "ray" and self.engine.kind != "openai":
+        asks = self.generate or self.draws or self.judges  # else there is curation alone
+        if self.executor.kind == "ray" and self.engine.kind != "openai" and asks:
             raise fault(
                 "executor: ray with engine.kind: openai", f"engine.kind: {self.engine.kind}",
                 "serve the model (vllm serve) and name its address under engine.base_url, or leave executor out",
