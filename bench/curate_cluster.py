@@ -4,9 +4,9 @@
 
 Rows are problems of the seed's world with their solutions (two sentences to a dozen); a tenth of them are near copies or copies of others, and
 each evaluation item stands in one. Steps: exact and near duplicates, evaluation items; with ``--filters`` all that a recipe has by default. Each
-executor curates in a process of its own, from the same file. Time is that of ``curate``, the start of Ray in it. Memory is the
-most that was resident at once (Linux's VmHWM): of the process itself, and of the largest other one (a task's worker, Ray's own).
-It ends with 1 where the results differ.
+executor curates in a process of its own, from the same file. Time is that of ``curate``, the start of Ray in it, on the clock and of the CPU (on a busy
+machine only the second tells): of the process itself, and of all others that it started (tasks' workers, Ray's own). Memory is the
+most that was resident at once (Linux's VmHWM): of the process itself, and of the largest other one. It ends with 1 where the results differ.
 """
 
 import argparse
@@ -90,13 +90,20 @@ def peak_kb(pid: int | str) -> int:
         return 0
 
 
-def watch(mark: str, own: int, done: threading.Event, peaks: dict[str, int]) -> None:
-    """Note the peaks of all processes that have the mark in their environment, but one."""
+def cpu_s(pid: int | str) -> float:
+    """Return the seconds of the CPU that a process took so far."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def watch(mark: str, own: int, done: threading.Event, peaks: dict[str, int], spent: dict[str, float]) -> None:
+    """Note memory and CPU of all processes that have the mark in their environment, but one."""
     while not done.wait(SEEN_EVERY_S):
         for folder in Path("/proc").glob("[0-9]*"):
             try:
                 if folder.name != str(own) and mark.encode() in (folder / "environ").read_bytes():
                     peaks[folder.name] = max(peaks.get(folder.name, 0), peak_kb(folder.name))
+                    spent[folder.name] = cpu_s(folder.name)
             except OSError:
                 continue
 
@@ -106,15 +113,19 @@ def measure(given: argparse.Namespace, executor: str, path: Path) -> dict:
     mark = f"{MARK}={uuid.uuid4().hex}"
     command = [sys.executable, __file__, *sys.argv[1:], "--work", executor, str(path)]
     child = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env={**os.environ, MARK: mark.split("=")[1]})
-    done, peaks = threading.Event(), {}
-    watcher = threading.Thread(target=watch, args=(mark, child.pid, done, peaks))
+    done, peaks, spent = threading.Event(), {}, {}
+    watcher = threading.Thread(target=watch, args=(mark, child.pid, done, peaks, spent))
     watcher.start()
     out, _ = child.communicate()
     done.set()
     watcher.join()
     if child.returncode:
         raise SystemExit(f"{executor}: ended with {child.returncode}")
-    return {**json.loads(out.splitlines()[-1]), "others_kb": max(peaks.values(), default=0)}
+    return {
+        **json.loads(out.splitlines()[-1]),
+        "others_kb": max(peaks.values(), default=0),
+        "others_cpu": sum(spent.values()),
+    }
 
 
 def main() -> int:
@@ -134,7 +145,7 @@ def main() -> int:
         write_rows(path, given.rows)
         print(f"{given.rows:,} rows, {path.stat().st_size / 1e6:.0f} MB\n")
         print(
-            "| executor | time | CPU of the process | its memory | largest other process | kept | went |\n|---|---|---|---|---|---|---|"
+            "| executor | time | CPU of the process | of others | its memory | largest other | kept | went |\n|---|---|---|---|---|---|---|---|"
         )
         digests = set()
         for executor in ("local", "ray"):
@@ -142,7 +153,7 @@ def main() -> int:
             digests.add(r["digest"])
             went = ", ".join(f"{step} {n:,}" for step, n in r["steps"].items() if n)
             print(
-                f"| {executor} | {r['seconds']:.1f} s | {r['cpu']:.1f} s | {r['peak_kb'] / 1024:.0f} MB | {r['others_kb'] / 1024:.0f} MB "
+                f"| {executor} | {r['seconds']:.1f} s | {r['cpu']:.1f} s | {r['others_cpu']:.1f} s | {r['peak_kb'] / 1024:.0f} MB | {r['others_kb'] / 1024:.0f} MB "
                 f"| {r['kept']:,} | {went} |",
                 flush=True,
             )
