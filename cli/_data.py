@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..config import RECIPE_FILE, list_methods
-from ..errors import UserError
+from ..errors import InputError, UserError
 from ..loop import Decontaminator, count, read_items
-from ..store import Project
+from ..store import SHARD_ROWS, Project, Shard, Store, bring_back, list_shards, move_to_shards, require_store
 from ..train import METHODS
 from ._common import open_project, open_recipe, recipe_options
 from ._tables import print_table
@@ -90,6 +90,45 @@ def check_command(
     n, gone = len(checked.rows), len(checked.fates)
     click.echo(f"{checked.source}: {count(n, 'row')}, {n - gone} would be trained on, {gone} not")
     context.exit(1 if gone else 0)
+
+
+@data_command.command("shards")
+@click.argument("where", required=False, metavar="[WHERE]")
+@click.option("--back", is_flag=True, help="Move the rows of all shards back into the store's file.")
+@click.option("--rows", type=click.IntRange(min=1), default=SHARD_ROWS, show_default=True, help="Most rows of a shard.")
+@click.pass_obj
+def shards_command(root: Path, where: str | None, back: bool, rows: int) -> None:
+    """Move requests and samples out of the store's file into Parquet shards that it reads as before.
+
+    WHERE is a folder, or what fsspec knows: s3://bucket/folder. Without it the shards are listed.
+    """
+    if back and where is not None:
+        raise InputError(
+            "data shards", expected="a place, or --back", received=f"{where} and --back", cure="leave one of them out"
+        )
+    project = open_project(root)
+    require_store(project)
+    store = Store(project)
+    if where is None and not back:
+        store.upgrade()
+        _list_shards(list_shards(store))
+        return
+    with store.run_lock("flywheel data shards"):
+        store.open()
+        made = bring_back(store) if where is None else move_to_shards(store, where, rows=rows)
+        n = 0
+        for shard in made:
+            n += shard.n_rows
+            click.echo(f"{shard.table}: {count(shard.n_rows, 'row')} {'from' if back else 'to'} {shard.url}")
+        click.echo(f"{count(n, 'row')} moved")
+        store.close()
+
+
+def _list_shards(shards: list[Shard]) -> None:
+    if shards:
+        print_table(["table", "rows", "bytes", "where"], [(s.table, s.n_rows, s.n_bytes, s.url) for s in shards])
+    else:
+        click.echo("no shards: all rows are in the store's file")
 
 
 def _cells(checked: "CheckedRows", fate: "OwnFate") -> list[Any]:

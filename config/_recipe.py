@@ -253,7 +253,8 @@ class Recipe(Strict):
 
     @model_validator(mode="after")
     def _asks_a_server(self) -> "Recipe":
-        if self.executor.kind == "ray" and self.engine.kind == "local":
+        asks = self.generate or self.draws or self.judges  # else there is curation alone
+        if self.executor.kind == "ray" and self.engine.kind == "local" and asks:
             raise fault(
                 "executor: ray with engine.kind: openai or vllm", f"engine.kind: {self.engine.kind}",
                 "engine: vllm starts a server in each worker; or name the address of one under engine.base_url; or leave executor out",

@@ -6,7 +6,7 @@ What is done over leaves its table for ``retired``, whole, so that nothing is lo
 from collections.abc import Sequence
 from typing import Any
 
-from ..store import Store
+from ..store import Store, keep_here
 from ._plan import Step
 
 KINDS = ("failed", "truncated")
@@ -89,10 +89,11 @@ def _find_begun(store: Store, scope: Sequence[Any]) -> set[str]:
 
 
 def _move(connection: Any, table: str, condition: str, parameters: Sequence[Any]) -> None:
-    """Move rows to ``retired``."""
-    moved = f"INSERT INTO retired SELECT '{table}', to_json(t), now()::TIMESTAMP FROM {table} t WHERE {condition}"
+    """Move rows to ``retired``, out of the store's file: shards that hold some are brought back."""
+    target = keep_here(connection, table, condition, parameters)
+    moved = f"INSERT INTO retired SELECT '{table}', to_json(t), now()::TIMESTAMP FROM {target} t WHERE {condition}"
     connection.execute(moved, parameters).fetchall()
-    connection.execute(f"DELETE FROM {table} AS t WHERE {condition}", parameters).fetchall()
+    connection.execute(f"DELETE FROM {target} AS t WHERE {condition}", parameters).fetchall()
 
 
 def retire_failures(store: Store, run_id: str) -> None:

@@ -3,6 +3,7 @@
 from ._classify import Classification, LabelFigures, classify
 from ._decontaminate import Decontaminator, EvalText, Match, find_embedded
 from ._grade import Grading
+from ._mapper import HERE, PART_CHARS, Here, Mapper
 from ._own_rows import OwnCuration, OwnFate, OwnRow, read_parts, sift_own
 from ._pairs import Scope, make_pairs
 from ._reward import as_reward
@@ -15,7 +16,9 @@ from ._verify import MATH_JUDGE, Grader, make_grader, verdict_row, verify_sample
 from .verifiers import CannotJudge, Case, Verifier, complete_options, find_verifier, run_verifier, verifier, verify_math
 
 __all__ = [
+    "HERE",
     "MATH_JUDGE",
+    "PART_CHARS",
     "CannotJudge",
     "Case",
     "Classification",
@@ -25,8 +28,10 @@ __all__ = [
     "Freezer",
     "Grader",
     "Grading",
+    "Here",
     "Judged",
     "LabelFigures",
+    "Mapper",
     "Match",
     "OwnCuration",
     "OwnFate",

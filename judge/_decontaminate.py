@@ -31,6 +31,7 @@ import numpy as np
 
 from ..config import DecontaminateConfig
 from ._grams import GramIndex, Hits, WholeIndex
+from ._mapper import HERE, Mapper
 from ._masked import common_words, mask, mask_items
 from ._tokens import Array, Batch, fold, hash_texts, in_batches
 
@@ -119,13 +120,15 @@ class Decontaminator:
         near: share of an item's words that makes a near match; 0 = disabled.
         renamed: whether items with other names are looked for.
         embed: texts to vectors, for ``config.embedding``; without it nothing is compared by embeddings.
+        mapper: has the rows searched; with embeddings that is done here.
     """
 
     def __init__(
         self, items: Iterable[EvalText], config: DecontaminateConfig, *, near: float = NEAR, renamed: bool = True,
-        embed: Callable[[Sequence[str]], Any] | None = None,
+        embed: Callable[[Sequence[str]], Any] | None = None, mapper: Mapper = HERE,
     ) -> None:  # fmt: skip
-        self._embed, self._cosine = embed, config.embedding
+        self._embed, self._cosine = embed if config.embedding else None, config.embedding
+        self._mapper = mapper if self._embed is None else HERE
         self._vectors: Array | None = None
         self._items = [replace(i, text=unescape(i.text)) for i in items]
         self._overlap, self._near, self._renamed = config.overlap, near, renamed
@@ -152,10 +155,18 @@ class Decontaminator:
 
     def find_all(self, texts: Iterable[str]) -> list[Match | None]:
         """Return for each text the item that it holds, searched in batches of about 260,000 characters."""
-        out: list[Match | None] = []
-        for batch in in_batches(map(unescape, texts)):
-            out += self._find_batch(batch) if self._items else [None] * len(batch)
-        return out
+        if not self._items:
+            return [None for _ in texts]
+        parts = in_batches(texts, self._mapper.part_chars)
+        return [match for found in self._mapper.map(_find_in_part, parts, self) for match in found]
+
+    def find_in_part(self, texts: Iterable[str]) -> list[Match | None]:
+        """Return the same, searched in this process."""
+        return [match for batch in in_batches(map(unescape, texts)) for match in self._find_batch(batch)]
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return what a task elsewhere needs."""
+        return {**vars(self), "_mapper": HERE, "_embed": None}
 
     def _find_batch(self, texts: list[str]) -> list[Match | None]:
         batch = hash_texts(texts)
@@ -166,7 +177,7 @@ class Decontaminator:
             for row, item in best.item.items():
                 if found[row] is None:
                     found[row] = Match(self._items[item], kind, best.share[row])
-        if self._embed is not None and self._cosine:
+        if self._embed is not None:
             self._find_by_embedding(texts, found)
         return found
 
@@ -230,6 +241,10 @@ class Decontaminator:
             share = align(split_words(self._items[item].text), _words_of(batch, row))
             if share >= self._near:
                 best.offer(row, item, share)
+
+
+def _find_in_part(texts: list[str], decontaminator: Decontaminator) -> list[Match | None]:
+    return decontaminator.find_in_part(texts)
 
 
 def unescape(text: str) -> str:

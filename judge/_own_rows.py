@@ -20,6 +20,7 @@ from ..errors import RecipeError
 from ..schema import is_blank, texts_in
 from ._completion import text_of
 from ._decontaminate import Decontaminator
+from ._mapper import HERE, Mapper
 from ._tokens import Array
 from .curate import Curated, CurateRow, curate, read_labels
 
@@ -45,8 +46,8 @@ class OwnRow:
 
 @dataclass(frozen=True)
 class OwnCuration:
-    """How rows of one's own are curated: the recipe's rules, what counts tokens, what embeds, columns with a reference, and the column
-    with a score, or :data:`CHANCE`.
+    """How rows of one's own are curated: the recipe's rules, what counts tokens, what embeds, columns with a reference, the column
+    with a score, or :data:`CHANCE`, and what has the parts done.
     """
 
     config: CurationConfig
@@ -54,6 +55,7 @@ class OwnCuration:
     embed: Callable[[Sequence[str]], Any] | None = None
     references: tuple[str, ...] = ("answer",)
     score_by: str | None = None
+    mapper: Mapper = HERE
 
     def read_parts(self, columns: Mapping[str, Any], method: str) -> "Parts":
         """Return what a row of a method holds, its score with it."""
@@ -185,7 +187,9 @@ def curate_own(ids: Sequence[str], parts: Sequence[Parts], method: str, rules: O
         for i, p, label in zip(places.tolist(), known, labels, strict=True)
     )
     config = fit_config(rules.config, method, seed, is_pairs=any(p.rejected for p in known))
-    made = curate(rows, config, embed=rules.embed, count_tokens=rules.count_tokens) if known else Curated()
+    made = Curated()
+    if known:
+        made = curate(rows, config, embed=rules.embed, count_tokens=rules.count_tokens, mapper=rules.mapper)
     for affix in made.affixes:
         if affix.side == "suffix" and affix.share >= NEARLY_ALL:
             log.warning(

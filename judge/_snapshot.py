@@ -22,6 +22,7 @@ from ..config import CurationConfig, DecontaminateConfig, DifficultyConfig, Sele
 from ..schema import DropRow, content_id, utc_now
 from ..store import Spooled, Store
 from ._decontaminate import Decontaminator
+from ._mapper import HERE, Mapper
 from ._rows import replace_drops
 from ._tokens import Array
 from ._training_rows import SOLVED, TrainingRow, read_accepted, read_earlier, read_pairs, rows_of
@@ -79,6 +80,7 @@ class Freezer:
         decontaminator: knows the evaluation items, by ``rules.decontaminate``.
         count_tokens: for bounds in tokens.
         embed: texts to vectors, for semantic duplicates and selection; None = hashed TF-IDF.
+        mapper: has the parts of curation done.
     """
 
     store: Store
@@ -89,6 +91,7 @@ class Freezer:
     seed: int
     count_tokens: Callable[[str], int] | None = None
     embed: Callable[[Sequence[str]], Any] | None = None
+    mapper: Mapper = HERE
 
     def freeze_sft(self, parent_id: str) -> Snapshot:
         """Freeze the accepted samples of the iteration, curated, with replay from earlier ones, for SFT of ``parent_id``."""
@@ -140,6 +143,7 @@ class Freezer:
             embed=self.embed,
             earlier=self._known(earlier, replay),
             per_prompt=per_prompt,
+            mapper=self.mapper,
         )
         self._drop(step, rows, [*struck, *_reasons(made, places)])
         kept: Array = places[made.order]

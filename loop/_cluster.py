@@ -1,17 +1,21 @@
-"""Workers on a Ray cluster: the one place that knows Ray.
+"""Workers and tasks on a Ray cluster: the one place that knows Ray.
 
 An actor is a worker: it runs the same asynchronous driver as one machine does, and is asked and told by the head
-(:mod:`flywheel.gen`). Placement, restarts of nodes and autoscaling are Ray's: an actor that has no room yet waits for it.
+(:mod:`flywheel.gen`). Placement, restarts of nodes and autoscaling are Ray's: an actor that has no room yet waits for it. Curation has no actors: its parts are tasks
+(:class:`~flywheel.judge.Mapper`), and Ray gives those of a lost node to others.
 """
 
 import itertools
 import logging
 import os
+import shutil
 import socket
 import sys
+import tempfile
 import uuid
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,6 +23,7 @@ from typing import Any
 from ..config import ExecutorConfig
 from ..errors import MissingExtraError, RecipeError
 from ..gen import Given, HandLostError, Node, Stage, Told, WorkerFlow
+from ..judge import HERE, PART_CHARS
 from ..llm import OpenAIEngine, VllmEngine
 
 log = logging.getLogger(__name__)
@@ -142,6 +147,93 @@ def _name_node() -> str:
     import ray
 
     return f"{ray.util.get_node_ip_address()} {ray.get_runtime_context().get_node_id()[:8]}"
+
+
+PARTS = "curate-"
+"""Begins the names of folders with sketches."""
+
+
+class RayMapper:
+    """Has the parts of curation done by tasks; of a set that is one part, by this process.
+
+    Args:
+        config: the recipe's ``executor``.
+        shared: folder that every machine sees under this path; one process at a time has its sketches there.
+        part_chars: characters of texts in a part.
+    """
+
+    def __init__(self, config: ExecutorConfig, shared: Path, *, part_chars: int = PART_CHARS) -> None:
+        for left_behind in shared.glob(f"{PARTS}*"):  # by a command that was killed
+            shutil.rmtree(left_behind, ignore_errors=True)
+        self.part_chars = part_chars
+        self._config = config
+        self._shared = shared.resolve()
+        self._depth = 0
+        self._cluster: ExitStack | None = None
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """See :class:`~flywheel.judge.Mapper`."""
+        self._depth += 1
+        try:
+            yield
+        finally:
+            self._depth -= 1
+            if not self._depth and self._cluster is not None:
+                self._cluster.close()
+                self._cluster = None
+
+    @contextmanager
+    def folder(self) -> Iterator[Path]:
+        """See :class:`~flywheel.judge.Mapper`."""
+        self._shared.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=PARTS, dir=self._shared) as name:
+            yield Path(name)
+
+    def map(self, function: Callable[..., Any], parts: Iterable[Any], *shared: Any) -> Iterator[Any]:
+        """See :class:`~flywheel.judge.Mapper`; as many parts are under way as there are workers."""
+        given = iter(parts)
+        first = list(itertools.islice(given, 2))
+        if len(first) < 2:
+            yield from HERE.map(function, first, *shared)
+            return
+        with self.held():
+            yield from self._map(function, itertools.chain(first, given), shared)
+
+    def _map(self, function: Callable[..., Any], parts: Iterator[Any], shared: Sequence[Any]) -> Iterator[Any]:
+        if self._cluster is None:
+            self._cluster = ExitStack()
+            self._cluster.enter_context(connected(self._config))
+        import ray
+
+        kept = [ray.put(value) for value in shared]
+        task = ray.remote(num_cpus=self._config.cpus)(_call)
+        order: deque[Any] = deque()
+        under_way: list[Any] = []
+        for part in parts:
+            if len(under_way) >= self._config.workers:
+                _, under_way = ray.wait(under_way)
+            under_way.append(task.remote(function, part, *kept))
+            order.append(under_way[-1])
+            while order and order[0] not in under_way:
+                yield _fetch(order.popleft())
+        while order:
+            yield _fetch(order.popleft())
+
+
+def _call(function: Callable[..., Any], part: Any, *shared: Any) -> Any:
+    return function(part, *shared)
+
+
+def _fetch(reference: Any) -> Any:
+    """Return what a task returned, or raise what it raised."""
+    import ray
+    from ray.exceptions import RayTaskError
+
+    try:
+        return ray.get(reference)
+    except RayTaskError as error:
+        raise error.cause if isinstance(error.cause, Exception) else error from None
 
 
 @contextmanager

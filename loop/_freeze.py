@@ -7,7 +7,7 @@ from ..config import Recipe
 from ..errors import RecipeError
 from ..eval import Split, load_grader, prepare_suites
 from ..gen import SOLVE, Step
-from ..judge import Decontaminator, EvalText, Freezer, Grader, Rules
+from ..judge import HERE, Decontaminator, EvalText, Freezer, Grader, Mapper, Rules
 from ..prompts import load_template
 from ..store import Project, Store
 from ._embed import Embed, load_embed
@@ -37,10 +37,21 @@ def make_rules(recipe: Recipe, grader: Grader, root: Path) -> Rules:
     )  # fmt: skip
 
 
-def make_decontaminator(recipe: Recipe, splits: Sequence[Split], embed: Embed | None = None) -> Decontaminator:
+def make_mapper(recipe: Recipe, project: Project) -> Mapper:
+    """Return what has the parts of curation done; the caller owns the project."""
+    if recipe.executor.kind == "local":
+        return HERE
+    from ._cluster import RayMapper
+
+    return RayMapper(recipe.executor, project.work)
+
+
+def make_decontaminator(
+    recipe: Recipe, splits: Sequence[Split], embed: Embed | None = None, mapper: Mapper = HERE
+) -> Decontaminator:
     """Return what knows the items of every suite."""
     items = (EvalText(s.suite.name, s.name, item, text) for s in splits for item, text in s.texts())
-    return Decontaminator(items, recipe.decontaminate, embed=embed)
+    return Decontaminator(items, recipe.decontaminate, embed=embed, mapper=mapper)
 
 
 def read_items(project: Project, recipe: Recipe, base: Path) -> Decontaminator:
@@ -55,12 +66,12 @@ def read_items(project: Project, recipe: Recipe, base: Path) -> Decontaminator:
 
 def make_freezer(
     store: Store, recipe: Recipe, grader: Grader, decontaminator: Decontaminator, model: Path, scope: Step, *, seed: int,
-    embed: Embed | None = None,
+    embed: Embed | None = None, mapper: Mapper = HERE,
 ) -> Freezer:  # fmt: skip
     """Return what freezes the snapshots of an iteration; tokens are those of ``model``, a folder."""
     counter = make_token_counter(recipe, model)
     rules = make_rules(recipe, grader, store.project.root)
-    return Freezer(store, scope.run_id, scope.iteration, rules, decontaminator, seed, counter, embed)
+    return Freezer(store, scope.run_id, scope.iteration, rules, decontaminator, seed, counter, embed, mapper)
 
 
 def make_token_counter(recipe: Recipe, model: Path) -> Callable[[str], int] | None:

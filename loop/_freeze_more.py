@@ -5,7 +5,17 @@ from pathlib import Path
 from ..config import Recipe
 from ..errors import RecipeError
 from ..gen import Step
-from ..judge import Decontaminator, Freezer, OwnCuration, Snapshot, snapshot_grpo, snapshot_kto, snapshot_own
+from ..judge import (
+    HERE,
+    Decontaminator,
+    Freezer,
+    Mapper,
+    OwnCuration,
+    Snapshot,
+    snapshot_grpo,
+    snapshot_kto,
+    snapshot_own,
+)
 from ..store import Store
 from ._embed import Embed
 from ._freeze import make_token_counter
@@ -32,12 +42,15 @@ def freeze_for(freezer: Freezer, step: Step, parent_id: str) -> Snapshot:
 
 
 def freeze_own(
-    store: Store, recipe: Recipe, step: Step, base: Path, clean: Decontaminator, model: Path, *, seed: int, embed: Embed | None = None
+    store: Store, recipe: Recipe, step: Step, base: Path, clean: Decontaminator, model: Path, *, seed: int, embed: Embed | None = None,
+    mapper: Mapper = HERE,
 ) -> Snapshot:  # fmt: skip
     """Freeze the rows that the recipe names, curated; tokens are those of ``model``, a folder."""
     spec = str(recipe.train.rows)
     rows = read_own_rows(recipe.train, base)
     references = tuple(dict.fromkeys([*(r.expected for r in recipe.train.rewards), "answer"]))
-    rules = OwnCuration(recipe.curate, make_token_counter(recipe, model), embed, references, recipe.train.score_by)
+    rules = OwnCuration(
+        recipe.curate, make_token_counter(recipe, model), embed, references, recipe.train.score_by, mapper
+    )
     run = (store, step.run_id, step.iteration, step.name)
     return snapshot_own(*run, spec, rows, decontaminator=clean, rules=rules, seed=seed)

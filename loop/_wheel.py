@@ -27,7 +27,7 @@ from ..gen import (
     make_stages,
     read_problems,
 )
-from ..judge import Decontaminator, Freezer, Grader, Scope, Snapshot, verify_samples
+from ..judge import Decontaminator, Freezer, Grader, Mapper, Scope, Snapshot, verify_samples
 from ..llm import find_vllm_python
 from ..schema import content_id, seed_from
 from ..store import Project, Store
@@ -42,7 +42,7 @@ from ._draws import config_of, plan_problems, require_complete
 from ._embed import Embed, describe_embed, load_embed
 from ._engines import Engines
 from ._evaluate import GRADER, evaluate, local_subject
-from ._freeze import find_shown, make_decontaminator, make_freezer
+from ._freeze import find_shown, make_decontaminator, make_freezer, make_mapper
 from ._freeze_more import freeze_for, freeze_own
 from ._gate import Ruling
 from ._generate import Generation, end_early
@@ -108,6 +108,7 @@ class Wheel:
         self._stages: list[Stage] = []
         self._judges: list[ReadyJudge] = []
         self._decontaminator: Decontaminator | None = None
+        self._parts: Mapper | None = None
         self._grader: Grader
         self._embed: Embed | None = None
         about = {"recipe": recipe.name, "project": str(project.root)}
@@ -320,7 +321,7 @@ class Wheel:
         step = self._step(self.iterations.current(), method)
         seed, model = self._seed(step.iteration, method), Path(self.checkpoints.resolve(self.checkpoints.first()).path)
         known = (self.store, self.recipe, step, self.base, self._decontaminate(), model)
-        snapshot = freeze_own(*known, seed=seed, embed=self._embed)
+        snapshot = freeze_own(*known, seed=seed, embed=self._embed, mapper=self._mapper())
         from_base = self.recipe.train.sft_from == "base"
         parent = self.checkpoints.first() if from_base else self.checkpoints.champion()
         if method not in SUPERVISED:
@@ -527,16 +528,22 @@ class Wheel:
 
     def _decontaminate(self) -> Decontaminator:
         if self._decontaminator is None:
-            self._decontaminator = make_decontaminator(self.recipe, self.splits, self._embed)
+            self._decontaminator = make_decontaminator(self.recipe, self.splits, self._embed, self._mapper())
         return self._decontaminator
+
+    def _mapper(self) -> Mapper:
+        if self._parts is None:
+            self._parts = make_mapper(self.recipe, self.store.project)
+        return self._parts
 
     def _freezer(self, iteration: int, seed: int) -> Freezer:
         self.store.fold_aside()
         model = Path(self.checkpoints.resolve(self.checkpoints.first()).path)
         scope = self._step(iteration, "curate")
         return make_freezer(
-            self.store, self.recipe, self._grader, self._decontaminate(), model, scope, seed=seed, embed=self._embed
-        )
+            self.store, self.recipe, self._grader, self._decontaminate(), model, scope, seed=seed, embed=self._embed,
+            mapper=self._mapper(),
+        )  # fmt: skip
 
     def _step(self, iteration: int, name: str) -> Step:
         return Step(self.run_id, iteration, name)

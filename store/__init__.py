@@ -11,6 +11,7 @@ from ._problem_rows import MARK, Parsed, parse_problem, read_set
 from ._project import Project
 from ._query import FORMATS, Result, Value, read_safely, render, require_store, run_frugally, run_query, write_parquet
 from ._questions import Parameter, Question, ask, list_questions, read_value, tabulate_questions
+from ._shards import SHARD_ROWS, Shard, bring_back, keep_here, list_shards, move_to_shards
 from ._sources import SourceRow, read_source
 from ._spooled import Spooled
 from ._store import NOBODY_ELSE, Store, insert_new, insert_rows
@@ -19,6 +20,7 @@ __all__ = [
     "FORMATS",
     "MARK",
     "NOBODY_ELSE",
+    "SHARD_ROWS",
     "UNLIMITED",
     "USERS",
     "JournalWriter",
@@ -29,20 +31,25 @@ __all__ = [
     "Project",
     "Question",
     "Result",
+    "Shard",
     "SourceRow",
     "Spooled",
     "Store",
     "Value",
     "add_distractors",
     "ask",
+    "bring_back",
     "describe_schema",
     "find_owner",
     "insert_new",
     "insert_rows",
+    "keep_here",
     "latest_version",
     "list_migrations",
     "list_questions",
     "list_segments",
+    "list_shards",
+    "move_to_shards",
     "owned",
     "parse_bytes",
     "parse_problem",

@@ -18,6 +18,7 @@ import duckdb
 
 from ..errors import DiskFullError, StoreError, StoreLockedError, StoreVersionError
 from ._limits import SPILL, parse_bytes
+from ._shards import admit_shards, list_literal
 
 log = logging.getLogger(__name__)
 
@@ -31,7 +32,6 @@ requests with prompts of 1 KB and their samples took 383 MB at most with the def
 
 # What a connection opened for a user's own SQL may not do.
 SAFE_CONFIG: dict[str, str | bool | int | float | list[str]] = {
-    "enable_external_access": False,
     "autoload_known_extensions": False,
     "autoinstall_known_extensions": False,
 }
@@ -184,10 +184,14 @@ def _open(path: Path, write: bool, safe: bool, memory: str) -> duckdb.DuckDBPyCo
     config = SAFE_CONFIG if safe else PLAIN_CONFIG
     connection = _attach(path) if write else duckdb.connect(str(path), read_only=True, config=dict(config))
     connection.execute("SET enable_progress_bar = false")  # it goes to standard output, among the results
+    shards = admit_shards(connection)
     if memory:
         connection.execute(f"SET memory_limit = '{memory}'")
         connection.execute(f"SET max_temp_directory_size = '{SPILL * parse_bytes(memory)}B'")
     if safe:
+        if shards:
+            connection.execute(f"SET allowed_paths = {list_literal(shards)}")
+        connection.execute("SET enable_external_access = false")
         connection.execute("SET lock_configuration = true")
     return connection
 
@@ -288,6 +292,11 @@ def _translate_use(path: Path, error: duckdb.Error) -> Exception:
             received=text,
             cure="free some space, then give the same command again: the rows are kept in the journal",
         )
+    if ".parquet" in text:
+        return StoreError(
+            f"store {path}", expected="its shards where the table shards says that they are", received=text,
+            cure="make the folder or bucket reachable again; nothing else is wrong with the store",
+        )  # fmt: skip
     if is_damage(error):
         return StoreError(f"store {path}", expected="a whole DuckDB file", received=text, cure=MOVE_AWAY)
     return error

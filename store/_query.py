@@ -21,6 +21,7 @@ from ._lease import DEFAULT_PATIENCE_S, is_damage, lease
 from ._limits import UNLIMITED, Limits, parse_bytes
 from ._migrate import check_version
 from ._project import Project
+from ._shards import is_about_shards
 
 TABLES = "SHOW TABLES"
 ONLY_READS = "flywheel sql only reads; to change a store, open a copy of it with any DuckDB client"
@@ -98,7 +99,7 @@ def run_query(
         except TimeoutError:
             raise _too_slow(place, limits.timeout_s) from None
         except duckdb.Error as error:
-            if is_damage(error):
+            if is_damage(error) or is_about_shards(connection, error):
                 raise  # the lease says that the file is at fault
             raise _too_large(place, limits, error) or _refused(error, place) from None
     return Result(table.rename_columns(_distinct(table.column_names)), time.monotonic() - started)
@@ -246,6 +247,8 @@ def read_safely(
         try:
             yield connection
         except duckdb.Error as error:
+            if is_about_shards(connection, error):
+                raise
             raise _refused(error, place) from None
 
 

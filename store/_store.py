@@ -28,6 +28,7 @@ from ._migrate import check_version, latest_version, migrate
 from ._own import owned, tidying
 from ._people import PeopleRow, key_of, list_aside, put_aside, read_aside
 from ._project import Project
+from ._shards import target_of
 from ._spooled import Spooled, map_rows, write_rows
 
 log = logging.getLogger(__name__)
@@ -417,10 +418,11 @@ def insert_new(
     connection: duckdb.DuckDBPyConnection, table: str, rows: Sequence[Mapping[str, Any]], *, key: str
 ) -> int:
     """Insert the rows whose ``key`` is new; return how many. Runs inside the caller's transaction."""
-    before = _count(connection, table)
+    target = target_of(connection, table)
+    before = _count(connection, target)
     condition = f"WHERE NOT EXISTS (SELECT 1 FROM {table} old WHERE old.{key} = batch.{key})"
     _insert_arrow(connection, table, [dict(r) for r in rows], where=condition)
-    return _count(connection, table) - before
+    return _count(connection, target) - before
 
 
 def _count(connection: duckdb.DuckDBPyConnection, table: str) -> int:
@@ -437,7 +439,7 @@ def _insert_arrow(
         values = [r[c] for r in records for c in columns]
         rows = f"(VALUES {', '.join([line] * len(records))}) AS batch({', '.join(columns)})"
         connection.execute(
-            f"INSERT INTO {table} ({', '.join(columns)}) SELECT * FROM {rows} {where}", values
+            f"INSERT INTO {target_of(connection, table)} ({', '.join(columns)}) SELECT * FROM {rows} {where}", values
         ).fetchall()
         return
     batch = pa.table({c: _column([r[c] for r in records]) for c in columns})
@@ -457,7 +459,7 @@ def _insert_batch(
     columns = ", ".join([*batch.column_names, *same])
     rows = f"(SELECT {', '.join(['rows.*', *(f'? AS {name}' for name in same)])} FROM batch AS rows) AS batch"
     ((n,),) = connection.execute(
-        f"INSERT INTO {table} ({columns}) SELECT * FROM {rows} {where}", [*same.values()]
+        f"INSERT INTO {target_of(connection, table)} ({columns}) SELECT * FROM {rows} {where}", [*same.values()]
     ).fetchall()
     connection.unregister("batch")
     return int(n)

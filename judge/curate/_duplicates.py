@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from .._mapper import HERE, Mapper
 from .._tokens import Array, fold
 from ._minhash import Edges, GramSets, MinHashIndex
 
@@ -85,27 +86,26 @@ def find_near(
     parts: Iterable[str] | None = None,
     n_earlier: int = 0,
     seed: int = 0,
+    mapper: Mapper = HERE,
 ) -> list[Duplicate]:
-    """Return the rows that are near duplicates of a better one, by :class:`MinHashIndex`.
+    """Return the rows that are near duplicates of a better one, by :class:`MinHashIndex`; ``mapper`` does the work.
 
     ``parts``, one a row: a part of each text that has to be as similar too. Of two solutions of one long problem nearly all is
     the problem: what tells them apart is the solution.
 
     ``labels``, one a row, or their numbers in an array: rows whose labels differ are no duplicates, since a small change that turns the label teaches most.
     """
-    with MinHashIndex(threshold, words=words, same_numbers=same_numbers, seed=seed) as index:
+    with MinHashIndex(threshold, words=words, same_numbers=same_numbers, seed=seed, mapper=mapper) as index:
         index.add(texts)
         rank = rank_rows(scores, n_earlier)
         edges = index.find(rank, fixed=n_earlier)
     if parts is not None and len(edges.left):
-        with GramSets(words) as grams:
+        with GramSets(words, mapper=mapper) as grams:
             grams.add(parts)
-            alike = grams.jaccard(edges.left, edges.right) >= threshold
-        edges = Edges(edges.left[alike], edges.right[alike], edges.jaccard[alike])
+            edges = edges.take(grams.jaccard(edges.left, edges.right) >= threshold)
     if labels is not None:
         coded = labels if isinstance(labels, np.ndarray) else _encode(labels)
-        same = coded[edges.left] == coded[edges.right]
-        edges = Edges(edges.left[same], edges.right[same], edges.jaccard[same])
+        edges = edges.take(coded[edges.left] == coded[edges.right])
     return keep_greedily(edges, rank, n_earlier)
 
 
@@ -115,8 +115,10 @@ def _encode(labels: Sequence[str | None]) -> Array:
 
 
 def keep_greedily(edges: Edges, rank: Array, n_earlier: int = 0) -> list[Duplicate]:
-    """Return the rows that go when rows are taken by rank and one similar to a kept row goes, with the most similar one."""
-    order = np.lexsort((-edges.jaccard, rank[edges.right]))
+    """Return the rows that go when rows are taken by rank and one similar to a kept row goes, with the most similar one;
+    of equally similar ones with the best.
+    """
+    order = np.lexsort((rank[edges.left], -edges.jaccard, rank[edges.right]))
     gone: dict[int, Duplicate] = {}
     for i in order.tolist():
         kept, row = int(edges.left[i]), int(edges.right[i])

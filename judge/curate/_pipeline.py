@@ -4,7 +4,7 @@ Guarantees: kept + dropped = entered for every step, in order; the same rows, co
 was kept, curated again, is kept whole (constant affixes aside, which depend on the set).
 
 Memory a row: texts lie in a temporary file; of each row its id (8 bytes and its text), and 45 bytes for label and what it
-is of, score, pass rate, prompt and state, of a pair 24 more. Near duplicates take 250 bytes a row, twice that while they are looked for; selection and embeddings
+is of, score, pass rate, prompt and state, of a pair 24 more. Near duplicates take some 80 bytes a row; selection and embeddings
 1 KB. There is no Python object for a row that stays; one that goes has one, some 500 bytes.
 """
 
@@ -18,14 +18,14 @@ import pyarrow as pa
 
 from ...config import CurationConfig
 from .._decontaminate import Decontaminator
+from .._mapper import HERE, Mapper
 from .._tokens import Array
-from . import _filters as filters
 from ._affixes import Affix, AffixCounter
+from ._checks import check_rows, list_steps
 from ._conflicts import find_opposed
 from ._difficulty import order_rows
 from ._diversity import embed_lexically, select_diverse
 from ._duplicates import Embed, find_exact, find_near, find_semantic, rank_rows, short_key
-from ._pii import find_pii
 from ._spool import Spool, join_texts
 
 STEPS = (
@@ -155,6 +155,7 @@ def curate(
     count_tokens: Callable[[str], int] | None = None,
     earlier: Iterable[tuple[str, ...]] = (),
     per_prompt: int = 0,
+    mapper: Mapper = HERE,
 ) -> Curated:
     """Curate a set.
 
@@ -166,12 +167,14 @@ def curate(
         count_tokens: for bounds in tokens.
         earlier: (prompt, completion), of pairs also the rejected, of rows of earlier iterations: what is like one of them goes.
         per_prompt: most rows of one prompt, the best; 0 = disabled.
+        mapper: has the filters and the search for near duplicates done; evaluation items are looked for where the
+            ``decontaminator`` has that done.
 
     Raises:
         ValueError: two rows have one id, or tokens are bounded without ``count_tokens``.
     """
-    with Spool() as spool, Spool() as before:
-        work = _Work(config or CurationConfig(), spool, embed, count_tokens)
+    with Spool() as spool, Spool() as before, mapper.held():
+        work = _Work(config or CurationConfig(), spool, embed, count_tokens, mapper)
         work.read(rows)
         work.strike_affixes()
         work.strike_conflicts()
@@ -191,9 +194,11 @@ class _Work:
     """The set on its way through the steps: which rows are alive, and what struck the others."""
 
     def __init__(
-        self, config: CurationConfig, spool: Spool, embed: Embed | None, count_tokens: Callable[[str], int] | None
-    ) -> None:
+        self, config: CurationConfig, spool: Spool, embed: Embed | None, count_tokens: Callable[[str], int] | None,
+        mapper: Mapper,
+    ) -> None:  # fmt: skip
         self.config, self._spool, self._embed, self._count_tokens = config, spool, embed, count_tokens
+        self._mapper = mapper
         self._ids = Ids()
         self._codes: dict[str | None, int] = {None: 0}
         self._order: Array | None = None
@@ -203,13 +208,14 @@ class _Work:
 
     def read(self, rows: Iterable[CurateRow]) -> None:
         """Put the rows into the spool, and through the filters."""
-        checks = self._checks()
-        struck: dict[str, list[CurateDrop]] = {step: [] for step, _ in checks}
+        struck: dict[str, list[CurateDrop]] = {step: [] for step in list_steps(self.config)}
         alive, labels, scores, rates, prompts = bytearray(), array("i"), array("d"), array("d"), array("Q")
         subjects, chosen, rejected = array("Q"), array("Q"), array("Q")
-        for row in rows:
-            found = next(((step, f) for step, check in checks if (f := check(row)) is not None), None)
-            alive.append(found is None)
+        checked = check_rows(
+            rows, lambda row: (row.prompt, row.completion), self.config, self._count_tokens, self._mapper
+        )
+        for row, (step, finding, kinds) in checked:
+            alive.append(finding is None)
             self._ids.append(row.row_id)
             labels.append(self._codes.setdefault(row.label, len(self._codes)))
             scores.append(np.nan if row.score is None else row.score)
@@ -220,10 +226,10 @@ class _Work:
                 self._pairs.append(len(alive) - 1)
                 chosen.append(short_key(row.completion))
                 rejected.append(short_key(row.rejected))
-            if found:
-                struck[found[0]].append(
-                    CurateDrop(row.row_id, found[0], found[1].reason, found[1].evidence, len(alive) - 1)
-                )
+            if kinds:
+                self.out.pii[row.row_id] = kinds
+            if step is not None and finding is not None:
+                struck[step].append(CurateDrop(row.row_id, step, finding.reason, finding.evidence, len(alive) - 1))
             else:
                 self._affix_counter.add([row.completion])
             self._spool.append(row.prompt, row.completion, row.rejected)
@@ -239,34 +245,6 @@ class _Work:
             self.out.drops += drops
             self.out.steps.append(StepCount(step, entered, entered - len(drops), len(drops)))
             entered -= len(drops)
-
-    def _checks(self) -> list[tuple[str, Callable[[CurateRow], filters.Finding | None]]]:
-        config = self.config
-        checks: list[tuple[str, Callable[[CurateRow], filters.Finding | None]]] = [
-            ("length", lambda row: filters.check_length(row.completion, config.length, self._count_tokens))
-        ]
-        if config.language.allowed:
-            checks.append(("language", lambda row: filters.check_language(row.completion, config.language)))
-        if config.refusals:
-            checks.append(("refusals", lambda row: filters.check_refusal(row.completion)))
-        if config.boilerplate:
-            checks.append(("boilerplate", lambda row: filters.check_boilerplate(row.completion, config.boilerplate)))
-        if config.without:
-            checks.append(("without", lambda row: filters.check_without(row.prompt, row.completion, config.without)))
-        if config.repetition.enabled:
-            checks.append(("repetition", lambda row: filters.check_repetition(row.completion, config.repetition)))
-        if config.pii != "off":
-            checks.append(("pii", self._check_pii))
-        return checks
-
-    def _check_pii(self, row: CurateRow) -> filters.Finding | None:
-        kinds = tuple(sorted({f.kind for f in find_pii(f"{row.prompt}\n{row.completion}")}))
-        if not kinds:
-            return None
-        if self.config.pii == "flag":
-            self.out.pii[row.row_id] = kinds
-            return None
-        return filters.Finding(f"pii: {kinds[0]}", ", ".join(kinds))
 
     def strike(self, step: str, found: dict[int, tuple[str, str]]) -> None:
         """Take the rows of ``found`` out, with reason and evidence, and count the step."""
@@ -342,7 +320,7 @@ class _Work:
                 "near",
                 lambda texts, s: find_near(
                     texts, s, config.near, words=config.near_words, same_numbers=config.same_numbers, n_earlier=n,
-                    labels=labels, parts=self._completions(before), seed=self.config.seed,
+                    labels=labels, parts=self._completions(before), seed=self.config.seed, mapper=self._mapper,
                 ),
                 before,
             )  # fmt: skip

@@ -1,9 +1,16 @@
 """``executor: ray`` on a cluster of several nodes on this machine: nodes and the driver are killed, the rows are those of one machine."""
 
+import itertools
+import json
 import subprocess
 import time
 
 import pytest
+from flywheel.config import DecontaminateConfig, ExecutorConfig
+from flywheel.judge import HERE, PART_CHARS, Decontaminator, EvalText
+from flywheel.judge.curate import CurateRow, CurationConfig, curate
+from flywheel.loop._cluster import RayMapper
+from flywheel.seed import generate
 from support import kill_group, refused, run_cli, sql, start_cli, wait_for
 from support_flow import final_state, make_flow_project
 from support_vllm import FakeVllm
@@ -15,9 +22,9 @@ CONCURRENCY = 32
 SMALL = {"object_store_memory": 100_000_000}
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def cluster():
-    """A head node without CPUs, for the driver, and two nodes of one CPU."""
+    """A head node without CPUs, for the driver; tests add nodes."""
     from ray.cluster_utils import Cluster
 
     made = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, "include_dashboard": False, **SMALL})
@@ -96,3 +103,75 @@ def test_killed_nodes_and_a_killed_driver_cost_what_was_in_flight(tmp_path, endp
     assert 0 <= again <= CONCURRENCY // 2 + CONCURRENCY, (
         "those in flight on the killed node, and at the kill of the driver"
     )
+
+
+FEW_FILTERS = {"repetition": {"enabled": False}, "pii": "off", "boilerplate": [], "refusals": False}
+
+
+def read_curated(folder):
+    """Return the training set that was frozen, the drops, and the funnel."""
+    (found,) = sql(folder, "select path, n_rows from snapshots")
+    drops = sql(folder, "select step, reason, raw, evidence from drops order by step, raw")
+    return (
+        (folder / found["path"]).read_text(),
+        drops,
+        sql(folder, "select step, entered, kept, dropped from funnel order by all"),
+    )
+
+
+def test_curation_by_tasks_on_nodes_of_which_one_is_lost_is_that_of_one_machine(tmp_path, cluster):
+    problems = list(zip(range(4000), generate("loop", 4, {1: 0.3, 2: 0.7}), strict=False))
+    rows = [(p.question, p.answer) for _, p in problems]
+    rows += [(q.replace("How many", "How very many"), a) for q, a in rows[:1000]] + rows[3000:3500]
+    item = rows[50][0]
+
+    def run(mapper, given):
+        found = Decontaminator([EvalText("gsm", "gate", "1", item)], DecontaminateConfig(), mapper=mapper)
+        return curate(given, CurationConfig(), decontaminator=found, mapper=mapper)
+
+    def lose_a_node():
+        for i, (prompt, completion) in enumerate(rows):
+            if i == 2500:
+                cluster.remove_node(first, allow_graceful=False)
+                cluster.add_node(num_cpus=1, **SMALL)
+            yield CurateRow(f"r{i}", prompt, completion)
+
+    alone = run(HERE, (CurateRow(f"r{i}", *row) for i, row in enumerate(rows)))
+    first, _ = [cluster.add_node(num_cpus=1, **SMALL) for _ in range(2)]
+    executor = ExecutorConfig(kind="ray", address=cluster.address, workers=2)
+    shared = run(RayMapper(executor, tmp_path, part_chars=40_000), lose_a_node())
+    assert not ray.is_initialized() and not list(tmp_path.iterdir())
+    assert (shared.kept, shared.drops, shared.steps) == (alone.kept, alone.drops, alone.steps)
+    assert {d.step for d in alone.drops} >= {"exact", "near", "decontaminate"}
+
+
+def test_rows_of_ones_own_are_curated_on_the_cluster(tmp_path, cluster):
+    """They are more than one part; training is left out."""
+    cluster.add_node(num_cpus=1, **SMALL)
+    problems = [p for _, p in zip(range(9000), generate("loop", 4, {3: 1.0}), strict=False)]
+    rows = [
+        {"prompt": f"{a.question}\n{b.question}", "completion": f"{a.answer}\n{b.answer}"}
+        for a, b in itertools.pairwise(problems)
+    ]
+    rows += [{**r, "prompt": r["prompt"].upper()} for r in rows[:500]]
+    assert sum(len(r["prompt"] + r["completion"]) for r in rows) > PART_CHARS
+    made = []
+    for name, more in (("alone", {}), ("shared", {"executor": {"kind": "ray", "address": cluster.address}})):
+        folder = tmp_path / name
+        folder.mkdir()
+        (folder / "rows.jsonl").write_text("".join(json.dumps(r) + "\n" for r in rows))
+        recipe = {
+            "name": "own",
+            "model": "seed",
+            "train": {"rows": "rows.jsonl", "min_rows": 10**6},
+            "curate": FEW_FILTERS,
+            **more,
+        }
+        (folder / "recipe.yaml").write_text(json.dumps(recipe))
+        assert "fewer than train.min_rows" in run_cli(folder, "train", "--method", "sft", check=2).stderr
+        made.append(read_curated(folder))
+    assert made[0] == made[1]
+    (folder / "recipe.yaml").write_text(
+        json.dumps({**recipe, "executor": {"kind": "ray", "address": "127.0.0.1:1"}, "seed": 1})
+    )
+    refused(run_cli(folder, "train", "--method", "sft"), "executor.address: 127.0.0.1:1")
