@@ -8,7 +8,8 @@ import click
 
 from ..config import Recipe
 from ..errors import NotFoundError, RecipeError
-from ..train import METHODS, Checkpoint, trainer_ahead
+from ..store import Project
+from ..train import METHODS, Checkpoint, join_trainings, trainer_ahead
 from ._common import open_wheel, recipe_options
 
 if TYPE_CHECKING:  # loaded when the training process is on its way
@@ -34,6 +35,10 @@ if TYPE_CHECKING:  # loaded when the training process is on its way
     is_flag=True,
     help="With --method dpo: train the first champion on the pairs that flywheel import made.",
 )
+@click.option(
+    "--join", type=click.IntRange(1), default=None, metavar="N",
+    help="Take part as machine N, from 1, in what the first machine trains (train.accelerate with num_machines), until it is stopped.",
+)  # fmt: skip
 @click.pass_obj
 def train_command(
     root: Path,
@@ -44,12 +49,15 @@ def train_command(
     adapter: bool,
     output: Path | None,
     imported: bool,
+    join: int | None,
 ) -> None:
     """Train on what the iteration has: SFT on accepted samples, DPO on pairs drawn from the SFT checkpoint, KTO on all
     verified samples, GRPO on the problems; or any method on the recipe's own train.rows.
 
     A training that was killed goes on from its last saved state when the same command is given again.
     """
+    if join is not None:
+        join_trainings(Project(root).work, join, lambda note: click.echo(note, err=True))
     if export is not None or output is not None:
         _export(root, recipe_path, seed, export, output, adapter)
         return

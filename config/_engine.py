@@ -10,6 +10,7 @@ from ._vllm import ServerArgs, ServerEnv, shaping_args
 
 NOT_IN_ANSWERS = (
     "concurrency", "timeout_s", "max_attempts", "base_url", "patience_s", "python", "env", "startup_s", "max_restarts",
+    "eval_processes",
 )  # fmt: skip
 """Keys of ``engine`` that say where and how fast to ask, not what comes back."""
 
@@ -46,6 +47,8 @@ class EngineConfig(Strict):
     (vLLM 0.32 on CPU ends with "CPU Generator does not use offset")."""
     batch_size: int = Field(256, ge=1)
     """Most sequences decoded together (``local``)."""
+    eval_processes: int = Field(1, ge=1, le=64)
+    """Processes that score a checkpoint between them (``local``), each on a GPU of its own; scores are those of one."""
     timeout_s: float = Field(600.0, gt=0)
     max_attempts: int = Field(6, ge=1)
     """Tries of one request before it becomes a drop; each fault class waits its own way between tries."""

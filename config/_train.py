@@ -112,6 +112,9 @@ class TrainConfig(Strict):
     """Which weights each SFT starts from: the current champion's, or the recipe's ``model``."""
     min_rows: int = Field(8, ge=1)
     """Fewer rows (or pairs) than this and the stage is left out, with the reason on record."""
+    streaming: bool = False
+    """``sft``, ``dpo`` and ``reward`` read their rows from Parquet shards, each process its own: memory does not grow with the rows.
+    The order is drawn by the seed, another one than of rows in memory."""
     python: str | None = None
     """Interpreter that trains: a path, from the recipe's folder, or a command; default: the one that runs flywheel."""
     accelerate: str | None = None

@@ -171,7 +171,10 @@ def make_answerer(job: dict[str, Any], *, on_tokens: Callable[[int], None], on_n
     if kind == "recorded":
         return Answerer(Recorded(engine["name"], engine["revision"]), None, batch_size)
     model = ResolvedModel(**job["model"])
-    local = LocalEngine(model, batch_size=batch_size, on_tokens=on_tokens, cut_prompts=True, folder=project)
+    share = tuple(job.get("share") or (0, 1))
+    local = LocalEngine(
+        model, batch_size=batch_size, on_tokens=on_tokens, cut_prompts=True, folder=project, share=(share[0], share[1])
+    )
     if kind == "local":
         return Answerer(local, local, batch_size)
     given = {**engine["server"], "logs": Path(engine["server"]["logs"]), "base": Path(engine["server"]["base"])}

@@ -16,8 +16,8 @@ from .._loading import without_collection
 from ..errors import FlywheelError, RecipeError
 from ..stage import Emit, child_main
 from ._grade import Grader, load_grader
+from ._shares import ANSWERS
 
-ANSWERS = "answers.jsonl"
 BOOTSTRAPS = 1000
 """Resamples for the error bars of metrics of the whole set (lm-eval's default, 100,000, takes minutes)."""
 
@@ -29,7 +29,7 @@ def evaluate(job: dict[str, Any], folder: Path, emit: Emit) -> dict[str, Any]:
         import datasets
         import lm_eval.evaluator  # noqa: F401
 
-    from ._lm import RecordingLM, make_answerer
+    from ._lm import RecordingLM, ShareDone, make_answerer
 
     logging.getLogger("lm_eval").setLevel(logging.WARNING)
     datasets.disable_progress_bars()
@@ -48,8 +48,10 @@ def evaluate(job: dict[str, Any], folder: Path, emit: Emit) -> dict[str, Any]:
             def show(done: int, total: int, label: str = label) -> None:
                 emit({"event": "progress", "what": label, "done": done, "total": total, "tokens": made[0]})
 
-            lm = RecordingLM(answerer, folder / ANSWERS, f"eval/{split['suite_hash']}", show, split["recorded"])
-            results.append(_evaluate_split(split, lm, grader, job["judge"]))
+            share = job.get("share")
+            lm = RecordingLM(answerer, folder / ANSWERS, f"eval/{split['suite_hash']}", show, split["recorded"], share)
+            with contextlib.suppress(ShareDone):
+                results.append(_evaluate_split(split, lm, grader, job["judge"]))
     finally:
         answerer.close()
     return {"results": results}
@@ -157,9 +159,11 @@ def _join(split: dict[str, Any], tasks: list[Any], found: list[list[dict[str, An
 @contextlib.contextmanager
 def _blame_the_task(split: dict[str, Any], lm: Any) -> Iterator[None]:
     """Say that the task is at fault for whatever lm-eval raises before it has asked the model anything."""
+    from ._lm import ShareDone
+
     try:
         yield
-    except FlywheelError:
+    except (FlywheelError, ShareDone):
         raise
     except Exception as error:  # lm-eval raises what its YAML, Jinja and the task's own functions raise
         if lm.was_asked or isinstance(error, OSError | MemoryError):

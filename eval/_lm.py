@@ -15,12 +15,16 @@ from ..llm import Choice, Reply, Request, Sampling
 from ..schema import content_id, utc_now
 from ._answerers import MOST_STOPS, Answerer, Likelihood, make_answerer, read_prompt
 
-__all__ = ["RecordingLM", "make_answerer"]
+__all__ = ["RecordingLM", "ShareDone", "make_answerer"]
 
 Answers = dict[str, dict[str, Any]]
 """Recorded replies, by request id."""
 WINDOW_BATCHES = 32
 """Log-likelihoods are computed, and put on record, this many batches at a time."""
+
+
+class ShareDone(Exception):
+    """A process has answered its part of a split."""
 
 
 class RecordingLM(LM):
@@ -32,6 +36,7 @@ class RecordingLM(LM):
         scope: keeps this measurement's requests apart from others.
         on_progress: called with (items done, items in all) after each batch.
         recorded: answers that are there already, by item; then nobody is asked.
+        share: which of how many processes this is, that answer between them: the first is 0. None = it answers all.
 
     Attributes:
         on_answered: called with all requests of a kind and their completions.
@@ -41,7 +46,7 @@ class RecordingLM(LM):
 
     def __init__(
         self, answerer: Answerer, answers_path: Path, scope: str, on_progress: Callable[[int, int], None],
-        recorded: Sequence[str] | None = None,
+        recorded: Sequence[str] | None = None, share: Sequence[int] | None = None,
     ) -> None:  # fmt: skip
         super().__init__()
         self._answerer = answerer
@@ -49,6 +54,7 @@ class RecordingLM(LM):
         self._scope = scope
         self._on_progress = on_progress
         self._recorded = recorded
+        self._share = share
         self.answers: Answers = _read_answers(answers_path)
         self._rated: dict[str, Any] = {k: a["rated"] for k, a in self.answers.items() if "rated" in a}
         self.was_asked = False
@@ -92,6 +98,7 @@ class RecordingLM(LM):
             mine.append(request)
         unique = list({r.request_id: r for r in mine}.values())
         self._answerer.run(lambda: self._answer(unique, self._answerer.stream))
+        self._end_share()
         return [self._end(r.request_id, i.args[1]) for r, i in zip(mine, requests, strict=True)]
 
     def _end(self, request_id: str, gen_kwargs: Mapping[str, Any]) -> str:
@@ -192,12 +199,20 @@ class RecordingLM(LM):
         ids, size = list(unique), WINDOW_BATCHES * self._answerer.likelihood_batch
         for start in range(0, len(ids), size):
             window = ids[start : start + size]
+            if self._share is not None and start // size % self._share[1] != self._share[0]:
+                continue
             if any(i not in self._rated for i in window):
                 found = dict(zip(window, self._answerer.rate(kind, [unique[i] for i in window]), strict=True))
                 self._rated |= found
                 self._keep([{"request_id": i, "rated": value} for i, value in found.items()])
             self._on_progress(min(start + size, len(ids)), len(ids))
+        self._end_share()
         return [self._rated[self._rating_id(kind, i.args)] for i in instances]
+
+    def _end_share(self) -> None:
+        """End an evaluation that was to answer a part: the whole is made of all parts, what none has answered is asked there."""
+        if self._share is not None:
+            raise ShareDone
 
     def _rating_id(self, kind: str, arguments: Sequence[Any]) -> str:
         return content_id("rate", [kind, self._scope, list(arguments)])

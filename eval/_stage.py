@@ -11,9 +11,9 @@ from ..llm import ResolvedModel
 from ..schema import RequestRow, canonical_json, content_id, utc_now
 from ..stage import Event, clear_stage, run_stage
 from ..store import Store, insert_new
+from ._shares import CHILD, answer_shares
 from ._suites import Split
 
-CHILD = "flywheel.eval._child"
 STEP = "eval"
 
 
@@ -25,7 +25,7 @@ class Subject:
         checkpoint_id: what its scores are filed under; of an endpoint's model it is made of the model's name.
         name: as the user or the endpoint calls it.
         engine: what the evaluation process needs to make the engine, as JSON holds it: ``kind`` (``local``, ``vllm``,
-            ``openai``, ``recorded``), ``batch_size``, and the kind's own.
+            ``openai``, ``recorded``), ``batch_size``, and the kind's own: of ``local`` how many ``processes``.
         model: the weights; None of an endpoint and of recorded answers.
         recorded: recorded answers by split, in the order of its rows.
     """
@@ -82,6 +82,8 @@ def evaluate_subject(
         "judge": dict(judge) if judge and _is_judged(splits) else None,
     }
     work = store.project.work / content_id("eval", contract)
+    if (n := subject.engine.get("processes", 1)) > 1:
+        answer_shares(contract, work, n, on_event)
     result = run_stage(CHILD, contract, work, on_event=on_event)
     with store.write() as connection:
         for scored in result["results"]:

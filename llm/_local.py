@@ -34,6 +34,7 @@ class LocalEngine:
         cut_prompts: cut a prompt that leaves no room for an answer from its left, as lm-eval does, instead of
             refusing it.
         folder: the project's, where the images that messages name are.
+        share: which of how many processes this is, that decode the batches between them: the first is 0.
     """
 
     is_batched = True
@@ -46,7 +47,9 @@ class LocalEngine:
         on_tokens: Callable[[int], None] = lambda n: None,
         cut_prompts: bool = False,
         folder: Path | None = None,
+        share: tuple[int, int] = (0, 1),
     ) -> None:
+        self._share = share
         self.identity = ModelIdentity("local", model.name, model.revision, model.checkpoint_id)
         self._path = model.path
         self._batch_size = batch_size
@@ -76,14 +79,15 @@ class LocalEngine:
         self, requests: Iterable[Request] | Source, answered: Container[str]
     ) -> AsyncIterator[list[Reply]]:
         """See :class:`~flywheel.llm.Engine`. A group is a decoded batch; the requests are an iterable."""
-        source = iter(cast("Iterable[Request]", requests))
+        source, n_windows = iter(cast("Iterable[Request]", requests)), 0
         while first := next(source, None):
             per_batch = max(1, self._batch_size // first.sampling.n)
             window = [first, *itertools.islice(source, per_batch * WINDOW_BATCHES - 1)]
+            n_windows += 1
             if all(r.request_id in answered for r in window):
                 continue
-            for batch in self._form_batches(window, per_batch):
-                if any(r.request_id not in answered for r in batch):
+            for n, batch in enumerate(self._form_batches(window, per_batch), n_windows):
+                if n % self._share[1] == self._share[0] and any(r.request_id not in answered for r in batch):
                     replies = await asyncio.to_thread(self._answer, batch)
                     yield [r for r in replies if r.request.request_id not in answered]
 

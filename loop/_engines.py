@@ -70,10 +70,9 @@ class Engines:
 
     def describe(self, kind: str) -> dict[str, Any]:
         """Return what an evaluation process needs to make an engine of ``kind``, as JSON holds it."""
-        found: dict[str, Any] = {"kind": kind, "batch_size": self._config.batch_size}
         if kind == "local":
-            return found
-        found["manners"] = self._manners()
+            return describe_local(self._config)
+        found: dict[str, Any] = {"kind": kind, "batch_size": self._config.batch_size, "manners": self._manners()}
         if kind == "openai":
             return {**found, "base_url": self._config.base_url, "model": self._config.model}
         return {
@@ -116,3 +115,9 @@ class Engines:
             logs=self._project.logs, base=self._base, python=config.python, server_args=config.server_args,
             env=config.env, startup_s=config.startup_s, max_restarts=config.max_restarts,
         )  # fmt: skip
+
+
+def describe_local(engine: EngineConfig) -> dict[str, Any]:
+    """Return what an evaluation process needs to score weights in process, as JSON holds it."""
+    found: dict[str, Any] = {"kind": "local", "batch_size": engine.batch_size}
+    return found if engine.eval_processes == 1 else {**found, "processes": engine.eval_processes}

@@ -10,6 +10,7 @@ from ..llm import ResolvedModel
 from ..stage import Event
 from ..store import Store
 from ._describe import describe_scores
+from ._engines import describe_local
 from ._report_to import Reporter
 
 GRADER = "flywheel.judge:Grading"
@@ -19,7 +20,7 @@ GRADER = "flywheel.judge:Grading"
 def local_subject(model: ResolvedModel, engine: EngineConfig) -> Subject:
     """Return a checkpoint as it is scored in process."""
     assert model.checkpoint_id is not None
-    return Subject(model.checkpoint_id, model.name, {"kind": "local", "batch_size": engine.batch_size}, model)
+    return Subject(model.checkpoint_id, model.name, describe_local(engine), model)
 
 
 def evaluate(

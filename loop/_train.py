@@ -10,7 +10,7 @@ from ..judge import Snapshot, drop_rows
 from ..llm import hash_model
 from ..stage import Event
 from ..store import Store
-from ..train import Checkpoint, Running, Shape, TrainJob, train_checkpoint
+from ..train import STREAMED, Checkpoint, Running, Shape, TrainJob, train_checkpoint
 from ._describe import describe_training
 from ._own_rows import freeze_heldout
 from ._report_to import Reporter
@@ -81,6 +81,7 @@ def shape_of(recipe: Recipe, method: str, base: Path, template: str | None) -> S
         curriculum=tuple(s.model_dump(mode="json") for s in config.curriculum) if method in SUPERVISED else (),
         curriculum_by=config.curriculum_by if method in SUPERVISED else None, reasoning=config.reasoning,
         accept=config.accept, labels=config.labels if method == "classify" else (), chat_template=template,
+        streaming=config.streaming and method in STREAMED,
         accelerate=None if config.accelerate is None else _path(config.accelerate, base).read_text(encoding="utf-8"),
     )  # fmt: skip
 

@@ -108,8 +108,13 @@ ORIGIN = {
 }  # fmt: skip
 
 
-def train_here(folder, method, model, rows, args=None, *, heldout=None, root=None, seed=1, save_every_s=0.0, **shape):
-    """Train in this process, by the very function that the training process runs; return (result, events, checkpoint)."""
+def train_here(
+    folder, method, model, rows, args=None, *, heldout=None, root=None, seed=1, save_every_s=0.0, on_event=None, **shape
+):
+    """Train in this process, by the very function that the training process runs; return (result, events, checkpoint).
+
+    ``rows=None``: those of an earlier call.
+    """
     from flywheel.train.child import train
 
     os.environ["TOKENIZERS_PARALLELISM"] = "false"
@@ -117,12 +122,18 @@ def train_here(folder, method, model, rows, args=None, *, heldout=None, root=Non
     events = []
     held = heldout and str(write_rows(folder / "heldout.jsonl", heldout))
     job = {
-        "method": method, "model": str(model), "data": str(write_rows(folder / "rows.jsonl", rows)),
+        "method": method, "model": str(model), "data": str(folder / "rows.jsonl" if rows is None else write_rows(folder / "rows.jsonl", rows)),
         "out": str(folder / "out"), "args": {"report_to": "none", **(args or {})}, "seed": seed, **Shape(**shape).contract(),
         "save_every_s": save_every_s, "heldout": held, "unseen": held, "root": str(root or folder), "card": ORIGIN | {"method": method},
         "base_name": Path(model).name,
     }  # fmt: skip
-    return train(job, folder, events.append), events, folder / "out"
+
+    def take(event):
+        events.append(event)
+        if on_event is not None:
+            on_event(event)
+
+    return train(job, folder, take), events, folder / "out"
 
 
 def skip_the_process(monkeypatch):

@@ -2,7 +2,8 @@
 
 from ._adapter import MERGED, export_checkpoint, is_adapter, merged_folder
 from ._check import find_faults
-from ._keys import check_keys, check_train, valid_keys
+from ._keys import STREAMED, check_keys, check_train, valid_keys
+from ._machines import join_trainings
 from ._options import Heldout, Running, Shape
 from ._preflight import Demands, Fault, Limit, check_rows
 from ._python import check_python
@@ -14,6 +15,7 @@ from .methods import METHODS
 __all__ = [
     "MERGED",
     "METHODS",
+    "STREAMED",
     "Checkpoint",
     "Demands",
     "Fault",
@@ -32,6 +34,7 @@ __all__ = [
     "is_adapter",
     "is_bare",
     "is_whole",
+    "join_trainings",
     "merged_folder",
     "strip_reasoning",
     "train_checkpoint",

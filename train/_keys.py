@@ -18,6 +18,11 @@ from .methods import METHODS, find_method
 RESERVED = ("output_dir", "seed", "data_seed", "disable_tqdm", "overwrite_output_dir", "resume_from_checkpoint")
 """Keys that flywheel sets itself."""
 
+STREAMED = ("sft", "dpo", "reward")
+"""Methods whose trainers read rows as a stream."""
+_NEED_ALL_ROWS = ("packing", "precompute_ref_log_probs")
+"""Keys by which a trainer needs all rows before the first step."""
+
 _PEFT_RESERVED = (
     "task_type", "peft_type", "peft_version", "auto_mapping", "base_model_name_or_path", "revision", "inference_mode",
 )  # fmt: skip
@@ -135,10 +140,30 @@ def check_train(train: TrainConfig, base: Path, method: str = "sft") -> None:
         "transformers' BitsAndBytesConfig",
     )
     _check_quantization(train)
+    if train.streaming:
+        _check_streaming(train)
     if train.accelerate is not None and not (base / Path(train.accelerate).expanduser()).is_file():
         raise NotFoundError(
             "recipe key train.accelerate", expected="an accelerate config file", received=f"no file {base / train.accelerate}",
             cure="make one with: accelerate config --config_file accelerate.yaml",
+        )  # fmt: skip
+
+
+def _check_streaming(train: TrainConfig) -> None:
+    """Refuse what cannot be done without having all rows."""
+    wrong: list[tuple[str, Any]] = [
+        (f"train.{m}.{key}", True) for m in STREAMED for key in _NEED_ALL_ROWS if (getattr(train, m) or {}).get(key)
+    ]
+    for method in STREAMED:
+        how = (getattr(train, method) or {}).get("train_sampling_strategy", "random")
+        wrong += [] if how in ("random", "sequential") else [(f"train.{method}.train_sampling_strategy", how)]
+    wrong += [("train.curriculum", "stages")] if train.curriculum else []
+    wrong += [("train.curriculum_by", train.curriculum_by)] if train.curriculum_by else []
+    wrong += [("train.accept", "overlong")] if "overlong" in train.accept else []
+    for key, value in wrong[:1]:
+        raise RecipeError(
+            f"recipe key {key}", expected="nothing that needs all rows at once beside train.streaming: true", received=str(value).lower(),
+            cure=f"remove {key}, or train.streaming: rows are then read into memory",
         )  # fmt: skip
 
 

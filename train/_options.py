@@ -22,6 +22,8 @@ class Shape:
     labels: tuple[str, ...] = ()
     chat_template: str | None = None
     """Text of a template that replaces the model's own, and is saved with the checkpoint."""
+    streaming: bool = False
+    """Rows are read from shards, in an order of their own."""
     accelerate: str | None = None
     """Content of the user's accelerate config: the number of processes is part of the batch."""
 

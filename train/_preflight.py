@@ -114,6 +114,15 @@ def check_rows(rows: Sequence[Row], demands: Demands) -> list[Fault]:
         InputError: the rows are wrong as a whole, or none is left, or of KTO's only one label.
     """
     form = form_of(rows, demands)
+    faults = find_row_faults(rows, demands, form)
+    refuse_whole(len(rows), faults, demands)
+    if demands.method.name == "kto":
+        _check_both_labels(rows, {f.ordinal for f in faults})
+    return faults
+
+
+def find_row_faults(rows: Sequence[Row], demands: Demands, form: Form) -> list[Fault]:
+    """Return the fault of each of some rows, all of which may have one."""
     faults: list[Fault] = []
     fitting: list[tuple[int, list[tuple[str, str]]]] = []
     for ordinal, row in enumerate(rows):
@@ -129,11 +138,17 @@ def check_rows(rows: Sequence[Row], demands: Demands) -> list[Fault]:
         else:
             faults.append(Fault(ordinal, *found))
     faults += _find_overlong(fitting, demands, plain=form.shape != "messages" and "messages" not in form.columns)
-    if len(faults) == len(rows):
-        raise _nothing_left(rows, faults, demands)
-    if demands.method.name == "kto":
-        _check_both_labels(rows, {f.ordinal for f in faults})
     return sorted(faults, key=lambda f: f.ordinal)
+
+
+def refuse_whole(n: int, faults: Sequence[Fault], demands: Demands) -> None:
+    """Refuse rows none of which can be trained on.
+
+    Raises:
+        InputError: says why, and for how many each.
+    """
+    if len(faults) == n:
+        raise _nothing_left(n, faults, demands)
 
 
 def form_of(rows: Sequence[Row], demands: Demands) -> Form:
@@ -367,13 +382,13 @@ def _find_overlong(rows: Sequence[tuple[int, list[tuple[str, str]]]], demands: D
     return [Fault(o, "overlong", f"{n} tokens, more than {limit.words}") for o, (n, limit) in worst.items()]
 
 
-def _nothing_left(rows: Sequence[Row], faults: Sequence[Fault], demands: Demands) -> InputError:
+def _nothing_left(n: int, faults: Sequence[Fault], demands: Demands) -> InputError:
     reasons = Counter(f.reason.split(", ", 1)[-1] if f.kind == "overlong" else f.reason for f in faults)
     kinds = {f.kind for f in faults}
     passable = sorted(kinds & set(ACCEPTED))
     mend = "; ".join([_HOLD_OTHERS] * ("held_out" in kinds) + ["mend the rows"] * (kinds != {"held_out"}))
     return InputError(
         demands.place, expected="rows that can be trained on",
-        received=f"{len(rows)} rows, none of them: " + "; ".join(f"{n} × {reason}" for reason, n in reasons.most_common(SHOWN_FAULTS)),
+        received=f"{n} rows, none of them: " + "; ".join(f"{count} × {reason}" for reason, count in reasons.most_common(SHOWN_FAULTS)),
         cure=mend + (f", or let them pass with train.accept: [{', '.join(passable)}]" if passable else ""),
     )  # fmt: skip

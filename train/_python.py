@@ -1,4 +1,4 @@
-"""Where a training runs: an interpreter of the user's choice, under ``accelerate launch`` or not."""
+"""The interpreter that a training runs under: the user's choice."""
 
 import os
 import shutil
@@ -6,7 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from ..errors import NotFoundError, RecipeError
+from ..errors import NotFoundError
 
 NEEDED = ("torch", "transformers", "trl", "peft", "datasets", "pydantic", "duckdb")
 """What an interpreter that trains has to have; flywheel itself it is given."""
@@ -61,24 +61,3 @@ def environment(given: str | None, work: Path) -> dict[str, str]:
         link.symlink_to(package, target_is_directory=True)
     inherited = os.environ.get("PYTHONPATH")
     return {"PYTHONPATH": os.pathsep.join([str(links), *([inherited] if inherited else [])])}
-
-
-def launcher(config: Path | None) -> list[str]:
-    """Return what stands before the module to start it by ``accelerate launch`` with a config; nothing without one."""
-    return [] if config is None else ["accelerate.commands.launch", "--config_file", str(config)]
-
-
-def expected_processes(config: Path | None) -> int:
-    """Return how many processes an accelerate config asks for."""
-    if config is None:
-        return 1
-    import yaml
-
-    try:
-        found = yaml.safe_load(config.read_text(encoding="utf-8"))
-        return int(found.get("num_processes") or 1)
-    except (yaml.YAMLError, AttributeError, ValueError) as error:
-        raise RecipeError(
-            f"accelerate config {config}", expected="what accelerate config writes", received=str(error).split("\n")[0],
-            cure=f"write it with: accelerate config --config_file {config}",
-        ) from None  # fmt: skip

@@ -3,7 +3,7 @@
 import json
 import os
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -16,8 +16,9 @@ from ..store import Store
 from ._batch import smaller_batch
 from ._heldout import record_heldout
 from ._log import LogKeeper, write_log
+from ._machines import Launch, announced, read_launch
 from ._options import Running, Shape
-from ._python import environment, expected_processes, launcher, resolve_python
+from ._python import environment, resolve_python
 from .methods import find_method
 
 CHILD = "flywheel.train._child"
@@ -113,11 +114,12 @@ def _run(store: Store, job: TrainJob, path: Path, work: Path, on_event: Callable
     """Run the training process; again with a smaller micro-batch where memory ran out and the job allows it."""
     running = job.running
     python = resolve_python(running.python)
+    launch = None if running.accelerate is None else read_launch(running.accelerate)
     for left in range(running.oom_retries, -1, -1):
         try:
             return run_stage(
-                CHILD, _contract(job, path), work, on_event=on_event, python=python,
-                launcher=launcher(running.accelerate), env=environment(running.python, store.project.work) | _tracking(store, path),
+                CHILD, _contract(job, path, launch), work, on_event=on_event, python=python,
+                launcher=() if launch is None else launch.command(0), elsewhere=_elsewhere(store, launch, work, running), env=environment(running.python, store.project.work) | _tracking(store, path),
             )  # fmt: skip
         except OutOfMemoryError:
             smaller = smaller_batch(job.args)
@@ -129,19 +131,27 @@ def _run(store: Store, job: TrainJob, path: Path, work: Path, on_event: Callable
     raise AssertionError("unreachable")
 
 
+def _elsewhere(
+    store: Store, launch: Launch | None, work: Path, running: Running
+) -> AbstractContextManager[None] | None:
+    if launch is None or launch.machines == 1:
+        return None
+    return announced(store.project.work, launch, CHILD, work, running.python and resolve_python(running.python))
+
+
 def _tracking(store: Store, path: Path) -> dict[str, str]:
     """Return where TensorBoard's files go: beside the checkpoints, or where the user has them; the trainer's own folder is cleared."""
     own = store.project.state / "tensorboard" / path.name
     return {"TENSORBOARD_LOGGING_DIR": os.environ.get("TENSORBOARD_LOGGING_DIR") or str(own.resolve())}
 
 
-def _contract(job: TrainJob, path: Path) -> dict[str, Any]:
+def _contract(job: TrainJob, path: Path, launch: Launch | None) -> dict[str, Any]:
     running = job.running
     return {
         "method": job.method, "model": str(job.parent.path), "data": str(job.snapshot_path), "out": str(path),
         "args": job.args, "seed": job.seed, **job.shape.contract(), "save_every_s": running.save_every_s,
         "heldout": running.heldout and str(running.heldout.path), "unseen": running.unseen and str(running.unseen), "root": str(running.root), "card": _origin(job, path.name), "base_name": _name_base(job),
-        "processes": expected_processes(running.accelerate),
+        "processes": 1 if launch is None else launch.processes,
     }  # fmt: skip
 
 
@@ -200,8 +210,10 @@ def _record_faults(store: Store, job: TrainJob, faults: Sequence[dict[str, Any]]
     if not faults:
         return
     step = f"{job.method}/preflight"
-    rows = dict(store.query("SELECT ordinal, sample_id FROM snapshot_rows WHERE snapshot_id = ?", [job.snapshot_id]))
-    raw = _lines(job.snapshot_path)
+    places = {f["ordinal"] for f in faults}
+    sql = "SELECT ordinal, sample_id FROM snapshot_rows WHERE snapshot_id = ? AND ordinal IN (SELECT unnest(?))"
+    rows = dict(store.query(sql, [job.snapshot_id, sorted(places)]))
+    raw = {i: line for i, line in enumerate(_read_lines(job.snapshot_path)) if i in places}
     store.fix_plan(job.run_id, job.iteration, step, [(job.snapshot_id, n_given)])
     dropped = [(f["ordinal"], _reason(f), raw[f["ordinal"]], f.get("evidence")) for f in faults]
     _insert_drops(store, job, step, [(o, str(rows.get(o, o)), *why) for o, *why in dropped])
@@ -220,8 +232,12 @@ def _record_heldout_faults(store: Store, job: TrainJob, result: dict[str, Any]) 
 
 
 def _lines(path: Path) -> list[str]:
+    return list(_read_lines(path))
+
+
+def _read_lines(path: Path) -> Iterator[str]:
     with path.open(encoding="utf-8") as stream:
-        return [line.rstrip("\n") for line in stream if line.strip()]
+        yield from (line.rstrip("\n") for line in stream if line.strip())
 
 
 def _reason(fault: dict[str, Any]) -> str:

@@ -44,9 +44,16 @@ def test_an_evaluation_that_breaks_off_asks_only_for_what_is_missing(folder, end
     done = run_cli(folder, "eval", "--engine", "openai", "--split", "gate", env=served.env)
     assert done.returncode == 1 and "cure:" in done.stderr
     assert sql(folder, "select count(*) as n from scores") == [{"n": 0}], "a score comes whole or not at all"
-    other = endpoint(folder / "gate.jsonl", right=1.0)
-    run_cli(folder, "eval", "--engine", "openai", "--split", "gate", env=other.env, check=0)
-    assert len(served.answered()) + len(other.answered()) == 40
+    others = [endpoint(folder / "gate.jsonl", right=1.0, latency=0.05) for _ in range(2)]
+    with_engine(folder, concurrency=4, base_url=[other.url for other in others])
+    run_cli(folder, "eval", "--engine", "openai", "--split", "gate", env=others[0].env, check=0)
+    shares = [len(other.answered()) for other in others]
+    assert len(served.answered()) + sum(shares) == 40 and min(shares) > 5, "split over the endpoints that there are"
+    items = sql(
+        folder,
+        "select ordinal, value from score_items join scores using (score_id) where metric like '%strict%' order by 1",
+    )
+    assert items == [{"ordinal": i, "value": 1.0} for i in range(40)]
 
 
 def test_a_checkpoint_is_served_by_vllm_which_is_gone_afterwards(folder, tmp_path):

@@ -6,8 +6,11 @@ from typing import Any
 
 from ..methods import Method
 from ._load import TRL_LENGTH, Reader
+from ._memory import DEFAULT_BATCH
 
 WITH_REFERENCE = ("dpo", "kto")
+EPOCHS = 3
+"""transformers' own ``num_train_epochs``."""
 
 
 def complete_args(
@@ -20,7 +23,7 @@ def complete_args(
     if job["curriculum_by"] is not None and not job["curriculum"]:
         more["train_sampling_strategy"] = "sequential"  # rows that are shuffled have no order
     made = {**more, **_defaults(output, job["seed"]), **_saving(job["save_every_s"]), **args}
-    if method.name in WITH_REFERENCE and _pays_to_precompute(made, reader.sees):
+    if method.name in WITH_REFERENCE and not job["streaming"] and _pays_to_precompute(made, reader.sees):
         made["precompute_ref_log_probs"] = True
     known = method.annotations()
     return {key: value for key, value in made.items() if key in known}
@@ -50,7 +53,7 @@ def _saving(every_s: float) -> dict[str, Any]:
 def _pays_to_precompute(args: dict[str, Any], sees: bool) -> bool:
     """Say whether the reference would otherwise be asked about a row more than once: with several epochs."""
     chosen = "precompute_ref_log_probs" in args or args.get("sync_ref_model")
-    return not chosen and not sees and args.get("num_train_epochs", 3) > 1 and "max_steps" not in args
+    return not chosen and not sees and args.get("num_train_epochs", EPOCHS) > 1 and "max_steps" not in args
 
 
 def world_size() -> int:
@@ -61,3 +64,12 @@ def world_size() -> int:
 def is_main() -> bool:
     """Say whether this process is the one that tells and writes."""
     return os.environ.get("RANK", "0") == "0"
+
+
+def rows_a_step(args: dict[str, Any]) -> int:
+    """Return how many rows all processes together learn from in one step."""
+    import torch
+
+    parallel = max(1, torch.cuda.device_count()) if world_size() == 1 and not args.get("use_cpu") else 1  # DataParallel
+    batch, steps = args.get("per_device_train_batch_size", DEFAULT_BATCH), args.get("gradient_accumulation_steps", 1)
+    return int(batch * steps * world_size() * parallel)

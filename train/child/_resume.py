@@ -25,3 +25,8 @@ def find_state(folder: Path) -> Path | None:
 def _step_of(path: Path) -> int:
     number = path.name.rpartition("-")[2]
     return int(number) if number.isdigit() else -1
+
+
+def steps_of(state: Path) -> int:
+    """Return how many steps were done when a state was saved."""
+    return int(json.loads((state / STATE).read_text(encoding="utf-8"))["global_step"])

@@ -1,13 +1,14 @@
 """The rows of a job: read, stripped of reasoning where that is wanted, checked, ordered, and as a data set."""
 
+import itertools
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import asdict
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, overload
 
 from ...errors import InputError, RecipeError
 from .._form import Form
@@ -82,15 +83,49 @@ class TokenizerRenderer:
 
 def read_rows(path: str, job: dict[str, Any], method: Method) -> list[Row]:
     """Return the rows of a file, pairs with their prompt apart, and without reasoning traces where the job strips them."""
-    with Path(path).open(encoding="utf-8") as stream:
-        rows = [json.loads(line) for line in stream if line.strip()]
-    if "chosen" in method.answers:
-        rows = [split_shared(row) for row in rows]
-    if method.name == "kto":
-        rows = [_with_read_label(row) for row in rows]
-    if method.name == "grpo":
-        rows = [_with_prompt(row) for row in rows]
-    return [strip_row(row, method.answers) for row in rows] if job["reasoning"] == "strip" else rows
+    return list(FileRows(path, job, method))
+
+
+class FileRows(Sequence[Row]):
+    """The rows of a file of JSON lines as :func:`read_rows` returns them, read anew by whoever goes through them; none stays in memory.
+
+    Args:
+        path: the file.
+        job: see ``TrainJob``.
+        method: what is trained.
+    """
+
+    def __init__(self, path: str, job: dict[str, Any], method: Method) -> None:
+        self._path = Path(path)
+        self._strips = job["reasoning"] == "strip"
+        self._method = method
+
+    def __iter__(self) -> Iterator[Row]:
+        """Yield the rows in their order."""
+        with self._path.open(encoding="utf-8") as stream:
+            yield from (self._mend(json.loads(line)) for line in stream if line.strip())
+
+    def __len__(self) -> int:
+        with self._path.open(encoding="utf-8") as stream:
+            return sum(1 for line in stream if line.strip())
+
+    @overload
+    def __getitem__(self, place: int) -> Row: ...
+    @overload
+    def __getitem__(self, place: slice) -> list[Row]: ...
+    def __getitem__(self, place: int | slice) -> Row | list[Row]:
+        if isinstance(place, slice):
+            return list(itertools.islice(self, place.start, place.stop, place.step))
+        return next(itertools.islice(self, place, None))
+
+    def _mend(self, row: Row) -> Row:
+        if "chosen" in self._method.answers:
+            row = split_shared(row)
+        if self._method.name == "kto":
+            row = _with_read_label(row)
+        if self._method.name == "grpo":
+            row = _with_prompt(row)
+        return strip_row(row, self._method.answers) if self._strips else row
 
 
 def _with_prompt(row: Row) -> Row:
@@ -131,19 +166,36 @@ def check(
         InputError: the rows are wrong as a whole.
         RecipeError: the arguments leave no room for any row.
     """
-    _check_places(job, method, reader, args)
-    rewards = (job["rewards"] or {}).get("columns", ())
-    widest = _widest(job, method, reader, args) if form is None else args
-    unseen = Unseen(read_rows(job["unseen"], job, method)) if form is None and job["unseen"] is not None else None
-    demands = Demands(
-        method, job["accept"], tuple(job["labels"]), _limits(method, reader, widest), _renderer(rows, method, reader, args),
-        rewards if method.name == "grpo" else (), Path(job["root"]), reader.sees, form, unseen,
-        "rows" if form is None else "held-out rows",
-    )  # fmt: skip
+    demands = make_demands(rows, job, method, reader, args, form)
     faults = check_rows(rows, demands)
     bad = {f.ordinal for f in faults}
     fine = [row for i, row in enumerate(rows) if i not in bad]
     return fine, [asdict(f) for f in faults], form_of(rows, demands)
+
+
+def make_demands(
+    rows: Sequence[Row],
+    job: dict[str, Any],
+    method: Method,
+    reader: Reader,
+    args: dict[str, Any],
+    form: Form | None = None,
+) -> Demands:
+    """Return what :func:`check` demands of rows.
+
+    Raises:
+        InputError: they hold messages, and the model has no chat template.
+        RecipeError: the arguments leave no room for any row.
+    """
+    _check_places(job, method, reader, args)
+    rewards = (job["rewards"] or {}).get("columns", ())
+    widest = _widest(job, method, reader, args) if form is None else args
+    unseen = Unseen(read_rows(job["unseen"], job, method)) if form is None and job["unseen"] is not None else None
+    return Demands(
+        method, job["accept"], tuple(job["labels"]), _limits(method, reader, widest), _renderer(rows, method, reader, args),
+        rewards if method.name == "grpo" else (), Path(job["root"]), reader.sees, form, unseen,
+        "rows" if form is None else "held-out rows",
+    )  # fmt: skip
 
 
 def split_stages(
@@ -334,11 +386,16 @@ def find_labels(rows: Sequence[Row], job: dict[str, Any], config: Any, method: M
     return own if set(held) <= set(own) else held
 
 
+def kept_columns(form: Form) -> tuple[str, ...]:
+    """Return what trainers read of rows, images aside."""
+    return (*form.columns, "tools", "chat_template_kwargs")
+
+
 def make_dataset(rows: Sequence[Row], method: Method, form: Form, root: Path) -> Any:
     """Return rows as a data set; objects of unlike keys (calls of tools) stay as they are."""
     import datasets
 
-    columns = {*form.columns, "tools", "chat_template_kwargs"} | ({"images", "image"} if form.images else set())
+    columns = {*kept_columns(form), *({"images", "image"} if form.images else ())}
     if method.name == "grpo":
         columns |= {c for row in rows for c in row}
     kept = [{k: v for k, v in row.items() if k in columns} for row in rows]

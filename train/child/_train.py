@@ -4,7 +4,7 @@ import json
 import math
 import time
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -15,18 +15,21 @@ from ...stage import Emit, write_json
 from .._card import render_card
 from .._form import Form
 from ..methods import Method, Setup, error_of, find_method
-from ._args import complete_args, is_main, world_size
+from ._args import EPOCHS, complete_args, is_main, rows_a_step, world_size
 from ._load import Reader, check_targets, load_model, load_reader, make_peft
 from ._loss import KEY as LOSS_KEY
 from ._loss import nothing_marked, settle_loss
 from ._memory import told_when_out_of_memory
 from ._publish import publish, save_trained
 from ._ready import get_ready
-from ._resume import find_state
+from ._resume import find_state, steps_of
 from ._rewards import load_rewards
 from ._rows import check, find_labels, make_dataset, order, read_rows, read_template, split_stages
+from ._shards import Sharded
+from ._stream import stream_rows
 
 WHOLE: dict[str, Any] = {"args": {}}
+Rows = list[dict[str, Any]] | Sharded
 
 
 @dataclass(frozen=True)
@@ -47,8 +50,8 @@ class _Run:
     method: Method
     reader: Reader
     labels: list[str]
-    rows: list[dict[str, Any]]
-    parts: list[list[dict[str, Any]]]
+    rows: Rows
+    parts: Sequence[Rows]
     """Those of each stage of the curriculum."""
     form: Form
     heldout: Any
@@ -75,20 +78,13 @@ def train(job: dict[str, Any], folder: Path, emit: Emit) -> dict[str, Any]:
     _check_processes(job.get("processes", 1))
     method = find_method(job["method"])
     reader = _load_reader(job, method)
-    given = read_rows(job["data"], job, method)
-    rows, faults, form = check(given, job, method, reader, job["args"])
+    found = _stream(job, method, reader, folder) if job["streaming"] else _read(job, method, reader)
     template = read_template(job["args"].get("chat_template_path")) or reader.processor.chat_template
-    job = {**job, "args": settle_loss(job["args"], method, form, reader.tokenizer, template)}
-    labels = find_labels(rows, job, reader.config, method)
-    heldout = _read_heldout(job, method, reader, labels, form)
-    ordered = order(rows, job["curriculum_by"], form.columns)
-    stages, parts = job["curriculum"] or [WHOLE], [ordered]
-    if job["curriculum"]:
-        parts, too_long = _split(given, ordered, job, method, reader, form)
-        faults += too_long
-        left_out = {id(given[fault["ordinal"]]) for fault in too_long}
-        ordered = [row for row in ordered if id(row) not in left_out]
-    run = _Run(job, folder, emit, method, reader, labels, ordered, parts, form, heldout.rows)
+    job = {**job, "args": settle_loss(job["args"], method, found.form, reader.tokenizer, template)}
+    labels = find_labels(found.rows if isinstance(found.rows, list) else (), job, reader.config, method)
+    heldout = _read_heldout(job, method, reader, labels, found.form)
+    stages = job["curriculum"] or [WHOLE]
+    run = _Run(job, folder, emit, method, reader, labels, found.rows, found.parts, found.form, heldout.rows)
     config = {}
     for number, stage in enumerate(stages):
         config = _train_stage(run, number, stage, is_last=number == len(stages) - 1)
@@ -97,12 +93,41 @@ def train(job: dict[str, Any], folder: Path, emit: Emit) -> dict[str, Any]:
         "metrics": metrics,
         "config": _described(job, config),
         "log": run.log,
-        "faults": faults,
-        "n_given": len(given),
+        "faults": found.faults,
+        "n_given": found.n_given,
         "heldout_faults": heldout.faults,
         "heldout_items": [run.before.items, run.after.items],
         "n_heldout_given": heldout.n_given,
     }
+
+
+@dataclass(frozen=True)
+class _Found:
+    """Rows that were checked: those that are trained on, and of each stage of the curriculum; the faults of the others."""
+
+    rows: Rows
+    parts: Sequence[Rows]
+    faults: list[dict[str, Any]]
+    n_given: int
+    form: Form
+
+
+def _read(job: dict[str, Any], method: Method, reader: Reader) -> _Found:
+    """Return the rows of a job, in the order of its curriculum."""
+    given = read_rows(job["data"], job, method)
+    rows, faults, form = check(given, job, method, reader, job["args"])
+    ordered = order(rows, job["curriculum_by"], form.columns)
+    if not job["curriculum"]:
+        return _Found(ordered, [ordered], faults, len(given), form)
+    parts, too_long = _split(given, ordered, job, method, reader, form)
+    left_out = {id(given[fault["ordinal"]]) for fault in too_long}
+    return _Found([r for r in ordered if id(r) not in left_out], parts, faults + too_long, len(given), form)
+
+
+def _stream(job: dict[str, Any], method: Method, reader: Reader, folder: Path) -> _Found:
+    """Return the rows of a job on disk."""
+    found = stream_rows(job, method, reader, folder)
+    return _Found(found.rows, [found.rows], found.faults, found.n_given, found.form)
 
 
 def find_faults(job: dict[str, Any]) -> list[dict[str, Any]]:
@@ -168,7 +193,7 @@ def _read_heldout(job: dict[str, Any], method: Method, reader: Reader, labels: l
 
 def _train_stage(run: _Run, number: int, stage: dict[str, Any], *, is_last: bool) -> dict[str, Any]:
     """Train one stage of the curriculum, or find it done; return its arguments."""
-    from ._watch import Watch, tokens_per_row
+    from ._watch import DrawsGoOn, Watch, tokens_per_row
 
     name = "trainer" if number == 0 else f"trainer{number}"
     output, ended, saved = run.folder / name, run.folder / f"{name}.json", run.folder / f"{name}-model"
@@ -176,14 +201,19 @@ def _train_stage(run: _Run, number: int, stage: dict[str, Any], *, is_last: bool
     if ended.is_file():
         _take(run, json.loads(ended.read_text(encoding="utf-8")))
         return args
+    rows, state = run.parts[number], find_state(output)
+    if isinstance(rows, Sharded):
+        args = _bounded(args, rows)
     with told_when_out_of_memory(run.method.name, args):
         with _needing_packages(run.method):
-            trainer = _make_trainer(run, args, run.parts[number], number)
-        watch = Watch(run.emit, tokens_per_row(trainer.train_dataset), run.job["save_every_s"], run.steps)
+            trainer = _make_trainer(run, args, _as_dataset(run, args, rows, state), number)
+        n_streamed = len(rows) if isinstance(rows, Sharded) else 0
+        watch = Watch(run.emit, tokens_per_row(trainer.train_dataset), run.job["save_every_s"], run.steps, n_streamed)
         trainer.add_callback(watch)
+        if n_streamed and state is not None:
+            trainer.add_callback(DrawsGoOn(trainer, state))
         if run.heldout is not None:
             run.before = _measure_once(trainer, len(run.heldout), run.folder / "measured-before.json")
-        state = find_state(output)
         with _needing_packages(run.method):
             _fit(trainer, run.method, state)
         if watch.fault is not None:
@@ -216,7 +246,22 @@ def _needing_packages(method: Method) -> Iterator[None]:
         ) from error  # fmt: skip
 
 
-def _make_trainer(run: _Run, args: dict[str, Any], rows: list[dict[str, Any]], number: int) -> Any:
+def _bounded(args: dict[str, Any], rows: Sharded) -> dict[str, Any]:
+    """Return the arguments with the number of steps, which nobody can tell from a stream; where it begins is our business."""
+    steps = math.ceil(args.get("num_train_epochs", EPOCHS) * len(rows) / rows_a_step(args))
+    return {"max_steps": steps, **args, "ignore_data_skip": True}
+
+
+def _as_dataset(run: _Run, args: dict[str, Any], rows: Rows, state: Path | None) -> Any:
+    """Return rows as a trainer reads them; streamed ones from where the state of a training that goes on has read them."""
+    if not isinstance(rows, Sharded):
+        return make_dataset(rows, run.method, run.form, Path(run.job["root"]))
+    first = 0 if state is None else steps_of(state) * rows_a_step(args)
+    shuffled = args.get("train_sampling_strategy") != "sequential"
+    return rows.stream(seed=run.job["seed"], shuffled=shuffled, first=first, processes=world_size())
+
+
+def _make_trainer(run: _Run, args: dict[str, Any], rows: Any, number: int) -> Any:
     peft = make_peft(run.job["peft"], run.method)
     model = _start(run, number)
     if number and peft is not None:
@@ -226,8 +271,7 @@ def _make_trainer(run: _Run, args: dict[str, Any], rows: list[dict[str, Any]], n
     if run.heldout is not None and kept.get("packing"):
         kept.setdefault("eval_packing", False)  # a block has no loss of its rows
     setup = Setup(
-        kept, model, run.reader.processor,
-        make_dataset(rows, run.method, run.form, Path(run.job["root"])), run.heldout, peft, load_rewards(run.job["rewards"]), run.labels,
+        kept, model, run.reader.processor, rows, run.heldout, peft, load_rewards(run.job["rewards"]), run.labels,
     )  # fmt: skip
     try:
         return run.method.make_trainer(setup)

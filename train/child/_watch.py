@@ -2,6 +2,7 @@
 
 import math
 import time
+from pathlib import Path
 from typing import Any
 
 from transformers import TrainerCallback
@@ -24,13 +25,17 @@ class Watch(TrainerCallback):
         tokens_per_row: mean, for the rate.
         save_every_s: seconds between states that are saved by the clock; 0 = not by the clock.
         offset: steps of earlier stages of a curriculum.
+        n_streamed: rows of an epoch where they are streamed, of which a trainer does not know how many there are; 0 = they are not.
     """
 
-    def __init__(self, emit: Emit, tokens_per_row: float, save_every_s: float, offset: int) -> None:
+    def __init__(
+        self, emit: Emit, tokens_per_row: float, save_every_s: float, offset: int, n_streamed: int = 0
+    ) -> None:
         self._emit = emit
         self._tokens_per_row = tokens_per_row
         self._save_every_s = save_every_s if world_size() == 1 else 0.0
         self._offset = offset
+        self._n_streamed = n_streamed
         self._saved_at = time.monotonic()
         self._save_s = 0.0
         self._n_tokens = 0.0
@@ -43,6 +48,8 @@ class Watch(TrainerCallback):
     def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         """Tell the step; decide whether it is logged and saved."""
         rows = args.train_batch_size * args.gradient_accumulation_steps * args.world_size
+        if self._n_streamed:
+            state.epoch = state.global_step * rows / self._n_streamed
         self._emit(
             {
                 "event": "step", "step": self._offset + state.global_step, "total": self._offset + state.max_steps,
@@ -82,8 +89,32 @@ class Watch(TrainerCallback):
             control.should_save, control.should_training_stop = False, True
 
 
+class DrawsGoOn(TrainerCallback):
+    """Lets random draws (dropout) go on where a saved state left off, after the first batch of a stream was read.
+
+    The trainer does so itself where it skips rows; where the stream begins at the right row it restores them too early: that the
+    stream is opened draws a number.
+
+    Args:
+        trainer: the one that goes on.
+        state: folder of the state.
+    """
+
+    def __init__(self, trainer: Any, state: Path) -> None:
+        self._trainer = trainer
+        self._state: Path | None = state
+
+    def on_step_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        """Restore them, once."""
+        if self._state is not None:
+            self._trainer._load_rng_state(str(self._state))
+            self._state = None
+
+
 def tokens_per_row(rows: Any) -> float:
-    """Return the mean number of tokens of a prepared row, all its sequences together, over the first thousand."""
+    """Return the mean number of tokens of a prepared row, all its sequences together, over the first thousand; 0 of a stream."""
+    if not hasattr(rows, "select"):
+        return 0.0
     columns = [c for c in rows.column_names if c.endswith("ids")]
     some = rows.select(range(min(len(rows), 1000)))
     return sum(len(ids) for c in columns for ids in some[c]) / max(1, len(some))
