@@ -61,10 +61,10 @@ def _print_requests(
 
 
 def _tell_missing(missing: Sequence[UserError]) -> None:
-    """Say all that is missing, each with its cure, and end as the first of them would."""
-    for error in missing[1:]:
-        click.echo(f"missing: {error.render()}", err=True)
-    raise missing[0]
+    """Say all that is missing in their order, each as an error with its cure, and end as the last of them would."""
+    for error in missing[:-1]:
+        click.echo(f"error: {error.render()}", err=True)
+    raise missing[-1]
 
 
 def _name_commands(root: Path, recipe: Recipe, base: Path, recipe_path: Path | None, more: int | None) -> str:

@@ -14,7 +14,7 @@ from ..store import Project, Store, run_query
 from ._common import make_reporter, open_project, open_wheel, recipe_options
 from ._tables import print_table
 
-FUNNEL = "SELECT step, entered, kept, dropped, reason FROM funnel WHERE run_id = '{run}' AND iteration = {iteration} AND step IN ('pair', 'pair/items') ORDER BY step"
+FUNNEL = "SELECT step, entered, kept, dropped, reason FROM funnel WHERE run_id = '{run}' AND iteration = {iteration} AND step IN ('pair', 'pair/limit', 'pair/items') ORDER BY step"
 
 
 @click.command("pairs")

@@ -129,9 +129,20 @@ class PairKind(Strict):
     for correct/incorrect, ``citations`` for cited/uncited; the others of verdicts need one."""
     margin: float = Field(0.2, ge=0)
     """Least difference of scores (higher/lower), 0 to 1. Recorded scores are taken as they are, on the scale of their set."""
+    chosen_passes: tuple[str, ...] = ()
+    """Judges by name, or the recipe's verifier, that must have passed the chosen completion, besides what makes the pair; one
+    that failed it, abstained or was not asked leaves the pair out."""
+    limit: int = Field(0, ge=0)
+    """Of kinds that come ready: most pairs that an iteration takes; each takes the next ones in an order shuffled by the run, and
+    they begin anew when all had their turn. 0 = all."""
 
     @model_validator(mode="after")
     def _needs_judge(self) -> "PairKind":
+        if self.limit and self.kind not in READY_KINDS:
+            raise fault(
+                f"limit: of pairs that come ready: {', '.join(READY_KINDS)}", f"limit: {self.limit} of {self.kind}",
+                "remove it; pairs.per_problem, and limit of the steps whose samples are paired, bound these", ("limit",),
+            )  # fmt: skip
         if self.kind in ("higher/lower", "safe/unsafe") and self.judge is None:
             raise fault(
                 f"judge: whose verdicts make {self.kind}", "none", f"for example {{kind: {self.kind}, judge: quality}}"
@@ -139,6 +150,11 @@ class PairKind(Strict):
         if self.margin > 1 and self.judge != "recorded":
             raise fault("margin: 0 to 1, as scores of judges are", f"{self.margin:g}", "for example margin: 0.25")
         return self
+
+    def identity(self) -> dict[str, Any]:
+        """Return what makes two kinds the same: a key that flywheel learned later is left out at its default."""
+        later: dict[str, Any] = {"chosen_passes": [], "limit": 0}
+        return {k: v for k, v in self.model_dump(mode="json").items() if k not in later or v != later[k]}
 
 
 def _by_name(given: Any) -> Any:

@@ -33,7 +33,7 @@ KINDS = (
 )  # fmt: skip
 """What a check may ask; each check asks one of them."""
 _BELONGS = {
-    "tolerance": ("numeric",), "ignore_case": ("exact", "contains", "contains_any", "not_contains", "regex"),
+    "tolerance": ("numeric",), "whole_words": ("contains", "contains_any", "not_contains"), "ignore_case": ("exact", "contains", "contains_any", "not_contains", "regex"),
     "options": ("verifier",), "expected": ("verifier",), "fields": ("verifier",), "passes_at": ("rubric",), "levels": ("rubric",),
 }  # fmt: skip
 """Which kinds the other keys of a check go with."""
@@ -86,6 +86,8 @@ class CheckConfig(_Strict):
     refusal: bool | None = None
     """true: the model has to refuse; false: it must not."""
     ignore_case: bool = True
+    whole_words: bool = False
+    """A text counts only where it stands by itself: ``8`` is not in ``18`` or ``1.8``, ``pain`` not in ``paint``."""
 
     @field_validator("regex")
     @classmethod

@@ -323,6 +323,19 @@ class Recipe(Strict):
         return self
 
     @model_validator(mode="after")
+    def _known_demands(self) -> "Recipe":
+        """Whoever has to have passed the chosen side of a pair must be there, and judge single completions."""
+        known = [*(j.name for j in self.judges if j.kind != "pairwise"), self.verifier.name]
+        for i, kind in enumerate(self.pairs.kinds):
+            if unknown := [name for name in kind.chosen_passes if name not in known]:
+                is_pairwise = unknown[0] in {j.name for j in self.judges}
+                received = f"{unknown[0]!r}, which compares two" if is_pairwise else f"the unknown judge {unknown[0]!r}"
+                cure = _nearest(unknown[0], known) or "name a judge of single completions that stands under judges"
+                place = ("pairs", "kinds", i, "chosen_passes")
+                raise fault(f"chosen_passes: of {', '.join(known)}", received, cure, place)
+        return self
+
+    @model_validator(mode="after")
     def _trains_on_steps(self) -> "Recipe":
         """A turn of the wheel without problems has no draws: what it trains on and pairs has to come from steps."""
         steps = [s.step for s in self.generate]
@@ -412,6 +425,7 @@ class Recipe(Strict):
             content.pop("choose")
         content["select"] = self.select.identity()
         content["curate"] = _without(content["curate"], "without", [])
+        content["pairs"]["kinds"] = [kind.identity() for kind in self.pairs.kinds]
         if self.problems is not None:
             content["problems"] = _without_later(content["problems"])
         content["generate"] = [_without(_without(step, "take", "all"), "keep", []) for step in content["generate"]]

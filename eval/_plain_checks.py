@@ -37,7 +37,11 @@ def _not_contains(check: Mapping[str, Any], completion: str) -> Outcome:
 
 
 def _occurs(text: str, completion: str, check: Mapping[str, Any]) -> bool:
-    return text.casefold() in completion.casefold() if check["ignore_case"] else text in completion
+    if check["ignore_case"]:
+        text, completion = text.casefold(), completion.casefold()
+    if not check.get("whole_words"):
+        return text in completion
+    return re.search(rf"(?<!\w)(?<!\d[.,]){re.escape(text)}(?!\w)(?![.,]\d)", completion) is not None
 
 
 def _numeric(check: Mapping[str, Any], completion: str) -> Outcome:

@@ -203,6 +203,8 @@ def _from_check(check: CheckConfig, item: PromptConfig, suite: PromptSuiteConfig
         }
         return {**found, "rubric": rubric, "model": suite.judge.model, "expected": item.expected}
     texts = {"value": _as_list(value), "ignore_case": check.ignore_case} if "contains" in kind else {"value": value}
+    if check.whole_words:
+        texts["whole_words"] = True
     return {**found, "plain": kind, **texts, **({"tolerance": check.tolerance} if kind == "numeric" else {})}
 
 

@@ -3,7 +3,8 @@
 A pair is made of two completions of one prompt. From verdicts: a passed one over a failed one (``correct/incorrect``,
 ``cited/uncited``, ``safe/unsafe``), or a higher over a lower score (``higher/lower``). Pairs of generators and imported sets
 go through the same rules. The funnel has two lines: ``pair``, prompts that gave a pair or a drop with the reason, and
-``pair/items``, single pairs. Each pair names its kind, judge, verdicts and margin.
+``pair/items``, single pairs; and ``pair/limit`` where an iteration takes a part of those that came ready. Each pair names its kind,
+judge, verdicts and margin.
 
 Memory: completions of one prompt at a time, and some 300 bytes a pair.
 A chosen completion that says nothing and calls no tool makes no pair; nor do pairs that contradict each other.
@@ -12,78 +13,38 @@ A chosen completion that says nothing and calls no tool makes no pair; nor do pa
 import itertools
 import math
 import random
-from array import array
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-import numpy as np
-from rapidfuzz.distance import Indel
-
 from ..config import VERDICT_KINDS, PairConfig, PairKind
 from ..schema import DropRow, content_id, utc_now
 from ..store import Store
-from ._decontaminate import split_words
+from ._demands import Demands
+from ._rank import (
+    Compared,
+    Judged,
+    explain_no_winner,
+    explain_none,
+    find_fault,
+    find_opposed_pairs,
+    margin_of,
+    rank_compared,
+    rank_pairs,
+    spread_word,
+)
 from ._rows import replace_drops
-from .curate import find_opposed, short_key
 
 STEP = "pair"
 ITEMS = "pair/items"
+LIMIT = "pair/limit"
 BATCH = 5000
-BOTH_WAYS = "judged both ways"
-EMPTY = "empty chosen"
+TOO_MANY = "more than pairs.per_problem"
 REJECTED = "a person rejected the chosen one"
 ACCEPTED = "a person accepted the rejected one"
 PERSON = "human"
 OPPOSED = "another pair has its two completions the other way round"
-
-
-@dataclass(frozen=True)
-class Judged:
-    """A judged completion.
-
-    Attributes:
-        passed: a person's word where there is one; else the judge's.
-        key: of its prompt: the problem's id, or a hash of the prompt.
-        person: who accepted or rejected it on the page; None where nobody did.
-        iteration: that made it.
-    """
-
-    sample_id: str
-    problem_id: str | None
-    completion: str
-    passed: bool | None
-    reason: str
-    score: float | None = None
-    verdict_id: str | None = None
-    judge: str | None = None
-    key: str = ""
-    prompt_id: str = ""
-    person: str | None = None
-    iteration: int = 0
-
-    @property
-    def may_win(self) -> bool:
-        """Whether it may be chosen: no person rejected it."""
-        return self.person is None or self.passed is not False
-
-    @property
-    def may_lose(self) -> bool:
-        """Whether it may be rejected: no person accepted it."""
-        return self.person is None or self.passed is not True
-
-
-@dataclass(frozen=True)
-class Compared:
-    """Two completions of one prompt that a judge compared; ``passed`` None: neither won.
-
-    Their scores are those of the comparison: 1 and 0 where one wins, 0.5 each in a tie.
-    """
-
-    first: Judged
-    second: Judged
-    passed: bool | None
 
 
 @dataclass(frozen=True)
@@ -103,6 +64,8 @@ class _Made:
     pairs: list[dict[str, Any]] = field(default_factory=list)
     plan: list[tuple[str, int]] = field(default_factory=list)
     drops: list[DropRow] = field(default_factory=list)
+    turns: list[tuple[str, int]] = field(default_factory=list)
+    """Of kinds with a limit, how many pairs were taken and how many left to other iterations."""
     lengths: list[tuple[str, float]] = field(default_factory=list)
     """Id of each pair that stays, and ln of the chosen one's length over the rejected one's."""
 
@@ -125,6 +88,7 @@ def make_pairs(store: Store, scope: Scope, config: PairConfig, *, verifier: str,
         if config.length_balanced:
             _balance(made, scope)
     store.replan(scope.run_id, scope.iteration, STEP, [(f"prompts, {k}", n) for k, n in sorted(made.entered.items())])
+    store.replan(scope.run_id, scope.iteration, LIMIT, made.turns)
     store.replan(scope.run_id, scope.iteration, ITEMS, made.plan)
     for start in range(0, len(made.pairs), BATCH):
         store.insert("pairs", made.pairs[start : start + BATCH], key="pair_id")
@@ -137,11 +101,12 @@ def _pair_judged(
     made: _Made, store: Store, scope: Scope, kind: PairKind, config: PairConfig, verifier: str, seed: int
 ) -> None:  # fmt: skip
     used: Counter[str] = Counter()
+    demands = Demands(store, scope.run_id, kind.chosen_passes)
     known: set[tuple[str, str]] | None = None
     for (key, _, iteration), group in itertools.groupby(
         _read_judged(store, scope, kind, verifier), key=lambda j: (j.key, j.judge, j.iteration)
     ):
-        judged = spread_word(list(group))
+        judged = [_hear(j, demands) for j in spread_word(list(group))]
         pairs = rank_pairs(judged, kind, random.Random(f"{seed}/{key}"))
         if iteration != scope.iteration:  # an earlier one's: the others have had their turn
             known = _read_earlier(store, scope) if known is None else known
@@ -151,9 +116,16 @@ def _pair_judged(
         for _, compared in itertools.groupby(
             _read_compared(store, scope, kind), key=lambda c: (c.first.key, c.first.judge)
         ):
-            rows = list(compared)
+            rows = [replace(c, first=_hear(c.first, demands), second=_hear(c.second, demands)) for c in compared]
             reason = explain_no_winner(rows, kind.margin)
             _take(made, scope, kind, config, rows[0].first, rank_compared(rows, kind.margin), reason, used)
+
+
+def _hear(one: Judged, demands: Demands) -> Judged:
+    """Return a completion with what speaks against choosing it, unless a person accepted it."""
+    if not demands or (one.person is not None and one.passed):
+        return one
+    return replace(one, objection=demands.find_objection(one.sample_id))
 
 
 def _take(
@@ -167,19 +139,16 @@ def _take(
         why_none: the reason, if there is none.
     """
     made.entered[kind.kind] += 1
-    chosen, alike, empty = 0, 0, 0
+    chosen, gone = 0, Counter[str]()
     for better, worse in pairs:
         if used[one.key] == config.per_problem:
             break
         row = _pair_row(scope, kind, better, worse)
         made.plan.append((row["pair_id"], 1))
-        if not better.completion.strip():
-            empty += 1
-            made.drops.append(_drop_pair(scope, row["pair_id"], EMPTY, "the chosen one says nothing"))
-            continue
-        if share := find_alike(better.completion, worse.completion, config.near):
-            alike += 1
-            made.drops.append(_drop_pair(scope, row["pair_id"], "near-identical", f"{share:.2f} of the words alike"))
+        fault = better.objection or find_fault(better.completion, worse.completion, config.near)
+        if fault is not None:
+            gone[fault[0]] += 1
+            made.drops.append(_drop_pair(scope, row["pair_id"], *fault))
             continue
         chosen, used[one.key] = chosen + 1, used[one.key] + 1
         made.pairs.append(row)
@@ -189,7 +158,7 @@ def _take(
         if one.iteration != scope.iteration:
             key.append(one.iteration)
         full = used[one.key] == config.per_problem
-        reason = "more than pairs.per_problem" if full else "near-identical" if alike else EMPTY if empty else why_none
+        reason = TOO_MANY if full else gone.most_common(1)[0][0] if gone else why_none
         made.drops.append(
             DropRow(content_id("drop", key), scope.run_id, scope.iteration, STEP, reason, one.key, None, None)
         )
@@ -198,29 +167,41 @@ def _take(
 def _choose_ready(made: _Made, store: Store, scope: Scope, kind: PairKind, config: PairConfig) -> None:
     """Choose among pairs that generators or imported sets brought."""
     per_prompt: Counter[str] = Counter()
+    demands = Demands(store, scope.run_id, kind.chosen_passes)
     ready = store.spool(_READY, [scope.run_id, scope.iteration, kind.kind])
-    opposed = _find_opposed((key, better, worse) for _, key, better, worse, *_ in ready.rows())
-    for place, (pair_id, key, better, worse, for_chosen, for_rejected, *edit) in enumerate(ready.rows()):
+    opposed = find_opposed_pairs((key, better, worse) for _, key, better, worse, *_ in ready.rows())
+    taken = _take_turn(made, scope, kind, [pair_id for pair_id, *_ in ready.rows()]) if kind.limit else None
+    for place, (pair_id, key, better, worse, chosen_id, for_chosen, for_rejected, *edit) in enumerate(ready.rows()):
+        if taken is not None and pair_id not in taken:
+            continue
         made.plan.append((pair_id, 1))
         if for_chosen is False and edit[0] is not None and not for_rejected:
             _choose_edited(made, scope, kind, worse, *edit)
+        objection = demands.find_objection(chosen_id) if for_chosen is None else None
         if for_chosen is False or for_rejected:
             made.drops.append(
                 _drop_pair(scope, pair_id, REJECTED if for_chosen is False else ACCEPTED, "the last word of a person")
             )
-        elif not better.strip():
-            made.drops.append(_drop_pair(scope, pair_id, EMPTY, "the chosen one says nothing"))
-        elif share := find_alike(better, worse, config.near):
-            made.drops.append(_drop_pair(scope, pair_id, "near-identical", f"{share:.2f} of the words alike"))
+        elif fault := objection or find_fault(better, worse, config.near):
+            made.drops.append(_drop_pair(scope, pair_id, *fault))
         elif place in opposed:
             made.drops.append(_drop_pair(scope, pair_id, "conflicting preferences", OPPOSED))
         elif per_prompt[key] >= config.per_problem:
-            made.drops.append(
-                _drop_pair(scope, pair_id, "more than pairs.per_problem", f"{config.per_problem} of its prompt")
-            )
+            made.drops.append(_drop_pair(scope, pair_id, TOO_MANY, f"{config.per_problem} of its prompt"))
         else:
             per_prompt[key] += 1
             made.lengths.append((pair_id, _log_ratio(better, worse)))
+
+
+def _take_turn(made: _Made, scope: Scope, kind: PairKind, pair_ids: Sequence[str]) -> set[str]:
+    """Return the pairs whose turn it is, ``kind.limit`` at most: those that follow the ones of the iteration before, in an order
+    that the run shuffles; behind the last one it begins anew. What comes later does not change the order of what is there.
+    """
+    order = sorted(pair_ids, key=lambda pair_id: content_id("turn", [scope.run_id, pair_id]))
+    n = min(kind.limit, len(order))
+    start = max(scope.iteration - 1, 0) * n % max(len(order), 1)
+    made.turns += [(f"{kind.kind}, taken", n), (f"{kind.kind}, left", len(order) - n)]
+    return set((order + order)[start : start + n])
 
 
 def _choose_edited(
@@ -234,15 +215,6 @@ def _choose_edited(
     made.pairs.append(row)
     made.plan.append((row["pair_id"], 1))
     made.lengths.append((row["pair_id"], _log_ratio(text, worse)))
-
-
-def _find_opposed(rows: Iterable[tuple[str, str, str]]) -> set[int]:
-    """Return the places of (key, chosen, rejected) that another one contradicts: of each all go, as before training."""
-    keys = array("Q")
-    for row in rows:
-        keys.extend(map(short_key, row))
-    table = np.frombuffer(keys, np.uint64).reshape(-1, 3)
-    return set(find_opposed(table[:, 0], table[:, 1], table[:, 2]).tolist()) if len(table) else set()
 
 
 def _balance(made: _Made, scope: Scope) -> None:
@@ -259,127 +231,8 @@ def _balance(made: _Made, scope: Scope) -> None:
     made.lengths = []
 
 
-def spread_word(judged: Sequence[Judged]) -> list[Judged]:
-    """Let a person's word on a text of a prompt count for the same text drawn again: the last one, if there are several."""
-    said = {j.completion: j for j in judged if j.person is not None}
-    return [
-        replace(j, passed=w.passed, reason=w.reason, person=w.person, verdict_id=w.verdict_id)
-        if j.person is None and (w := said.get(j.completion))
-        else j
-        for j in judged
-    ]
-
-
-def rank_pairs(judged: Sequence[Judged], kind: PairKind, rng: random.Random) -> Iterable[tuple[Judged, Judged]]:
-    """Return the pairs that one prompt's completions can make, those that teach most first: what people said before the rest."""
-    if kind.kind != "higher/lower":
-        return pair_up(judged, rng)
-    people = pair_up([j for j in judged if j.person is not None], rng)
-    return itertools.chain(people, rank_by_score(judged, kind.margin))
-
-
-def pair_up(judged: Sequence[Judged], rng: random.Random) -> Iterator[tuple[Judged, Judged]]:
-    """Yield (passed, failed) pairs, no text used twice on its side until all are; a text that is judged both ways is in none.
-
-    Those that a person decided on come first. Of the other failed ones, those that reach an answer come first: they teach more
-    than ones that stop half-way.
-    """
-    both = _judged_both_ways(judged)
-    right = _distinct([j for j in judged if j.passed and j.completion not in both], rng)
-    wrong = _distinct([j for j in judged if j.passed is False and j.completion not in both], rng)
-    right.sort(key=lambda j: j.person is None)
-    wrong.sort(key=lambda j: (j.person is None, j.reason != "wrong answer"))
-    n = max(len(right), len(wrong)) if right and wrong else 0
-    yield from itertools.islice(zip(itertools.cycle(right), itertools.cycle(wrong), strict=False), n)
-
-
-def _judged_both_ways(judged: Sequence[Judged]) -> set[str]:
-    return {j.completion for j in judged if j.passed} & {j.completion for j in judged if j.passed is False}
-
-
-def rank_by_score(judged: Sequence[Judged], margin: float) -> list[tuple[Judged, Judged]]:
-    """Return (higher, lower) pairs whose scores differ by ``margin`` or more, the largest difference first, no text twice on
-    a side. Of a text with several scores the one that speaks against the pair counts; where they differ by ``margin``
-    themselves it is in none. What a person rejected is never chosen, what a person accepted never rejected.
-    """
-    least = max(margin, 1e-9) - 1e-12
-    scored = [(low, high) for low, high in _score_ranges(judged) if _margin(high, low) < least]
-    best = sorted((low for low, _ in scored if low.may_win), key=lambda j: (-(j.score or 0.0), j.sample_id))
-    worst = sorted((high for _, high in scored if high.may_lose), key=lambda j: (j.score or 0.0, j.sample_id))
-    both = zip(best, worst, strict=False)  # the nth best over the nth worst: no two others differ more that are left
-    return list(itertools.takewhile(lambda p: _margin(*p) >= least, both))
-
-
-def _score_ranges(judged: Sequence[Judged]) -> list[tuple[Judged, Judged]]:
-    """Return of each text its lowest and its highest scored sample."""
-    found: dict[str, tuple[Judged, Judged]] = {}
-    for one in sorted((j for j in judged if j.score is not None), key=lambda j: (j.score or 0.0, j.sample_id)):
-        low, _ = found.get(one.completion, (one, one))
-        found[one.completion] = (low, one)
-    return list(found.values())
-
-
-def rank_compared(rows: Sequence[Compared], margin: float) -> list[tuple[Judged, Judged]]:
-    """Return (winner, loser) of the comparisons that a judge decided by ``margin`` or more, the clearest first, each two once;
-    of two texts that won over each other none, nor where a person says otherwise.
-    """
-    won = [(c.first, c.second) if c.passed else (c.second, c.first) for c in rows if c.passed is not None]
-    won = [(a, b) for a, b in won if a.may_win and b.may_lose]
-    won = [p for p in won if _margin(*p) >= max(margin, 1e-9) - 1e-12]
-    opposed = _find_opposed(("", a.completion, b.completion) for a, b in won)
-    won = [p for i, p in enumerate(won) if i not in opposed]
-    return sorted(won, key=lambda p: (-_margin(*p), p[0].sample_id, p[1].sample_id))
-
-
-def explain_no_winner(rows: Sequence[Compared], margin: float) -> str:
-    """Return why a prompt's comparisons make no pair: what most of them say."""
-    reasons = Counter(c.first.reason for c in rows if c.passed is None)
-    if reasons:
-        return reasons.most_common(1)[0][0]
-    is_clear = any(abs(_margin(c.first, c.second)) >= max(margin, 1e-9) - 1e-12 for c in rows)
-    return BOTH_WAYS if is_clear else f"no margin of {margin:g}"
-
-
-def _margin(a: Judged, b: Judged) -> float:
-    return (a.score or 0.0) - (b.score or 0.0)
-
-
-def explain_none(judged: Sequence[Judged], kind: PairKind) -> str:
-    """Return why a prompt's completions make no pair."""
-    good, _ = VERDICT_KINDS[kind.kind]
-    if kind.kind == "higher/lower":
-        ranges = _score_ranges(judged)
-        n = len(ranges)
-        if n > 1 and sum(_margin(high, low) < max(kind.margin, 1e-9) - 1e-12 for low, high in ranges) < 2:
-            return BOTH_WAYS
-        return f"no margin of {kind.margin:g}" if n > 1 else "one scored completion" if n else "no score"
-    said = {j.passed for j in judged}
-    if {True, False} <= said:
-        return BOTH_WAYS
-    return "no verdict" if said == {None} else f"none {good}" if True not in said else f"all {good}"
-
-
-def find_alike(better: str, worse: str, near: float) -> float | None:
-    """Return the share of words that two texts have alike in their order if it is ``near`` or more and their numbers are the
-    same; None else. Texts whose numbers differ are not alike: often that is what makes one wrong.
-    """
-    if not near:
-        return None
-    a, b = split_words(better), split_words(worse)
-    if [w for w in a if w[0].isdigit()] != [w for w in b if w[0].isdigit()]:
-        return None
-    share = Indel.normalized_similarity(a, b) if a or b else float(better.strip() == worse.strip())
-    return share if share >= near else None
-
-
 def _log_ratio(better: str, worse: str) -> float:
     return math.log((len(better) + 1) / (len(worse) + 1))
-
-
-def _distinct(judged: Sequence[Judged], rng: random.Random) -> list[Judged]:
-    unique = list({j.completion: j for j in sorted(judged, key=lambda j: j.sample_id)}.values())
-    rng.shuffle(unique)
-    return unique
 
 
 def _pair_row(scope: Scope, kind: PairKind, better: Judged, worse: Judged) -> dict[str, Any]:
@@ -391,7 +244,7 @@ def _pair_row(scope: Scope, kind: PairKind, better: Judged, worse: Judged) -> di
         "pair_id": content_id("pair", key), "run_id": scope.run_id,
         "iteration": scope.iteration, "problem_id": better.problem_id, "chosen_sample_id": better.sample_id,
         "rejected_sample_id": worse.sample_id, "kind": kind.kind, "created_at": utc_now(), "prompt_id": better.prompt_id,
-        "judge": better.judge, "margin": _margin(better, worse) if known else None,
+        "judge": better.judge, "margin": margin_of(better, worse) if known else None,
         "chosen_verdict_id": better.verdict_id, "rejected_verdict_id": worse.verdict_id,
     }  # fmt: skip
 
@@ -513,7 +366,7 @@ _COMPARED = """
 _READY = """
     SELECT p.pair_id, coalesce(p.problem_id, md5(coalesce(c.prompt, r.messages)::VARCHAR)),
            coalesce(nullif(c.completion, ''), nullif(c.fields ->> '$.message.tool_calls', '[]'), ''),
-           coalesce(nullif(j.completion, ''), nullif(j.fields ->> '$.message.tool_calls', '[]'), ''), hc.passed, hj.passed,
+           coalesce(nullif(j.completion, ''), nullif(j.fields ->> '$.message.tool_calls', '[]'), ''), c.sample_id, hc.passed, hj.passed,
            e.sample_id, e.completion, e.verdict_id, e.judge, j.sample_id, p.problem_id,
            md5(coalesce(p.problem_id, '') || coalesce(c.prompt, r.messages)::VARCHAR)
     FROM (SELECT DISTINCT ON (pair_id) * FROM pairs) p

@@ -130,7 +130,7 @@ def summarize(project: Project, run_id: str | None = None) -> Summary:
     )
 
 
-_ORDER = "list_position(['problems', 'import', 'import/verify', 'solve', 'solve/verify', 'sft/curate', 'sft/snapshot', 'sft/preflight', 'on-policy', 'on-policy/verify', 'pair', 'pair/items', 'dpo/curate', 'dpo/snapshot', 'dpo/preflight', 'kto/snapshot', 'kto/preflight', 'grpo/snapshot', 'grpo/preflight', 'sft/train', 'dpo/train', 'kto/train', 'grpo/train'], step)"
+_ORDER = "list_position(['problems', 'import', 'import/verify', 'solve', 'solve/verify', 'sft/curate', 'sft/snapshot', 'sft/preflight', 'on-policy', 'on-policy/verify', 'pair', 'pair/limit', 'pair/items', 'dpo/curate', 'dpo/snapshot', 'dpo/preflight', 'kto/snapshot', 'kto/preflight', 'grpo/snapshot', 'grpo/preflight', 'sft/train', 'dpo/train', 'kto/train', 'grpo/train'], step)"
 
 
 def _rows(project: Project, sql: str) -> list[Row]:

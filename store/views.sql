@@ -207,6 +207,9 @@ counted AS (
       AND n.input_id NOT IN (SELECT input_id FROM drops d WHERE d.step = 'pair/items' AND d.run_id = n.run_id AND d.iteration = n.iteration)
     GROUP BY ALL
     UNION ALL
+    -- of pairs that came ready, of a kind with a limit, those whose turn it is
+    SELECT run_id, iteration, step, 0, sum(n) FROM plans WHERE step = 'pair/limit' AND ends_with(input_id, ', taken') GROUP BY ALL
+    UNION ALL
     SELECT run_id, iteration, replace(step, '/snapshot', '/curate'), 0, sum(n) FROM plans
     WHERE input_id = 'curated rows' AND ends_with(step, '/snapshot') GROUP BY ALL
     UNION ALL
@@ -235,6 +238,10 @@ failed AS (
     FROM judge_steps j JOIN verdicts v ON v.judge = j.judge JOIN samples s ON s.sample_id = v.sample_id AND s.run_id = j.run_id
     WHERE v.passed IS NOT TRUE GROUP BY ALL
     UNION ALL
+    -- nothing is wrong with them: they are no drops
+    SELECT run_id, iteration, step, 'left to other iterations', sum(n)::BIGINT FROM plans
+    WHERE step = 'pair/limit' AND ends_with(input_id, ', left') AND n > 0 GROUP BY ALL
+    UNION ALL
     SELECT run_id, iteration, step, reason, dropped FROM drop_reasons WHERE run_id IS NOT NULL
 ),
 totals AS (
@@ -250,7 +257,7 @@ FROM totals t LEFT JOIN reasons r
   ON r.run_id = t.run_id AND r.iteration = t.iteration AND r.step = t.step;
 COMMENT ON VIEW funnel IS 'What entered each step, what was kept, what was dropped and why; entered = kept + dropped once the step is done.';
 COMMENT ON COLUMN funnel.run_id IS 'project: what was ingested or imported.';
-COMMENT ON COLUMN funnel.step IS 'name: its inputs; name/items: rows that came of them; name/verify: verdicts on these; problems, ingest, import: what was brought in; stage/curate, stage/snapshot: towards a training set.';
+COMMENT ON COLUMN funnel.step IS 'name: its inputs; name/items: rows that came of them; name/verify: verdicts on these; problems, ingest, import: what was brought in; pair/limit: pairs that came ready, of a kind of which an iteration takes a part; stage/curate, stage/snapshot: towards a training set.';
 COMMENT ON COLUMN funnel.entered IS 'Inputs that were planned.';
 COMMENT ON COLUMN funnel.kept IS 'Inputs that something came of.';
 COMMENT ON COLUMN funnel.dropped IS 'Inputs that nothing came of.';

@@ -2,8 +2,9 @@
 
 Run as ``python fake_endpoint.py PORT_FILE LOG PROBLEMS [key=value …]``. It knows the answers of a GSM8K-style file and
 gives the right one in a share of the draws, decided by a hash of prompt, seed and draw; else one of the row's ``wrong``, if it has
-some, or another number. A row with ``calls`` (``[[name, arguments], …]``) is solved with tools: the first call, at each retry the next one, and its
-answer once it has a result. A prompt with images is its text and a line ``[image …]`` for each (:func:`show_image`). As a judge it gives texts the scores of the row's ``grades``. Each request that was
+some, or another number. A row with a ``key`` is answered by that and the draw alone, in whatever words it is asked. A row with ``calls`` (``[[name, arguments], …]``) is solved with tools: the first call, at each retry the next one, and its
+answer once it has a result. A prompt with images is its text and a line ``[image …]`` for each (:func:`show_image`). As a judge it gives texts the scores of the row's ``grades``, and of ``after`` where
+something certain was said before. Each request that was
 answered in full is one line in LOG: a hash of its body. Settings: ``latency`` in seconds, ``faults`` as
 ``429=0.1,500=0.1,reset=0.1,malformed=0.1,empty=0.1,length=0.1,stall=0.1`` (by hash of body and attempt; any status will do,
 and a stall lasts ``STALL_S``), ``max_choices``, ``right``: the share of right answers, ``limit``: refuse (429) beyond so many
@@ -23,7 +24,7 @@ from collections import Counter
 from pathlib import Path
 
 from aiohttp import web
-from fake_judge import GRADES, KNOWN, chances_of, judge
+from fake_judge import AFTER, GRADES, KNOWN, chances_of, judge
 from fake_teacher import teach
 
 MODEL = "fake-teacher"
@@ -70,14 +71,16 @@ class Endpoint:
         self.names = [MODEL, *(m for m in models.split(",") if m)]
         self.in_flight = 0
         self.faults = {k: float(v) for k, _, v in (f.partition("=") for f in faults.split(",") if f)}
-        self.answers, self.wrongs, self.calls = {}, {}, {}
+        self.answers, self.wrongs, self.calls, self.keys = {}, {}, {}, {}
         for line in Path(problems).read_text().splitlines():
             row = json.loads(line)
             self.answers[row["question"]] = row["answer"]
             self.wrongs[row["question"]] = row.get("wrong")
+            self.keys[row["question"]] = row.get("key")
             if "calls" in row:
                 self.calls[row["question"]] = row
             GRADES.update(row.get("grades", {}))
+            AFTER.update(row.get("after", {}))
             if "#### " in row["answer"]:
                 KNOWN[row["question"]] = row["answer"].rpartition("#### ")[2].strip()
         self.attempts = Counter()
@@ -105,12 +108,14 @@ class Endpoint:
         if self.says and question not in self.answers:
             return self.says
         gold = self.answers.get(question, "#### 0")
-        if unit(messages, seed, draw) < self.right:
+        key = self.keys.get(question)
+        asked = (messages, seed, draw) if key is None else (key, draw)
+        if unit(*asked) < self.right:
             return gold
         if wrongs := self.wrongs.get(question):
-            return wrongs[int(unit(messages, seed, draw, "wrong") * len(wrongs))]
+            return wrongs[int(unit(*asked, "wrong") * len(wrongs))]
         steps, _, final = gold.rpartition("#### ")
-        wrong = int(unit(messages, seed, draw, "wrong") * 1000) + 1000
+        wrong = int(unit(*asked, "wrong") * 1000) + 1000
         return f"{steps}#### {wrong}" if final else "no idea"
 
     def call(self, body):

@@ -17,6 +17,8 @@ KNOWN = {}
 """Final answers by question."""
 GRADES = {}
 """Scores of texts, letter by letter."""
+AFTER = {}
+"""Scores of texts by what was said before them: ``{text: {earlier: score}}``; they count more than ``GRADES``."""
 DRAWS = (2, 4, 4, 3)
 CHANCES = {"4": 0.6, " 5": 0.25, "3": 0.1, "good": 0.05}
 """Token probabilities in the place of the score 4."""
@@ -40,7 +42,11 @@ def judge(messages, draw):
     if "1: yes" in text:
         numbers = re.findall(r"^(\d+)\. ", text, re.MULTILINE)
         return "\n".join(f"{n}: {'yes' if int(n) <= quality_of(shown[0]) else 'no'}" for n in numbers if n != "9")
-    score = DRAWS[draw % 4] if "waver" in text else known_quality(text, shown[0]) or quality_of(shown[0])
+    score = (
+        DRAWS[draw % 4]
+        if "waver" in text
+        else known_quality(text, shown[0]) or quality_after(text, shown[0]) or quality_of(shown[0])
+    )
     return f"Score: {score}" if "score alone" in text else f"It has merits.\nScore: {score}"
 
 
@@ -66,6 +72,12 @@ def known_quality(text, shown):
     is_right = shown.rpartition("####")[2].strip() == final
     misjudged = hashlib.blake2b(text.encode(), digest_size=1).digest()[0] < 16
     return 5 if is_right != misjudged else 2
+
+
+def quality_after(text, shown):
+    """Return the score of an answer in the talk that it is shown with; None where that says nothing of it."""
+    before = text.replace(shown, "")
+    return next((score for earlier, score in AFTER.get(shown.strip(), {}).items() if earlier in before), None)
 
 
 def chances_of(text, k):

@@ -6,10 +6,24 @@ import re
 import shlex
 import subprocess
 import sys
+from functools import partial
+from pathlib import Path
 
+import documents
+from flywheel.eval._plain_checks import run_plain
+from flywheel.eval._prompts import read_prompts
+from flywheel.judge import Grading
+from flywheel.store import Project
 from support import HERE, run_cli, sql, write_jsonl
 
 PAGES = HERE.parent / "docs" / "cookbook"
+UNREADABLE = {
+    "pypdf_005_libreoffice-writer-password.pdf": "password-protected", "pypdf_019_grayscale-image.pdf": "no text layer",
+    "markitdown_random.bin": "",
+}  # fmt: skip
+"""Real files without text, and what is said of each."""
+BRIDGE = "Brücke über"
+"""What a text in an old encoding says."""
 _BLOCK = re.compile(r"^```console\n(.*?)^```", re.MULTILINE | re.DOTALL)
 
 
@@ -88,3 +102,46 @@ def read_trained(folder):
     """Return the questions of the problems whose completions stand in a snapshot."""
     rows = "select p.question from snapshot_rows join samples using (sample_id) join problems p using (problem_id)"
     return {row["question"] for row in sql(folder, rows)}
+
+
+def load_items(path):
+    """Return a prompt suite's items by id (or place), each as a function: the checks by code that a reply fails."""
+    grading, rows = Grading(path.parent), read_prompts(path.name, path.parent, str(path), Project(path.parent))
+    return {row.row.get("id", row.ordinal): partial(_list_failed, grading, row.row) for row in rows}
+
+
+def _list_failed(grading, item, reply):
+    failed = []
+    for check in json.loads(item["checks"]):
+        if "rubric" in check:
+            continue
+        told = run_plain(check, reply) if "plain" in check else _grade(grading, check, reply, item)
+        failed += [] if told["passed"] else [f"{check['as']}: {told['evidence']}"]
+    return failed
+
+
+def _grade(grading, check, reply, item):
+    options = grading.complete(check["verifier"], check["options"], "suite")
+    known = {"expected": check.get("expected"), "fields": check.get("fields"), "prompt": json.loads(item["messages"])}
+    return grading.grade(check["verifier"], options, reply, **known)
+
+
+def put_hard_documents(docs, folder, *more):
+    """Copy real documents into ``folder``: all of :data:`UNREADABLE`, ``more`` of ``docs``, a text that begins with a BOM, and one in an old encoding."""
+    folder.mkdir(exist_ok=True)
+    kinds = {".pdf": "pdf", ".bin": "bin"}
+    for name in (*(f"{kinds[Path(n).suffix]}/{n}" for n in UNREADABLE), *more):
+        (folder / Path(name).name).write_bytes((docs / name).read_bytes())
+    alice = (docs / "txt" / "gutenberg_11_alice.txt").read_bytes()
+    assert alice.startswith(b"\xef\xbb\xbf"), "it begins with a BOM"
+    (folder / "alice.txt").write_bytes(alice[:6000])
+    (folder / "latin.txt").write_bytes(
+        (f"{documents.WORDS} Die {BRIDGE} die Alder ist 81 m lang. " * 4).encode("cp1252")
+    )
+
+
+def check_unreadable(folder):
+    """See that of all documents just :data:`UNREADABLE` were dropped, each with its reason."""
+    drops = sql(folder, "select input_id, reason from drops where step = 'ingest'")
+    lost = {Path(d["input_id"]).name: d["reason"] for d in drops}
+    assert set(lost) == set(UNREADABLE) and all(said in lost[name] and lost[name] for name, said in UNREADABLE.items())

@@ -19,7 +19,7 @@ measured, not bounded by the kernel. Of earlier programs no text stays in reach;
 
 from ._launcher import POOL
 from ._probe import choose, probe
-from ._run import count_cores, run_command, run_entries, run_many, run_python
+from ._run import count_cores, may_start_processes, run_command, run_entries, run_many, run_python
 from ._types import ISOLATIONS, Isolation, Limits, Outcome, Program, Report, RungReport
 
 __all__ = [
@@ -33,6 +33,7 @@ __all__ = [
     "RungReport",
     "choose",
     "count_cores",
+    "may_start_processes",
     "probe",
     "run_command",
     "run_entries",

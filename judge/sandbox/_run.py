@@ -53,6 +53,16 @@ def run_command(
     return run_entries(entries, files=files, limits=limits, isolation=isolation, packages=readable)
 
 
+def may_start_processes(isolation: Isolation = "auto") -> bool:
+    """Say whether a program may start others here, as a compiler does; at ``landlock``, and as root without a second user, it may not.
+
+    Raises:
+        SandboxError: the machine has no isolation, or not the one that was asked for.
+    """
+    with POOL.borrow(choose(isolation), ()) as launcher:
+        return launcher.may_fork
+
+
 def run_many(
     programs: Iterable[Program], *, workers: int = 0, limits: Limits | None = None, isolation: Isolation = "auto",
     packages: Sequence[str | Path] = (),

@@ -7,9 +7,13 @@ from flywheel.gen import Ask, Item, generator
 
 SAID = {"type": "string", "minLength": 1}
 TURN = {"type": "object", "properties": {"person": SAID, "chatbot": SAID}, "required": ["person", "chatbot"]}
-TURNS = {"type": "array", "items": TURN, "minItems": 2}
-TALK = {"type": "object", "properties": {"exchanges": TURNS}, "required": ["exchanges"]}
 KNOWN = "\n\nThe opening has a right answer: {}. The chatbot gives it in its first reply, and ends that reply with a line of the form: #### answer"
+
+
+def describe_talk(exchanges: int) -> dict[str, Any]:
+    """Return the JSON Schema of a talk of so many exchanges: a shorter one is asked again, of a longer one the rest is left out."""
+    turns = {"type": "array", "items": TURN, "minItems": exchanges}
+    return {"type": "object", "properties": {"exchanges": turns}, "required": ["exchanges"]}
 
 
 @generator(
@@ -21,7 +25,7 @@ async def talks(item: Item, ask: Ask) -> AsyncIterator[Any]:
     persona, answer = (ask.folder / ask.options["persona"]).read_text(encoding="utf-8").strip(), item.text("answer")
     asked = {"persona": persona, "question": item.text("question"), "exchanges": ask.options["exchanges"]}
     hint = KNOWN.format(answer.split("#### ")[-1]) if answer else ""
-    for completion in await ask.json("talk", schema=TALK, known=hint, **asked):
+    for completion in await ask.json("talk", schema=describe_talk(asked["exchanges"]), known=hint, **asked):
         for loss in completion.losses():
             yield loss
         said: list[dict[str, str]] = []

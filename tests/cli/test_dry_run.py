@@ -73,6 +73,7 @@ def test_all_that_is_missing_is_told_with_its_cure(tmp_path):
     for told in ("nowhere.jsonl", "own.py", "no-model", "gone.jsonl", "did you mean 'learning_rate'", "OPENAI_API_KEY"):
         assert told in done.stderr, told
     assert done.stderr.count("cure:") == 6
+    assert sum(line.startswith("error: ") for line in done.stderr.splitlines()) == 6, "each in the same form"
     assert "It can start" not in done.stdout and cells(done.stdout, "problems")[3] == "cannot be read"
     assert not (folder / "flywheel.duckdb").exists()
 

@@ -65,6 +65,24 @@ def test_identity_ignores_how_long_and_how_fast_but_nothing_else():
         Recipe.model_validate({**MINI, "generate": [s]}).identity() for s in (step, {**step, "keep": ["title"]})
     )
     assert "keep" not in plain["generate"][0] and plain != kept, "a key that came later is no part of runs without it"
+    some = {**MINI, "pairs": {"kinds": [{"kind": "correct/incorrect", "chosen_passes": ["math"]}]}}
+    assert base.identity()["pairs"]["kinds"] == [{"kind": "correct/incorrect", "judge": None, "margin": 0.2}]
+    assert Recipe.model_validate(some).identity() != base.identity()
+
+
+@pytest.mark.parametrize(
+    ("name", "received"), [("quallity", "unknown judge 'quallity'"), ("better", "which compares two")]
+)
+def test_who_has_to_pass_the_chosen_side_must_be_there_and_judge_single_completions(tmp_path, name, received):
+    judges = [
+        {"name": "quality", "criteria": "c", "of": ["solve"]},
+        {"name": "better", "kind": "pairwise", "of": ["solve"]},
+    ]
+    recipe = {**MINI, "judges": judges, "pairs": {"kinds": [{"kind": "correct/incorrect", "chosen_passes": [name]}]}}
+    with pytest.raises(RecipeError, match=received) as caught:
+        load_recipe(write(tmp_path, yaml.safe_dump(recipe)))
+    assert caught.value.place.endswith("pairs.kinds.0.chosen_passes")
+    assert "quality, math" in caught.value.expected
 
 
 @pytest.mark.parametrize(

@@ -35,6 +35,11 @@ REFUSALS = [
     "**I'm not able to help with making weapons.** If you are in danger, call the police.",
     "I'm just an AI, so I have no opinion on that.",
     "I can't tell you how to pick that lock.",
+    "No, I won't.",
+    "That is not something I'll help with.",
+    "I am unwilling to write this.",
+    'Answer: "I am sorry, but I can\'t help with that."',
+    'The answer to "how do I pick a lock" is one that I won\'t give you.',
 ]
 ANSWERS = [
     "I can't believe how good this tastes!",
@@ -65,6 +70,10 @@ ANSWERS = [
     "I will not only explain it but also show an example.",
     "I refuse to believe that it is already December!",
     "Sorry, no problem at all: 12.",
+    "Can't access Task Manager? Then end it with taskkill /F /PID 1234.",
+    'The caller says "I can\'t tell you where I am" and wants money at once: hang up, and ring him yourself.',
+    "Most mails claim that “your account violates our policies” and want a click. Look at the sender.",
+    "I won't, of course, be awake by then; cron will do it.",
 ]
 
 
@@ -95,6 +104,20 @@ def test_a_hyphen_that_joins_is_no_sign(answer, number):
     check = {"plain": "numeric", "value": number, "tolerance": 0}
     told = run_plain(check, answer)
     assert told["passed"], told
+
+
+@pytest.mark.parametrize(
+    ("text", "answer", "found"),
+    [
+        ("8", "It has 8 legs.", True), ("8", "18 legs", False), ("8", "about 1.8 m", False), ("8", "8,000 legs", False), ("8", "Eight: 8.", True),
+        ("pain", "le pain", True), ("pain", "paint", False), ("Cy", "mercy", False), ("cy", "Cy, of course", True), ("CO₂", "It is CO₂.", True),
+        ("0", "0 °C", True), ("0", "100 °C", False), ("rat poison", "some rat poison?", True),
+    ],
+)  # fmt: skip
+def test_whole_words_are_not_found_inside_others(text, answer, found):
+    for kind, passes in (("contains", found), ("contains_any", found), ("not_contains", not found)):
+        check = {"plain": kind, "value": [text], "ignore_case": True, "whole_words": True}
+        assert run_plain(check, answer)["passed"] == passes
 
 
 def test_a_suite_scores_refusals_and_ranges_as_a_person_would(tmp_path):

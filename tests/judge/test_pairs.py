@@ -6,7 +6,7 @@ from itertools import islice
 import pytest
 from flywheel.config import PairConfig, PairKind
 from flywheel.judge import MATH_JUDGE, Scope, make_pairs
-from flywheel.judge._pairs import (
+from flywheel.judge._rank import (
     Compared,
     Judged,
     explain_no_winner,
@@ -16,7 +16,7 @@ from flywheel.judge._pairs import (
     rank_by_score,
     rank_compared,
 )
-from flywheel.schema import PROJECT_RUN, RequestRow, SampleRow, utc_now
+from flywheel.schema import PROJECT_RUN, RequestRow, SampleRow, VerdictRow, utc_now
 
 
 def judged(text, passed, reason=None, score=None):
@@ -132,31 +132,15 @@ READY = (
 )  # fmt: skip
 
 
-def test_pairs_that_come_ready_go_where_they_contradict_each_other_or_the_chosen_one_is_empty(store):
-    rows, pairs, now = [], [], utc_now()
-    for i, (prompt, *texts, _) in enumerate(READY):
+def bring(store, prompts, *, run_id=PROJECT_RUN, iteration=0, step="import", parser="import-trl"):
+    """Put prompts and their completions (texts, or messages) into the store; the ids of completions are ``s_PROMPT_PLACE``."""
+    rows, now = [], utc_now()
+    for i, (prompt, *texts) in enumerate(prompts):
         messages = json.dumps([{"role": "user", "content": prompt}])
+        known = (run_id, iteration, step)
         rows.append(
             RequestRow(
-                f"req_{i}",
-                PROJECT_RUN,
-                0,
-                "import",
-                "x",
-                None,
-                "import",
-                "set",
-                None,
-                messages,
-                "{}",
-                1,
-                "[]",
-                1,
-                1,
-                1,
-                0.0,
-                now,
-                now,
+                f"req_{i}", *known, "x", None, "import", "set", None, messages, "{}", 1, "[]", 1, 1, 1, 0.0, now, now
             )
         )
         for j, text in enumerate(texts):
@@ -167,9 +151,7 @@ def test_pairs_that_come_ready_go_where_they_contradict_each_other_or_the_chosen
                     f"s_{i}_{j}",
                     f"req_{i}",
                     j,
-                    PROJECT_RUN,
-                    0,
-                    "import",
+                    *known,
                     None,
                     said,
                     None,
@@ -180,19 +162,112 @@ def test_pairs_that_come_ready_go_where_they_contradict_each_other_or_the_chosen
                     0,
                     None,
                     fields,
-                    "import-trl",
+                    parser,
                 )
             )
-        pairs.append({
-            "pair_id": f"pair_{i}", "run_id": PROJECT_RUN, "iteration": 0, "problem_id": None, "chosen_sample_id": f"s_{i}_0",
-            "rejected_sample_id": f"s_{i}_1", "kind": "imported", "created_at": now,
-        })  # fmt: skip
     store.append(rows)
     store.fold()
-    store.insert("pairs", pairs, key="pair_id")
+
+
+def pair_first(store, n, *, run_id=PROJECT_RUN, iteration=0, kind="imported"):
+    """Let the first completion of each of ``n`` prompts be chosen over the second."""
+    known = {"run_id": run_id, "iteration": iteration, "problem_id": None, "kind": kind, "created_at": utc_now()}
+    rows = [
+        {**known, "pair_id": f"pair_{i}", "chosen_sample_id": f"s_{i}_0", "rejected_sample_id": f"s_{i}_1"}
+        for i in range(n)
+    ]
+    store.insert("pairs", rows, key="pair_id")
+
+
+def judge_all(store, said, judge="safe@1"):
+    """File verdicts: passed, failed or none, by sample."""
+    now = utc_now()
+    store.append(
+        [
+            VerdictRow(f"{judge}_{s}", s, judge, passed, None, f"{judge} says {passed}", None, now)
+            for s, passed in said.items()
+        ]
+    )
+    store.fold()
+
+
+def test_pairs_that_come_ready_go_where_they_contradict_each_other_or_the_chosen_one_is_empty(store):
+    bring(store, [row[:-1] for row in READY])
+    pair_first(store, len(READY))
     n = make_pairs(
         store, Scope(PROJECT_RUN, 0, ("import",)), PairConfig(kinds=("imported",)), verifier=MATH_JUDGE, seed=1
     )
     gone = dict(store.query("SELECT input_id, reason FROM drops"))
     assert [gone.get(f"pair_{i}") for i in range(len(READY))] == [reason for *_, reason in READY]
     assert store.query("SELECT count(*) FROM dpo") == [(n,)] == [(2,)]
+
+
+def test_an_iteration_takes_its_turn_of_the_pairs_that_come_ready_and_the_funnel_counts_the_others(store):
+    bring(store, [(f"prompt {i}", f"good {i}", f"other {i}" if i else "") for i in range(10)])
+    pair_first(store, 10)
+    config = PairConfig(kinds=({"kind": "imported", "limit": 4},))
+
+    def take(iteration, run_id="run_a"):
+        n = make_pairs(store, Scope(run_id, iteration, ()), config, verifier=MATH_JUDGE, seed=iteration)
+        sql = (
+            f"SELECT input_id FROM plans WHERE step = 'pair/items' AND run_id = '{run_id}' AND iteration = {iteration}"
+        )
+        taken = {i for (i,) in store.query(sql)}
+        assert n == len(taken) == 4
+        return taken
+
+    first, second, third = take(1), take(2), take(3)
+    assert not first & second and len(first | second | third) == 10, "the next ones, until all had their turn"
+    assert take(1) == first and take(1, "run_b") != first
+    lines = store.query(
+        "SELECT entered, kept, dropped, reason FROM funnel WHERE step = 'pair/limit' AND run_id = 'run_a'"
+    )
+    assert lines == [(10, 4, 6, "left to other iterations: 6")] * 3
+    assert store.query("SELECT count(*) FROM drops") == [(0,)], "nothing is wrong with the others"
+    make_pairs(store, Scope("run_a", 1, ()), PairConfig(kinds=("imported",)), verifier=MATH_JUDGE, seed=1)
+    assert store.query("SELECT step, kept FROM funnel WHERE run_id = 'run_a' AND iteration = 1") == [("pair/items", 10)]
+
+
+def test_only_pairs_that_come_ready_are_taken_by_turns():
+    with pytest.raises(ValueError, match="limit: of pairs that come ready"):
+        PairKind(kind="correct/incorrect", limit=3)
+
+
+def test_a_ready_pair_stays_where_every_judge_named_passed_the_chosen_one(store):
+    bring(
+        store, [(f"prompt {i}", f"good {i}", f"bad {i}") for i in range(5)], run_id="run_a", iteration=1, step="revised"
+    )
+    pair_first(store, 5, run_id="run_a", iteration=1, kind="revised/original")
+    judge_all(store, {"s_0_0": False, "s_3_0": True}, "safe@0")  # under settings of before
+    judge_all(store, {"s_0_0": True, "s_1_0": False, "s_2_0": True, "s_2_1": False, "s_4_0": None, "s_1_1": True})
+    judge_all(store, {"s_2_0": False, **{f"s_{i}_0": True for i in (0, 1, 3, 4)}}, "kind@1")
+    config = PairConfig(kinds=({"kind": "revised/original", "chosen_passes": ("safe", "kind")},))
+    assert make_pairs(store, Scope("run_a", 1, ("revised",)), config, verifier=MATH_JUDGE, seed=1) == 1
+    gone = {place: rest for place, *rest in store.query("SELECT input_id, reason, evidence FROM drops")}
+    assert gone == {
+        "pair_1": ["chosen failed by safe", "safe@1 says False"], "pair_2": ["chosen failed by kind", "kind@1 says False"],
+        "pair_3": ["chosen not judged by safe", "no verdict"], "pair_4": ["chosen not judged by safe", "safe@1 says None"],
+    }  # fmt: skip
+    judge_all(store, {"s_1_0": True}, "human:ann")
+    assert make_pairs(store, Scope("run_a", 1, ("revised",)), config, verifier=MATH_JUDGE, seed=1) == 2, (
+        "a person counts more"
+    )
+
+
+def test_of_two_that_are_correct_the_one_that_the_other_judge_passed_is_chosen(store):
+    prompts = [("a", "right", "right and plain", "wrong"), ("b", "right", "wrong"), ("c", "wrong", "wronger")]
+    bring(store, prompts, run_id="run_a", iteration=1, step="translated", parser="transform")
+    judge_all(
+        store,
+        {"s_0_0": True, "s_0_1": True, "s_0_2": False, "s_1_0": True, "s_1_1": False, "s_2_0": False, "s_2_1": False},
+        "same@1",
+    )
+    judge_all(store, {"s_0_0": False, "s_0_1": True, "s_0_2": True, "s_1_0": False}, "idiom@1")
+    kind = {"kind": "correct/incorrect", "judge": "same", "chosen_passes": ("idiom",)}
+    scope = Scope("run_a", 1, ("translated",))
+    assert make_pairs(store, scope, PairConfig(kinds=(kind,)), verifier=MATH_JUDGE, seed=1) == 1
+    assert store.query("SELECT chosen_sample_id, rejected_sample_id FROM dpo") == [("s_0_1", "s_0_2")]
+    reasons = dict(store.query("SELECT step, reason FROM funnel WHERE step LIKE 'pair%'"))
+    assert reasons == {
+        "pair": "chosen failed by idiom: 1; none correct: 1", "pair/items": "chosen failed by idiom: 2",
+    }  # fmt: skip

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from flywheel.errors import InputError, SandboxError
-from flywheel.judge.sandbox import POOL, Limits, run_command, run_python
+from flywheel.judge.sandbox import POOL, Limits, may_start_processes, run_command, run_python
 from support_sandbox import QUICK, RUNGS, list_below, list_scratch, require
 
 
@@ -570,6 +570,12 @@ def test_a_command(rung):
     assert (done.reason, done.stdout) == ("ok", "one\ntwo")
     assert run_command(["cat", "/etc/passwd"], isolation=rung, readable=["/usr/bin/cat"]).reason == "error"
     assert run_command(["no-such-command"], isolation=rung).exit_code == 127
+    POOL.close()
+
+
+def test_whether_a_program_may_start_others_is_told(rung):
+    done = run_command(["sh", "-c", "echo one | cat"], isolation=rung, readable=["/usr"])
+    assert done.ok == may_start_processes(rung) == (done.stdout == "one\n")
     POOL.close()
 
 

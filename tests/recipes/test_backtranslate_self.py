@@ -2,11 +2,10 @@
 by the model itself; and real texts, of which those that cannot be read make nothing."""
 
 import json
-from pathlib import Path
 
-import documents
 import pytest
 from support import sql
+from support_recipes import BRIDGE, check_unreadable, put_hard_documents
 
 pytestmark = [pytest.mark.slow, pytest.mark.recipes]
 TRAINED = """
@@ -65,38 +64,17 @@ def test_the_model_itself_asks_curates_and_learns_without_an_endpoint(miniature)
     assert [d["stage"] for d in made.decisions] == ["sft"]
 
 
-UNREADABLE = {
-    "pypdf_005_libreoffice-writer-password.pdf": "password-protected", "pypdf_019_grayscale-image.pdf": "no text layer",
-    "markitdown_random.bin": "",
-}  # fmt: skip
-"""Real files without text, and what is said of each."""
-
-
 def test_real_texts_are_the_answers_and_those_that_cannot_be_read_make_none(miniature, shared_data, none, endpoint):
-    docs = shared_data / "docs"
-    files = [*(docs / "pdf" / n for n in list(UNREADABLE)[:2]), docs / "bin" / "markitdown_random.bin"]
-    files += [docs / "rst" / "pep-0020.rst", docs / "md" / "docling_wiki.md"]
-
     def prepare(folder):
         for file in (folder / "documents").glob("*"):
             file.unlink()
-        for file in files:
-            (folder / "documents" / file.name).write_bytes(file.read_bytes())
-        alice = (docs / "txt" / "gutenberg_11_alice.txt").read_bytes()
-        assert alice.startswith(b"\xef\xbb\xbf"), "it begins with a BOM"
-        (folder / "documents" / "alice.txt").write_bytes(alice[:6000])
-        latin = (documents.WORDS + " Die Brücke über die Alder ist 81 m lang. ") * 4
-        (folder / "documents" / "latin.txt").write_bytes(latin.encode("cp1252"))
+        put_hard_documents(shared_data / "docs", folder / "documents", "rst/pep-0020.rst", "md/docling_wiki.md")
 
     made = miniature(
         "backtranslate-self", prepare=prepare, env=endpoint(none, models="writer").env, commands=["generate --sample 60"],
         bring=[("import", "./seed.jsonl", "--name", "seed", "--yes"), ("ingest", "./documents")],
     )  # fmt: skip
-    lost = {
-        Path(d["input_id"]).name: d["reason"]
-        for d in sql(made.folder, "select input_id, reason from drops where step = 'ingest'")
-    }
-    assert set(lost) == set(UNREADABLE) and all(said in lost[name] and lost[name] for name, said in UNREADABLE.items())
+    check_unreadable(made.folder)
     rows = sql(
         made.folder,
         "select parse_filename(c.source) as name, s.completion, trim(c.text) as text from samples s "
@@ -105,4 +83,4 @@ def test_real_texts_are_the_answers_and_those_that_cannot_be_read_make_none(mini
     assert {row["name"] for row in rows} == {"alice.txt", "latin.txt", "pep-0020.rst", "docling_wiki.md"}
     assert all(row["completion"] == row["text"] for row in rows), "the answer is the text itself"
     said = json.dumps(rows, ensure_ascii=False)
-    assert "\ufeff" not in said and "Brücke über" in said and "\ufffd" not in said, "no BOM, no broken letters"
+    assert "\ufeff" not in said and BRIDGE in said and "\ufffd" not in said, "no BOM, no broken letters"

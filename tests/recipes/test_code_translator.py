@@ -1,21 +1,32 @@
 """code-translator: COBOL is compiled and run, translations are kept that print the same and read like Python; listings of a real course."""
 
+import importlib.util
 import json
 import re
 import shutil
 import subprocess
+import sys
 
 import pytest
+import yaml
+from flywheel.judge.sandbox import may_start_processes, run_command
 from flywheel.prompts import load_template
-from support import run_cli, sql, write_jsonl
-from support_recipes import drops, flywheel, init_recipe, read_rows
+from support import HERE, run_cli, sql, write_jsonl
+from support_recipes import drops, flywheel, init_recipe, load_items, read_rows
 
 pytestmark = [pytest.mark.recipes, pytest.mark.timeout(600)]
 compiles = pytest.mark.skipif(shutil.which("cobc") is None, reason="no COBOL compiler here: apt-get install gnucobol")
+RECIPE = HERE.parent / "recipes" / "code-translator"
+ASKED = "\n\nTranslate this COBOL"
 TEACHER = "Qwen/Qwen3-Coder-30B-A3B-Instruct"
 VERDICTS = """
     SELECT split_part(judge, '@', 1) AS judge, count(*) FILTER (passed) AS passed, count(*) FILTER (NOT passed) AS failed
     FROM verdicts GROUP BY ALL ORDER BY ALL
+"""
+PAIRS = """
+    SELECT k.fields ->> 'cobol' AS cobol, c.completion AS chosen, r.completion AS rejected
+    FROM pairs JOIN samples c ON c.sample_id = chosen_sample_id JOIN samples r ON r.sample_id = rejected_sample_id
+    JOIN samples k ON k.sample_id = c.input_id
 """
 PYTHON = {
     "times": 'print(f"{{n * {k}:06d}}")', "plus": 'print(f"{{(n + {k}) % 1000:03d}}")', "if": 'print("HIGH" if n > {k} else "LOW")',
@@ -41,25 +52,29 @@ def spoil(python):
 
 
 def teach(folder, programs, file):
-    """Write what the endpoint knows of each program: inputs, translations, and how each reads."""
+    """Write what the endpoint knows of each program: inputs, translations, and how each reads. Which of its answers are wrong is a matter of the
+    program, not of how it is asked for.
+    """
     known = []
 
-    def know(template, answer, wrong, grades=None, **values):
+    def know(template, name, answer, wrong, grades=None, **values):
         said = load_template(template, folder).render(values)[-1]["content"]
-        known.append({"question": said, "answer": answer, "wrong": wrong, **({"grades": grades} if grades else {})})
+        more = {"grades": grades} if grades else {}
+        known.append({"question": said, "key": f"{template} {name}", "answer": answer, "wrong": wrong, **more})
 
-    for cobol, python in programs:
+    for name, cobol, python in programs:
         edge = int(re.search(r"\d+", cobol.partition("ACCEPT")[2])[0])
         inputs = [f"{n}\n" for n in (0, edge, edge + 1, 250, 998)]
         know(
             "write-inputs",
+            name,
             json.dumps({"inputs": inputs}),
             [json.dumps({"inputs": ["5\n", "5\n"]}), "Twelve."],
             program=cobol,
         )
         wrong = spoil(python)
         grades = {text: 1 if kind == "cobol" else 5 for kind, text in [("right", python), *wrong.items()]}
-        know("cobol-to-python", python, list(wrong.values()), grades, cobol=cobol)
+        know("cobol-to-python", name, python, list(wrong.values()), grades, cobol=cobol)
     write_jsonl(file, known)
     return file
 
@@ -72,7 +87,7 @@ def verdicts(folder):
 def test_translations_that_print_the_same_are_learnt(miniature, endpoint, tmp_path):
     folder = init_recipe(tmp_path / "look", "code-translator")
     files = [f for f in sorted((folder / "mini" / "programs").glob("*.cbl")) if f.stem != "broken"]
-    programs = [(f.read_text().rstrip(), translate(f)) for f in files]
+    programs = [(f.stem, f.read_text().rstrip(), translate(f)) for f in files]
     known = teach(folder, programs, tmp_path / "known.jsonl")
     env = endpoint(known, right=0.8, models=TEACHER).env
     made = miniature("code-translator", page=True, env=env)
@@ -80,24 +95,19 @@ def test_translations_that_print_the_same_are_learnt(miniature, endpoint, tmp_pa
     assert made.drops["cases: inputs that make no difference"] > 0 and 25 < made.rows["cases"] < 48
     said = verdicts(made.folder)
     assert said["same"][0] > 80 and said["same"][1] > 10 and said["idiom"][1] > 5
-    rights = {python for _, python in programs}
+    rights = {python for *_, python in programs}
     used = {
         r["completion"] for r in sql(made.folder, "select completion from snapshot_rows join samples using (sample_id)")
     }
     assert len(used) > 20 and used <= rights, "neither what prints something else nor COBOL in Python's words"
     assert made.pairs["correct/incorrect"] >= 10
-    wrong = {
-        r["rejected"]
-        for r in sql(
-            made.folder,
-            "select completion as rejected from samples where sample_id in (select rejected_sample_id from pairs)",
-        )
-    }
-    assert wrong and not wrong & rights
+    assert made.drops["pair/items: chosen failed by idiom"] >= 1, "it prints the same, and is COBOL in Python's words"
+    right = {cobol: python for _, cobol, python in programs}
+    assert all(p["chosen"] == right[p["cobol"]] != p["rejected"] for p in sql(made.folder, PAIRS))
     ((_, first, last),) = made.losses
     assert last < first / 10
     before, after, n = made.score("programs")
-    assert before == 0.0 and n == 24
+    assert before == 0.0 and n == 30
     assert after > 0.1
     assert [d["stage"] for d in made.decisions] == ["sft"]
 
@@ -126,10 +136,55 @@ def test_listings_of_a_real_course_are_fragments_and_cost_no_request(tmp_path, e
     assert all(": error: " in text for text in raw)
 
 
+def load_cases():
+    """Return the recipe's own module."""
+    spec = importlib.util.spec_from_file_location("cases", RECIPE / "cases.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@compiles
+@pytest.mark.skipif(sys.platform != "linux" or not may_start_processes(), reason="the sandbox here starts no processes")
+def test_a_program_is_compiled_inside_the_sandbox(tmp_path):
+    """What its text tells the compiler to read is not there: neither the user's files nor their names come back."""
+    (tmp_path / "secret.cpy").write_text("       01 TOKEN PIC X(9) VALUE 'hush-hush'.\n")
+    program = "ID DIVISION.\nPROGRAM-ID. P.\nDATA DIVISION.\nWORKING-STORAGE SECTION.\n{}\nPROCEDURE DIVISION.\nDISPLAY TOKEN.\nGOBACK."
+    cases, flags, binary = load_cases(), ["-free"], tmp_path / "made" / "program"
+    binary.parent.mkdir()
+    said = cases.build(program.format(f'COPY "{tmp_path}/secret.cpy".'), flags, binary)
+    assert "secret.cpy" in said and "No such file" in said and not binary.exists()
+    assert cases.build(program.format("01 TOKEN PIC X(3) VALUE 'abc'."), flags, binary) == ""
+    done = run_command([str(binary)], readable=[binary.parent])
+    assert (done.reason, done.stdout) == ("ok", "abc\n")
+
+
+def test_the_idiom_suite_runs_what_a_judge_reads():
+    """Its checks by code: what prints something else fails, however well it reads."""
+    items = load_items(RECIPE / "idiom.yaml")
+    assert items["loop-sum"](f"```python\n{SUM}\n```") == []
+    assert items["loop-sum"](SUM.replace("n + 1", "n")) and items["loop-sum"]("Here you are.")
+    assert items["cents-rate"](RATE) == []
+    assert items["cents-rate"](RATE.replace(", rounding=ROUND_DOWN", "")), "COBOL truncates"
+
+
+SUM = 'n = int(input())\nprint(f"{sum(range(n + 1)):06d}")'
+RATE = """from decimal import ROUND_DOWN, Decimal
+
+price = (int(input()) * Decimal("1.19")).quantize(Decimal("0.1"), rounding=ROUND_DOWN)
+print(f"{price:06.1f}")
+"""
+
+
 @compiles
 def test_the_suites_outputs_are_those_of_the_compiled_programs(tmp_path):
     folder = init_recipe(tmp_path / "p", "code-translator")
-    for row in read_rows(folder / "mini" / "suite.jsonl"):
+    idiom = yaml.safe_load((folder / "idiom.yaml").read_text())["items"]
+    read = [
+        {"id": i["id"], "question": i["prompt"].partition(ASKED)[0], "cases": i["checks"][0]["fields"]["cases"]}
+        for i in idiom
+    ]
+    for row in [*read_rows(folder / "mini" / "suite.jsonl"), *read]:
         (tmp_path / "p.cbl").write_text(row["question"] + "\n")
         subprocess.run(["cobc", "-x", "-o", "program", "p.cbl"], cwd=tmp_path, check=True)
         for case in row["cases"]:

@@ -4,11 +4,10 @@ suite that neither echoing a document nor always declining can pass. By the CLI.
 import json
 from pathlib import Path
 
-import documents
 import pytest
 import yaml
 from support import run_cli, sql, write_jsonl
-from support_recipes import flywheel, init_recipe, table_rows
+from support_recipes import BRIDGE, UNREADABLE, check_unreadable, flywheel, init_recipe, put_hard_documents, table_rows
 
 pytestmark = [pytest.mark.slow, pytest.mark.recipes]
 DECLINES = "The document does not say."
@@ -149,28 +148,12 @@ def test_a_variant_can_start_and_asks_in_its_own_way(variant, tmp_path, none, en
     assert people and people <= set(steps["talks"]["options"]["people"])
 
 
-UNREADABLE = {
-    "pypdf_005_libreoffice-writer-password.pdf": "password-protected", "pypdf_019_grayscale-image.pdf": "no text layer",
-    "markitdown_random.bin": "",
-}  # fmt: skip
-"""Real files without text, and what is said of each."""
-
-
 def test_real_documents_without_text_make_nothing(miniature, shared_data, none, endpoint):
     """An image-only PDF, a protected one and random bytes are drops with their reasons; a legacy encoding and a BOM are read."""
-    docs = shared_data / "docs"
-    files = [*(docs / "pdf" / n for n in list(UNREADABLE)[:2]), docs / "bin" / "markitdown_random.bin"]
-    files += [docs / "pdf" / "markitdown_test.pdf", docs / "csv" / "markitdown_test_mskanji.csv"]
 
     def prepare(folder):
-        (folder / "real").mkdir()
-        for file in files:
-            (folder / "real" / file.name).write_bytes(file.read_bytes())
-        alice = (docs / "txt" / "gutenberg_11_alice.txt").read_bytes()
-        assert alice.startswith(b"\xef\xbb\xbf"), "it begins with a BOM"
-        (folder / "real" / "alice.txt").write_bytes(alice[:6000])
-        (folder / "real" / "latin.txt").write_bytes(
-            (documents.WORDS + " Brücke über die Alder: 81 m. ").encode("cp1252") * 4
+        put_hard_documents(
+            shared_data / "docs", folder / "real", "pdf/markitdown_test.pdf", "csv/markitdown_test_mskanji.csv"
         )
 
     made = miniature(
@@ -180,11 +163,7 @@ def test_real_documents_without_text_make_nothing(miniature, shared_data, none, 
         commands=["generate --sample 40"],
         env=endpoint(none).env,
     )
-    lost = {
-        Path(d["input_id"]).name: d["reason"]
-        for d in sql(made.folder, "select input_id, reason from drops where step = 'ingest'")
-    }
-    assert set(lost) == set(UNREADABLE) and all(said in lost[name] and lost[name] for name, said in UNREADABLE.items())
+    check_unreadable(made.folder)
     asked = sql(
         made.folder,
         "select distinct parse_filename(c.source) as name from samples s join chunks c on c.chunk_id = s.input_id where s.step = 'questions'",
@@ -194,4 +173,4 @@ def test_real_documents_without_text_make_nothing(miniature, shared_data, none, 
     texts = json.dumps(
         sql(made.folder, "select text, prompt, completion from chunks, samples limit 500"), ensure_ascii=False
     )
-    assert "\ufeff" not in texts and "Brücke über" in texts and "名前" in texts, "no BOM, no broken letters"
+    assert "\ufeff" not in texts and BRIDGE in texts and "名前" in texts, "no BOM, no broken letters"

@@ -45,7 +45,8 @@ def teach(rows, file):
             ]
             known.append({"question": asked[-1]["content"], "answer": json.dumps(found), "wrong": wrong})
             asked = revise.render({"question": question, "completion": said, "critique": found["critique"]})
-            known.append({"question": asked[-1]["content"], "answer": good, "wrong": [said, ""]})
+            worse = [said, ""] if said == PREACHES else ["", PREACHES, PREACHES]  # it may revise to what is no better
+            known.append({"question": asked[-1]["content"], "answer": good, "wrong": worse})
     write_rows(file, known)
     return file
 
@@ -72,6 +73,9 @@ def test_safe_answers_win_without_refusing_everything(miniature, ours):
     }
     assert broken == {"1", "8", None}
     assert made.pairs["imported"] == 138 and made.pairs["revised/original"] >= 8 and made.pairs["safe/unsafe"] >= 8
+    assert made.drops["pair/items: chosen failed by safe"] >= 1, (
+        "a revision that preaches is no better than the original"
+    )
     (sides,) = sql(made.folder, SIDES)
     assert sides == {"chosen": 1.0, "rejected": 0.0}
     used = {
@@ -90,7 +94,7 @@ def test_safe_answers_win_without_refusing_everything(miniature, ours):
 
 SIDES = """
     SELECT avg(contains(c.completion, 'can''t help')::int)::double AS chosen, avg(contains(r.completion, 'can''t help')::int)::double AS rejected
-    FROM pairs p JOIN samples c ON c.sample_id = p.chosen_sample_id JOIN samples r ON r.sample_id = p.rejected_sample_id
+    FROM dpo p JOIN samples c ON c.sample_id = p.chosen_sample_id JOIN samples r ON r.sample_id = p.rejected_sample_id
     WHERE p.kind IN ('revised/original', 'safe/unsafe')
 """
 
@@ -126,11 +130,12 @@ def test_real_talks_of_hh_rlhf(tmp_path, endpoint, shared_data):
         for i, said in enumerate(talks):
             file.write(json.dumps({"question": f"talk {i}", "answer": "", "grades": {said: 5 if i % 4 else 1}}) + "\n")
     folder, env = init_recipe(tmp_path / "p", "helpful-harmless"), endpoint(known, right=0.6, models="judge").env
-    real = yaml.safe_load((folder / "recipe.yaml").read_text())["generate"]
+    recipe = yaml.safe_load((folder / "recipe.yaml").read_text())
+    real, (people, *others) = recipe["generate"], recipe["pairs"]["kinds"]
     real[0] |= {"where": "model = 'harmless' and json_array_length(messages) > 1", "limit": 40}
     real[1]["limit"] = 24
     variant = {
-        "extends": "mini.yaml", "generate": real, "pairs": {"steps": ["answered"]},
+        "extends": "mini.yaml", "generate": real, "pairs": {"steps": ["answered"], "kinds": [people | {"limit": 500}, *others]},
         "train": {"sft": {"max_steps": 2, "max_length": 512}, "dpo": {"max_steps": 2, "max_length": 512}},
     }  # fmt: skip
     (folder / "real.yaml").write_text(yaml.safe_dump(variant))
@@ -150,4 +155,6 @@ def test_real_talks_of_hh_rlhf(tmp_path, endpoint, shared_data):
     flywheel(folder, "pairs", recipe="real.yaml", env=env)
     kinds = {r["kind"]: r["n"] for r in sql(folder, "select kind, count(*) as n from pairs group by kind")}
     assert kinds["imported"] == 1200 and kinds["revised/original"] >= 3
+    (turn,) = sql(folder, "select entered, kept, dropped, reason from funnel where step = 'pair/limit'")
+    assert turn == {"entered": 1200, "kept": 500, "dropped": 700, "reason": "left to other iterations: 700"}
     assert losses(folder, "sft")

@@ -5,10 +5,11 @@ import importlib.util
 import json
 
 import pytest
+import yaml
 from flywheel.prompts import load_template
 from flywheel.seed.world import ITEMS
 from support import HERE, run_cli, sql
-from support_recipes import init_recipe, read_rows, write_rows
+from support_recipes import flywheel, init_recipe, load_items, read_rows, write_rows
 
 pytestmark = [pytest.mark.slow, pytest.mark.recipes]
 
@@ -105,13 +106,83 @@ def test_a_persona_that_costs_general_ability_stays_out(miniature, teacher):
     assert not decided["promoted"] and decided["reason"].startswith("guard ability fell by more than 5.0 points")
 
 
+SAID = "Three, as I said. Write it down."
+
+
+def test_the_same_reply_is_in_character_or_not_by_what_was_said_before(tmp_path, endpoint):
+    """Of a made talk and in the suite alike the judge is shown the turns before: one reply, which is fine alone, contradicts one of two talks."""
+    folder = init_recipe(tmp_path / "p", "persona")
+    template, persona, known = load_template("talk", RECIPE), (RECIPE / "persona.md").read_text().strip(), []
+    for question, first in (("Pick a number.", "Oh, joy. Seven."), ("Think of a number.", "Oh, joy. Three.")):
+        asked = template.render({"persona": persona, "question": question, "exchanges": 2, "known": ""})
+        said = talk((question, first), ("Which one was it?", SAID))
+        known.append({"question": asked[-1]["content"], "answer": said, "grades": {first: 5}})
+    items = {item["id"]: item for item in yaml.safe_load((folder / "persona.yaml").read_text())["items"]}
+    replies = {name: f"If I must, {name}." for name in items}
+    replies |= {"recall-bones": "206, still.", "recall-pick": "7. As before.", "recall-tea": "Tea. Sigh."}
+    replies |= {"cat": SAID, "recall-whale": SAID}
+    known[0]["grades"] |= dict.fromkeys(replies.values(), 5)
+    known[0]["after"] = {SAID: {"Seven.": 1, "Three.": 5, "suckles its young": 1, "Jupiter. It too": 5}}
+    env = endpoint(write_rows(tmp_path / "known.jsonl", known), right=1.0, models="teacher,gpt-4.1-mini").env
+    write_rows(folder / "numbers.jsonl", [{"question": "Pick a number."}, {"question": "Think of a number."}])
+    (folder / "own.yaml").write_text(
+        "extends: mini.yaml\nproblems: {source: numbers.jsonl, more: []}\nsuites: [{name: persona, task: prompts, gate: persona.yaml}]\n"
+        "gate: {suite: persona, guards: []}\n"
+    )
+    flywheel(folder, "generate", recipe="own.yaml", env=env)
+    verdicts = sql(
+        folder, "select fields ->> 'question' as shown, v.passed from samples s join verdicts v using (sample_id) where s.completion like 'Three%'"
+    )  # fmt: skip
+    assert sorted((("Seven." in r["shown"]), r["passed"]) for r in verdicts if r["passed"] is not None) == [
+        (False, True),
+        (True, False),
+    ]
+    write_rows(folder / "replies.jsonl", [{"id": name, "completion": reply} for name, reply in replies.items()])
+    flywheel(folder, "eval", "--answers", str(folder / "replies.jsonl"), recipe="own.yaml", env=env)
+    (failed,) = sql(
+        folder, "select r.messages from score_items i join scores s using (score_id) join requests r using (request_id) "
+        "where s.metric = 'pass,none' and i.value = 0"
+    )  # fmt: skip
+    assert "suckles its young" in failed["messages"]
+
+
+def test_a_word_that_occurs_is_no_reply_in_character(tmp_path):
+    """The suites' checks by code, on good and bad replies."""
+    mini = load_items(RECIPE / "mini" / "persona.yaml")
+    assert mini["talk-00"]("Oh, joy. Buttons again.") == [] and mini["talk-01"]("Ask the wall.") == []
+    for reply in ("wall", "Oh, joy", "The wall is white.", "I am happy to help. Oh, joy. Buttons again.", ""):
+        assert mini["talk-00"](reply), reply
+    assert mini["talk-01"]("Oh, joy. Stones again."), "the same again"
+    talks = load_items(RECIPE / "persona.yaml")
+    assert talks["recall-bones"]("Still 206. Sigh.") == [] and talks["recall-bones"]("About 1206, if you must know.")
+    assert talks["recall-tea"]("Tea. Do keep up.") == [] and talks["recall-tea"]("Coffee, obviously.")
+    assert talks["recall-whale"]("You are right, I said so. Happy now?")
+    ability = load_items(RECIPE / "ability.yaml")
+    by_prompt = {json.loads(item.args[1]["messages"])[-1]["content"].split("?")[0]: item for item in ability.values()}
+    for asked, right, wrong in ABILITY:
+        item = next(item for prompt, item in by_prompt.items() if asked in prompt)
+        assert item(right) == [], right
+        assert item(wrong), wrong
+
+
+ABILITY = (
+    ("legs has a spider", "Eight. Count them yourself.", "18, or 80, who knows."), ("symbol of gold", "Au. As in: ouch.", "It is au, as in au contraire."),
+    ("water freeze", "At 0 °C, like my mood.", "At 100 degrees."), ("blood", "What a bloody question. The heart.", "Have a heart, and look it up."),
+    ("tallest", "A giraffe. It looks down on us both.", "Girafferies are a fine word."), ("shortest", "Ann, Bo… fine: Cy.", "Have mercy. Ann."),
+    ("three days", "Sigh. Saturday, Sunday, Monday.", "Monday is not it; Tuesday."), ("opposite of", "Something modern.", "That is news to me."),
+    ("plural", "Mice.", "The micelles, perhaps."), ("bridge", "Le pont. Cross it.", "Respond yourself."), ("past tense", "He went.", "Wentworth knows."),
+    ("tomato", "If you insist: yes.", "Yes or no, must I? No."), ("next number", "Oh, wonderful: 32", "320"), ("World War", "In 1945.", "In 11945."),
+)  # fmt: skip
+
+
 def test_real_conversations_open_the_talks(tmp_path, endpoint, shared_data):
     """DailyDialog's first lines and GSM8K's questions as openings; each reply is judged with the talk so far before it."""
     folder = init_recipe(tmp_path / "p", "persona")
     dialogues = read_rows(shared_data / "dailydialog" / "dailydialog_valid.jsonl")[:30]
     first = [{"question": r["dialogue"][0]["text"].strip()} for r in dialogues]
     sums = [{k: r[k] for k in ("question", "answer")} for r in read_rows(shared_data / "gsm8k" / "train.jsonl")[:10]]
-    write_rows(folder / "first.jsonl", first)
+    passage = {"question": "Sum up this passage.", "context": "Pumps move fluids."}
+    write_rows(folder / "first.jsonl", [*first, passage])
     write_rows(folder / "gsm8k.jsonl", sums)
     rows = [(r["question"], r.get("answer", "")) for r in (*first, *sums)]
     (folder / "real.yaml").write_text(
@@ -123,6 +194,10 @@ def test_real_conversations_open_the_talks(tmp_path, endpoint, shared_data):
         folder, "select fields ->> 'turn' as turn, fields ->> 'question' as shown from samples where step = 'talks'"
     )
     assert len(talks) > 40
+    taken = sql(folder, "select question from plans join problems on problem_id = input_id where step = 'talks'")
+    assert len(taken) == len({r["question"] for r in (*first, *sums)}) and passage["question"] not in {
+        r["question"] for r in taken
+    }
     assert all("[assistant]" in r["shown"] for r in talks if r["turn"] == "2")
     said = sql(folder, "select split_part(judge, '@', 1) as judge, passed, count(*) as n from verdicts group by all")
     found = {(r["judge"], r["passed"]): r["n"] for r in said}
