@@ -30,7 +30,7 @@ def show_dry_run(
     if not (found.faults or found.no_rows or found.remote) and (recipe.generate or recipe.problems is not None):
         _print_requests(root, recipe_path, seed, iterations, more)
     elif found.guessed:
-        print_estimates(found.guessed)
+        print_estimates(found.guessed, recipe)
     if found.missing:
         _tell_missing(found.missing)
     if found.remote:
@@ -56,8 +56,8 @@ def _print_requests(
             return
         with wheel.store.kept_open(will_write=True):
             wheel.begin_iteration(iteration)
-        estimates = wheel.estimate(iteration)
-    print_estimates(estimates)
+        estimates = [*wheel.estimate(iteration), *wheel.estimate_suites(iteration)]
+    print_estimates(estimates, wheel.recipe)
 
 
 def _tell_missing(missing: Sequence[UserError]) -> None:

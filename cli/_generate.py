@@ -1,5 +1,6 @@
 """``flywheel generate``: the first stage of ``flywheel run``."""
 
+import math
 import signal
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,6 +13,7 @@ from ._common import open_wheel, recipe_options
 from ._tables import print_funnel, print_table
 
 if TYPE_CHECKING:  # loaded when the endpoint's client is on its way
+    from ..config import Recipe
     from ..loop import Estimate, Wheel
 
 KINDS = ("failed", "truncated")
@@ -110,20 +112,30 @@ def _print_estimates(wheel: "Wheel", iteration: int) -> None:
             click.secho(f"── {estimate.step}: {request.input_id}", bold=True)
             for message in request.messages:
                 click.echo(f"[{message['role']}]\n{_show(message['content'])}\n")
-    print_estimates(estimates)
+    print_estimates(estimates, wheel.recipe)
 
 
-def print_estimates(estimates: Sequence["Estimate"]) -> None:
-    """Print what steps would ask and cost, with their total."""
+def print_estimates(estimates: Sequence["Estimate"], recipe: "Recipe") -> None:
+    """Print what steps and judges would ask and cost, with their total."""
     columns = ["step", "inputs", "requests", "prompt tokens", "completion tokens", "US$", "time", "based on"]
     print_table(columns, [*_rows(estimates), _total(estimates)])
     if any(e.time_s is None and e.requests for e in estimates):
         click.echo(
             "note: time is not known before something was asked, and the rest is at most that: --sample 20 asks for 20 inputs and measures"
         )
+    if _is_paid(recipe) and not (recipe.prices.prompt or recipe.prices.completion):
+        click.echo(
+            "note: US$ are 0, since the recipe names no prices (US$ for a million tokens): prices: {prompt: …, completion: …}"
+        )
     for estimate in estimates:
         if estimate.lacking:
             click.echo(f"note: {estimate.step}: {estimate.lacking}: such inputs become drops, and ask nothing")
+
+
+def _is_paid(recipe: "Recipe") -> bool:
+    """Say whether an endpoint is asked by the steps or by a judge."""
+    engines = [recipe.engine, *(judge.engine for judge in recipe.judges if judge.engine is not None)]
+    return any(engine.kind == "openai" for engine in engines)
 
 
 def _show(content: Any) -> str:
@@ -141,7 +153,7 @@ def _show(content: Any) -> str:
 def _rows(estimates: Sequence["Estimate"]) -> list[list[object]]:
     return [
         [
-            e.step, e.inputs, e.requests, e.prompt_tokens, e.completion_tokens, f"{e.usd:.2f}", _minutes(e.time_s),
+            e.step, e.inputs, e.requests, e.prompt_tokens, e.completion_tokens, _show_usd(e.usd), _minutes(e.time_s),
             e.basis,
         ]
         for e in estimates
@@ -153,8 +165,14 @@ def _total(estimates: Sequence["Estimate"]) -> list[object]:
     total_s = sum(t for t in times if t is not None) if None not in times else None
     return [
         "total", "", sum(e.requests for e in estimates), sum(e.prompt_tokens for e in estimates),
-        sum(e.completion_tokens for e in estimates), f"{sum(e.usd for e in estimates):.2f}", _minutes(total_s), "",
+        sum(e.completion_tokens for e in estimates), _show_usd(sum(e.usd for e in estimates)), _minutes(total_s), "",
     ]  # fmt: skip
+
+
+def _show_usd(usd: float) -> str:
+    """Return money with its cents; of less than ten cents as many digits as two figures that count need."""
+    digits = math.ceil(-math.log10(usd)) + 1 if 0 < usd < 0.1 else 2
+    return f"{usd:.{digits}f}"
 
 
 def _minutes(seconds: float | None) -> str:

@@ -42,7 +42,7 @@ DEFAULT = IngestSettings()
 )  # fmt: skip
 @click.option(
     "--code", type=click.Choice(["packed", "definitions"]), default=DEFAULT.code, show_default=True,
-    help="Of source code: definitions = a chunk for each function or class.",
+    help="Of source code: definitions = a chunk for each function and method, with the imports and constants that it names.",
 )  # fmt: skip
 @click.option(
     "--timeout",

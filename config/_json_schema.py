@@ -11,13 +11,14 @@ import sys
 import textwrap
 from collections.abc import Iterator, Sequence
 from functools import cache
+from importlib import resources
 from types import ModuleType
 from typing import Any
 
 from pydantic import BaseModel
 
 from ._extends import EXTENDS
-from ._names import GENERATORS, JUDGE_KINDS, VERIFIERS
+from ._names import GENERATORS, JUDGE_KEYS, JUDGE_KINDS, PANEL_KEYS, VERIFIERS
 from ._recipe import Recipe
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
@@ -42,6 +43,8 @@ def make_recipe_schema() -> dict[str, Any]:
         **schema["properties"],
     }
     _offer_names(schema)
+    _close_judges(schema["$defs"]["JudgeConfig"])
+    _close_trainers(schema["$defs"])
     schema["anyOf"] = [{"required": ["name"]}, {"required": [EXTENDS]}]
     return {"$schema": DIALECT, **_without_noise(schema), "title": "A recipe of flywheel"}
 
@@ -56,6 +59,41 @@ def _offer_names(schema: dict[str, Any]) -> None:
     _offer(schema["properties"]["verifier"], VERIFIERS)
     for name, key in (("VerifierConfig", "name"), ("JudgeConfig", "verifier"), ("RewardConfig", "verifier")):
         _offer(defs[name]["properties"][key], VERIFIERS)
+
+
+def _close_judges(part: dict[str, Any]) -> None:
+    """Refuse keys that no judge has, and of each kind those of the others; what they hold is told when the recipe is read."""
+    keys = list(dict.fromkeys([*(key for own in JUDGE_KEYS.values() for key in own), *PANEL_KEYS]))
+    for key in keys:
+        kinds = [kind for kind, own in JUDGE_KEYS.items() if key in own or key in PANEL_KEYS]
+        part["properties"][key] = {"description": f"Of {', '.join(kinds)}: docs/judges.md."}
+    part["additionalProperties"] = False
+    part["allOf"] = [
+        {"if": _is_kind(kind), "then": {"properties": {key: False for key in keys if key not in (*own, *PANEL_KEYS)}}}
+        for kind, own in JUDGE_KEYS.items()
+    ]
+
+
+def _is_kind(kind: str) -> dict[str, Any]:
+    """Return the schema of a judge of a kind; one that names none is a rubric."""
+    named = {"properties": {"kind": {"const": kind}}}
+    return named if kind == "rubric" else {**named, "required": ["kind"]}
+
+
+def _close_trainers(defs: dict[str, Any]) -> None:
+    """Refuse keys that no trainer of the versions in use has."""
+    known = json.loads((resources.files(__package__) / "trainer_keys.json").read_text("utf-8"))
+    for name, keys in known.items():
+        _close(defs["TrainConfig"]["properties"][name], keys)
+    every = sorted({key for name, keys in known.items() if name not in ("peft", "quantization") for key in keys})
+    _close(defs["CurriculumStage"]["properties"]["args"], every)
+
+
+def _close(part: dict[str, Any], keys: Sequence[str]) -> None:
+    """Let a mapping have certain keys only."""
+    mapping = next(one for one in part.get("anyOf", [part]) if one.get("type") == "object")
+    mapping["properties"] = {key: {} for key in keys}
+    mapping["additionalProperties"] = False
 
 
 def _offer(part: dict[str, Any], names: Sequence[str]) -> None:

@@ -49,3 +49,17 @@ JUDGE_KINDS = (
     "verifier",
 )
 """Kinds of judges; there are no others."""
+JUDGE_KEYS = {
+    "rubric": (
+        "criteria", "low", "high", "levels", "passes_at", "by_tokens", "draws", "temperature", "max_tokens", "with_reference", "template",
+    ),
+    "pairwise": (
+        "criteria", "both_orders", "need_both", "ties", "compare", "draws", "temperature", "max_tokens", "template",
+    ),
+    "reference": ("criteria", "draws", "temperature", "max_tokens", "template"),
+    "checklist": ("checks", "passes_at", "draws", "temperature", "max_tokens", "with_reference", "template"),
+    "grader": ("spec", "threshold", "template"),
+}  # fmt: skip
+"""Keys of the judges that ask a model, by kind."""
+PANEL_KEYS = ("models", "vote")
+"""Keys that make a panel of a judge of any kind."""

@@ -50,7 +50,7 @@ class SelectConfig(Strict):
 
     steps: tuple[str, ...] = ()
     """Whose samples are trained on: steps of ``generate``, of which all count that no judge fails, and ``solve``, of which the
-    verifier has to pass them. Default: ``solve``."""
+    verifier has to pass them. Of rows that say the same and are judged alike that of the step named first stays. Default: ``solve``."""
 
     imported: tuple[str, ...] = ()
     """Names of imported sets whose completions are trained on beside these, in each iteration: a seed set, rows that people wrote.

@@ -1,9 +1,9 @@
 """Making data: documents in, planned requests out, completions on record; rows in and out in the formats people have."""
 
-from ._budget import Meter
+from ._budget import CHARS_PER_TOKEN, Meter, guess_message_tokens
 from ._crew_state import CrewState, Node, WorkerState, find_crew
 from ._draws import make_draw_stage
-from ._dry_run import Estimate, estimate_steps, guess_steps
+from ._dry_run import Effort, Estimate, estimate_steps, guess_steps, measure_effort
 from ._exchange import Crew, Given, Hand, HandLostError, Told
 from ._flow import Flow
 from ._generator import REQUIRED, Ask, AskError, Completion, Fault, Generate, Generator, Item, Made, generator
@@ -42,6 +42,7 @@ from .ingest import Ingested, IngestSettings, check_arguments, ingest_documents
 
 __all__ = [
     "ASIDE",
+    "CHARS_PER_TOKEN",
     "EXPORT_FORMATS",
     "FORMATS",
     "HF",
@@ -57,6 +58,7 @@ __all__ = [
     "Completion",
     "Crew",
     "CrewState",
+    "Effort",
     "Estimate",
     "Exported",
     "Fault",
@@ -106,6 +108,7 @@ __all__ = [
     "find_repeats",
     "find_retries",
     "generator",
+    "guess_message_tokens",
     "guess_steps",
     "import_set",
     "import_solutions",
@@ -115,6 +118,7 @@ __all__ = [
     "load_samples",
     "make_draw_stage",
     "make_stages",
+    "measure_effort",
     "parse_json",
     "parse_mapping",
     "push_folder",

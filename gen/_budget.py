@@ -1,10 +1,12 @@
 """What a run may spend, and has spent."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
 from ..config import BudgetConfig, PricesConfig
 from ..llm import Reply, Request
+from ..schema import Message
 from ..store import Store
 
 CHARS_PER_TOKEN = 4.0
@@ -17,7 +19,12 @@ IMAGE_TOKENS = 1000.0
 
 def guess_tokens(request: Request) -> float:
     """Return about how many tokens a prompt has: its text by its length, an image by a round figure whatever its size."""
-    return sum(_guess(m.get("content")) for m in request.messages)
+    return guess_message_tokens(request.messages)
+
+
+def guess_message_tokens(messages: Iterable[Message]) -> float:
+    """Return about how many tokens the messages of a prompt have."""
+    return sum(_guess(m.get("content")) for m in messages)
 
 
 def _guess(content: Any) -> float:

@@ -35,6 +35,7 @@ class Estimate:
         per_prompt: tokens of a prompt.
         prompts: the first question of each sampled input.
         lacking: what makes drops of sampled inputs; empty = nothing.
+        rows: samples that would come of it.
     """
 
     step: str
@@ -49,6 +50,12 @@ class Estimate:
     max_tokens: int
     prompts: list[Request] = field(default_factory=list)
     lacking: str = ""
+    rows: float = 0.0
+
+    @property
+    def completion_size(self) -> float:
+        """Tokens of one of its samples: all of its completions' over all of its samples, at most what one may have."""
+        return min(self.completion_tokens / self.rows, self.max_tokens) if self.rows else float(self.max_tokens)
 
 
 MEASURED, MOST, ASSUMED = (
@@ -59,7 +66,7 @@ MEASURED, MOST, ASSUMED = (
 
 
 @dataclass(frozen=True)
-class _Effort:
+class Effort:
     """What an input of a step takes and gives: requests, tokens of a completion, seconds of a request, rows."""
 
     per_input: float
@@ -93,13 +100,13 @@ async def estimate_steps(
         sample = _sample(store, stage, step, done)
         fit = [item for item in sample if not find_unfit(stage, item)]
         prompts = [p for item in fit if (p := await _first_question(stage, item, model, seed))]
-        effort = _measure(store, step) or _expect(stage, before.get(stage.config.source))
+        effort = measure_effort(store, step) or _expect(stage, before.get(stage.config.source))
         asking = inputs * (len(fit) / len(sample) if sample else 1.0)
         estimate = _estimate(
             stage, inputs, asking, prompts, effort, before.get(stage.config.source), concurrency, prices
         )
         estimate.lacking = _describe_lacking(stage, sample)
-        to_come[stage.name] = asking * effort.rows
+        estimate.rows = to_come[stage.name] = asking * effort.rows
         before[stage.name] = estimate
         found.append(estimate)
     return found
@@ -125,7 +132,8 @@ def guess_steps(
         effort = _expect(stage, source)
         estimate = _estimate(stage, inputs, inputs, [], effort, source, concurrency, prices)
         estimate.basis = f"{effort.basis}; prompts without their rows"
-        to_come[stage.name], before[stage.name] = inputs * effort.rows, estimate
+        estimate.rows = to_come[stage.name] = inputs * effort.rows
+        before[stage.name] = estimate
     return list(before.values())
 
 
@@ -164,7 +172,7 @@ async def _first_question(stage: Stage, item: Item, model: ModelIdentity, seed: 
     return None
 
 
-def _measure(store: Store, step: Step) -> _Effort | None:
+def measure_effort(store: Store, step: Step) -> Effort | None:
     """Return what the inputs that are done took; None while they are none, or fewer than those under way."""
     scope = [step.run_id, step.iteration, step.name]
     ((requests, inputs, begun, tokens, latency_s),) = store.query(
@@ -188,21 +196,21 @@ def _measure(store: Store, step: Step) -> _Effort | None:
         """,
         scope,
     )
-    return _Effort(requests / inputs, float(tokens), float(latency_s or 0.0), rows / inputs, MEASURED)
+    return Effort(requests / inputs, float(tokens), float(latency_s or 0.0), rows / inputs, MEASURED)
 
 
-def _expect(stage: Stage, source: Estimate | None) -> _Effort:
+def _expect(stage: Stage, source: Estimate | None) -> Effort:
     """Return the most that a generator says it asks and makes of an input; for one that does not say, one of each."""
     completion = float(stage.sampling.max_tokens * stage.sampling.n)
     most = stage.generator.most
     if most is None:
-        return _Effort(1.0, completion, None, 1.0, ASSUMED)
+        return Effort(1.0, completion, None, 1.0, ASSUMED)
     asks, rows = most(stage.options, stage.sampling.n)
-    return _Effort(asks, completion, None, rows, MOST if source is None or source.basis != ASSUMED else ASSUMED)
+    return Effort(asks, completion, None, rows, MOST if source is None or source.basis != ASSUMED else ASSUMED)
 
 
 def _estimate(
-    stage: Stage, inputs: int, asking: float, prompts: list[Request], effort: _Effort, source: Estimate | None,
+    stage: Stage, inputs: int, asking: float, prompts: list[Request], effort: Effort, source: Estimate | None,
     concurrency: int, prices: PricesConfig,
 ) -> Estimate:  # fmt: skip
     per_prompt = sum(map(guess_tokens, prompts)) / len(prompts) if prompts else _guess_prompt(stage, source)

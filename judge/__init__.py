@@ -4,6 +4,7 @@ from ._classify import Classification, LabelFigures, classify
 from ._decontaminate import Decontaminator, EvalText, Match, find_embedded
 from ._grade import Grading
 from ._mapper import HERE, PART_CHARS, Here, Mapper
+from ._mutants import Mutant, make_mutants
 from ._own_rows import OwnCuration, OwnFate, OwnRow, read_parts, sift_own
 from ._pairs import Scope, make_pairs
 from ._reward import as_reward
@@ -33,6 +34,7 @@ __all__ = [
     "LabelFigures",
     "Mapper",
     "Match",
+    "Mutant",
     "OwnCuration",
     "OwnFate",
     "OwnRow",
@@ -49,6 +51,7 @@ __all__ = [
     "find_embedded",
     "find_verifier",
     "make_grader",
+    "make_mutants",
     "make_pairs",
     "read_parts",
     "run_verifier",

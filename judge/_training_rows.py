@@ -14,6 +14,10 @@ SOLVED = "solve"
 """The step of the draws that the verifier judges."""
 ABOVE = 2.0
 """Score of a row of an imported set: above any that a judge gives, so that it stays where a made row says the same, and is selected first."""
+LATER_STEP = 1e-6
+"""What a row's score is lowered by for each step that the recipe names before its own: of equally good rows that say the same, that of the step
+named first stays. Less than any two verdicts differ by.
+"""
 CONFLICT = "conflicting labels"
 """Stands for a judge where the problem set gives one question several answers."""
 
@@ -255,8 +259,8 @@ _ACCEPTED = f"""
     ), rates AS ({_RATES.format(run="$1", verifier="$3")}),
     clash AS ({_clash("$6")}),
     word AS ({WORD})
-    SELECT {_SAMPLE_COLUMNS}, CASE WHEN s.step = 'import' THEN {ABOVE} ELSE g.score END, t.pass_rate,
-           coalesce('{CONFLICT}@' || k.said, CASE WHEN h.passed IS NOT TRUE THEN g.failed_by END), FALSE, {_TOOLS}
+    SELECT {_SAMPLE_COLUMNS}, CASE WHEN s.step = 'import' THEN {ABOVE} ELSE g.score - {LATER_STEP} * coalesce(list_position($7, s.step) - 1, 0) END,
+           t.pass_rate, coalesce('{CONFLICT}@' || k.said, CASE WHEN h.passed IS NOT TRUE THEN g.failed_by END), FALSE, {_TOOLS}
     FROM samples s JOIN requests r USING (request_id)
     LEFT JOIN word h ON h.sample_id = s.sample_id
     LEFT JOIN ({_PROBLEMS}) p ON p.problem_id = s.problem_id

@@ -10,10 +10,20 @@ from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
-from ..config import TASK_DATA, ProblemsConfig, Recipe, Source, is_remote, list_methods, list_sources, names_hub_model
+from ..config import (
+    TASK_DATA,
+    ProblemsConfig,
+    Recipe,
+    Source,
+    is_remote,
+    list_methods,
+    list_sources,
+    names_hub_model,
+)
 from ..errors import UserError
 from ..eval import Split, load_grader, prepare_suites
 from ..gen import (
+    ON_POLICY,
     SETS,
     SOLVE,
     Estimate,
@@ -32,16 +42,17 @@ from ..llm import find_vllm_python, require_endpoint
 from ..store import Project, run_query
 from ..train import check_python, check_train
 from ._content import load_templates
+from ._draws import config_of
 from ._embed import load_embed
 from ._evaluate import GRADER
 from ._freeze import find_shown
-from ._judges import make_judges, make_verifier
+from ._judges import ReadyJudge, make_judges, make_verifier
 from ._measured import read_layouts
 from ._own_rows import read_own_rows
 from ._programs import find_missing_programs
 from ._rewards import describe_rewards
 from ._run import resolve_first_model
-from ._stage_list import StageLine, list_stages
+from ._stage_list import StageLine, count_challengers, list_stages
 from ._train import find_python
 from ._words import count
 
@@ -116,6 +127,8 @@ class _Look:
         self._recipe = recipe
         self._base = base
         self._found = Ahead(list(list_stages(recipe)))
+        self._judges: list[ReadyJudge] = []
+        self._splits: list[Split] = []
         self._most_problems = 0  # of the hub, where the recipe's slices say how many there can be
 
     def look(self) -> Ahead:
@@ -130,7 +143,7 @@ class _Look:
         problems = self._look_at_problems()
         self._look_at_suites()
         self._try(lambda: make_verifier(recipe, problems, base))
-        self._try(lambda: make_judges(recipe, self._project.root, base))
+        self._judges = self._try(lambda: make_judges(recipe, self._project.root, base)) or []
         self._look_at_own_rows()
         self._look_at_steps(problems)
         self._look_at_sets()
@@ -187,7 +200,7 @@ class _Look:
 
     def _look_at_suites(self) -> None:
         """Read the suites that are here whole; of those with anything of the hub's the sources are named."""
-        splits: list[Split] = []
+        splits = self._splits
         here = 0
         for suite in self._recipe.suites:
             sources = [(w, s) for w, s in list_sources(self._recipe) if w.startswith(f"suite {suite.name}, ")]
@@ -256,14 +269,29 @@ class _Look:
                 self._found.no_rows.append(explain_no_set(name, list(found)))
 
     def _guess(self, stages: list[Stage], rows: Mapping[str, int]) -> None:
-        recipe = self._recipe
+        recipe, root = self._recipe, self._project.root
         known = dict(rows)
         if recipe.problems is not None and recipe.draws:
-            draw = make_draw_stage(Step("", 1, SOLVE), recipe.solve, self._project.root)
+            draw = make_draw_stage(Step("", 1, SOLVE), recipe.solve, root)
             stages = [*stages, draw]
-            known[draw.name] = sum(_count_at_most(one.source, recipe.solve.problems) for one in recipe.problems.sets)
-            known[draw.name] = min(known[draw.name], recipe.solve.problems)
-        self._found.guessed = guess_steps(stages, known, concurrency=recipe.engine.concurrency, prices=recipe.prices)
+            known[draw.name] = self._count_problems(recipe.solve.problems)
+        guessed = guess_steps(stages, known, concurrency=recipe.engine.concurrency, prices=recipe.prices)
+        if any(ready.judge is not None for ready in self._judges):
+            from ._judge_costs import estimate_judges, expect_on_policy
+
+            drawn = expect_on_policy(recipe, self._count_problems(config_of(recipe, ON_POLICY).problems), root)
+            guessed += estimate_judges(recipe, self._judges, stages, [*guessed, *drawn], root)
+        if self._splits:
+            from ._judge_costs import estimate_rubrics
+
+            scorings = 1 + count_challengers(recipe)
+            guessed += estimate_rubrics(recipe, self._splits, load_grader(GRADER, root), scorings)
+        self._found.guessed = guessed
+
+    def _count_problems(self, most: int) -> int:
+        """Return the most problems, of ``most``, that a step can have, by the slices of their sets."""
+        sets = self._recipe.problems.sets if self._recipe.problems is not None else ()
+        return min(most, sum(_count_at_most(one.source, most) for one in sets))
 
     def _look_at_engines(self) -> None:
         recipe = self._recipe

@@ -66,11 +66,20 @@ def load_labelled(store: Store, config: JudgeConfig, labels: Path, step: Step) -
     return rows
 
 
+def show_labelled(row: Mapping[str, Any], names: Mapping[str, str]) -> dict[str, Any]:
+    """Return what a judge is shown of a labelled row.
+
+    Args:
+        names: the row's columns, where they are called otherwise.
+    """
+    found = {name: read_path(row, names.get(name, name)) for name in SHOWN}
+    return {name: value for name, value in found.items() if value is not ABSENT and value is not None}
+
+
 def _rows_of(
     sample_id: str, number: int, row: Mapping[str, Any], names: Mapping[str, str], step: Step, file: str
 ) -> list[RequestRow | SampleRow]:  # fmt: skip
-    found = {name: read_path(row, names.get(name, name)) for name in SHOWN}
-    shown = {name: value for name, value in found.items() if value is not ABSENT and value is not None}
+    shown = show_labelled(row, names)
     prompt, completion = shown.pop("prompt", None), shown.pop("completion", None)
     messages = (
         prompt if isinstance(prompt, list) else [{"role": "user", "content": shown.get("question") or prompt or ""}]

@@ -87,13 +87,13 @@ class Bench:
     def _run_model(self, ready: ReadyJudge, source: str) -> Stop | None:
         if ready.judge is None:
             return None
-        own = self._with_engine(ready)
+        own = self.at(ready)
         if ready.labels is not None and (stopped := own.calibrate(ready, ready.labels)):
             return stopped
         return own.run(ready.judge, source)[1].stopped
 
-    def _with_engine(self, ready: ReadyJudge) -> "Bench":
-        """Return the bench with the judge's own engine, if it has one."""
+    def at(self, ready: ReadyJudge) -> "Bench":
+        """Return the bench with a judge's own engine, if it has one."""
         engine = ready.config.engine
         if engine is None:
             return self

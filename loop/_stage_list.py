@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from ..config import Recipe, SolveConfig, SuiteConfig, is_wheel, list_methods
+from ..config import CODE, EngineConfig, JudgeConfig, Recipe, SolveConfig, SuiteConfig, is_wheel, list_methods
 from ..gen import ON_POLICY, SOLVE
 from ._pair import steps_to_pair
 from ._words import count
@@ -31,10 +31,10 @@ def list_stages(recipe: Recipe) -> Iterator[StageLine]:
 def _making(recipe: Recipe) -> Iterator[StageLine]:
     """Yield what ``generate`` does."""
     for step in recipe.generate:
-        yield f"generate {step.step}", f"{step.generator} over {step.source}, by {_who(recipe)}"
+        yield f"generate {step.step}", f"{step.generator} over {step.source}, by {_who(recipe.engine)}"
         yield from _judging(recipe, step.step)
     if recipe.draws:
-        yield SOLVE, _drawing(recipe, recipe.solve, _who(recipe))
+        yield SOLVE, _drawing(recipe, recipe.solve, _who(recipe.engine))
         yield from _judging(recipe, SOLVE)
 
 
@@ -60,9 +60,24 @@ def _training(recipe: Recipe) -> Iterator[StageLine]:
             yield _gate(recipe, method)
 
 
+def count_challengers(recipe: Recipe) -> int:
+    """Return how many models an iteration trains and scores; none for a recipe with no whole turn of the wheel."""
+    return sum(name.startswith("gate ") for name, _ in list_stages(recipe))
+
+
 def _judging(recipe: Recipe, step: str) -> Iterator[StageLine]:
-    if names := [f"{judge.name} ({judge.kind})" for judge in recipe.judges if step in judge.of]:
-        yield f"judge {step}", ", ".join(names)
+    if told := [_describe_judge(recipe, judge) for judge in recipe.judges if step in judge.of]:
+        yield f"judge {step}", "; ".join(told)
+
+
+def _describe_judge(recipe: Recipe, judge: JudgeConfig) -> str:
+    """Return what a judge judges, and who is asked for it."""
+    if judge.kind == CODE:
+        return f"{judge.name} ({judge.kind}): each sample, by {judge.verifier}, which asks nothing"
+    what = "completions of one prompt, two by two" if judge.kind == "pairwise" else "each sample"
+    models = judge.settings.get("models")
+    who = ", ".join(map(str, models)) if isinstance(models, list) else _who(judge.engine or recipe.engine)
+    return f"{judge.name} ({judge.kind}): {what}, by {who}"
 
 
 def _drawing(recipe: Recipe, config: SolveConfig, who: str) -> str:
@@ -75,8 +90,7 @@ def _gate(recipe: Recipe, method: str) -> StageLine:
     return f"gate {method}", f"against the champion on {recipe.gate_suite}/gate{guards}"
 
 
-def _who(recipe: Recipe) -> str:
-    engine = recipe.engine
+def _who(engine: EngineConfig) -> str:
     if engine.kind == "openai":
         return engine.model or "the endpoint's model"
     return f"the champion ({engine.kind})"

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from ..config import PairConfig, Recipe
 from ..errors import FlywheelError, interrupts_of_queries
-from ..eval import Split, Subject, load_grader, prepare_extra_suite, prepare_suites
+from ..eval import Split, Subject, load_grader, prepare_extra_suite, prepare_suites, unscored
 from ..gen import (
     ON_POLICY,
     SOLVE,
@@ -62,6 +62,7 @@ from ._rewards import describe_rewards
 from ._rollback import roll_back
 from ._run import describe_change, record_run, require_wheel, resolve_first_model
 from ._served import import_served
+from ._stage_list import count_challengers
 from ._stop import find_stop, require_endpoint_score, time_limit
 from ._subjects import endpoint_subject, find_subject, recorded_subject
 from ._train import SUPERVISED, find_python, train
@@ -404,10 +405,24 @@ class Wheel:
         return progress.stopped
 
     def estimate(self, iteration: int) -> list[Estimate]:
-        """Return what ``generate`` would ask and cost, without asking."""
-        teacher = self._teacher(iteration)
-        generation = self._generation(iteration, self._all_stages(iteration), teacher)
-        return generation.estimate(self._engines.identity(teacher))
+        """Return what ``generate`` and the recipe's judges of its samples would ask and cost, without asking."""
+        teacher, stages = self._teacher(iteration), self._all_stages(iteration)
+        found = self._generation(iteration, stages, teacher).estimate(self._engines.identity(teacher))
+        if all(ready.judge is None for ready in self._judges):
+            return found
+        from ._judge_costs import estimate_judges, expect_on_policy
+
+        root = self.store.project.root
+        drawn = expect_on_policy(self.recipe, sum(len(pool.ids) for pool in self._pools), root)
+        return found + estimate_judges(self.recipe, self._judges, stages, [*found, *drawn], root, self.bench(iteration))
+
+    def estimate_suites(self, iteration: int) -> list[Estimate]:
+        """Return what the rubrics of the recipe's suites would ask in an iteration and cost, without asking."""
+        from ._judge_costs import estimate_rubrics
+
+        first = local_subject(self.checkpoints.resolve(self.checkpoints.first()), self.recipe.engine)
+        n = count_challengers(self.recipe) + bool(unscored(self.store, first, self.splits))
+        return estimate_rubrics(self.recipe, self.splits, load_grader(GRADER, self.store.project.root), n)
 
     def evaluate(self, checkpoint: Checkpoint, iteration: int) -> None:
         """Score a checkpoint on the suites, in process."""

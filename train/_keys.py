@@ -97,6 +97,14 @@ def valid_keys(method: str) -> list[str]:
     return sorted(set(find_method(method).annotations()) - set(RESERVED))
 
 
+def adapter_keys() -> dict[str, list[str]]:
+    """Return the keys that a recipe may set under ``peft`` and ``quantization``."""
+    return {
+        "peft": sorted(set(_peft_fields({})) - set(_PEFT_RESERVED)),
+        "quantization": sorted(_quantization_fields({})),
+    }
+
+
 def check_keys(method: str, given: dict[str, Any], place: str | None = None) -> None:
     """Refuse the first key of ``given`` that the method's trainer does not know, or the first value that it cannot take.
 

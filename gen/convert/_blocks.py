@@ -6,7 +6,7 @@ a U+2028 is part of its line.
 
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 Kind = Literal["heading", "paragraph", "item", "table", "code", "record"]
@@ -19,13 +19,14 @@ _MARKS = re.compile(r"!?\[([^\]]*)\]\([^)]*\)|[*_`]{1,3}(?=\S)|(?<=\S)[*_`]{1,3}
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """A span of a text. ``level`` (from 1) and ``title`` are a heading's."""
+    """A span of a text. ``level`` (from 1) and ``title`` are a heading's; ``before`` is what a chunk of it begins with, beside its span."""
 
     start: int
     end: int
     kind: Kind
     level: int = 0
     title: str = ""
+    before: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +80,7 @@ def trim(text: str, block: Block) -> Block | None:
     if lead == len(body):
         return None
     start = block.start + max(body.rfind("\n", 0, lead) + 1, body.rfind("\f", 0, lead) + 1)
-    return Block(start, end, block.kind, block.level, block.title)
+    return replace(block, start=start, end=end)
 
 
 def span(lines: list[Line], first: int, stop: int, kind: Kind, level: int = 0, title: str = "") -> Block:

@@ -18,7 +18,7 @@ import re
 import zlib
 from bisect import bisect_right
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from ._blocks import Block, Kind
 from ._converted import Converted
@@ -33,7 +33,10 @@ _LARGEST_HEADER = 0.25
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
-    """A span of a text with the headings above it. Lines and pages count from 1, the last one included."""
+    """A span of a text with the headings above it. Lines and pages count from 1, the last one included.
+
+    ``before`` is what the chunk's text begins with beside the span: of a definition what it names of the top of its file.
+    """
 
     start: int
     end: int
@@ -43,6 +46,7 @@ class Chunk:
     line_end: int | None = None
     page_start: int | None = None
     page_end: int | None = None
+    before: str = ""
 
 
 @dataclass(slots=True)
@@ -75,14 +79,19 @@ def chunk_text(
     """
     text = converted.text
     place = _Places(converted)
-    overlap = 0 if alone else overlap_tokens
-    return [
-        Chunk(start, end, path, tokens, *place.lines(start, end), *place.pages(start, end))
-        for some in ([[block] for block in blocks] if alone else [blocks])
-        for start, end, path, tokens in _pack(
-            text, list(_atoms(text, some, count, chunk_tokens)), count, chunk_tokens, overlap
-        )
-    ]
+    if alone:
+        return [chunk for block in blocks for chunk in _cut_alone(text, block, place, count, chunk_tokens)]
+    atoms = list(_atoms(text, blocks, count, chunk_tokens))
+    return [place.chunk(*cut) for cut in _pack(text, atoms, count, chunk_tokens, overlap_tokens)]
+
+
+def _cut_alone(text: str, block: Block, place: "_Places", count: CountTokens, limit: int) -> list[Chunk]:
+    """Return the chunks of a block; the first has what is before it, unless that takes half of the room or more."""
+    n = count(block.before) + 1 if block.before else 0
+    before, n = (block.before, n) if 2 * n < limit else ("", 0)
+    atoms = list(_atoms(text, [block], count, limit - n))
+    first, *rest = [place.chunk(*cut) for cut in _pack(text, atoms, count, limit - n, 0)]
+    return [replace(first, before=before, n_tokens=count(before + text[first.start : first.end])), *rest]
 
 
 def _atoms(text: str, blocks: list[Block], count: CountTokens, limit: int) -> Iterator[_Atom]:
@@ -265,6 +274,10 @@ class _Places:
         self._newlines = [m.start() for m in re.finditer("\n", converted.text)] if converted.lines else []
         self._line_of = converted.lines
         self._pages = converted.pages
+
+    def chunk(self, start: int, end: int, path: tuple[str, ...], tokens: int) -> Chunk:
+        """Return a chunk with its lines and pages."""
+        return Chunk(start, end, path, tokens, *self.lines(start, end), *self.pages(start, end))
 
     def lines(self, start: int, end: int) -> tuple[int | None, int | None]:
         """Return the first and the last line of a span, in the original file."""

@@ -1,23 +1,33 @@
-"""Blocks of source code: each function or class that stands by itself is one, and so is each run of lines between them."""
+"""Blocks of source code: each function, method or class that stands by itself is one, and so is each run of lines between them.
+
+A definition of Python has before it, as its block's ``before``, those imports and constants of the top of its file that it names, and a
+method the head of its class: so that it can be read, and mostly run, without the rest. These lines are no part of its span.
+"""
 
 import ast
 import warnings
-from collections.abc import Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import replace
 
 from ._blocks import Block, Line, code_blocks, span, split_lines, trim
 
-_DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
+_FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
+_DEFINITIONS = (*_FUNCTIONS, ast.ClassDef)
+_OF_THE_HEAD = ("__init__", "__new__", "__post_init__")
+"""Methods that stay with the head of their class: they make what the others work on."""
+_GAP = "\n\n\n"
 
 
 def find_definitions(text: str) -> list[Block]:
     """Return the blocks of source code.
 
-    Python's are the functions and classes of its outermost level, each with its decorators and the comment right above it;
-    other languages' (and Python that does not parse) end at a blank line with an unindented line behind it.
+    Python's are the functions of its outermost level, the heads of its classes (fields and ``__init__``), and their methods, each with its
+    decorators and the comment right above it; other languages' (and Python that does not parse) end at a blank line with an unindented line
+    behind it.
     """
     lines = split_lines(text)
-    found = code_blocks(lines) if (nodes := _parse(text)) is None else _python_blocks(lines, nodes)
-    return [b for block in found if (b := trim(text, block)) is not None]
+    found = code_blocks(lines) if (nodes := _parse(text)) is None else _Source(lines, nodes).blocks()
+    return [replace(b, before=block.before) for block in found if (b := trim(text, block)) is not None]
 
 
 def _parse(text: str) -> list[ast.stmt] | None:
@@ -29,17 +39,133 @@ def _parse(text: str) -> list[ast.stmt] | None:
         return None
 
 
-def _python_blocks(lines: list[Line], nodes: list[ast.stmt]) -> Iterator[Block]:
-    at = 0
-    for node in nodes:
-        if not isinstance(node, _DEFINITIONS):
-            continue
-        first = min([node.lineno, *(d.lineno for d in node.decorator_list)]) - 1
-        while first > at and lines[first - 1].text.startswith("#"):
+class _Source:
+    """A module's lines, and what stands at its top."""
+
+    def __init__(self, lines: list[Line], nodes: Sequence[ast.stmt]) -> None:
+        self._lines = lines
+        self._nodes = nodes
+        self._top = [
+            (names, node) for node in nodes if not isinstance(node, _DEFINITIONS) and (names := _names_made(node))
+        ]
+
+    def blocks(self) -> Iterator[Block]:
+        at = 0
+        for node in self._nodes:
+            if not isinstance(node, _DEFINITIONS):
+                continue
+            first = self._first_line(node, at)
+            if first < at:
+                continue  # behind a semicolon, on a line of its own kind: it stays with what is before it
+            yield from code_blocks(self._lines[at:first])
+            at = node.end_lineno or len(self._lines)
+            if isinstance(node, ast.ClassDef):
+                yield from self._class_blocks(node, first, at)
+            else:
+                yield replace(span(self._lines, first, at, "code"), before=self._before([node]))
+        yield from code_blocks(self._lines[at:])
+
+    def _class_blocks(self, node: ast.ClassDef, first: int, stop: int) -> Iterator[Block]:
+        """Yield the head of a class, then its methods and what stands between them, each with the head before it.
+
+        A head of nothing but its own line goes with what stands first in it.
+        """
+        runs = list(self._cut(node, first, stop))
+        end, members = runs[0]
+        shell = ast.ClassDef(node.name, node.bases, node.keywords, members, node.decorator_list)
+        head = "\n".join(line.text for line in self._lines[first:end]).rstrip() + "\n\n"
+        if len(runs) > 1 and not members:
+            del runs[0]
+        at = first
+        for end, members in runs:
+            before = self._before([shell, *members]) + (head if at > first else "")
+            yield replace(span(self._lines, at, end, "code"), before=before)
+            at = end
+
+    def _cut(self, node: ast.ClassDef, first: int, stop: int) -> Iterator[tuple[int, list[ast.stmt]]]:
+        """Yield where runs of a class's lines end, and what they hold: its head, each method, and each run between two methods."""
+        at, members, is_head = first, list[ast.stmt](), True
+        for member in node.body:
+            starts = self._first_line(member, at) if isinstance(member, _FUNCTIONS) else 0
+            if not isinstance(member, _FUNCTIONS) or (is_head and member.name in _OF_THE_HEAD) or starts < at:
+                members.append(member)
+                continue
+            if is_head or members:
+                yield starts, members
+            at, members, is_head = member.end_lineno or stop, [], False
+            yield at, [member]
+        if is_head or members:
+            yield stop, members
+
+    def _first_line(self, node: ast.stmt, least: int) -> int:
+        """Return the line on which a definition begins, from 0: that of its first decorator, or of the comment right above."""
+        decorators = node.decorator_list if isinstance(node, _DEFINITIONS) else []
+        first = min([node.lineno, *(d.lineno for d in decorators)]) - 1
+        while first > least and _is_comment(self._lines[first - 1], node.col_offset):
             first -= 1
-        if first < at:
-            continue  # behind a semicolon, on a line of its own kind: it stays with what is before it
-        yield from code_blocks(lines[at:first])
-        at = node.end_lineno or len(lines)
-        yield span(lines, first, at, "code")
-    yield from code_blocks(lines[at:])
+        return first
+
+    def _before(self, nodes: Sequence[ast.AST]) -> str:
+        """Return the lines of the module's top that bind what ``nodes`` name, and what these name in turn, in their order."""
+        wanted, used = _names_used(nodes), list[ast.stmt]()
+        while found := [node for names, node in self._top if node not in used and names & wanted]:
+            used += found
+            wanted |= _names_used(found)
+        texts = [self._statement(node, wanted) for node in self._nodes if node in used]
+        return "\n".join(texts) + _GAP if texts else ""
+
+    def _statement(self, node: ast.stmt, wanted: Collection[str]) -> str:
+        """Return a statement as it stands; of an import only the names that are wanted."""
+        if isinstance(node, ast.Import | ast.ImportFrom):
+            names = [alias for alias in node.names if _name_of(alias) in wanted]
+            if len(names) < len(node.names):
+                kept = (
+                    ast.Import(names)
+                    if isinstance(node, ast.Import)
+                    else ast.ImportFrom(node.module, names, node.level)
+                )
+                return ast.unparse(kept)
+        lines = self._lines[node.lineno - 1 : node.end_lineno]
+        return "\n".join(line.text for line in lines)
+
+
+def _is_comment(line: Line, indent: int) -> bool:
+    return line.indent == indent and line.text.lstrip().startswith("#")
+
+
+def _name_of(alias: ast.alias) -> str:
+    return alias.asname or alias.name.partition(".")[0]
+
+
+def _names_made(node: ast.stmt) -> set[str]:
+    """Return the names that a statement of a module's top binds; what binds none (a call, a loop) is no context of anything."""
+    if isinstance(node, ast.Import | ast.ImportFrom):
+        return {_name_of(alias) for alias in node.names}
+    if isinstance(node, ast.Try | ast.If):
+        inner = [*node.body, *node.orelse, *(s for h in getattr(node, "handlers", ()) for s in h.body)]
+        return set().union(*(_names_made(one) for one in inner)) if inner else set()
+    targets = node.targets if isinstance(node, ast.Assign) else [node.target] if isinstance(node, ast.AnnAssign) else []
+    return {one.id for target in targets for one in ast.walk(target) if isinstance(one, ast.Name)}
+
+
+def _names_used(nodes: Iterable[ast.AST]) -> set[str]:
+    """Return the names that code reads and does not have as arguments; an annotation that is a text is read too."""
+    found: set[str] = set()
+    for node in nodes:
+        inner = _names_used(ast.iter_child_nodes(node))
+        if isinstance(node, (*_FUNCTIONS, ast.Lambda)):
+            inner -= {one.arg for one in ast.walk(node.args) if isinstance(one, ast.arg)} - _names_used(_outside(node))
+        found |= inner
+        if isinstance(node, ast.Name):
+            found.add(node.id)
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str) and node.value.isidentifier():
+            found.add(node.value)
+    return found
+
+
+def _outside(node: ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda) -> list[ast.AST]:
+    """Return what of a function is read before it has its arguments: decorators, defaults, annotations."""
+    decorators = (
+        [] if isinstance(node, ast.Lambda) else [*node.decorator_list, *([node.returns] if node.returns else [])]
+    )
+    return [node.args, *decorators]

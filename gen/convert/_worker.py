@@ -106,7 +106,7 @@ def _has_letters(text: str, n: int) -> bool:
 
 def _spell(chunk: Any, converted: Converted) -> list[Any]:
     places = [chunk.line_start, chunk.line_end, chunk.page_start, chunk.page_end]
-    return [chunk.start, chunk.end, list(map(_clean, chunk.headings)), chunk.n_tokens, *places]
+    return [chunk.start, chunk.end, list(map(_clean, chunk.headings)), chunk.n_tokens, _clean(chunk.before), *places]
 
 
 def _clean(text: str) -> str:

@@ -160,11 +160,11 @@ def _chunk_rows(
 ) -> tuple[list[ChunkRow], list[DocumentChunkRow]]:
     """Return the different chunks of a document, and where each stands in it."""
     text = answer["text"]
-    spans = answer["chunks"] if media is None else [[0, len(text), [], 0, None, None, None, None]]
+    spans = answer["chunks"] if media is None else [[0, len(text), [], 0, "", None, None, None, None]]
     chunks: dict[str, ChunkRow] = {}
     places = []
-    for ordinal, (start, end, headings, n_tokens, *where) in enumerate(spans):
-        path, body = HEADING_MARK.join(headings), text[start:end]
+    for ordinal, (start, end, headings, n_tokens, before, *where) in enumerate(spans):
+        path, body = HEADING_MARK.join(headings), before + text[start:end]
         chunk_id = content_id("chk", [source, path, body] if media is None else [source, path, body, media])
         chunks.setdefault(chunk_id, ChunkRow(chunk_id, source, body, path, n_tokens, media))
         places.append(DocumentChunkRow(document_id, ordinal, chunk_id, start, end, *where))

@@ -10,6 +10,9 @@ from ..convert._hash import hash_file
 RULES = 1
 """Version of our conversion and cutting. A higher one makes every document a new version at its next ingest."""
 
+DEFINITIONS = 2
+"""The same of source code that is cut by definitions."""
+
 MIN_CHUNK_TOKENS = 16
 
 
@@ -41,7 +44,7 @@ class IngestSettings:
     max_mb: int = 256
     """Largest file, in MiB."""
     code: Literal["packed", "definitions"] = "packed"
-    """``definitions``: of source code one chunk for each function or class, and one for each run of lines between them."""
+    """``definitions``: of source code one chunk for each function, head of a class and method, and one for each run of lines between them."""
     fetch_timeout_s: float = 60.0
     """Most seconds for fetching one URL."""
     jobs: int = 0
@@ -88,7 +91,7 @@ class IngestSettings:
             "overlap_tokens": self.overlap_tokens,
             "tokenizer": tokenizer,
             "parser": self.parser,
-            **({} if self.code == "packed" else {"code": self.code}),
+            **({} if self.code == "packed" else {"code": self.code, "definitions": DEFINITIONS}),
         }
 
 

@@ -24,7 +24,7 @@ def similarity(answer: str, reference: str, threshold: float = 0.5) -> float:
 
 @verifier("anls", needs=("expected",), options={"threshold": 0.5, "after": ""})
 def anls(case: Case, options: Mapping[str, Any]) -> Verdict:
-    """Score the letters by ANLS, best over the references; passed above 0: less than ``threshold`` (0.5) of them are other ones.
+    """Score the letters by ANLS (average normalised Levenshtein similarity), best over the references; passed above 0: less than ``threshold`` (0.5) of them are other ones.
 
     ``after`` is a phrase (``the answer is``) behind which the answer stands; "" = the whole completion is the answer.
     """

@@ -1,26 +1,35 @@
-"""Programs that come with tests: a model writes asserts, and these stay where the program passes them and a broken one does not."""
+"""Programs that come with tests: a model writes asserts, and these stay where the program passes them and broken versions of it do not."""
 
 import asyncio
 from collections.abc import AsyncIterator
 
 from flywheel.gen import Ask, Fault, Item, Made, generator
-from flywheel.judge import Case, Verdict, complete_options, find_verifier, run_verifier
+from flywheel.judge import Case, complete_options, find_verifier, make_mutants, run_verifier
 
 ASSERTS = {"type": "array", "items": {"type": "string"}, "minItems": 2}
 SCHEMA = {"type": "object", "properties": {"tests": ASSERTS}, "required": ["tests"], "additionalProperties": False}
 
 
 @generator(
-    "tested", consumes=("question", "answer"), options={"timeout_s": 5.0}, templates=("write-tests", "solve-code"),
+    "tested", consumes=("question", "answer"), options={"timeout_s": 5.0, "mutants": 4, "caught": 0.5}, templates=("write-tests", "solve-code"),
     yields=("question", "answer", "test_list"), most=lambda options, draws: (1, draws),
 )  # fmt: skip
 async def tested(item: Item, ask: Ask) -> AsyncIterator[Made | Fault]:
-    """Write tests of a program that answers a question; the program is the row's completion."""
+    """Write tests of a program that answers a question; the program is the row's completion.
+
+    The tests have to catch a version that returns nothing, and of ``mutants`` broken ones the share ``caught``: some faults cannot be seen.
+    """
     code, verifier = item.text("answer").strip(), find_verifier("code", ask.folder)
     options = complete_options(verifier, {"timeout_s": ask.options["timeout_s"]}, "tested.py")
+    mutants = make_mutants(code, ask.options["mutants"])
+    if not mutants:
+        yield Fault("nothing in the program can be broken: no tests of it could be tried", code)
+        return
 
-    async def run(program: str, tests: list[str]) -> Verdict:
-        return await asyncio.to_thread(run_verifier, verifier, Case(program, fields={"test_list": tests}), options)
+    async def passes(program: str, tests: list[str]) -> str:
+        """Return why a program does not pass; empty text where it does."""
+        verdict = await asyncio.to_thread(run_verifier, verifier, Case(program, fields={"test_list": tests}), options)
+        return "" if verdict.passed else verdict.reason
 
     for completion in await ask.json("write-tests", schema=SCHEMA, question=item.text("question"), code=code):
         for loss in completion.losses():
@@ -28,11 +37,12 @@ async def tested(item: Item, ask: Ask) -> AsyncIterator[Made | Fault]:
         if completion.value is None:
             continue
         tests = completion.value["tests"]
-        verdict = await run(code, tests)
-        if not verdict.passed:
-            yield completion.fail(f"the program and its tests disagree: {verdict.reason}")
-        elif (await run(code.replace("return ", "return None and "), tests)).passed:
-            yield completion.fail("tests that a broken program passes")
+        if reason := await passes(code, tests):
+            yield completion.fail(f"the program and its tests disagree: {reason}")
+            continue
+        missed = [mutant.kind for mutant in mutants if not await passes(mutant.code, tests)]
+        if "return" in missed or len(missed) > (1 - ask.options["caught"]) * len(mutants):
+            yield completion.fail("tests that broken programs pass", {"faults not seen": missed, "tests": tests})
         else:
             prompt = ask.render("solve-code", question=item.text("question"))
             yield completion.made(code, prompt=prompt, question=item.text("question"), answer=code, test_list=tests)

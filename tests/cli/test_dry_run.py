@@ -161,3 +161,75 @@ def test_a_set_that_is_trained_on_and_was_not_imported_is_missing(tmp_path):
     write_jsonl(folder / "rows.jsonl", [{"prompt": "Say hello.", "completion": "Hello."}])
     run_cli(folder, "import", str(folder / "rows.jsonl"), "--name", "seed", "--yes", check=0)
     assert cells(look(folder).stdout, "imported set seed")[2] == "1"
+
+
+JUDGED = {
+    "engine": {"kind": "openai", "model": "m"},
+    "solve": {"draws": 2, "problems": 10, "max_tokens": 40},
+    "prices": {"prompt": 1.0, "completion": 10.0},
+    "judges": [
+        {"name": "clear", "kind": "rubric", "of": ["solve", "on-policy"], "criteria": "Clear.", "by_tokens": False, "max_tokens": 50},
+        {"name": "duel", "kind": "pairwise", "of": ["solve"], "criteria": "Better.", "max_tokens": 30},
+        {"name": "many", "kind": "rubric", "of": ["solve"], "criteria": "Kind.", "models": ["a", "b", "c"], "draws": 2, "temperature": 1.0},
+        {"name": "code", "kind": "verifier", "verifier": "math", "of": ["solve"]},
+    ],
+}  # fmt: skip
+
+
+def test_what_judges_would_ask_is_counted_and_what_they_judge_is_told(tmp_path, endpoint):
+    folder = make_mini_project(tmp_path / "p", **JUDGED)
+    server = endpoint(folder / "problems.jsonl")
+    out = look(folder, env=server.env).stdout
+    (line,) = {x for x in out.splitlines() if x.startswith("│ judge solve ")}
+    for told in (
+        "clear (rubric): each sample, by m", "duel (pairwise): completions of one prompt, two by two, by m",
+        "many (rubric): each sample, by a, b, c", "code (verifier): each sample, by math, which asks nothing",
+    ):  # fmt: skip
+        assert told in line
+    out = out[out.index("US$") :]
+    rows = {
+        name: cells(out, name) for name in ("solve", "judge clear: solve", "judge duel: solve", "judge many: solve")
+    }
+    asked = {name: [int(cell.replace(",", "")) for cell in row[1:5]] for name, row in rows.items()}
+    assert [asked[name][:2] for name in rows] == [[10, 10], [20, 20], [10, 20], [20, 60]]
+    assert [asked[name][3] for name in rows] == [10 * 2 * 40, 20 * 50, 10 * 2 * 30, 60 * 2 * 16]
+    assert asked["judge clear: solve"][2] > 20 * (asked["solve"][2] / 10 + 40), (
+        "the question, the answer and the template"
+    )
+    drawn = cells(out, "judge clear: on-policy")
+    assert int(drawn[1]) > 0 and drawn[1] == drawn[2]
+    total = cells(out, "total")
+    others = [cells(out, name) for name in (*rows, "judge clear: on-policy")]
+    assert int(total[2]) == sum(int(row[2]) for row in others)
+    for row in (*others, total):  # 1 and 10 US$ a million
+        assert float(row[5]) == pytest.approx((int(row[3]) + 10 * int(row[4])) / 1e6, rel=0.05) and float(row[5]) > 0
+    assert server.answered() == [] and "names no prices" not in out
+
+
+def test_rubrics_of_suites_and_labels_of_judges_are_counted(tmp_path):
+    items = [
+        {"prompt": "Say hello.", "checks": [{"rubric": "It greets."}, {"rubric": "It is short."}]},
+        {"prompt": "Say 4.", "expected": "4"},
+    ]
+    labels = [{"question": "Say hello.", "completion": "Hello.", "label": "pass"}] * 60
+    folder = make_mini_project(tmp_path / "p")
+    (folder / "manners.yaml").write_text(yaml.safe_dump({"judge": {"model": "m"}, "items": items}))
+    write_jsonl(folder / "labels.jsonl", labels)
+    known = {"labels": "labels.jsonl", "minimum": {"accuracy": 0.5}}
+    change(
+        folder, engine=JUDGED["engine"], solve={"draws": 1, "problems": 5},
+        suites=[*MINI["suites"], {"name": "manners", "task": "prompts", "gate": "manners.yaml"}],
+        judges=[{"name": "clear", "of": ["solve"], "criteria": "Clear.", "calibration": known}],
+    )  # fmt: skip
+    out = look(folder, env={"OPENAI_API_KEY": "x"}).stdout
+    assert cells(out, "rubrics of manners/gate")[1:3] == ["3", "6"], "the first model, SFT and DPO"
+    assert cells(out, "judge clear: calibration.clear")[1:3] == ["60", "60"]
+    assert cells(out, "judge clear: solve")[1:3] == ["5", "5"]
+    assert "names no prices" in out and cells(out, "total")[5] == "0.00"
+
+
+def test_judges_are_counted_where_rows_are_still_at_the_hub(tmp_path):
+    folder = make_mini_project(tmp_path / "p", **JUDGED, problems={"source": "hub:owner/sums/main/train[0:30]"})
+    out = look(folder, env={"OPENAI_API_KEY": "x"}).stdout
+    assert cells(out, "judge clear: solve")[1:3] == ["20", "20"]
+    assert not (folder / "flywheel.duckdb").exists()

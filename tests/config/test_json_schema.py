@@ -1,6 +1,7 @@
 """The schema by which editors check recipes: that it is the models', that it lets recipes pass, and that it refuses faults."""
 
 import json
+from dataclasses import fields
 from importlib import resources
 from pathlib import Path
 
@@ -9,9 +10,11 @@ import pytest
 import yaml
 from flywheel.config._json_schema import make_recipe_schema, render_recipe_schema
 from flywheel.config._judging import CODE
+from flywheel.config._names import JUDGE_KEYS
 from flywheel.gen import built_in as built_in_generators
 from flywheel.judge.judges._make import KINDS
 from flywheel.judge.verifiers._registry import built_in as built_in_verifiers
+from flywheel.train._trainer_keys import list_trainer_keys
 from support import MINI, run_cli
 
 RECIPES = Path(str(resources.files("flywheel.recipes")))
@@ -59,7 +62,18 @@ def test_every_packaged_recipe_fits_and_says_where_its_schema_is(validator, file
         },
         {"name": "x", "hooks": {"fail": "./tell.sh", "keep": ["./a", "./b"]}, "engine": {"env": {"A": 1}}},
         {"name": "x", "curate": {"without": ["<a>"]}},
-        {"name": "x", "judges": [{"name": "j", "of": ["solve"], "criteria": "anything of the judge's own"}]},
+        {
+            "name": "x",
+            "judges": [{"name": "j", "of": ["solve"], "criteria": "anything of the judge's own", "models": ["a", "b"]}],
+        },
+        {
+            "name": "x",
+            "judges": [{"name": "j", "of": ["solve"], "kind": "checklist", "checks": ["a"], "passes_at": 0.5}],
+        },
+        {
+            "name": "x",
+            "train": {"kto": {"beta": 0.1}, "peft": {"r": 4, "lora_alpha": 8}, "quantization": {"load_in_4bit": True}},
+        },
         {
             "name": "x",
             "verifier": "an-entry-point",
@@ -84,6 +98,20 @@ def test_what_flywheel_reads_fits(validator, recipe):
         ({"extends": ["a.yaml"]}, ["extends"]),
         ({"seed": 1}, []),
         ({**MINI, "judges": [{"name": "j", "of": ["solve"], "kind": "rubrik"}]}, ["judges", 0, "kind"]),
+        ({**MINI, "judges": [{"name": "j", "of": ["solve"], "pases_at": 4}]}, ["judges", 0]),
+        (
+            {**MINI, "judges": [{"name": "j", "of": ["solve"], "kind": "checklist", "by_tokens": True}]},
+            ["judges", 0],
+        ),
+        ({**MINI, "judges": [{"name": "j", "of": ["solve"], "checks": ["a"]}]}, ["judges", 0]),
+        ({**MINI, "train": {"sft": {"lerning_rate": 1}}}, ["train", "sft"]),
+        ({**MINI, "train": {"dpo": {"learning_rate": 1, "packing": True}}}, ["train", "dpo"]),
+        ({**MINI, "train": {"peft": {"rr": 2}}}, ["train", "peft"]),
+        ({**MINI, "train": {"quantization": {"load_in_4bits": True}}}, ["train", "quantization"]),
+        (
+            {**MINI, "train": {"curriculum": [{"rows": [0, 1], "args": {"max_step": 1}}]}},
+            ["train", "curriculum", 0, "args"],
+        ),
     ],
 )
 def test_faults_are_seen_where_they_are(validator, recipe, path):
@@ -106,6 +134,15 @@ def test_editors_complete_the_names_that_the_registries_have():
     }
     for name, key in (("VerifierConfig", "name"), ("JudgeConfig", "verifier"), ("RewardConfig", "verifier")):
         assert defs[name]["properties"][key]["anyOf"][0]["enum"] == offered["verifiers"]
+
+
+def test_keys_of_judges_and_trainers_are_those_that_judges_and_trainers_have():
+    own = {kind: tuple(f.name for f in fields(made) if f.name != "name") for kind, made in KINDS.items()}
+    assert own == JUDGE_KEYS
+    file = Path(str(resources.files("flywheel.config"))) / "trainer_keys.json"
+    assert json.loads(file.read_text()) == list_trainer_keys(), (
+        "python -m flywheel.train._trainer_keys > config/trainer_keys.json"
+    )
 
 
 def test_keys_are_explained_in_the_words_of_the_models():

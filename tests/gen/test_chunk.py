@@ -238,22 +238,108 @@ def last(xs): return xs[-1]
 
 
 def cut_definitions(text, limit=512):
+    """Return the texts of the chunks, and of their spans."""
     converted = read(text, "shop.py")
-    return texts(
-        converted, chunk_text(converted, find_definitions(converted.text), estimate_tokens, limit, 64, alone=True)
-    )
+    chunks = chunk_text(converted, find_definitions(converted.text), estimate_tokens, limit, 64, alone=True)
+    assert all(c.n_tokens == estimate_tokens(c.before + converted.text[c.start : c.end]) <= limit for c in chunks)
+    spans = texts(converted, chunks)
+    return [c.before + span for c, span in zip(chunks, spans, strict=True)], spans
 
 
 def test_each_definition_is_a_chunk_of_its_own():
-    made = cut_definitions(SOURCE)
-    assert [m.split("\n")[0] for m in made] == [
-        '"""A shop."""', "RATE = 7", "# Prices end in .99.", "class Basket:", "print(price(10))", "def last(xs): return xs[-1]",
+    _, spans = cut_definitions(SOURCE)
+    assert [m.split("\n")[0] for m in spans] == [
+        '"""A shop."""', "RATE = 7", "# Prices end in .99.", "class Basket:", "    def total(self):", "print(price(10))",
+        "def last(xs): return xs[-1]",
     ]  # fmt: skip
-    assert "@cache" in made[2] and made[2].endswith("+ 99") and made[3].endswith("fsum([self.n])")
-    assert "".join("".join(made).split()) == "".join(SOURCE.split()), "nothing is lost, nothing stands twice"
-    assert len(cut_definitions(SOURCE, limit=16)) > len(made), "what is too long is cut all the same"
+    assert "@cache" in spans[2] and spans[2].endswith("+ 99") and spans[3].endswith("self.n = n")
+    assert "".join("".join(spans).split()) == "".join(SOURCE.split()), "nothing is lost, nothing stands twice"
+    assert len(cut_definitions(SOURCE, limit=16)[0]) > len(spans), "what is too long is cut all the same"
+
+
+NEEDY = '''from __future__ import annotations
+import math, os
+from decimal import (
+    Decimal,
+    ROUND_UP,
+)
+try:
+    import fast
+except ImportError:
+    fast = None
+
+RATE = 7
+FEES = {
+    "post": RATE,
+}
+UNUSED = 1
+
+
+def post(n: int) -> Decimal:
+    return Decimal(n + FEES["post"])
+
+
+def own(RATE, math=fast):
+    return RATE
+
+
+class Basket(Base):
+    """Things."""
+
+    most: int = RATE
+
+    def __init__(self, n):
+        self.n = n
+
+    # what it costs
+    @property
+    def total(self):
+        return math.ceil(self.n * 1.2)
+
+    least = 2
+
+    async def go(self):
+        return os.path
+
+    # no method's
+
+    def stay(self): return self.n
+
+
+def last(xs): return xs[-1]
+'''
+
+
+def test_a_definition_comes_with_what_it_names_of_its_files_top_and_a_method_with_the_head_of_its_class():
+    made, spans = cut_definitions(NEEDY)
+    found = {
+        span.split("def ")[-1].split("(")[0]: text for text, span in zip(made, spans, strict=True) if "def " in span
+    }
+    fees = 'RATE = 7\nFEES = {\n    "post": RATE,\n}'
+    assert (
+        found["post"]
+        == f'from decimal import Decimal\n{fees}\n\n\ndef post(n: int) -> Decimal:\n    return Decimal(n + FEES["post"])'
+    )
+    assert found["own"].startswith("try:\n    import fast\nexcept ImportError:\n    fast = None\n\n\ndef own"), (
+        "an argument is no constant"
+    )
+    head = 'class Basket(Base):\n    """Things."""\n\n    most: int = RATE\n\n    def __init__(self, n):\n        self.n = n'
+    assert found["__init__"] == f"RATE = 7\n\n\n{head}"
+    costs = "    # what it costs\n    @property\n    def total(self):\n        return math.ceil(self.n * 1.2)"
+    assert found["total"] == f"import math\nRATE = 7\n\n\n{head}\n\n{costs}"
+    assert found["go"].startswith("import os\nRATE = 7\n") and found["go"].endswith(
+        "    async def go(self):\n        return os.path"
+    )
+    assert found["last"] == "def last(xs): return xs[-1]"
+    for text in found.values():
+        compile(text, "chunk", "exec")
+    assert "".join("".join(spans).split()) == "".join(NEEDY.split()), "spans: nothing is lost, nothing stands twice"
+    longest, _ = cut_definitions(NEEDY, limit=40)
+    assert any(text.startswith("    # what it costs") for text in longest), (
+        "what would take half of a chunk is left out"
+    )
 
 
 def test_other_languages_are_cut_where_a_blank_line_ends_a_run():
-    made = cut_definitions("function a(x) {\n  return x\n\n}\n\nfunction b() {}\n")
+    made, _ = cut_definitions("function a(x) {\n  return x\n\n}\n\nfunction b() {}\n")
     assert [m.split("(")[0] for m in made] == ["function a", "function b"]

@@ -38,7 +38,7 @@ def test_each_function_of_a_program_is_a_chunk_where_that_is_wanted(folder):
     )
     assert [(t["text"].split("(")[0], t["line_start"]) for t in texts] == [
         ("RATE = 7", 1),
-        ("def price", 4),
+        ("RATE = 7\n\n\ndef price", 4),
         ("def last", 8),
     ]
 

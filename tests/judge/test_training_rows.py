@@ -77,6 +77,24 @@ def test_a_seed_set_comes_beside_what_was_made_before_any_judges_score_and_no_ot
     store.close()
 
 
+def test_of_equally_good_rows_that_of_the_step_named_first_is_better(tmp_path):
+    store = Store(Project(tmp_path)).open()
+    for name, step, score in (("a", "tried", 1.0), ("b", "known", 1.0), ("c", "tried", 0.5), ("d", "known", 0.25)):
+        request = RequestRow(
+            f"req_{name}", "run_1", 1, step, f"chk_{name}", None, "openai", "m", None, canonical_json(ASKED), "{}", 1,
+            canonical_json([name]), 1, 3, 3, 0.1, utc_now(), utc_now(),
+        )  # fmt: skip
+        sample = SampleRow(f"smp_{name}", f"req_{name}", 0, "run_1", 1, step, None, name, "stop", None, "openai")
+        store.append(
+            [request, sample, VerdictRow(f"vrd_{name}", f"smp_{name}", "tests@1", score > 0.3, score, "", None)]
+        )
+    store.fold()
+    for steps, best in ((("known", "tried"), "bacd"), (("tried", "known"), "abcd")):
+        found = rows_of(read_accepted(store, "run_1", 1, "math@4", ["tests"], [], steps=steps))
+        assert "".join(r.text for r in sorted(found, key=lambda r: -r.score)) == best
+    store.close()
+
+
 def test_an_export_has_the_calls_and_the_tools_too(tmp_path):
     store = Store(Project(tmp_path)).open()
     request = RequestRow(

@@ -51,3 +51,13 @@ def tickets(n: int) -> int:
 
 def bags(n: int) -> int:
     return 14 - n
+
+
+class Box:
+    """A box of so many things."""
+
+    def __init__(self, n: int) -> None:
+        self.n = n
+
+    def double(self) -> int:
+        return self.n * 2

@@ -51,3 +51,7 @@ def pencils(n: int) -> int:
 
 def cookies(n: int) -> int:
     return n - 19
+
+
+def parcels(n: int) -> int:
+    return n * RATE
