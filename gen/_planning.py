@@ -29,13 +29,16 @@ Page = Sequence[tuple[int, str]]
 """Places and ids of inputs."""
 
 ID_OF = {"chunks": "chunk_id", "problems": "problem_id", "imported": "sample_id"}
-_TABLE = {"chunks": "chunks", "problems": "problems", "imported": "samples"}
+_LAST = {
+    "chunks": "SELECT max(rowid) FROM chunks", "problems": "SELECT max(rowid) FROM problems",
+    "imported": "SELECT max(place) FROM placed_samples",
+}  # fmt: skip
 _ALL_CHUNKS = "SELECT c.rowid AS place, c.* FROM chunks c"
 _ROWS = {
     "chunks": f"{_ALL_CHUNKS} WHERE c.chunk_id IN (SELECT chunk_id FROM current_chunks)",
     "problems": "SELECT rowid AS place, * FROM problems WHERE problem_id NOT IN (SELECT problem_id FROM outdated_problems)",
     "imported": f"""
-        SELECT s.rowid AS place, {COLUMNS} FROM samples s JOIN requests r USING (request_id)
+        SELECT {COLUMNS} FROM placed_samples s JOIN requests r USING (request_id)
         WHERE s.step = '{IMPORT}' AND s.sample_id NOT IN (SELECT sample_id FROM worse_samples)
           AND s.request_id NOT IN (SELECT request_id FROM replaced_rows)""",
 }
@@ -47,10 +50,10 @@ _LEFT_BEHIND = {
 }
 """Planned inputs that no version in use has any more."""
 _PROMPTS = f"""
-    SELECT r.rowid + {PROMPTS_AT} AS place, {COLUMNS}
-    FROM (FROM samples WHERE false UNION ALL BY NAME FROM imported_prompts) s JOIN requests r USING (request_id)
+    SELECT r.place + {PROMPTS_AT} AS place, {COLUMNS}
+    FROM (FROM samples WHERE false UNION ALL BY NAME FROM imported_prompts) s JOIN placed_requests r USING (request_id)
     WHERE s.request_id NOT IN (SELECT request_id FROM replaced_rows)"""
-_LAST_PROMPT = f"SELECT max(rowid) FROM requests WHERE step = '{IMPORT}' AND n_draws = 0"
+_LAST_PROMPT = f"SELECT max(place) FROM placed_requests WHERE step = '{IMPORT}' AND n_draws = 0"
 _REPLACED = "SELECT 1 FROM documents GROUP BY source HAVING count(*) > 1 LIMIT 1"
 _PLANNED = """EXISTS (SELECT 1 FROM plans p WHERE p.run_id = batch.run_id AND p.iteration = batch.iteration
     AND p.step = batch.step AND p.input_id = batch.input_id)"""
@@ -132,9 +135,9 @@ class Planning:
     def _find_ranges(self) -> list[Range]:
         """Return the range of the source's rows, and the one behind :data:`PROMPTS_AT` where there is any."""
         source = self._config.source
-        ((end,),) = self._store.query(f"SELECT coalesce(max(rowid) + 1, 0) FROM {_TABLE[source]}")
+        ((most,),) = self._store.query(_LAST[source])
         ((last,),) = self._store.query(_LAST_PROMPT) if source == "imported" else [(None,)]
-        found = [Range(self._choose_rows(), 0, int(end))]
+        found = [Range(self._choose_rows(), 0, 0 if most is None else int(most) + 1)]
         if last is not None:
             found.append(Range(_PROMPTS, PROMPTS_AT, PROMPTS_AT + int(last) + 1))
         return found

@@ -140,17 +140,46 @@ def veil(connection: duckdb.DuckDBPyConnection, table: str) -> None:
         [table],
     ).fetchall()
     if not groups:
+        _number(connection, table, [f"SELECT rowid AS place, * FROM {table}"])
         return
     here = f"{table}{HERE}"
     connection.execute(f"ALTER TABLE {table} RENAME TO {here}")
     kinds = _columns(connection, here)
     parts = []
     for columns, urls in groups:
-        cast = ", ".join(f'CAST("{name}" AS {kinds[name]}) AS "{name}"' for name in columns)
-        parts.append(f"SELECT {cast} FROM read_parquet({list_literal(urls)})")
+        parts.append(f"SELECT {_cast(columns, kinds)} FROM read_parquet({list_literal(urls)})")
     parts.append(f"SELECT * FROM {here}")
     connection.execute(f"CREATE VIEW {table} AS {' UNION ALL BY NAME '.join(parts)}")
     _copy_comments(connection, here, table)
+    _number(connection, table, [*_placed_shards(connection, table, kinds)])
+
+
+def _placed_shards(connection: duckdb.DuckDBPyConnection, table: str, kinds: Mapping[str, str]) -> Iterator[str]:
+    """Yield a query for each shard, then one for the rows of the file, that number the rows through in this order."""
+    n = 0
+    query = "SELECT url, n_rows, columns FROM shards WHERE table_name = ? ORDER BY created_at, url"
+    for url, n_rows, columns in connection.execute(query, [table]).fetchall():
+        yield f"SELECT {n} + file_row_number AS place, {_cast(columns, kinds)} FROM read_parquet({_quoted(url)}, file_row_number = true)"
+        n += int(n_rows)
+    yield f"SELECT {n} + rowid AS place, * FROM {table}{HERE}"
+
+
+def _number(connection: duckdb.DuckDBPyConnection, table: str, parts: Sequence[str]) -> None:
+    """Make the view of a table that says where its rows stand, with the comments that it has in ``views.sql``."""
+    view = f"placed_{table}"
+    mine = "FROM {} WHERE view_name = ? AND database_name = current_database()"
+    ((says,),) = connection.execute(f"SELECT comment {mine.format('duckdb_views()')}", [view]).fetchall() or [(None,)]
+    told = "SELECT comment FROM duckdb_columns() WHERE table_name = ? AND column_name = 'place' AND database_name = current_database()"
+    ((place_says,),) = connection.execute(told, [view]).fetchall() or [(None,)]
+    connection.execute(f"CREATE OR REPLACE VIEW {view} AS {' UNION ALL BY NAME '.join(parts)}")
+    if says is not None:
+        connection.execute(f"COMMENT ON VIEW {view} IS {_quoted(says)}")
+    if place_says is not None:
+        connection.execute(f"COMMENT ON COLUMN {view}.place IS {_quoted(place_says)}")
+
+
+def _cast(columns: Sequence[str], kinds: Mapping[str, str]) -> str:
+    return ", ".join(f'CAST("{name}" AS {kinds[name]}) AS "{name}"' for name in columns)
 
 
 # --- inside -----------------------------------------------------------------------------------------------------------

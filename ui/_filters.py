@@ -63,7 +63,7 @@ STATES = {
     ),
 }
 SORTS = {
-    "stored": ("order of storing", "s.rowid", "number"),
+    "stored": ("order of storing", "s.place", "number"),
     "created_at": ("time", "s.created_at", "time"),
     "iteration": ("iteration", "s.iteration", "number"),
     "step": ("step", "s.step", "text"),
@@ -226,12 +226,12 @@ def write_page(wish: Wish) -> tuple[str, dict[str, Value]]:
     if place := read_place(wish.after):
         values |= {"row": place[0], "key": place[1]}
         given = f"TRY_CAST($key AS {_TYPE[kind]})"
-        where += f" AND ({key} {sign} {given} OR ({key} = {given} AND s.rowid {sign} $row))"
-    order = f"s.rowid {way}" if wish.sort == "stored" else f"{key} {way}, s.rowid {way}"
+        where += f" AND ({key} {sign} {given} OR ({key} = {given} AND s.place {sign} $row))"
+    order = f"s.place {way}" if wish.sort == "stored" else f"{key} {way}, s.place {way}"
     return (
-        f"""SELECT s.rowid AS row_number, CAST({key} AS VARCHAR) AS place, s.sample_id, s.run_id, s.iteration, s.step, s.draw,
+        f"""SELECT s.place AS row_number, CAST({key} AS VARCHAR) AS place, s.sample_id, s.run_id, s.iteration, s.step, s.draw,
                s.finish_reason, s.input_id, left(s.completion, 400) AS head, length(s.completion) AS n_chars, s.created_at
-        FROM samples s WHERE {where} ORDER BY {order} LIMIT {PAGE_ROWS + 1}""",
+        FROM placed_samples s WHERE {where} ORDER BY {order} LIMIT {PAGE_ROWS + 1}""",
         values,
     )
 

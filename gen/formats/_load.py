@@ -62,14 +62,14 @@ _KEY_OF = {
 """What says of selections of other rows than samples that they are set aside."""
 
 _UNITS: dict[str, str] = {
-    "sft": "SELECT s.rowid FROM samples s WHERE s.sample_id IN (SELECT sample_id FROM sft) AND {where} ORDER BY 1",
-    "samples": "SELECT s.rowid FROM samples s WHERE {where} ORDER BY 1",
+    "sft": "SELECT s.place FROM placed_samples s WHERE s.sample_id IN (SELECT sample_id FROM sft) AND {where} ORDER BY 1",
+    "samples": "SELECT s.place FROM placed_samples s WHERE {where} ORDER BY 1",
     "kto": """
-        SELECT s.rowid FROM samples s
+        SELECT s.place FROM placed_samples s
         WHERE s.sample_id IN (SELECT sample_id FROM verdicts WHERE passed IS NOT NULL)
           AND NOT starts_with(s.step, 'calibration.') AND {where} ORDER BY 1""",
     "imported": f"""
-        SELECT s.rowid FROM requests s WHERE s.run_id = '{PROJECT_RUN}' AND s.step = '{STEP}' AND {{where}} ORDER BY 1""",
+        SELECT s.place FROM placed_requests s WHERE s.run_id = '{PROJECT_RUN}' AND s.step = '{STEP}' AND {{where}} ORDER BY 1""",
     "dpo": """
         SELECT x.rowid FROM pairs x
         WHERE x.chosen_sample_id IN (SELECT s.sample_id FROM samples s WHERE {where})
@@ -91,8 +91,8 @@ _SAMPLE = """
 """
 _NO_PROBLEM = "NULL AS question, NULL AS answer, NULL AS solution"
 _SINGLE = f"""
-    WITH u AS (SELECT s.rowid AS unit, 0 AS slot, {_SAMPLE} FROM samples s JOIN requests r USING (request_id)
-               WHERE s.rowid {_PAGE})
+    WITH u AS (SELECT s.place AS unit, 0 AS slot, {_SAMPLE} FROM placed_samples s JOIN requests r USING (request_id)
+               WHERE s.place {_PAGE})
 """
 _PLAIN = f"""{_SINGLE}
     SELECT u.*, NULL AS passed, NULL AS score, false AS preferred, {_NO_PROBLEM} FROM u ORDER BY unit
@@ -108,8 +108,8 @@ _RECORDS: dict[str, str] = {
                        CASE WHEN starts_with(judge, 'human:') THEN created_at END DESC, judge DESC) v USING (sample_id)
         ORDER BY unit""",
     "imported": f"""
-        WITH u AS (SELECT r.rowid AS unit, s.draw AS slot, {_SAMPLE}
-                   FROM requests r JOIN {WITH_PROMPTS} s USING (request_id) WHERE r.rowid {_PAGE})
+        WITH u AS (SELECT r.place AS unit, s.draw AS slot, {_SAMPLE}
+                   FROM placed_requests r JOIN {WITH_PROMPTS} s USING (request_id) WHERE r.place {_PAGE})
         SELECT u.*, v.passed, v.score, x.chosen_sample_id IS NOT NULL AS preferred, p.question, p.answer, p.solution
         FROM u
         LEFT JOIN (SELECT sample_id, passed, score FROM verdicts
@@ -260,7 +260,7 @@ def read_rows_of(store: Store, sample_ids: Sequence[str]) -> Iterator[tuple[Load
     with store.read() as connection:
         units = connection.execute(
             """
-            SELECT rowid FROM requests WHERE request_id IN (
+            SELECT place FROM placed_requests WHERE request_id IN (
                 SELECT request_id FROM samples WHERE sample_id IN (SELECT unnest($1::VARCHAR[]))
                 UNION ALL SELECT unnest($1::VARCHAR[])) ORDER BY 1
             """,
