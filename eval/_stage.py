@@ -15,6 +15,7 @@ from ._shares import CHILD, answer_shares
 from ._suites import Split
 
 STEP = "eval"
+_HOW_FAST = ("concurrency", "timeout_s", "max_attempts", "patience_s")
 
 
 @dataclass(frozen=True)
@@ -81,7 +82,7 @@ def evaluate_subject(
         **_contract(store, subject, splits, grader),
         "judge": dict(judge) if judge and _is_judged(splits) else None,
     }
-    work = store.project.work / content_id("eval", contract)
+    work = store.project.work / content_id("eval", _without_manners(contract))
     if (n := subject.engine.get("processes", 1)) > 1:
         answer_shares(contract, work, n, on_event)
     result = run_stage(CHILD, contract, work, on_event=on_event)
@@ -90,6 +91,19 @@ def evaluate_subject(
             split = next(s for s in splits if (s.suite.name, s.name) == (scored["suite"], scored["split"]))
             _record(connection, subject, split, scored, run_id, iteration)
     clear_stage(work)
+
+
+def _without_manners(contract: dict[str, Any]) -> dict[str, Any]:
+    """Return what of a contract shapes answers: one that is done by more endpoints or processes finds those of before."""
+    judge = contract["judge"]
+    return {**contract, "engine": _what_answers(contract["engine"]), "judge": judge and _what_answers(judge)}
+
+
+def _what_answers(engine: Mapping[str, Any]) -> dict[str, Any]:
+    kept = {k: v for k, v in engine.items() if k not in ("base_url", "processes")}
+    if "manners" in kept:
+        kept["manners"] = {k: v for k, v in kept["manners"].items() if k not in _HOW_FAST}
+    return kept
 
 
 def _is_judged(splits: Sequence[Split]) -> bool:
