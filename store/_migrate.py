@@ -7,7 +7,7 @@ import duckdb
 
 from ..errors import StoreVersionError
 from ..schema import utc_now
-from ._shards import unveil_all, veil
+from ._shards import BIG, unveil_all, veil
 
 _NUMBERED = re.compile(r"^(\d{4})_\w+\.sql$")
 
@@ -62,12 +62,12 @@ def migrate(connection: duckdb.DuckDBPyConnection, place: str) -> None:
         "CREATE TABLE IF NOT EXISTS migrations (version INTEGER PRIMARY KEY, name VARCHAR NOT NULL, applied_at TIMESTAMP NOT NULL)"
     )
     connection.execute("COMMENT ON TABLE migrations IS 'Schema changes applied to this store.'")
-    sharded = unveil_all(connection)
+    unveil_all(connection)
     for number, name, sql in list_migrations():
         if number > version:
             connection.execute(sql)
             connection.execute("INSERT INTO migrations VALUES (?, ?, ?)", [number, name, utc_now()])
     views = (resources.files(__package__) / "views.sql").read_text(encoding="utf-8")
     connection.execute(views)
-    for table in sharded:
+    for table in BIG:
         veil(connection, table)

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 BIG: Mapping[str, str] = {"requests": "request_id", "samples": "sample_id"}
 """Tables that may have shards, and their keys."""
 HERE = "_here"
+PLACED = "The table {table}, with where each row stands: in the order of storing, those in shards first."
+PLACE = "Number of the row, for as long as no rows are moved to shards or back."
 SHARD_ROWS = 100_000
 
 
@@ -123,12 +125,11 @@ def is_about_shards(connection: duckdb.DuckDBPyConnection, error: duckdb.Error) 
     return ".parquet" in said and any(url in said for url in admit_shards(connection))
 
 
-def unveil_all(connection: duckdb.DuckDBPyConnection) -> list[str]:
-    """Let tables with shards have their names again, to be altered; return which these are."""
-    veiled = [table for table in BIG if _has_shards(connection, table)]
-    for table in veiled:
-        _unveil(connection, table)
-    return veiled
+def unveil_all(connection: duckdb.DuckDBPyConnection) -> None:
+    """Let tables with shards have their names again, to be altered."""
+    for table in BIG:
+        if _has_shards(connection, table):
+            _unveil(connection, table)
 
 
 def veil(connection: duckdb.DuckDBPyConnection, table: str) -> None:
@@ -165,17 +166,12 @@ def _placed_shards(connection: duckdb.DuckDBPyConnection, table: str, kinds: Map
 
 
 def _number(connection: duckdb.DuckDBPyConnection, table: str, parts: Sequence[str]) -> None:
-    """Make the view of a table that says where its rows stand, with the comments that it has in ``views.sql``."""
+    """Make the view of a table that says where its rows stand."""
     view = f"placed_{table}"
-    mine = "FROM {} WHERE view_name = ? AND database_name = current_database()"
-    ((says,),) = connection.execute(f"SELECT comment {mine.format('duckdb_views()')}", [view]).fetchall() or [(None,)]
-    told = "SELECT comment FROM duckdb_columns() WHERE table_name = ? AND column_name = 'place' AND database_name = current_database()"
-    ((place_says,),) = connection.execute(told, [view]).fetchall() or [(None,)]
     connection.execute(f"CREATE OR REPLACE VIEW {view} AS {' UNION ALL BY NAME '.join(parts)}")
-    if says is not None:
-        connection.execute(f"COMMENT ON VIEW {view} IS {_quoted(says)}")
-    if place_says is not None:
-        connection.execute(f"COMMENT ON COLUMN {view}.place IS {_quoted(place_says)}")
+    _copy_comments(connection, target_of(connection, table), view)
+    connection.execute(f"COMMENT ON VIEW {view} IS {_quoted(PLACED.format(table=table))}")
+    connection.execute(f"COMMENT ON COLUMN {view}.place IS {_quoted(PLACE)}")
 
 
 def _cast(columns: Sequence[str], kinds: Mapping[str, str]) -> str:

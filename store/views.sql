@@ -1,12 +1,5 @@
 -- Views for people. Rebuilt whenever a store is opened for writing by a newer flywheel.
 
-CREATE OR REPLACE VIEW placed_samples AS SELECT rowid AS place, * FROM samples;
-COMMENT ON VIEW placed_samples IS 'Samples, with where they stand: in the order of storing, those in shards first.';
-COMMENT ON COLUMN placed_samples.place IS 'Number of the row, for as long as no rows are moved to shards or back.';
-CREATE OR REPLACE VIEW placed_requests AS SELECT rowid AS place, * FROM requests;
-COMMENT ON VIEW placed_requests IS 'Requests, with where they stand: in the order of storing, those in shards first.';
-COMMENT ON COLUMN placed_requests.place IS 'Number of the row, for as long as no rows are moved to shards or back.';
-
 CREATE OR REPLACE VIEW worse_samples AS
 SELECT DISTINCT p.rejected_sample_id AS sample_id FROM pairs p WHERE p.kind <> 'correct/incorrect' AND p.prompt_id IS NULL;
 COMMENT ON VIEW worse_samples IS 'The worse samples of imported pairs and of those that generators make: nothing to imitate.';

@@ -11,6 +11,7 @@ from flywheel.errors import StoreError
 from flywheel.gen._retry import retire_failures
 from flywheel.schema import RequestRow, utc_now
 from flywheel.store import JournalWriter, Store, bring_back, list_shards, move_to_shards, run_query
+from flywheel.ui._filters import Wish, write_page
 from support import run_cli, sql
 from support_filled import Filled
 
@@ -53,6 +54,43 @@ def test_rows_in_shards_are_read_as_before_by_views_queries_snapshots_and_other_
     assert kind == "JSON"
     says = store.query("SELECT comment IS NOT NULL FROM duckdb_views() WHERE view_name = 'requests'")
     assert says == [(True,)]
+
+
+def test_rows_in_shards_are_exported_and_shown_in_pages_as_before(filled, tmp_path):
+    store, root = filled.store, filled.store.project.root
+
+    def look():
+        run_cli(
+            root,
+            "export",
+            "--what",
+            "samples",
+            "--format",
+            "trl",
+            "--output",
+            str(tmp_path / "out.jsonl"),
+            "--force",
+            check=0,
+        )
+        places = (
+            store.query("SELECT place FROM placed_samples ORDER BY 1"),
+            store.query("SELECT place FROM placed_requests ORDER BY 1"),
+        )
+        page, values = write_page(Wish())
+        return (
+            sorted((tmp_path / "out.jsonl").read_text().splitlines()),
+            places,
+            len(run_query(store.project, page, parameters=values).rows),
+        )
+
+    before = look()
+    list(move_to_shards(store, str(tmp_path / "shards"), rows=10))
+    filled.add(2, 3, ("Again 3 .", True))
+    rows, places, shown = look()
+    assert len(rows) == len(before[0]) + 1 and set(before[0]) < set(rows) and shown == before[2] + 1
+    assert places == ([(i,) for i in range(25)], [(i,) for i in range(25)])
+    list(bring_back(store))
+    assert look()[0] == rows
 
 
 def test_new_rows_go_beside_them_and_what_two_workers_did_is_there_once(filled, tmp_path):
