@@ -40,7 +40,7 @@ from ._judging import (
 from ._load import RECIPE_FILE, load_recipe
 from ._loop import HookConfig, ServeConfig, StopConfig
 from ._problems import ColumnsConfig, DistractorConfig, JoinConfig, ProblemsConfig, ProblemSetConfig
-from ._prompt_suite import CheckConfig, PromptConfig, PromptSuiteConfig, load_prompt_suite
+from ._prompt_suite import CheckConfig, PromptConfig, PromptSuiteConfig, list_hub_rows, load_prompt_suite
 from ._recipe import (
     DEFAULT_GEN_TOKS,
     PROMPTS_TASK,
@@ -126,6 +126,7 @@ __all__ = [
     "is_remote",
     "is_wheel",
     "list_figures",
+    "list_hub_rows",
     "list_methods",
     "list_needs",
     "list_sources",

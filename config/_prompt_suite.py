@@ -8,7 +8,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import AfterValidator, AliasChoices, Field, ValidationError, field_validator, model_validator
 
-from ..errors import RecipeError
+from ..errors import RecipeError, UserError
 from ._explain import explain_faults
 from ._problems import ProblemsConfig, ProblemSetConfig
 from ._source import Source
@@ -64,7 +64,7 @@ class CheckConfig(_Strict):
     relaxed: Texts | None = None
     """The whole answer as ChartQA counts: a number may be 5 % off, anything else is the same text; of a list any."""
     anls: Texts | None = None
-    """The whole answer, nearer than half of its letters (ANLS, as DocVQA counts); the score says how near. Of a list any."""
+    """The whole answer, nearer than half of its letters (average normalised Levenshtein similarity, ANLS, as DocVQA counts); the score says how near. Of a list any."""
     json_schema: dict[str, Any] | None = None
     """The answer is JSON that fits the schema."""
     verifier: str | None = None
@@ -178,7 +178,8 @@ class PromptSuiteConfig(_Strict):
     tags: tuple[str, ...] = ()
     items: tuple[PromptConfig, ...] = ()
     problems: ProblemsConfig | None = None
-    """Instead of ``items``, or behind them: rows of files, read as a recipe reads problems. Each item has the name of its file as a tag."""
+    """Instead of ``items``, or behind them: rows of files or of the hub, with their images, read as a recipe reads problems. Each item has
+    the name of its file as a tag."""
     template: str | None = None
     """What makes a prompt of a row's columns: a template by name, the recipe's in ``prompts/`` first. Default: the question alone."""
 
@@ -220,22 +221,8 @@ class PromptSuiteConfig(_Strict):
 def _check_rows(one: ProblemSetConfig, loc: tuple[str | int, ...]) -> None:
     """Refuse what a suite cannot do with rows."""
     place = ("problems", *loc)
-    if any(Source.parse(spec).is_hub for spec in one.sources):
-        raise _fault(
-            "files: a suite is read whole before anything is asked",
-            "a data set of the hub",
-            "save its rows as JSON lines",
-            (*place, "source"),
-        )
     if one.share is not None:
         raise _fault("every row of a suite", f"share: {one.share:g}", "remove share", (*place, "share"))
-    if not isinstance(one.format, str) and one.format.images:
-        raise _fault(
-            "rows without images",
-            f"images: {one.format.images}",
-            "write items with images: instead",
-            (*place, "format", "images"),
-        )
 
 
 def _compile(pattern: str, loc: tuple[str | int, ...] = ()) -> None:
@@ -250,6 +237,16 @@ def _is_number(value: Any) -> bool:
         return math.isfinite(float(str(value).replace(",", "")))
     except ValueError:
         return False
+
+
+def list_hub_rows(path: Path) -> list[str]:
+    """Return the data sets of the hub that a suite's file names; none where it is no such file, which is told when it is read."""
+    try:
+        suite, _ = load_prompt_suite(path)
+    except UserError:
+        return []
+    sets = () if suite.problems is None else suite.problems.sets
+    return [spec for one in sets for spec in one.sources if Source.parse(spec).is_hub]
 
 
 def load_prompt_suite(path: Path) -> tuple[PromptSuiteConfig, list[int]]:

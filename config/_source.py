@@ -1,6 +1,7 @@
 """Where rows come from, as a recipe writes it."""
 
 import re
+from pathlib import Path
 from typing import Annotated
 
 from pydantic import AfterValidator, StringConstraints
@@ -54,3 +55,7 @@ class Source(Strict):
                 "hub:owner/name/config/split", repr(spec), "write all four parts, as in hub:openai/gsm8k/main/train"
             )
         return cls(where="/".join(parts[:2]), is_hub=True, config=parts[2], split=parts[3], start=start, stop=stop)
+
+    def folder(self, base: Path) -> Path | None:
+        """Return the folder that paths in its rows start from; None of the hub's, which have none."""
+        return None if self.is_hub else (base / Path(self.where).expanduser()).parent

@@ -81,8 +81,8 @@ def read_prompts(spec: str, base: Path, place: str, project: Project) -> list[So
     if suite.problems is not None:
         alone = suite.model_copy(update={"checks": ()})  # each item has them, with its row's reference and columns
         rows += [
-            SourceRow(len(rows) + i, _as_row(alone, item, []))
-            for i, item in enumerate(read_items(suite, path, project.root))
+            SourceRow(len(rows) + i, _as_row(alone, item, list(item.images)))
+            for i, item in enumerate(read_items(suite, path, project))
         ]
     kept = rows[source.start : source.stop]
     if not kept:

@@ -12,11 +12,15 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from ..schema import ABSENT, read_path
+
 _KINDS = (
     (b"\x89PNG\r\n\x1a\n", "png"), (b"\xff\xd8\xff", "jpg"), (b"GIF87a", "gif"), (b"GIF89a", "gif"), (b"BM", "bmp"),
     (b"II*\x00", "tiff"), (b"MM\x00*", "tiff"),
 )  # fmt: skip
 """How files of images begin."""
+IMAGES = "question_images"
+"""Name of a row's images, which no column of a file can take."""
 _DATA = "data:"
 
 
@@ -56,6 +60,28 @@ def keep_image(data: bytes, media: Path, root: Path) -> str:
         fresh.write_bytes(data)
         fresh.replace(kept)
     return kept.relative_to(root).as_posix()
+
+
+def take_images(
+    row: Mapping[str, Any], place: str, folder: Path | None, media: Path, root: Path
+) -> dict[str, Any] | str:
+    """Return a row with the images of its column kept in the project and named under :data:`IMAGES`, or why it cannot be.
+
+    Args:
+        place: the column, or a place inside one by dots.
+        folder: that the row's paths start from; None where it has none (the hub's).
+        media: the folder of images.
+        root: the project's folder.
+    """
+    value = read_path(row, place)
+    if value is ABSENT:
+        return f"nothing under {place!r}"
+    try:
+        kept = [keep_image(read_image(one, folder), media, root) for one in as_images(value)]
+    except ValueError as error:
+        return f"{place}: {error}"
+    rest = {name: value for name, value in row.items() if name not in (place, IMAGES)}
+    return {**rest, IMAGES: kept} if kept else rest
 
 
 def as_images(value: Any) -> Sequence[Any]:

@@ -6,12 +6,12 @@ from pathlib import Path
 from typing import Any
 
 from ..config import SolveConfig, StepConfig
+from ..files import IMAGES
 from ..llm import Sampling
 from ..prompts import load_template
 from ._ask import refuse_keywords
 from ._generator import Ask, Item, Made, generator
 from ._plan import Step
-from ._problems import IMAGES
 from ._steps import Stage
 
 TEMPLATE = "solve"

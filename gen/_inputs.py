@@ -10,13 +10,13 @@ from collections.abc import Container, Iterator, Sequence
 from typing import Any
 
 from ..errors import RecipeError
+from ..files import IMAGES
 from ..llm import is_stored_image
 from ..store import Store
 from ._generator import Item
 from ._known import KeySet
 from ._plan import Step
 from ._planning import AGAIN_AT, ID_OF, PAGE, Page, read_plan
-from ._problems import IMAGES
 from ._steps import Stage
 from .formats import IMPORT, RESERVED, read_imported
 

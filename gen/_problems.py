@@ -3,13 +3,14 @@
 import json
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 from ..config import ProblemsConfig, ProblemSetConfig, Source
 from ..errors import InputError
-from ..files import ABSENT, as_images, keep_image, read_image, read_path
+from ..files import IMAGES, take_images
 from ..schema import DropRow, ProblemRow, canonical_json, content_id
 from ..store import Parsed, Project, SourceRow, Store, add_distractors, parse_problem, read_set
 from ._plan import Pool, Step, share_out
@@ -17,29 +18,16 @@ from ._plan import Pool, Step, share_out
 log = logging.getLogger(__name__)
 
 BATCH = 5000
-IMAGES = "question_images"
-"""Name of an item's images, which no column of a file can take."""
-
-
-def _take_images(row: SourceRow, place: str, folder: Path | None, project: Project) -> SourceRow | str:
-    """Return a row with the images of its column kept in the project and named under ``question_images``, or why it cannot be."""
-    value = read_path(row.row, place)
-    if row.fault or value is ABSENT:
-        return row.fault or f"nothing under {place!r}"
-    try:
-        kept = [keep_image(read_image(one, folder), project.media, project.root) for one in as_images(value)]
-    except ValueError as error:
-        return f"{place}: {error}"
-    rest = {name: value for name, value in row.row.items() if name != place}
-    return SourceRow(row.ordinal, {**rest, IMAGES: kept} if kept else rest, row.raw)
 
 
 def _parse(row: SourceRow, config: ProblemSetConfig, folder: Path | None, project: Project) -> Parsed | str:
-    if not isinstance(config.format, str):
-        row = SourceRow(row.ordinal, {k: v for k, v in row.row.items() if k != IMAGES}, row.raw, row.fault)
-        seen = _take_images(row, config.format.images, folder, project) if config.format.images else row
-        return seen if isinstance(seen, str) else parse_problem(seen, config.format)
-    return parse_problem(row, config.format)
+    """Return the parts of a row, its images kept in the project and named in its columns, or why it is no problem."""
+    if isinstance(config.format, str) or row.fault:
+        return parse_problem(row, config.format)
+    found: dict[str, Any] | str = {k: v for k, v in row.row.items() if k != IMAGES}
+    if config.format.images:
+        found = take_images(row.row, config.format.images, folder, project.media, project.root)
+    return found if isinstance(found, str) else parse_problem(replace(row, row=found), config.format)
 
 
 @dataclass(frozen=True)
@@ -110,8 +98,7 @@ def _read_set(
 ) -> list[tuple[SourceRow, str]]:  # fmt: skip
     """Add the problems of one set to those that are known, and its rows to the counts; return the rows that cannot be used."""
     faults: list[tuple[SourceRow, str]] = []
-    source = Source.parse(config.source)
-    folder = None if source.is_hub else (base / Path(source.where).expanduser()).parent
+    folder = Source.parse(config.source).folder(base)
     rows = read_set(config, base)
     for row in add_distractors(rows, config.distractors) if config.distractors else rows:
         n_rows[config.source] = n_rows.get(config.source, 0) + 1

@@ -11,11 +11,14 @@ from pathlib import Path
 from typing import TypeVar
 
 from ..config import (
+    PROMPTS_TASK,
     TASK_DATA,
     ProblemsConfig,
     Recipe,
     Source,
+    SuiteConfig,
     is_remote,
+    list_hub_rows,
     list_methods,
     list_sources,
     names_hub_model,
@@ -204,7 +207,10 @@ class _Look:
         here = 0
         for suite in self._recipe.suites:
             sources = [(w, s) for w, s in list_sources(self._recipe) if w.startswith(f"suite {suite.name}, ")]
-            if any(is_remote(spec) for _, spec in sources):
+            inside = self._find_hub_rows(suite)
+            if inside or any(is_remote(spec) for _, spec in sources):
+                for spec in inside:
+                    self._is_fetched(f"suite {suite.name}, rows", spec)
                 for what, spec in sources:
                     told = self._tell_target(suite.name, what.rpartition(", ")[2])
                     if not self._is_fetched(what, spec, told):
@@ -222,6 +228,14 @@ class _Look:
             splits += found or []
         if here == len(self._recipe.suites) and not self._found.faults:
             self._try(lambda: read_layouts(self._recipe, splits))
+
+    def _find_hub_rows(self, suite: SuiteConfig) -> list[str]:
+        """Return the data sets of the hub that the files of a prompt suite name."""
+        if suite.task != PROMPTS_TASK:
+            return []
+        files = {Source.parse(spec).where for spec in (suite.gate, suite.report, suite.fewshot) if spec is not None}
+        found = [spec for file in sorted(files) for spec in list_hub_rows(self._base / Path(file).expanduser())]
+        return list(dict.fromkeys(found))
 
     def _tell_target(self, suite: str, split: str) -> str:
         """Return what a run needs beforehand whose target is the endpoint's score."""

@@ -47,6 +47,10 @@ class Renderer(Protocol):
         """Return the number of tokens of each text; a plain one, which no template has made, gets the tokenizer's own marks."""
         ...
 
+    def count_images(self, files: Sequence[Path]) -> int:
+        """Return the number of tokens that the model reads images as; 0 where its processor does not say."""
+        ...
+
 
 @dataclass(frozen=True)
 class Limit:
@@ -124,17 +128,17 @@ def check_rows(rows: Sequence[Row], demands: Demands) -> list[Fault]:
 def find_row_faults(rows: Sequence[Row], demands: Demands, form: Form) -> list[Fault]:
     """Return the fault of each of some rows, all of which may have one."""
     faults: list[Fault] = []
-    fitting: list[tuple[int, list[tuple[str, str]]]] = []
+    fitting: list[_Sized] = []
     for ordinal, row in enumerate(rows):
         found = next(_faults_of(row, demands, form), None)
         texts: list[tuple[str, str]] = []
-        if found is None and not form.images:
+        if found is None:
             try:
                 texts = list(_texts(row, demands, form))
-            except ValueError as error:
-                found = ("chat_template", f"wrong for the chat template: {error}")
+            except ValueError as error:  # of a row with images the trainer writes the messages anew
+                found = None if form.images else ("chat_template", f"wrong for the chat template: {error}")
         if found is None:
-            fitting.append((ordinal, texts))
+            fitting.append(_Sized(ordinal, texts, _count_images(row, demands, form)))
         else:
             faults.append(Fault(ordinal, *found))
     faults += _find_overlong(fitting, demands, plain=form.shape != "messages" and "messages" not in form.columns)
@@ -149,6 +153,23 @@ def refuse_whole(n: int, faults: Sequence[Fault], demands: Demands) -> None:
     """
     if len(faults) == n:
         raise _nothing_left(n, faults, demands)
+
+
+@dataclass(frozen=True)
+class _Sized:
+    """A row's texts, with their columns, and the tokens that its images take besides the places that the texts have for them."""
+
+    ordinal: int
+    texts: list[tuple[str, str]]
+    of_images: int
+
+
+def _count_images(row: Row, demands: Demands, form: Form) -> int:
+    if demands.renderer is None or not form.images or not demands.limits:
+        return 0
+    places = sum(1 for part in _parts(row, form) if part.get("type") == "image")
+    n = demands.renderer.count_images([demands.root / image for image in images_of(row)])
+    return max(0, n - places)
 
 
 def form_of(rows: Sequence[Row], demands: Demands) -> Form:
@@ -363,23 +384,28 @@ def _texts(row: Row, demands: Demands, form: Form) -> Iterator[tuple[str, str]]:
             yield column, text
 
 
-def _find_overlong(rows: Sequence[tuple[int, list[tuple[str, str]]]], demands: Demands, *, plain: bool) -> list[Fault]:
+def _find_overlong(rows: Sequence[_Sized], demands: Demands, *, plain: bool) -> list[Fault]:
     renderer = demands.renderer
     if renderer is None or not demands.limits or (_accepts(demands, "overlong") and demands.method.name != "grpo"):
         return []
     bounded = [
-        (ordinal, text, limit)
-        for ordinal, texts in rows for column, text in texts
+        (row, text, limit)
+        for row in rows for column, text in row.texts
         if (limit := demands.limits.get(column, demands.limits.get(""))) is not None
     ]  # fmt: skip
     # a token is a byte or more: a text of few bytes need not be counted
-    long = [(o, text, limit) for o, text, limit in bounded if len(text.encode()) + _MARKS > limit.tokens]
-    worst: dict[int, tuple[int, Limit]] = {}
+    long = [(r, text, limit) for r, text, limit in bounded if len(text.encode()) + _MARKS + r.of_images > limit.tokens]
+    worst: dict[int, tuple[int, int, Limit]] = {}
     counts = renderer.count([text for _, text, _ in long], plain=plain) if long else []
-    for (ordinal, _, limit), n in zip(long, counts, strict=True):
-        if n > limit.tokens and n > worst.get(ordinal, (0, limit))[0]:
-            worst[ordinal] = (n, limit)
-    return [Fault(o, "overlong", f"{n} tokens, more than {limit.words}") for o, (n, limit) in worst.items()]
+    for (row, _, limit), n_text in zip(long, counts, strict=True):
+        n = n_text + row.of_images
+        if n > limit.tokens and n > worst.get(row.ordinal, (0, 0, limit))[0]:
+            worst[row.ordinal] = (n, row.of_images, limit)
+    return [Fault(o, "overlong", _describe_overlong(*found)) for o, found in worst.items()]
+
+
+def _describe_overlong(n: int, of_images: int, limit: Limit) -> str:
+    return f"{n} tokens{f' ({of_images} of images)' if of_images else ''}, more than {limit.words}"
 
 
 def _nothing_left(n: int, faults: Sequence[Fault], demands: Demands) -> InputError:

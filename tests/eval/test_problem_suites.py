@@ -84,10 +84,9 @@ def test_without_checks_the_answer_is_compared_as_match_says(folder):
     [
         ("defaults: {gold: none, more", "defaults: {more", "rows/open.jsonl:1"),
         ("join: {source: rows/known.jsonl, by: id}", "", "nothing under 'gold'"),
-        ("rows/open.jsonl", "hub:a/b/c/d", "a data set of the hub"),
         ("by: id", "by: gold", "nothing under 'gold'"),
         ("source: rows/open.jsonl", "source: rows/open.jsonl\n      share: 0.5", "every row of a suite"),
-        ("question: question,", "question: question, images: x,", "rows without images"),
+        ("question: question,", "question: question, images: x,", "nothing under 'x'"),
         ("template: show", "template: shw", "shw"),
         ("rows/open.jsonl", "rows/asked.jsonl", "no text under 'question'"),
     ],
@@ -96,6 +95,37 @@ def test_what_a_suite_cannot_do_is_told_before_anything_is_scored(folder, old, n
     with pytest.raises(UserError) as raised:
         read(folder, SUITE.replace(old, new))
     assert said in str(raised.value)
+
+
+def test_rows_of_the_hub_are_shown_with_their_images_and_any_of_several_answers_is_right(folder, monkeypatch):
+    """A data set with a column of images, read as from the hub: here a folder of its name, as ``load_dataset`` takes it too."""
+    import datasets
+    from PIL import Image
+
+    pictures = [Image.new("RGB", (8, 8), colour) for colour in ("red", "blue")]
+    rows = {"query": ["Which colour?", "And this?"], "label": [["red", "scarlet"], ["blue"]], "picture": pictures}
+    made = datasets.Dataset.from_dict(rows).cast_column("picture", datasets.Image())
+    (folder / "owner" / "seen").mkdir(parents=True)
+    made.to_parquet(folder / "owner" / "seen" / "test.parquet")
+    monkeypatch.chdir(folder)
+    monkeypatch.setenv("HF_DATASETS_CACHE", str(folder / "cache"))
+    monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", folder / "cache")
+    text = """
+problems: {source: "hub:owner/seen/default/test[0:2]", format: {question: query, answer: label, images: picture}}
+match: relaxed
+"""
+    first, second = read(folder, text)
+    (turn,) = json.loads(first["messages"])
+    assert [part["type"] for part in turn["content"]] == ["image_url", "text"] and turn["content"][1][
+        "text"
+    ] == "Which colour?"
+    kept = folder / turn["content"][0]["image_url"]["url"]
+    assert Image.open(kept).convert("RGB").getpixel((0, 0)) == (255, 0, 0)
+    assert json.loads(first["checks"])[0]["expected"] == ["red", "scarlet"] and first["tags"] == ["seen"]
+    assert second["messages"] != first["messages"]
+    (folder / "recipe.yaml").write_text("name: s\nmodel: seed\nsuites: [{name: s, task: prompts, gate: suite.yaml}]\n")
+    told = run_cli(folder, "run", "--dry-run", check=0, env={"COLUMNS": "200"}).stdout
+    assert "Fetched when it starts: data set owner/seen" in told, "the dry run reads nothing of the hub"
 
 
 def test_one_id_in_two_rows_is_refused(folder):

@@ -6,8 +6,9 @@ import shutil
 
 import pytest
 from fake_endpoint import show_image
+from flywheel.prompts import load_template
 from support import run_cli, sql, write_jsonl
-from support_recipes import flywheel, init_recipe, read_rows
+from support_recipes import drops, flywheel, init_recipe, read_rows
 
 pytestmark = [pytest.mark.recipes, pytest.mark.timeout(600)]
 VERDICTS = """
@@ -66,6 +67,94 @@ def test_pictures_are_answered_checked_by_kind_and_learnt(miniature, endpoint, t
     receipts = next(s for s in made.scores if s["suite"] == "receipts" and s["metric"].startswith("score"))
     assert receipts["before"] == 0.0 and receipts["after"] > 0.4 and receipts["n"] == 10
     assert [d["promoted"] for d in made.decisions] == [True]
+
+
+UNLABELLED = """
+extends: documents.yaml
+model: mini/tiny
+engine: {model: null, concurrency: 8}
+generate:
+  - step: asked
+    generator: backtranslate
+    where: "media IS NOT NULL OR text LIKE '%|%'"
+    options: {pairs: 2, types: [a value], difficulties: [easy], closed_book: false, check: model, min_chars: 20}
+    templates: {backtranslate-qa: ask-about, backtranslate-check: check-about}
+  - {step: answered, generator: solve, source: asked, options: {template: ask}, draws: 2, max_tokens: 24}
+train: {sft: {max_steps: 2, per_device_train_batch_size: 4, max_length: 1000, learning_rate: 1.0e-3}, peft: null, min_rows: 3}
+suites: [{name: questions, task: prompts, gate: "mini/questions.yaml[0:4]", max_gen_toks: 24}]
+gate: {suite: questions, guards: []}
+"""
+PLAN = "1. type: a value; difficulty: easy\n2. type: a value; difficulty: easy"
+TABLE = "| ferry | leaves | arrives | price |"
+
+
+def asked_about(folder, text, tag="document", image=None):
+    """Return the request for questions about a picture or a table, as the endpoint sees it."""
+    said = load_template("ask-about", folder).render({"text": text, "tag": tag, "plan": PLAN})[-1]["content"]
+    return said if image is None else f"{said}\n{show_image(image.read_bytes())}"
+
+
+def pairs_of(*pairs):
+    return json.dumps(
+        {
+            "pairs": [
+                {"type": "a value", "difficulty": "easy", "quote": q, "question": asked, "answer": a}
+                for q, asked, a in pairs
+            ]
+        }
+    )
+
+
+def test_pictures_and_tables_without_annotations_get_questions_that_are_checked_twice(tmp_path, endpoint):
+    """A teacher asks, a second look drops what cannot be answered, and answers found anew have to agree with the first."""
+    folder = init_recipe(tmp_path / "p", "document-vision")
+    (folder / "unlabelled.yaml").write_text(UNLABELLED)
+    pictures = [folder / "mini" / "images" / f"chart-{i:03}.png" for i in range(8)]
+    told = run_cli(
+        folder, "run", "--dry-run", "--recipe", str(folder / "documents.yaml"), check=2, env={"OPENAI_API_KEY": "x"}
+    )
+    assert "flywheel ingest" in told.stderr and "HuggingFaceM4/ChartQA" in told.stdout
+    run_cli(folder, "ingest", *map(str, pictures), str(folder / "mini" / "documents" / "ferries.csv"), check=0)
+    chunks = sql(folder, "select text, media from chunks")
+    (table,) = [c["text"] for c in chunks if c["media"] is None]
+    assert table.startswith(TABLE) and len(chunks) == 9
+    labelled = {r["image"]: r for r in read_rows(folder / "mini" / "charts.jsonl") if r["question"].startswith("Which")}
+    known = []
+    for file in pictures:
+        row = labelled[f"images/{file.name}"]
+        pairs = pairs_of((row["answer"], row["question"], row["answer"]), ("x", "What is the value of purple?", "77"))
+        known.append({"question": asked_about(folder, "", image=file), "answer": pairs, "wrong": ["{}"]})
+        mark = show_image(file.read_bytes())
+        known.append({"question": f"{row['question']}\n{mark}", "answer": row["answer"], "wrong": ["orange"]})
+        known.append({"question": f"What is the value of purple?\n{mark}", "answer": "12", "wrong": ["13"]})
+    row = next(line for line in table.split("\n") if "Heron" in line)
+    asks = ("When does the Heron leave?", "11:30"), ("What does the Heron cost?", "9.80")
+    known.append(
+        {"question": asked_about(folder, table), "answer": pairs_of(*((row, *ask) for ask in asks)), "wrong": ["{}"]}
+    )
+    for question, answer in asks:
+        over = load_template("question-over-text", folder).render(
+            {"text": table, "tag": "document", "question": question}
+        )
+        known.append({"question": over[-1]["content"], "answer": answer, "wrong": ["12:34"]})
+    write_jsonl(tmp_path / "known.jsonl", known)
+    env = endpoint(tmp_path / "known.jsonl", right=0.9).env
+    flywheel(folder, "run", recipe="unlabelled.yaml", env=env)
+    gone = drops(folder)
+    assert sum(n for (step, reason), n in gone.items() if step == "asked/items" and "not answerable" in reason) > 0, (
+        gone
+    )
+    passed, failed = verdicts(folder)["agrees"]
+    assert passed > 6 and failed > 6, "an answer that is not found again is no row"
+    trained = sql(folder, "select prompt::varchar as prompt, completion::varchar as completion from sft")
+    assert any(".flywheel/media/" in r["prompt"] for r in trained) and any(
+        "Heron" in r["prompt"] and TABLE in r["prompt"] for r in trained
+    )
+    assert len(trained) > 4 and not any("purple" in r["prompt"] for r in trained)
+    (made,) = sql(folder, "select metrics from checkpoints where stage = 'sft'")
+    assert json.loads(made["metrics"])["n_rows"] > 4 and not any(step == "sft/preflight" for step, _ in gone), (
+        "text beside pictures"
+    )
 
 
 def test_real_charts_and_receipts_are_shown_and_judged_by_kind(tmp_path, endpoint, shared_data):

@@ -104,9 +104,16 @@ def test_a_vision_model_learns_from_charts(tmp_path, shared_data, charts):
         {**charts[0], "completion": [{"role": "assistant", "content": "a chart"}]},
         {**charts[1], "prompt": [{"role": "user", "content": "What is it?"}]},
     ]
-    result, _, out = train_here(tmp_path / "job", "sft", model, charts, ARGS, root=shared_data, heldout=heldout)
+    album = {**charts[2], "images": charts[2]["images"] * 70}
+    result, _, out = train_here(
+        tmp_path / "job", "sft", model, [*charts, album], ARGS, root=shared_data, heldout=heldout
+    )
     assert falls(result)
-    assert {f["kind"] for f in result["faults"]} <= {"held_out"}
+    ((overlong, why),) = {(f["ordinal"], f["reason"]) for f in result["faults"] if f["kind"] == "overlong"}
+    assert overlong == len(charts) and f"({70 * 16} of images)" in why, (
+        "sixteen tokens a picture, as the processor writes them"
+    )
+    assert {f["kind"] for f in result["faults"]} <= {"held_out", "overlong"}
     for figures, items in zip(
         (result["metrics"]["before"], result["metrics"]["after"]), result["heldout_items"], strict=True
     ):

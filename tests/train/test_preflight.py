@@ -23,6 +23,9 @@ class Template:
     def count(self, texts, *, plain):
         return [len(text.split()) for text in texts]
 
+    def count_images(self, files):
+        return 30 * len(files)
+
 
 def user(text="How much is 1 + 1?"):
     return [{"role": "user", "content": text}]
@@ -225,6 +228,22 @@ def test_images_that_do_not_open_and_rows_without_one(tmp_path):
     assert faults(rows[:1] + rows[3:4], accept=("text_only",), **more) == []
     with pytest.raises(InputError, match="the model reads only text"):
         check_rows(rows[:1], Demands(METHODS["sft"], root=tmp_path))
+
+
+def test_tokens_of_images_count_and_their_places_do_not_count_twice(tmp_path):
+    from PIL import Image
+
+    Image.new("RGB", (8, 8)).save(tmp_path / "a.png")
+    parts = [{"role": "user", "content": [{"type": "image"}, {"type": "text", "text": "What is it?"}]}]
+    rows = [
+        GOOD | {"images": ["a.png"]}, GOOD | {"images": ["a.png"] * 2}, GOOD | {"images": ["a.png"], "prompt": parts},
+        GOOD | {"images": ["a.png"], "completion": said("word " * 12)},
+    ]  # fmt: skip
+    known = {"root": tmp_path, "sees": True, "limits": FORTY, "renderer": Template()}
+    found = check_rows(rows, Demands(METHODS["sft"], **known))
+    assert [(f.ordinal, f.kind) for f in found] == [(1, "overlong"), (3, "overlong")]
+    assert found[0].reason == "69 tokens (60 of images), more than max_length = 40"
+    assert faults(rows, **known, accept=("overlong",)) == []
 
 
 def test_a_column_that_all_rows_have_beside_the_usual_ones_changes_nothing():

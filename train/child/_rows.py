@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, overload
 
 from ...errors import InputError, RecipeError
-from .._form import Form
+from .._form import Form, images_of
 from .._preflight import Demands, Fault, Limit, check_rows, form_of
 from .._reasoning import strip_row
 from .._shared import split_shared
@@ -30,9 +30,14 @@ class TokenizerRenderer:
     Args:
         ends: the trainer adds the end of text to a text that has none.
         asks: messages are a prompt, which the template opens an answer after.
+        processor: of a model that reads images.
     """
 
-    def __init__(self, tokenizer: Any, template: str | None, *, ends: bool = False, asks: bool = False) -> None:
+    def __init__(
+        self, tokenizer: Any, template: str | None, *, ends: bool = False, asks: bool = False, processor: Any = None
+    ) -> None:
+        self._processor = processor
+        self._n_of_size: dict[tuple[int, int], int] = {}
         self._tokenizer = tokenizer
         self._template = template
         self._ends = ends
@@ -79,6 +84,24 @@ class TokenizerRenderer:
         read = self._tokenizer(list(texts), add_special_tokens=plain, verbose=False)["input_ids"]
         end = self._tokenizer.eos_token if plain and self._ends else None
         return [len(ids) + (end is not None and not text.endswith(end)) for text, ids in zip(texts, read, strict=True)]
+
+    def count_images(self, files: Sequence[Path]) -> int:
+        """See :class:`~flywheel.train._preflight.Renderer`. An image's tokens follow from its size alone."""
+        from PIL import Image
+
+        total = 0
+        for file in files:
+            with Image.open(file) as image:
+                size = (image.height, image.width)
+            if size not in self._n_of_size:
+                self._n_of_size[size] = self._ask_processor(size)
+            total += self._n_of_size[size]
+        return total
+
+    def _ask_processor(self, size: tuple[int, int]) -> int:
+        """Return what the processor of transformers says to those who serve models with it; 0 where it says nothing."""
+        ask = getattr(self._processor, "_get_num_multimodal_tokens", None)
+        return 0 if ask is None else int(ask(image_sizes=[size])["num_image_tokens"][0])
 
 
 def read_rows(path: str, job: dict[str, Any], method: Method) -> list[Row]:
@@ -325,7 +348,9 @@ def _renderer(rows: Sequence[Row], method: Method, reader: Reader, args: dict[st
             cure=f"train.{method.name}.chat_template_path: a template file or a model that has one; or rows of plain text",
         )  # fmt: skip
     asks = method.name == "grpo"
-    return TokenizerRenderer(reader.tokenizer, template, ends=not asks, asks=asks)
+    return TokenizerRenderer(
+        reader.tokenizer, template, ends=not asks, asks=asks, processor=reader.processor if reader.sees else None
+    )
 
 
 def read_template(path: str | None) -> str | None:
@@ -399,7 +424,10 @@ def make_dataset(rows: Sequence[Row], method: Method, form: Form, root: Path) ->
     if method.name == "grpo":
         columns |= {c for row in rows for c in row}
     kept = [{k: v for k, v in row.items() if k in columns} for row in rows]
+    lists = form.images and any(isinstance(row.get("images"), list) for row in kept)
     for row in kept:
+        if lists and not images_of(row):
+            row["images"] = []  # a row of text alone among others: TRL knows no image by an empty list
         if isinstance(row.get("images"), list):
             row["images"] = [str(root / image) for image in row["images"]]
         elif isinstance(row.get("image"), str):
