@@ -73,10 +73,11 @@ def test_rows_in_shards_are_exported_and_shown_in_pages_as_before(filled, tmp_pa
             "--force",
             check=0,
         )
-        places = (
-            store.query("SELECT place FROM placed_samples ORDER BY 1"),
-            store.query("SELECT place FROM placed_requests ORDER BY 1"),
-        )
+        places = [
+            n
+            for table in ("samples", "requests")
+            for n in store.query(f"SELECT count(DISTINCT place) FROM placed_{table}")
+        ]
         page, values = write_page(Wish())
         return (
             sorted((tmp_path / "out.jsonl").read_text().splitlines()),
@@ -85,7 +86,7 @@ def test_rows_in_shards_are_exported_and_shown_in_pages_as_before(filled, tmp_pa
         )
 
     before = look()
-    assert before[1] == ([(i,) for i in range(24)], [(i,) for i in range(24)])
+    assert before[1] == [(24,), (24,)]
     list(
         itertools.islice(move_to_shards(store, str(tmp_path / "shards"), rows=10), 4)
     )  # all requests, and some of the samples
