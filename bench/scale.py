@@ -46,10 +46,13 @@ DRIVER_CPU = Constant(
     "measured: lab-log, 2026-11-28, no latency; 0.40e-3 at 1,000,000 rows",
 )
 HEAD_CPU = Constant(
-    "CPU of a head for a request of its workers", 0.56e-3, "s", "measured: lab-log, `bench/cluster.py --latency 0`"
+    "CPU of a head for a request of its workers",
+    0.28e-3,
+    "s",
+    "measured: lab-log, `bench/cluster.py --latency 0`, on a busy machine",
 )
 WORKER_CPU = Constant(
-    "CPU of a worker for a request", 0.60e-3, "s", "measured: lab-log, `bench/cluster.py --latency 0`"
+    "CPU of a worker for a request", 0.60e-3, "s", "assumed: as the driver, and the exchange with the head"
 )
 STORE_BYTES = Constant(
     "store, of a sample with its requests and verdicts",
@@ -61,8 +64,15 @@ TOKEN_BYTES = Constant("text of a token", 4, "bytes", "assumed: English prose")
 JOURNAL_BYTES = Constant(
     "journal of a request", 2500, "bytes", "assumed: prompt and answer as JSON, before it is folded and removed"
 )
-DEDUP_S = Constant("near-duplicate search", 34.7e-6, "CPU s a row", "measured: docs/curate.md, 1,000,000 rows")
-DEDUP_BYTES = Constant("… memory", 630, "bytes a row", "measured: docs/curate.md, 1,000,000 rows")
+DEDUP_S = Constant(
+    "duplicates and evaluation items",
+    95e-6,
+    "CPU s a row",
+    "measured: lab-log, `bench/curate_cluster.py`, 1,000,000 rows",
+)
+DEDUP_BYTES = Constant(
+    "… memory", 505, "bytes a row", "measured: the same, from 200,000 to 1,000,000 rows; 426 of the command on Ray"
+)
 STUDENT = Constant("parameters of the student", 8e9, "parameters", "assumed")
 EPOCHS = Constant("epochs", 2, "", "assumed")
 PEAK = Constant("an H100's BF16 peak, dense", 989e12, "FLOP/s", "published: NVIDIA's data sheet")
@@ -154,12 +164,12 @@ class Plan:
 
     @property
     def dedup_hours(self) -> float:
-        """CPU-hours of looking for near duplicates."""
+        """CPU-hours of looking for duplicates and evaluation items."""
         return self.rows * DEDUP_S.value / HOUR_S
 
     @property
     def dedup_bytes(self) -> float:
-        """Memory of looking for near duplicates on one machine."""
+        """Memory of that."""
         return self.rows * DEDUP_BYTES.value
 
     def loads(self, within_s: float = WEEK_S) -> dict[str, float]:
@@ -170,7 +180,7 @@ class Plan:
             "the driver on one core": self.requests * DRIVER_CPU.value / within_s,
             "the head of a cluster": self.requests * HEAD_CPU.value / within_s,
             "a disk of 2 TB": (self.store_bytes + self.journal_bytes) / 2e12,
-            "64 GB for near duplicates": self.dedup_bytes / 64e9,
+            "64 GB for curation": self.dedup_bytes / 64e9,
         }
 
 
@@ -263,7 +273,7 @@ def write_plan() -> str:
         ("US$: 8B teacher and training, on GPUs", lambda p: show((p.teacher_hours(TEACHERS[1]) + p.training_hours) * GPU_USD.value)),
         ("US$: the same requests at an API", lambda p: show(p.api_usd)),
         ("store / through the journal", lambda p: f"{show_bytes(p.store_bytes)} / {show_bytes(p.journal_bytes)}"),
-        ("near duplicates: CPU-hours / memory in one process", lambda p: f"{show(p.dedup_hours)} / {show_bytes(p.dedup_bytes)}"),
+        ("curation: CPU-hours / memory of the command", lambda p: f"{show(p.dedup_hours)} / {show_bytes(p.dedup_bytes)}"),
     ]  # fmt: skip
     columns = ["", *(f"10^{round(math.log10(t))} tokens" for t in SIZES)]
     return table(columns, [[name, *(value(p) for p in plans)] for name, value in rows])
