@@ -147,7 +147,7 @@ class Limiter:
         if tried is not None:
             before, best_rate = tried
             if rate < 0.95 * best_rate:
-                self.limit, self._hold = before, 20
+                self.limit, self._hold = min(before, self.most), 20
             return
         self._hold -= 1
         if latency_s <= RELAXED * self._best_latency_s:

@@ -142,3 +142,25 @@ def test_an_endpoint_that_was_away_keeps_count_of_what_is_still_in_flight():
     limiter.send()
     limiter.restart()
     assert limiter.in_flight == 1
+
+
+def test_a_share_that_is_taken_back_and_given_again_is_kept_to():
+    """A worker of a cluster: its head says how much of the whole limit it has."""
+    endpoint = Simulation(latency=lambda t, n: 0.2 + (0.8 if n > 30 else 0)).run(10)
+    endpoint.limiter.allow(8)
+    endpoint.run(2)
+    before = len(endpoint.answered)
+    endpoint.run(10)
+    assert max(endpoint.limits_between(12, 22)) <= 8 and len(endpoint.answered) - before == pytest.approx(
+        8 / 0.2 * 10, rel=0.1
+    )
+    endpoint.limiter.allow(0)
+    endpoint.run(2)
+    assert endpoint.limiter.in_flight == 0
+    endpoint.limiter.allow(24)
+    endpoint.run(5)
+    assert 8 < endpoint.limiter.in_flight <= 24
+
+
+def test_several_that_ask_together_begin_as_one_would():
+    assert sum(Limiter(64, peers=4).limit for _ in range(4)) == Limiter(64).limit
