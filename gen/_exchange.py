@@ -81,9 +81,15 @@ class HandLostError(Exception):
 
 
 class Crew(Protocol):
-    """Hires workers, wherever they are."""
+    """Hires workers, wherever they are.
+
+    Attributes:
+        size: how many.
+        wants: what room each takes, in words.
+    """
 
     size: int
+    wants: str
 
     def hire(self) -> Hand:
         """Return a worker; where there is no room for it yet, its first exchange takes as long as that lasts."""

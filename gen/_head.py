@@ -30,6 +30,8 @@ from ._steps import Stage
 
 log = logging.getLogger(__name__)
 
+NO_ROOM_S = 30.0
+"""After so long without any worker the user is told what they wait for."""
 HIRE_AGAIN_S = 1.0
 """Between the loss of a worker and the next, so that a fault of all of them makes no storm."""
 MOST_LOST = 20
@@ -213,8 +215,11 @@ class HeadFlow(Flow):
         """Return how much of the concurrency a worker may use: an even share among those with something to do, as far as others have left it."""
         if not self._is_shared:
             return self._concurrency
-        n_busy = sum(not w.is_idle for w in self._workers)
-        even = 1 if worker.is_idle else -(-self._concurrency // n_busy)
+        busy = sorted((w for w in self._workers if not w.is_idle), key=lambda w: w.hand.name)
+        even = 1
+        if worker in busy:
+            each, over = divmod(max(0, self._concurrency - (len(self._workers) - len(busy))), len(busy))
+            even = each + (busy.index(worker) < over)
         taken = sum(w.taken for w in self._workers if w is not worker)
         worker.share = max(0, min(even, self._concurrency - taken))
         worker.taken = max(worker.taken, worker.share)
@@ -263,7 +268,7 @@ class HeadFlow(Flow):
         await asyncio.to_thread(self._store.fold)
         requests, prompt_tokens, completion_tokens = self._spent_before
         self._spent_before = (requests + worker.n_in_flight, prompt_tokens, completion_tokens)
-        worker.n_granted = 0
+        worker.n_granted = worker.told.progress.requests if worker.told else 0
         lost = worker.hand.name
         self._owners = {number: name for number, name in self._owners.items() if name != lost}
         self._known = await asyncio.to_thread(KeySet, self._store, "SELECT request_id FROM requests")
@@ -347,7 +352,14 @@ class HeadFlow(Flow):
 
     async def _show_crew(self) -> None:
         """Write down what each worker is at, for ``flywheel status``; that it cannot be written costs nothing else."""
+        began, is_told = time.monotonic(), False
         while True:
+            if not (is_told or self._workers or self._is_over) and time.monotonic() - began > NO_ROOM_S:
+                is_told = True
+                log.warning(
+                    "no worker has begun within %.0f s: each wants %s; the nodes that are there have %s", NO_ROOM_S, self._crew.wants,
+                    ", ".join(f"{n.cpus:g} CPUs" for n in self._crew.nodes() if n.is_alive) or "none",
+                )  # fmt: skip
             try:
                 await asyncio.to_thread(self._write_crew, list(self._workers))
             except OSError as error:

@@ -89,6 +89,7 @@ class WorkerFlow(Flow):
         self._asking: deque[str] = deque()
         self._news = asyncio.Event()
         self._flow: asyncio.Task[Progress] | None = None
+        self._told_room = 0
 
     async def exchange(self, given: Given) -> Told:
         """Take in what the head says, and tell it what has come up; at once where something has."""
@@ -114,7 +115,7 @@ class WorkerFlow(Flow):
     async def _run_freely(self) -> None:
         async for replies in self._engine.stream(self, ()):
             self._on_replies(replies)
-            if self._room:
+            if self._room > self._told_room:
                 self._news.set()
         await self._settle()
         if self._error is not None:
@@ -158,7 +159,7 @@ class WorkerFlow(Flow):
             self._wake(0)
 
     def _has_news(self) -> bool:
-        return bool(self._asking) or self._room > 0 or (self._flow is not None and self._flow.done())
+        return bool(self._asking) or self._room > self._told_room or (self._flow is not None and self._flow.done())
 
     @property
     def _n_open(self) -> int:
@@ -180,8 +181,8 @@ class WorkerFlow(Flow):
         error = flow.exception() if flow is not None and flow.done() and not flow.cancelled() else None
         if error is not None and not isinstance(error, FlywheelError):
             raise error
-        m = self._meter
+        m, self._told_room = self._meter, self._room
         return Told(
-            self._room, self._n_open, asked, deepcopy(self.progress), m.requests, m.prompt_tokens, m.completion_tokens,
+            self._told_room, self._n_open, asked, deepcopy(self.progress), m.requests, m.prompt_tokens, m.completion_tokens,
             self._node, self._asked_of.in_flight, sum(self._asked_of.limits.values()), is_finished=flow is not None and flow.done(), error=error,
         )  # fmt: skip

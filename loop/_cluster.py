@@ -7,6 +7,7 @@ An actor is a worker: it runs the same asynchronous driver as one machine does, 
 
 import itertools
 import logging
+import math
 import os
 import shutil
 import socket
@@ -41,6 +42,7 @@ class Assignment:
         stages: pickled.
         journals: folder in which each worker makes one of its own; every machine sees it under this path.
         share: requests at once to begin with; the head tells when that changes.
+        cwd: folder that relative paths start from.
         engine: its class; ``asking``: its arguments.
     """
 
@@ -50,6 +52,7 @@ class Assignment:
     iteration: int
     seed: int
     share: int
+    cwd: Path
     engine: type[OpenAIEngine] | type[VllmEngine]
     asking: dict[str, Any]
 
@@ -77,6 +80,7 @@ class _Actor:
         from ray import cloudpickle
 
         a = self._assignment
+        os.chdir(a.cwd)
         engine = self._engine = a.engine(**a.asking)
         if isinstance(engine, OpenAIEngine):
             await engine.connect()
@@ -101,10 +105,32 @@ class _RayHand:
         try:
             told: Told = await self._actor.exchange.remote(given)
         except (ActorDiedError, ActorUnavailableError) as error:
-            raise HandLostError(str(error).strip().splitlines()[0]) from None
+            raise HandLostError(_sum_up(error)) from None
         except RayTaskError as error:
             raise error.cause if isinstance(error.cause, Exception) else error from None
         return told
+
+
+def _sum_up(error: Exception) -> str:
+    """Return what Ray says first, and what its traceback ends with: the cause."""
+    lines = [line.strip() for line in str(error).strip().splitlines() if line.strip()] or [type(error).__name__]
+    return lines[0] if len(lines) == 1 else f"{lines[0]} … {lines[-1]}"
+
+
+def require_gpus(config: ExecutorConfig) -> None:
+    """See that each worker's server has GPUs of its own where the cluster has any.
+
+    Raises:
+        RecipeError: none are set aside: all servers of a machine would take its first one.
+    """
+    import ray
+
+    n = ray.cluster_resources().get("GPU", 0)
+    if n and not config.gpus:
+        raise RecipeError(
+            "recipe key executor.gpus", expected=f"the GPUs of each worker's vLLM server, of {n:g} in the cluster", received="0",
+            cure="set executor.gpus: 1, or as many as engine.server_args.tensor_parallel_size",
+        )  # fmt: skip
 
 
 class RayCrew:
@@ -117,6 +143,7 @@ class RayCrew:
 
     def __init__(self, config: ExecutorConfig, assignment: Assignment) -> None:
         self.size = config.workers
+        self.wants = f"{config.cpus:g} CPUs, {config.gpus:g} GPUs"
         self._config = config
         self._assignment = assignment
         self._numbers = itertools.count(1)
@@ -149,6 +176,8 @@ def _name_node() -> str:
     return f"{ray.util.get_node_ip_address()} {ray.get_runtime_context().get_node_id()[:8]}"
 
 
+BEHIND = 4
+"""Parts that are done or under way behind the first, as a multiple of the workers: a slow one holds the others up."""
 PARTS = "curate-"
 """Begins the names of folders with sketches."""
 
@@ -215,7 +244,7 @@ class RayMapper:
                 _, under_way = ray.wait(under_way)
             under_way.append(task.remote(function, part, *kept))
             order.append(under_way[-1])
-            while order and order[0] not in under_way:
+            while order and (order[0] not in under_way or len(order) >= BEHIND * self._config.workers):
                 yield _fetch(order.popleft())
         while order:
             yield _fetch(order.popleft())
@@ -263,7 +292,7 @@ def connected(config: ExecutorConfig) -> Iterator[None]:
         if address is None:
             ray.init(
                 address="local",
-                num_cpus=max(1, round(config.workers * config.cpus)),
+                num_cpus=max(1, math.ceil(config.workers * config.cpus)),
                 object_store_memory=OBJECTS_BYTES,
                 **quiet,
             )

@@ -5,6 +5,7 @@ import signal
 from collections.abc import Callable, Coroutine, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
+from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
 from ..config import BudgetConfig, Recipe
@@ -103,14 +104,16 @@ class Generation:
         if config.kind == "local" or not isinstance(engine, OpenAIEngine | VllmEngine):
             yield Flow
             return
-        from ._cluster import Assignment, RayCrew, connected, pickle_stages
+        from ._cluster import Assignment, RayCrew, connected, pickle_stages, require_gpus
 
         with connected(config):
+            if isinstance(engine, VllmEngine):
+                require_gpus(config)
             is_shared, share = isinstance(engine, OpenAIEngine), self._recipe.engine.concurrency
             asking = engine.share_among(config.workers) if isinstance(engine, OpenAIEngine) else engine.elsewhere
             assignment = Assignment(
                 pickle_stages(stages), self._store.project.workers.resolve(), self._run_id, self._iteration, self._recipe.seed,
-                -(-share // config.workers) if is_shared else share, type(engine), asking,
+                -(-share // config.workers) if is_shared else share, Path.cwd(), type(engine), asking,
             )  # fmt: skip
             yield partial(HeadFlow, crew=RayCrew(config, assignment), is_shared=is_shared)
 

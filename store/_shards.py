@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import duckdb
 
-from ..errors import InputError, StoreError
+from ..errors import FlywheelError, InputError, StoreError
 from ..schema import utc_now
 
 if TYPE_CHECKING:
@@ -61,13 +61,13 @@ def move_to_shards(store: "Store", where: str, *, rows: int = SHARD_ROWS) -> Ite
 
 
 def bring_back(store: "Store") -> Iterator[Shard]:
-    """Move all rows of shards back into the file, yielding each that is done; the caller owns the project."""
+    """Move all rows of shards back into the file, yielding each that is done; the caller owns the project.
+
+    The files stay: a copy of the store may read them too.
+    """
     for shard in list_shards(store):
         with store.write() as connection:
             _take_in(connection, shard.table, [shard.url])
-        files, path = _files_of(shard.url)
-        if files.exists(path):
-            files.rm(path)
         yield shard
 
 
@@ -308,6 +308,8 @@ def _place(where: str) -> Iterator[_Folder]:
         files, path = _files_of(where)
         files.makedirs(path, exist_ok=True)
         yield _Folder(files, path.rstrip("/"))
+    except FlywheelError:
+        raise
     except (OSError, ImportError, ValueError) as error:
         raise InputError(
             f"shards at {where}", expected="a folder, or an address that fsspec can write to: s3://bucket/folder", received=str(error),

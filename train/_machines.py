@@ -14,7 +14,7 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, NoReturn
@@ -80,11 +80,18 @@ def read_launch(config: Path, env: Mapping[str, str] = os.environ) -> Launch:
         machines, processes = int(found.get("num_machines") or 1), int(found.get("num_processes") or 1)
         address = found.get("main_process_ip") or env.get("MASTER_ADDR") or socket.gethostname()
         port = int(found.get("main_process_port") or env.get("MASTER_PORT") or PORT)
+        launcher = (found.get("deepspeed_config") or {}).get("deepspeed_multinode_launcher", "pdsh")
+        by_ssh = machines > 1 and found.get("distributed_type") == "DEEPSPEED" and launcher != "standard"
     except (yaml.YAMLError, AttributeError, ValueError, TypeError) as error:
         raise RecipeError(
             f"accelerate config {config}", expected="what accelerate config writes", received=str(error).split("\n")[0],
             cure=f"write it with: accelerate config --config_file {config}",
         ) from None  # fmt: skip
+    if by_ssh:
+        raise RecipeError(
+            f"accelerate config {config}", expected="a launcher that each machine starts itself", received=f"deepspeed_multinode_launcher: {launcher}",
+            cure="set deepspeed_multinode_launcher: standard under deepspeed_config",
+        )  # fmt: skip
     if processes % machines:
         raise RecipeError(
             f"accelerate config {config}", expected="num_processes of all machines together, as many on each",
@@ -113,7 +120,8 @@ def announced(work: Path, launch: Launch, module: str, folder: Path, python: str
     def beat() -> None:
         n = 0
         while not over.is_set():
-            write_json(work / ANNOUNCED, {**told, "beat": n})
+            with suppress(OSError):  # a folder that comes back; the next beat is soon
+                write_json(work / ANNOUNCED, {**told, "beat": n})
             n += 1
             over.wait(BEAT_S)
 
@@ -189,7 +197,10 @@ def _take_part(heard: _Heard, told: dict[str, Any], work: Path, number: int, on_
         code = _attend(child, heard, told["attempt"])
     finally:
         _end(child)
-    if code and folder.is_dir():
+    now = heard.listen()
+    if (
+        code and folder.is_dir() and now is not None and now["attempt"] == told["attempt"]
+    ):  # a later attempt has nothing to do with it
         leave_failure(folder, number, f"{what} ({log})", log, code)
     on_note(f"{what}: " + (f"failed, exit code {code}; see {log}" if code else "done"))
 

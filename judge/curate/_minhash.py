@@ -22,7 +22,7 @@ import numpy as np
 
 from .._mapper import HERE, Mapper
 from .._tokens import Array, in_batches
-from ._sketch import Rows, Scheme, Sketch, sketch_texts
+from ._sketch import Rows, Scheme, open_all, sketch_texts
 
 PERMUTATIONS = 256
 RECALL = 0.95
@@ -86,7 +86,7 @@ class _Search:
 
     def find(self, band: int, share: int, shares: int) -> Iterator[Edges]:
         """Yield the pairs of a band that no earlier band has; of the keys that fall to ``share``."""
-        rows = Rows([Sketch.open(path) for path in self.sketches])
+        rows = Rows(open_all(self.sketches))
         rank, filled = np.load(self.rank, "r"), np.load(self.filled, "r")
         keys = rows.keys_of(band)
         for left, right in _pairs_of(keys, rank, filled if shares == 1 else filled[keys[filled] % shares == share]):
@@ -116,7 +116,7 @@ def _sketch_part(part: tuple[int, list[str]], scheme: Scheme, folder: Path) -> t
 
 
 def _compare_part(pairs: tuple[Array, Array], paths: tuple[Path, ...]) -> Array:
-    rows = Rows([Sketch.open(path) for path in paths])
+    rows = Rows(open_all(paths))
     left, right = pairs
     empty = rows.sizes[left] + rows.sizes[right] == 0
     return np.where(empty, 1.0, rows.jaccard(left, right))

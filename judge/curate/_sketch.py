@@ -2,6 +2,8 @@
 
 import os
 import uuid
+from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
@@ -12,6 +14,8 @@ import numpy as np
 from .._tokens import Array, Units, hash_texts, in_batches, mix
 
 BITS = 256
+SPARE_FILES = 256
+"""Files that a process has open beside its sketches."""
 
 
 @dataclass(frozen=True)
@@ -89,6 +93,20 @@ class Sketch:
             take(np.uint64, rows, words), take(np.uint64, rows), take(np.uint32, bands, rows), take(np.int32, rows),
             take(np.int32, rows), take(np.uint32, grams),
         )  # fmt: skip
+
+
+def open_all(paths: Sequence[Path]) -> list[Sketch]:
+    """Return the sketches of files; each keeps its file open, so that the system's limit on these is raised as far as it goes."""
+    with suppress(ImportError, ValueError, OSError):
+        import resource
+
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        wanted = len(paths) + SPARE_FILES
+        if soft != resource.RLIM_INFINITY and soft < wanted:
+            resource.setrlimit(
+                resource.RLIMIT_NOFILE, (wanted if hard == resource.RLIM_INFINITY else min(wanted, hard), hard)
+            )
+    return [Sketch.open(path) for path in paths]
 
 
 def sketch_texts(texts: list[str], scheme: Scheme) -> tuple[Sketch, Array]:

@@ -50,6 +50,8 @@ class LocalCrew:
         self.hands.append(Hand(name, flow, self.lives.pop(0) if self.lives else -1))
         return self.hands[-1]
 
+    wants = "nothing"
+
     def nodes(self):
         return [Node("here", 1.0, True)]
 
@@ -58,7 +60,7 @@ def engine_of(*servers):
     return OpenAIEngine(base_url=[s.url for s in servers], model=None, concurrency=8, timeout_s=30, max_attempts=6)
 
 
-def run(folder, server, crew=None, budget=None, lives=()):
+def run(folder, server, crew=None, budget=None, lives=(), concurrency=8):
     """Run the steps, on this machine alone or by workers, and return the progress and the rows."""
 
     servers = server if isinstance(server, list) else [server]
@@ -72,7 +74,7 @@ def run(folder, server, crew=None, budget=None, lives=()):
         if crew:
             kind, more = HeadFlow, {"crew": LocalCrew(folder, left.pop, crew, lives)}
         flow = kind(
-            store, engine, stages_of(folder), run_id="run_x", iteration=1, seed=0, concurrency=8,
+            store, engine, stages_of(folder), run_id="run_x", iteration=1, seed=0, concurrency=concurrency,
             meter=Meter(budget or BudgetConfig(), PricesConfig()).load(store, "run_x"), **more,
         )  # fmt: skip
         flow.plan()
@@ -151,6 +153,15 @@ def test_the_limit_in_flight_is_one_for_all_and_goes_to_who_has_work(tmp_path, e
     assert sent["n"] == sent["answered"] == progress.requests == len(server.answered())
     _, _, crew = run(make_flow_project(tmp_path / "one", n=20), server, crew=1)
     assert 8 in crew.hands[0].shares, "who works alone has all of it"
+
+
+def test_a_limit_that_does_not_divide_leaves_no_worker_without(tmp_path, server):
+    _, _, crew = run(make_flow_project(tmp_path / "p", n=40), server, crew=3, concurrency=4)
+    given = [[s for s in hand.shares if s is not None] for hand in crew.hands]
+    for hand, shares in zip(crew.hands, given, strict=True):
+        asked = sum(1 for told in hand.told if told.in_flight)
+        assert asked and max(shares) <= 4 and any(shares[: len(shares) // 2])
+    assert max(told.progress.requests for hand in crew.hands for told in hand.told) < 0.7 * len(server.answered())
 
 
 def test_more_endpoints_are_all_kept_busy(tmp_path, endpoint, none):

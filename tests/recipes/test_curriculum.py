@@ -43,7 +43,7 @@ MADE = """
 extends: recipe.yaml
 model: seed
 train:
-  sft: {learning_rate: 1.0e-3, max_length: 512, logging_steps: 1}
+  sft: {learning_rate: 1.0e-3, max_length: 512, logging_steps: 1, num_train_epochs: 3}
   curriculum: [{rows: [0.0, 0.34]}, {rows: [0.0, 0.67]}, {rows: [0.0, 1.0], args: {learning_rate: 5.0e-4}}]
 suites:
   - {name: problems, task: word-problems, gate: "gate.jsonl[0:12]", max_gen_toks: 48}
@@ -94,11 +94,11 @@ def test_what_a_teacher_makes_at_three_levels_is_what_the_stages_train_on(tmp_pa
     gone = sql(folder, "select sum(n)::int as n from drops where starts_with(step, 'sft/')")[0]["n"]
     assert len(json.loads(trained["stages"])) == 3 and trained["n_rows"] == len(written) - gone > 40
     n = trained["n_rows"]
-    assert abs(trained["steps"] - sum(-(-round(share * n) // 8) for share in (0.34, 0.67, 1.0))) <= 1, (
-        "stages of eight a step"
+    assert abs(trained["steps"] - 3 * sum(-(-round(share * n) // 8) for share in (0.34, 0.67, 1.0))) <= 3, (
+        "three epochs a stage of eight a step"
     )
     losses = trained["losses"]
-    assert sum(losses[-4:]) / 4 < 0.5 * losses[0], "the loss of one step hangs on its eight rows"
+    assert sum(losses[-6:]) / 6 < 0.5 * losses[0], "the last epoch: the loss of one step hangs on its rows"
 
 
 def test_real_problems_are_trained_on_in_stages_by_their_length(miniature, shared_data):
