@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 
 from ..config import RECIPE_FILE, describe_training, list_needs, load_recipe
-from ._packaged import README, RECIPES, find_recipe, list_recipes, list_variants, read_schema, walk_files
+from ._packaged import README, RECIPES, find_recipe, list_recipes, list_variants, read_schema
 
 COLUMNS = ("name", "what it is for", "trains", "needs", "variants")
 
@@ -15,7 +15,7 @@ COLUMNS = ("name", "what it is for", "trains", "needs", "variants")
 @click.argument("name", required=False)
 @click.option("--schema", is_flag=True, help="Print the JSON Schema of recipe files, for editors and other tools.")
 def recipes_command(name: str | None, schema: bool) -> None:
-    """List the recipes that come with flywheel; with NAME, show what is said of one.
+    """List the recipes that come with flywheel; with NAME, show the README of one.
 
     flywheel init --recipe NAME copies one into the project folder, ready to edit.
     """
@@ -28,14 +28,7 @@ def recipes_command(name: str | None, schema: bool) -> None:
         print_table(COLUMNS, [_row(name) for name in list_recipes()])
         return
     folder = find_recipe(name, "flywheel recipes lists them")
-    if (folder / README).is_file():
-        click.echo((folder / README).read_text(encoding="utf-8").rstrip("\n"))
-        return
-    for column, text in zip(COLUMNS, _row(name), strict=True):
-        if text:
-            click.echo(f"{column}: {text}")
-    click.echo(f"files: {', '.join(_list_files(name))}")
-    click.echo(f"start: flywheel -C DIR init --recipe {name}")
+    click.echo((folder / README).read_text(encoding="utf-8").rstrip("\n"))
 
 
 def _row(name: str) -> list[str]:
@@ -47,14 +40,3 @@ def _row(name: str) -> list[str]:
             name, recipe.description, describe_training(recipe) or "nothing: makes rows",
             ", ".join(needs) or "nothing more", ", ".join(variants),
         ]  # fmt: skip
-
-
-def _list_files(name: str) -> list[str]:
-    """Return the files of a recipe, and of each of its folders how many it has."""
-    files = [file for file, _ in walk_files(RECIPES / name)]
-    folders: dict[str, int] = {}
-    for file in files:
-        if "/" in file:
-            top = file.split("/")[0]
-            folders[top] = folders.get(top, 0) + 1
-    return [*(f for f in files if "/" not in f), *(f"{top}/ ({n} files)" for top, n in folders.items())]

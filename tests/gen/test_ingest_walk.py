@@ -51,7 +51,7 @@ def test_a_projects_own_files_are_skipped_with_their_reason(tmp_path):
     run_cli(tmp_path, "import", str(tmp_path / "set.jsonl"), "--yes", check=0)
     done = run_cli(tmp_path, "ingest", str(tmp_path), *map(str, tmp_path.iterdir()), "--format", "json", check=0)
     assert [r["source"] for r in sql(tmp_path, "select source from documents order by 1")] == [
-        "data-card.md", "docs/recipe.yaml", "notes.md", "prompts/note.md",
+        "README.md", "data-card.md", "docs/recipe.yaml", "notes.md", "prompts/note.md",
     ]  # fmt: skip
     skipped = {s["reason"]: (s["n"], s["first"]) for s in json.loads(done.stdout)["skipped"]}
     assert skipped.pop("the project's state")[0] >= 1

@@ -146,6 +146,17 @@ def test_the_same_reply_is_in_character_or_not_by_what_was_said_before(tmp_path,
     assert "suckles its young" in failed["messages"]
 
 
+RECALLED = (
+    ("recall-tea", ("Tea. Do keep up.", "Tea. Not coffee. Keep up.", "Still tea, never coffee."), ("Coffee, obviously.", "Tea. No, wait: the coffee.", "The biscuit.")),
+    (
+        "recall-whale",
+        ("I did say: no. Twice.", "Oh, you're right, and I am a trout.", "I said no. It still breathes air."),
+        ("You are right, I said so. Happy now?", "I did say it was one.", "You’re right, sigh. A fish, then.", "I was wrong. It is one."),
+    ),
+)  # fmt: skip
+"""What the chatbot said before: replies that keep to it, and such as do not."""
+
+
 def test_a_word_that_occurs_is_no_reply_in_character(tmp_path):
     """The suites' checks by code, on good and bad replies."""
     mini = load_items(RECIPE / "mini" / "persona.yaml")
@@ -155,8 +166,8 @@ def test_a_word_that_occurs_is_no_reply_in_character(tmp_path):
     assert mini["talk-01"]("Oh, joy. Stones again."), "the same again"
     talks = load_items(RECIPE / "persona.yaml")
     assert talks["recall-bones"]("Still 206. Sigh.") == [] and talks["recall-bones"]("About 1206, if you must know.")
-    assert talks["recall-tea"]("Tea. Do keep up.") == [] and talks["recall-tea"]("Coffee, obviously.")
-    assert talks["recall-whale"]("You are right, I said so. Happy now?")
+    for name, right, wrong in RECALLED:
+        assert [r for r in right if talks[name](r)] == [] and [r for r in wrong if not talks[name](r)] == [], name
     ability = load_items(RECIPE / "ability.yaml")
     by_prompt = {json.loads(item.args[1]["messages"])[-1]["content"].split("?")[0]: item for item in ability.values()}
     for asked, right, wrong in ABILITY:
