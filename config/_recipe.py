@@ -14,7 +14,7 @@ from ._engine import EngineConfig
 from ._executor import ExecutorConfig
 from ._extends import EXTENDS
 from ._gate import GateConfig
-from ._judging import JudgeConfig, PairConfig, VerifierConfig
+from ._judging import VERDICT_KINDS, JudgeConfig, PairConfig, PairKind, VerifierConfig
 from ._loop import HookConfig, ServeConfig, StopConfig
 from ._problems import DistractorConfig, ProblemsConfig
 from ._source import SourceSpec
@@ -324,7 +324,7 @@ class Recipe(Strict):
 
     @model_validator(mode="after")
     def _known_demands(self) -> "Recipe":
-        """Whoever has to have passed the chosen side of a pair must be there, and judge single completions."""
+        """Whoever has to have passed the chosen side of a pair must be there, judge single completions, and judge these."""
         known = [*(j.name for j in self.judges if j.kind != "pairwise"), self.verifier.name]
         for i, kind in enumerate(self.pairs.kinds):
             if unknown := [name for name in kind.chosen_passes if name not in known]:
@@ -333,7 +333,27 @@ class Recipe(Strict):
                 cure = _nearest(unknown[0], known) or "name a judge of single completions that stands under judges"
                 place = ("pairs", "kinds", i, "chosen_passes")
                 raise fault(f"chosen_passes: of {', '.join(known)}", received, cure, place)
+            for name in kind.chosen_passes if kind.kind in VERDICT_KINDS else ():
+                if missed := [step for step in self._paired_by(kind) if step not in self._judged_by(name)]:
+                    judged = ", ".join(self._judged_by(name)) or "no step"
+                    raise fault(
+                        f"a judge of {', '.join(missed)}, whose samples are paired", f"{name!r}, which judges {judged}: no pair would be left",
+                        f"add {missed[0]} to what it judges (of:), name another judge, or leave the step out of pairs.steps",
+                        ("pairs", "kinds", i, "chosen_passes"),
+                    )  # fmt: skip
         return self
+
+    def _judged_by(self, name: str) -> tuple[str, ...]:
+        """Return the steps whose samples a judge, or the verifier of the problems, judges."""
+        found = [judge.of for judge in self.judges if judge.name == name]
+        return found[0] if found else ("solve", "on-policy")
+
+    def _paired_by(self, kind: PairKind) -> list[str]:
+        """Return the steps of which a run makes pairs of a kind of verdicts; imported rows are judged before it, if at all."""
+        steps = self.pairs.steps or (("on-policy",) if self.draws and self.train.dpo is not None else ())
+        by = kind.judge or {"correct/incorrect": self.verifier.name}.get(kind.kind, "citations")
+        known = by == self.verifier.name or by in {judge.name for judge in self.judges}
+        return [step for step in steps if step != "import" and not (known and step not in self._judged_by(by))]
 
     @model_validator(mode="after")
     def _trains_on_steps(self) -> "Recipe":

@@ -29,8 +29,9 @@ class Mutant:
     """A program with one fault.
 
     Attributes:
-        kind: ``return``, ``comparison``, ``operator`` or ``constant``: what was changed.
-        line: where, in the program, from 1.
+        kind: ``nothing``, where no function gives or does anything, else the one thing that was changed: ``comparison``, ``operator``,
+            ``constant`` or ``return``.
+        line: where, in the program, from 1; the first, where there are several.
         code: the whole program.
     """
 
@@ -42,7 +43,9 @@ class Mutant:
 def make_mutants(code: str, most: int = 4) -> list[Mutant]:
     """Return broken versions of a program: of each kind the last first, so that few have different kinds.
 
-    Of ``return`` nothing comes back; of a function that returns nothing its body is left out.
+    Of ``nothing``, the first, nothing comes back from any function, and of one that returns nothing the body is left out: no test is worth
+    anything that this version passes. Of ``return`` this is so in one place only, of several: good tests may not see it, where ``None`` is as
+    false as what came back, or a way out is rarely taken.
 
     Args:
         code: Python.
@@ -57,13 +60,19 @@ def make_mutants(code: str, most: int = 4) -> list[Mutant]:
             tree = ast.parse(code)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return []
-    changes = [list(find(tree))[::-1] for find in (_find_returns, _find_comparisons, _find_operators, _find_constants)]
+    returns = list(_find_returns(tree))[::-1]
+    versions: dict[str, list[list[_Change]]] = {
+        "nothing": [returns] if returns else [],
+        "comparison": _one_by_one(_find_comparisons(tree)),
+        "operator": _one_by_one(_find_operators(tree)),
+        "constant": _one_by_one(_find_constants(tree)),
+        "return": [[change] for change in returns] if len(returns) > 1 else [],
+    }
     found = list[Mutant]()
-    for rank in range(max(map(len, changes))):
-        for kind, places in zip(("return", "comparison", "operator", "constant"), changes, strict=True):
-            if rank < len(places) and len(found) < most:
-                number, change = places[rank]
-                found.append(_break(tree, kind, number, change))
+    for rank in range(max(map(len, versions.values()))):
+        for kind, made in versions.items():
+            if rank < len(made) and len(found) < most:
+                found.append(_break(tree, kind, made[rank]))
     return found
 
 
@@ -71,11 +80,17 @@ _Change = tuple[int, Callable[[Any], None]]
 """Which node, in the order of walking, and what is done to a copy of it."""
 
 
-def _break(tree: ast.Module, kind: str, number: int, change: Callable[[Any], None]) -> Mutant:
+def _one_by_one(changes: Iterator[_Change]) -> list[list[_Change]]:
+    return [[change] for change in changes][::-1]
+
+
+def _break(tree: ast.Module, kind: str, changes: list[_Change]) -> Mutant:
     broken = copy.deepcopy(tree)
-    node: Any = list(ast.walk(broken))[number]
-    change(node)
-    return Mutant(kind, int(getattr(node, "lineno", 1)), ast.unparse(ast.fix_missing_locations(broken)))
+    nodes: list[Any] = list(ast.walk(broken))
+    for number, change in changes:
+        change(nodes[number])
+    line = min(int(getattr(nodes[number], "lineno", 1)) for number, _ in changes)
+    return Mutant(kind, line, ast.unparse(ast.fix_missing_locations(broken)))
 
 
 def _find_returns(tree: ast.Module) -> Iterator[_Change]:

@@ -101,7 +101,7 @@ def _pair_judged(
     made: _Made, store: Store, scope: Scope, kind: PairKind, config: PairConfig, verifier: str, seed: int
 ) -> None:  # fmt: skip
     used: Counter[str] = Counter()
-    demands = Demands(store, scope.run_id, kind.chosen_passes)
+    demands = Demands(store, kind.chosen_passes, (j.sample_id for j in _read_judged(store, scope, kind, verifier)))
     known: set[tuple[str, str]] | None = None
     for (key, _, iteration), group in itertools.groupby(
         _read_judged(store, scope, kind, verifier), key=lambda j: (j.key, j.judge, j.iteration)
@@ -113,6 +113,8 @@ def _pair_judged(
             pairs = [p for p in pairs if (p[0].person or p[1].person) and (p[0].sample_id, p[1].sample_id) not in known]
         _take(made, scope, kind, config, judged[0], pairs, explain_none(judged, kind), used)
     if kind.kind == "higher/lower":
+        sides = (side.sample_id for c in _read_compared(store, scope, kind) for side in (c.first, c.second))
+        demands = Demands(store, kind.chosen_passes, sides)
         for _, compared in itertools.groupby(
             _read_compared(store, scope, kind), key=lambda c: (c.first.key, c.first.judge)
         ):
@@ -167,10 +169,10 @@ def _take(
 def _choose_ready(made: _Made, store: Store, scope: Scope, kind: PairKind, config: PairConfig) -> None:
     """Choose among pairs that generators or imported sets brought."""
     per_prompt: Counter[str] = Counter()
-    demands = Demands(store, scope.run_id, kind.chosen_passes)
     ready = store.spool(_READY, [scope.run_id, scope.iteration, kind.kind])
+    demands = Demands(store, kind.chosen_passes, (row[4] for row in ready.rows()))
     opposed = find_opposed_pairs((key, better, worse) for _, key, better, worse, *_ in ready.rows())
-    taken = _take_turn(made, scope, kind, [pair_id for pair_id, *_ in ready.rows()]) if kind.limit else None
+    taken = _take_turn(made, store, scope, kind, [pair_id for pair_id, *_ in ready.rows()]) if kind.limit else None
     for place, (pair_id, key, better, worse, chosen_id, for_chosen, for_rejected, *edit) in enumerate(ready.rows()):
         if taken is not None and pair_id not in taken:
             continue
@@ -193,15 +195,15 @@ def _choose_ready(made: _Made, store: Store, scope: Scope, kind: PairKind, confi
             made.lengths.append((pair_id, _log_ratio(better, worse)))
 
 
-def _take_turn(made: _Made, scope: Scope, kind: PairKind, pair_ids: Sequence[str]) -> set[str]:
-    """Return the pairs whose turn it is, ``kind.limit`` at most: those that follow the ones of the iteration before, in an order
-    that the run shuffles; behind the last one it begins anew. What comes later does not change the order of what is there.
+def _take_turn(made: _Made, store: Store, scope: Scope, kind: PairKind, pair_ids: Sequence[str]) -> set[str]:
+    """Return the pairs whose turn it is, ``kind.limit`` at most, in an order that the run shuffles: those that no earlier iteration took,
+    then those whose turn is longest ago. So pairs that come between two iterations have their turn, and cost no other one its own.
     """
-    order = sorted(pair_ids, key=lambda pair_id: content_id("turn", [scope.run_id, pair_id]))
+    known: dict[str, int] = dict(store.query(_TURNS, [scope.run_id, scope.iteration, ITEMS]))
+    order = sorted(pair_ids, key=lambda p: (known.get(p, -1), content_id("turn", [scope.run_id, p])))
     n = min(kind.limit, len(order))
-    start = max(scope.iteration - 1, 0) * n % max(len(order), 1)
     made.turns += [(f"{kind.kind}, taken", n), (f"{kind.kind}, left", len(order) - n)]
-    return set((order + order)[start : start + n])
+    return set(order[:n])
 
 
 def _choose_edited(
@@ -343,6 +345,11 @@ _JUDGED = """
     WHERE v.sample_id IS NOT NULL OR h.sample_id IS NOT NULL
     ORDER BY coalesce(c.problem_id, ''), prompt_id, judge, c.iteration, h.created_at NULLS LAST, c.draw, c.sample_id
 """
+
+_TURNS = (
+    "SELECT input_id, max(iteration) FROM plans WHERE run_id = $1 AND iteration < $2 AND step = $3 GROUP BY input_id"
+)
+"""In which iteration each pair was last taken, whether it stayed or went."""
 
 _EARLIER = """
     SELECT chosen_sample_id, rejected_sample_id FROM pairs

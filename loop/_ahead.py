@@ -52,6 +52,7 @@ from ._freeze import find_shown
 from ._judges import ReadyJudge, make_judges, make_verifier
 from ._measured import read_layouts
 from ._own_rows import read_own_rows
+from ._pair import JUDGED_IMPORTS, explain_unjudged
 from ._programs import find_missing_programs
 from ._rewards import describe_rewards
 from ._run import resolve_first_model
@@ -274,13 +275,16 @@ class _Look:
             self._guess(stages, rows)
 
     def _look_at_sets(self) -> None:
-        """Count the completions of the imported sets that are trained on beside what is made."""
+        """Count the completions of the imported sets that are trained on beside what is made, and see that imported pairs are judged who must be."""
         names = self._recipe.select.imported
         found = dict(run_query(self._project, SETS).rows) if names and self._project.store_path.exists() else {}
         for name in names:
             self._note(f"imported set {name}", "the store", found.get(name, 0))
             if name not in found:
                 self._found.no_rows.append(explain_no_set(name, list(found)))
+        judged = run_query(self._project, JUDGED_IMPORTS).rows if self._project.store_path.exists() else []
+        if error := explain_unjudged(self._recipe, judged):
+            self._found.no_rows.append(error)
 
     def _guess(self, stages: list[Stage], rows: Mapping[str, int]) -> None:
         recipe, root = self._recipe, self._project.root

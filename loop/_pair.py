@@ -1,9 +1,11 @@
 """Pairs of an iteration, and what they prefer besides quality: length."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from ..config import PairConfig, Recipe
+from ..errors import RecipeError
 from ..gen import ON_POLICY, SOLVE
 from ..judge import Scope, make_pairs
 from ..store import Project, Store, run_query
@@ -14,6 +16,44 @@ IMPORTED = "import"
 """The step of imported sets' samples."""
 UNEVEN = 0.6
 """Share of pairs with the longer one chosen (or the shorter) from which on a preference for length is warned of."""
+
+
+JUDGED_IMPORTS = """
+    SELECT DISTINCT split_part(v.judge, '@', 1) FROM pairs p LEFT JOIN verdicts v ON v.sample_id = p.chosen_sample_id
+    WHERE p.kind = 'imported' AND p.run_id = 'project'
+"""
+"""Who judged the chosen side of any imported pair; NULL of those that nobody did, and nothing where there is no such pair."""
+
+
+def explain_unjudged(recipe: Recipe, judged: Sequence[tuple[str | None]]) -> RecipeError | None:
+    """Return what is wrong where a run would drop every imported pair since a judge of ``chosen_passes`` judged none: judges of a recipe
+    judge what its steps make.
+
+    Args:
+        judged: rows of :data:`JUDGED_IMPORTS`.
+    """
+    names = {name for (name,) in judged}
+    if not names or recipe.train.dpo is None or any(name and name.startswith("human:") for name in names):
+        return None
+    for i, kind in enumerate(recipe.pairs.kinds):
+        for name in kind.chosen_passes if kind.kind == "imported" else ():
+            if name not in names:
+                return RecipeError(
+                    f"recipe, pairs.kinds.{i}.chosen_passes", expected=f"verdicts of {name} on imported pairs, by which they are chosen",
+                    received="none: every imported pair would be dropped",
+                    cure=f"flywheel judge run --judge FILE --step imported, the file with name: {name}; or remove {name} here",
+                )  # fmt: skip
+    return None
+
+
+def require_judged_imports(store: Store, recipe: Recipe) -> None:
+    """Refuse to begin a run that would drop every imported pair.
+
+    Raises:
+        RecipeError: see :func:`explain_unjudged`.
+    """
+    if error := explain_unjudged(recipe, store.query(JUDGED_IMPORTS)):
+        raise error
 
 
 @dataclass(frozen=True)

@@ -54,7 +54,7 @@ from ._measured import read_layouts
 from ._measures import measure_finished, measure_iteration
 from ._metrics_file import name_end, read_ended, write_metrics
 from ._own_rows import contents
-from ._pair import pair, steps_to_pair
+from ._pair import pair, require_judged_imports, steps_to_pair
 from ._programs import find_missing_programs
 from ._prune import prune
 from ._report_to import Reporter
@@ -189,6 +189,7 @@ class Wheel:
             self._engines.identity(None)  # a wrong address is told before anything is scored
         self.recipe = self.recipe.model_copy(update={"iterations": iterations})  # the gate spreads its level over them
         require_endpoint_score(self.store, self.recipe, self.splits)
+        require_judged_imports(self.store, self.recipe)
         self._write_metrics()
         self.evaluate_baseline()
         measure_finished(self.store, self.recipe, self.run_id, self._grader.judge)

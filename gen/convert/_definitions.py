@@ -1,7 +1,8 @@
 """Blocks of source code: each function, method or class that stands by itself is one, and so is each run of lines between them.
 
 A definition of Python has before it, as its block's ``before``, those imports and constants of the top of its file that it names, and a
-method the head of its class: so that it can be read, and mostly run, without the rest. These lines are no part of its span.
+method the head of its class: so that it can be read, and mostly run, without the rest. These lines are no part of its span. Before whatever has
+an annotation stands ``from __future__ import annotations``, where the file has it; what sets a property stays with what gets it.
 """
 
 import ast
@@ -15,6 +16,9 @@ _FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 _DEFINITIONS = (*_FUNCTIONS, ast.ClassDef)
 _OF_THE_HEAD = ("__init__", "__new__", "__post_init__")
 """Methods that stay with the head of their class: they make what the others work on."""
+_ACCESSORS = ("setter", "getter", "deleter")
+_POSTPONED = "annotations"
+"""The name of the future in which annotations are not evaluated; nothing names it, and without it some files' definitions fail."""
 _GAP = "\n\n\n"
 
 
@@ -48,6 +52,7 @@ class _Source:
         self._top = [
             (names, node) for node in nodes if not isinstance(node, _DEFINITIONS) and (names := _names_made(node))
         ]
+        self._is_postponed = any(_is_future(node) for node in nodes)
 
     def blocks(self) -> Iterator[Block]:
         at = 0
@@ -70,7 +75,7 @@ class _Source:
 
         A head of nothing but its own line goes with what stands first in it.
         """
-        runs = list(self._cut(node, first, stop))
+        runs = _keep_properties(list(self._cut(node, first, stop)))
         end, members = runs[0]
         shell = ast.ClassDef(node.name, node.bases, node.keywords, members, node.decorator_list)
         head = "\n".join(line.text for line in self._lines[first:end]).rstrip() + "\n\n"
@@ -111,6 +116,9 @@ class _Source:
         while found := [node for names, node in self._top if node not in used and names & wanted]:
             used += found
             wanted |= _names_used(found)
+        if self._is_postponed and any(map(_has_annotation, [*nodes, *used])):
+            wanted.add(_POSTPONED)
+            used += [node for node in self._nodes if _is_future(node)]
         texts = [self._statement(node, wanted) for node in self._nodes if node in used]
         return "\n".join(texts) + _GAP if texts else ""
 
@@ -127,6 +135,38 @@ class _Source:
                 return ast.unparse(kept)
         lines = self._lines[node.lineno - 1 : node.end_lineno]
         return "\n".join(line.text for line in lines)
+
+
+def _keep_properties(runs: list[tuple[int, list[ast.stmt]]]) -> list[tuple[int, list[ast.stmt]]]:
+    """Return runs of a class's lines with each accessor of a property (``@size.setter``), which cannot be defined without it, in its run."""
+    kept = list[tuple[int, list[ast.stmt]]]()
+    for end, members in runs:
+        needed = set().union(*map(_properties_of, members))
+        places = [i for i, (_, before) in enumerate(kept) if needed & {getattr(one, "name", "") for one in before}]
+        since = places[-1] if places else len(kept)
+        kept[since:] = [(end, [one for _, before in kept[since:] for one in before] + members)]
+    return kept
+
+
+def _properties_of(member: ast.stmt) -> set[str]:
+    """Return the properties of which a method is an accessor."""
+    decorators = member.decorator_list if isinstance(member, _FUNCTIONS) else []
+    return {
+        d.value.id
+        for d in decorators
+        if isinstance(d, ast.Attribute) and d.attr in _ACCESSORS and isinstance(d.value, ast.Name)
+    }
+
+
+def _is_future(node: ast.stmt) -> bool:
+    return isinstance(node, ast.ImportFrom) and node.module == "__future__" and _POSTPONED in map(_name_of, node.names)
+
+
+def _has_annotation(node: ast.AST) -> bool:
+    return any(
+        isinstance(one, ast.AnnAssign) or getattr(one, "annotation", None) or getattr(one, "returns", None)
+        for one in ast.walk(node)
+    )
 
 
 def _is_comment(line: Line, indent: int) -> bool:

@@ -17,7 +17,8 @@ SCHEMA = {"type": "object", "properties": {"tests": ASSERTS}, "required": ["test
 async def tested(item: Item, ask: Ask) -> AsyncIterator[Made | Fault]:
     """Write tests of a program that answers a question; the program is the row's completion.
 
-    The tests have to catch a version that returns nothing, and of ``mutants`` broken ones the share ``caught``: some faults cannot be seen.
+    The tests have to catch a version in which nothing is returned anywhere, and of ``mutants`` broken ones, with it, the share ``caught``: some
+    faults cannot be seen.
     """
     code, verifier = item.text("answer").strip(), find_verifier("code", ask.folder)
     options = complete_options(verifier, {"timeout_s": ask.options["timeout_s"]}, "tested.py")
@@ -41,7 +42,7 @@ async def tested(item: Item, ask: Ask) -> AsyncIterator[Made | Fault]:
             yield completion.fail(f"the program and its tests disagree: {reason}")
             continue
         missed = [mutant.kind for mutant in mutants if not await passes(mutant.code, tests)]
-        if "return" in missed or len(missed) > (1 - ask.options["caught"]) * len(mutants):
+        if "nothing" in missed or len(missed) > (1 - ask.options["caught"]) * len(mutants):
             yield completion.fail("tests that broken programs pass", {"faults not seen": missed, "tests": tests})
         else:
             prompt = ask.render("solve-code", question=item.text("question"))

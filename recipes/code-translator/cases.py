@@ -17,8 +17,27 @@ SYSTEM = [path for path in ("/usr", "/etc/gnucobol", "/etc/gnucobol3") if Path(p
 ROOM = Limits(cpu_s=60, wall_s=120, memory_mb=2048, open_files=256, output_bytes=32 << 20)
 
 
+def place_flags(flags: list[str], folder: Path) -> list[str]:
+    """Return the compiler's flags with each ``-I`` and its folder in one, from ``folder`` on: the compiler is started in another.
+
+    Raises:
+        ValueError: an ``-I`` names no folder.
+    """
+    placed, waiting = list[str](), iter(flags)
+    for flag in waiting:
+        named = next(waiting, "") if flag == "-I" else flag.removeprefix("-I")
+        if not named or (flag == "-I" and named.startswith("-")):
+            raise ValueError("flags: -I names no folder; write [-I/path/to/copybooks]")
+        placed.append(f"-I{(folder / named).resolve()}" if flag.startswith("-I") else flag)
+    return placed
+
+
 def build(program: str, flags: list[str], binary: Path) -> str:
-    """Compile a program to ``binary``, in the sandbox where that may start a compiler; return what is wrong with it."""
+    """Compile a program to ``binary``, in the sandbox where that may start a compiler; return what is wrong with it.
+
+    Args:
+        flags: the compiler's, as :func:`place_flags` returns them: the folders of ``-I`` are all of yours that it may read.
+    """
     if may_start_processes():
         files, seen = {"program.cbl": program + "\n"}, [*SYSTEM, *(f[2:] for f in flags if f.startswith("-I"))]
         done = run_command(["sh", "-c", BUILD, "sh", *flags], files=files, readable=seen, limits=ROOM)
@@ -36,7 +55,12 @@ def build(program: str, flags: list[str], binary: Path) -> str:
 @generator("cases", consumes=("text",), options={"flags": []}, templates=("write-inputs",), yields=("cobol", "cases"))
 async def cases(item: Item, ask: Ask) -> AsyncIterator[Made | Fault]:
     """Compile a program, have inputs written for it, and keep those on which it ends by itself, each with its output."""
-    program, flags = item.text("text"), list(map(str, ask.options["flags"]))
+    program = item.text("text")
+    try:
+        flags = place_flags(list(map(str, ask.options["flags"])), ask.folder.absolute())
+    except ValueError as error:
+        yield Fault(str(error), program)
+        return
     folder = ask.folder.absolute() / ".flywheel" / "cobol"
     binary = folder / sha256("\0".join([program, *flags]).encode()).hexdigest()[:16]
     folder.mkdir(parents=True, exist_ok=True)

@@ -163,6 +163,25 @@ def test_a_set_that_is_trained_on_and_was_not_imported_is_missing(tmp_path):
     assert cells(look(folder).stdout, "imported set seed")[2] == "1"
 
 
+def test_imported_pairs_that_a_judge_has_to_pass_must_be_judged_before_the_run(tmp_path, endpoint):
+    """Judges of a recipe judge what its steps make: every pair would be dropped, after all that is paid for."""
+    judge = {"name": "kind", "kind": "rubric", "criteria": "Is it kind?"}
+    folder = make_mini_project(
+        tmp_path / "p", judges=[{**judge, "of": ["solve"]}], pairs={"kinds": [{"kind": "imported", "chosen_passes": ["kind"]}]},
+        engine={"kind": "openai", "model": "m"},
+    )  # fmt: skip
+    env = endpoint(folder / "problems.jsonl", models="m").env
+    look(folder, env=env)
+    write_jsonl(folder / "rows.jsonl", [{"prompt": "Say hello.", "chosen": "Hello there.", "rejected": "Go away."}])
+    run_cli(folder, "import", str(folder / "rows.jsonl"), "--yes", check=0)
+    for command in (["--dry-run"], []):
+        told = run_cli(folder, "run", *command, env=env, check=2).stderr
+        assert "pairs.kinds.0.chosen_passes" in told and "every imported pair would be dropped" in told
+    (folder / "kind.yaml").write_text(yaml.safe_dump(judge))
+    run_cli(folder, "judge", "run", "--judge", str(folder / "kind.yaml"), "--step", "imported", env=env, check=0)
+    look(folder, env=env)
+
+
 JUDGED = {
     "engine": {"kind": "openai", "model": "m"},
     "solve": {"draws": 2, "problems": 10, "max_tokens": 40},

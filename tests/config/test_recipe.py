@@ -86,6 +86,32 @@ def test_who_has_to_pass_the_chosen_side_must_be_there_and_judge_single_completi
 
 
 @pytest.mark.parametrize(
+    ("pairs", "missed"),
+    [
+        ({"kinds": [{"kind": "safe/unsafe", "judge": "safe", "chosen_passes": ["quality"]}], "steps": ["a", "b"]}, "b"),
+        ({"kinds": [{"kind": "higher/lower", "judge": "recorded", "chosen_passes": ["math"]}], "steps": ["a", "import"]}, "a"),
+        ({"kinds": [{"kind": "correct/incorrect", "chosen_passes": ["quality"]}]}, "on-policy"),  # what a run pairs by itself
+        ({"kinds": [{"kind": "safe/unsafe", "judge": "safe", "chosen_passes": ["quality"]}], "steps": ["a"]}, None),
+        ({"kinds": [{"kind": "safe/unsafe", "judge": "few", "chosen_passes": ["quality"]}], "steps": ["a", "b"]}, None),  # of b it makes none
+        ({"kinds": [{"kind": "correct/incorrect", "chosen_passes": ["math"]}]}, None),
+        ({"kinds": [{"kind": "imported", "chosen_passes": ["quality"]}], "steps": ["b"]}, None),  # may have been judged before the run
+    ],
+)  # fmt: skip
+def test_who_has_to_pass_the_chosen_side_must_judge_what_is_paired(tmp_path, pairs, missed):
+    steps = [{"step": s, "generator": "solve", "source": "problems"} for s in ("a", "b")]
+    of = {"safe": ["a", "b"], "quality": ["a"], "few": ["a"]}
+    judges = [{"name": name, "criteria": "c", "of": steps} for name, steps in of.items()]
+    file = write(tmp_path, yaml.safe_dump({**MINI, "generate": steps, "judges": judges, "pairs": pairs}))
+    if missed is None:
+        load_recipe(file)
+        return
+    with pytest.raises(RecipeError, match="no pair would be left") as caught:
+        load_recipe(file)
+    assert caught.value.place.endswith("pairs.kinds.0.chosen_passes")
+    assert caught.value.expected == f"a judge of {missed}, whose samples are paired"
+
+
+@pytest.mark.parametrize(
     ("spec", "expected"),
     [
         ("a/b.jsonl", ("a/b.jsonl", False, None, None, 0, None)),

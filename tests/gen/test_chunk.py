@@ -310,6 +310,9 @@ def last(xs): return xs[-1]
 '''
 
 
+FUTURE = "from __future__ import annotations\n"
+
+
 def test_a_definition_comes_with_what_it_names_of_its_files_top_and_a_method_with_the_head_of_its_class():
     made, spans = cut_definitions(NEEDY)
     found = {
@@ -318,16 +321,16 @@ def test_a_definition_comes_with_what_it_names_of_its_files_top_and_a_method_wit
     fees = 'RATE = 7\nFEES = {\n    "post": RATE,\n}'
     assert (
         found["post"]
-        == f'from decimal import Decimal\n{fees}\n\n\ndef post(n: int) -> Decimal:\n    return Decimal(n + FEES["post"])'
+        == f'{FUTURE}from decimal import Decimal\n{fees}\n\n\ndef post(n: int) -> Decimal:\n    return Decimal(n + FEES["post"])'
     )
     assert found["own"].startswith("try:\n    import fast\nexcept ImportError:\n    fast = None\n\n\ndef own"), (
         "an argument is no constant"
     )
     head = 'class Basket(Base):\n    """Things."""\n\n    most: int = RATE\n\n    def __init__(self, n):\n        self.n = n'
-    assert found["__init__"] == f"RATE = 7\n\n\n{head}"
+    assert found["__init__"] == f"{FUTURE}RATE = 7\n\n\n{head}"
     costs = "    # what it costs\n    @property\n    def total(self):\n        return math.ceil(self.n * 1.2)"
-    assert found["total"] == f"import math\nRATE = 7\n\n\n{head}\n\n{costs}"
-    assert found["go"].startswith("import os\nRATE = 7\n") and found["go"].endswith(
+    assert found["total"] == f"{FUTURE}import math\nRATE = 7\n\n\n{head}\n\n{costs}"
+    assert found["go"].startswith(f"{FUTURE}import os\nRATE = 7\n") and found["go"].endswith(
         "    async def go(self):\n        return os.path"
     )
     assert found["last"] == "def last(xs): return xs[-1]"
@@ -338,6 +341,67 @@ def test_a_definition_comes_with_what_it_names_of_its_files_top_and_a_method_wit
     assert any(text.startswith("    # what it costs") for text in longest), (
         "what would take half of a chunk is left out"
     )
+
+
+BOX = '''"""Boxes."""
+from __future__ import annotations
+
+LEAST: Box | None = None
+
+
+class Box:
+    def __init__(self, size=1):
+        self._size = size
+
+    def double(self) -> Box:
+        return Box(2 * self._size)
+
+    @property
+    def size(self):
+        return self._size
+
+    # in inches
+
+    @size.setter
+    def size(self, size: Inches):
+        self._size = size
+
+    @size.deleter
+    def size(self):
+        self._size = 0
+
+    def plain(self):
+        return self._size
+
+
+def largest(boxes: list[Box]) -> Box | None:
+    return max(boxes, key=lambda box: box.size, default=LEAST)
+
+
+def bare(): return LEAST
+
+
+def last(xs): return xs[-1]
+'''
+
+
+def test_a_definition_runs_whose_annotations_name_what_is_not_there_yet_and_a_property_stays_whole():
+    made, spans = cut_definitions(BOX)
+    found = {
+        span.split("def ")[-1].split("(")[0]: text for text, span in zip(made, spans, strict=True) if "def " in span
+    }
+    assert [*found] == ["__init__", "double", "size", "plain", "largest", "bare", "last"]
+    done = {}
+    for name, text in found.items():
+        done[name] = {}
+        exec(compile(text, name, "exec", dont_inherit=True), done[name])  # a NameError at its definition otherwise
+    box = done["size"]["Box"](3)
+    box.size = 7
+    assert box.size == 7 and done["double"]["Box"](4).double()._size == 8
+    del box.size
+    assert box.size == 0
+    assert [name for name, text in found.items() if not text.startswith(FUTURE)] == ["__init__", "plain", "last"]
+    assert "".join("".join(spans).split()) == "".join(BOX.split()), "spans: nothing is lost, nothing stands twice"
 
 
 def test_other_languages_are_cut_where_a_blank_line_ends_a_run():

@@ -15,7 +15,7 @@ def grade(n: "0", kind="plain"):
 
 def test_each_kind_of_fault_comes_first_once_and_every_version_differs_from_the_program():
     found = make_mutants(GRADE, most=4)
-    assert [m.kind for m in found] == ["return", "comparison", "operator", "constant"]
+    assert [m.kind for m in found] == ["nothing", "comparison", "operator", "constant"]
     more = make_mutants(GRADE, most=50)
     assert more[:4] == found and len({m.code for m in more}) == len(more) > 6
     for mutant in more:
@@ -23,7 +23,7 @@ def test_each_kind_of_fault_comes_first_once_and_every_version_differs_from_the_
         assert (
             mutant.code.count("\n") > 3
             and "'0'" in mutant.code
-            and ("low {n:>4}" in mutant.code or mutant.kind == "return")
+            and ("low {n:>4}" in mutant.code or mutant.kind in ("nothing", "return"))
         ), "texts and notes are left alone"
         assert "Return 'low' or not." in mutant.code
     assert any("n > LIMIT" in m.code for m in more) and any("n + 2" in m.code for m in more)
@@ -41,9 +41,38 @@ def test_every_version_behaves_otherwise():
     assert sum(seen) >= len(seen) - 1, "at most the default that only its truth counts of"
 
 
+PRIME = """
+def is_prime(n):
+    if n < 2:
+        return False
+    for d in range(2, n):
+        if n % d == 0:
+            return False
+    return True
+"""
+
+
+def test_the_version_that_returns_nothing_does_so_everywhere_and_one_return_that_good_tests_cannot_see_is_another_fault():
+    def passes(code, tests):
+        names = {}
+        exec(code, names)
+        return all(eval(test, names) for test in tests)
+
+    good = ["is_prime(7)", "is_prime(2)", "not is_prime(9)", "not is_prime(1)"]
+    first, *others = make_mutants(PRIME, most=4)
+    assert first.kind == "nothing" and "return False" not in first.code and "return True" not in first.code
+    assert passes(PRIME, good) and not any(passes(m.code, good) for m in (first, *others))
+    assert passes(first.code, ["not is_prime(9)", "callable(is_prime)"]), (
+        "tests that look at nothing else are worth nothing"
+    )
+    single = [m for m in make_mutants(PRIME, most=50) if m.kind == "return"]
+    assert [passes(m.code, good) for m in single] == [True, True, False], "None is as false as False"
+    assert [m.kind for m in make_mutants("def f(n):\n    return n")] == ["nothing"], "the same once more is none"
+
+
 def test_a_function_that_returns_nothing_does_nothing_and_what_is_no_program_has_no_version():
     (mutant,) = make_mutants("def tidy(xs):\n    xs.sort()")
-    assert (mutant.kind, mutant.line) == ("return", 1) and "sort" not in mutant.code
+    assert (mutant.kind, mutant.line) == ("nothing", 1) and "sort" not in mutant.code
     assert make_mutants("import os") == make_mutants("Sure, here it is: def") == make_mutants("") == []
     assert (
         "self.n = n"

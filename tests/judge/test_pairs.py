@@ -132,10 +132,12 @@ READY = (
 )  # fmt: skip
 
 
-def bring(store, prompts, *, run_id=PROJECT_RUN, iteration=0, step="import", parser="import-trl"):
-    """Put prompts and their completions (texts, or messages) into the store; the ids of completions are ``s_PROMPT_PLACE``."""
+def bring(store, prompts, *, run_id=PROJECT_RUN, iteration=0, step="import", parser="import-trl", first=0):
+    """Put prompts and their completions (texts, or messages) into the store; the ids of completions are ``s_PROMPT_PLACE``, the prompts
+    counted from ``first``.
+    """
     rows, now = [], utc_now()
-    for i, (prompt, *texts) in enumerate(prompts):
+    for i, (prompt, *texts) in enumerate(prompts, first):
         messages = json.dumps([{"role": "user", "content": prompt}])
         known = (run_id, iteration, step)
         rows.append(
@@ -169,12 +171,12 @@ def bring(store, prompts, *, run_id=PROJECT_RUN, iteration=0, step="import", par
     store.fold()
 
 
-def pair_first(store, n, *, run_id=PROJECT_RUN, iteration=0, kind="imported"):
-    """Let the first completion of each of ``n`` prompts be chosen over the second."""
+def pair_first(store, n, *, run_id=PROJECT_RUN, iteration=0, kind="imported", since=0):
+    """Let the first completion of each prompt from number ``since`` to ``n`` be chosen over the second."""
     known = {"run_id": run_id, "iteration": iteration, "problem_id": None, "kind": kind, "created_at": utc_now()}
     rows = [
         {**known, "pair_id": f"pair_{i}", "chosen_sample_id": f"s_{i}_0", "rejected_sample_id": f"s_{i}_1"}
-        for i in range(n)
+        for i in range(since, n)
     ]
     store.insert("pairs", rows, key="pair_id")
 
@@ -228,6 +230,28 @@ def test_an_iteration_takes_its_turn_of_the_pairs_that_come_ready_and_the_funnel
     assert store.query("SELECT step, kept FROM funnel WHERE run_id = 'run_a' AND iteration = 1") == [("pair/items", 10)]
 
 
+def test_pairs_that_are_imported_between_two_iterations_cost_no_other_one_its_turn(store):
+    bring(store, [(f"prompt {i}", f"good {i}", f"other {i}") for i in range(23)])
+    config = PairConfig(kinds=({"kind": "imported", "limit": 4},))
+
+    def take(iteration):
+        make_pairs(store, Scope("run_a", iteration, ()), config, verifier=MATH_JUDGE, seed=iteration)
+        sql = f"SELECT input_id FROM plans WHERE step = 'pair/items' AND iteration = {iteration}"
+        return [i for (i,) in store.query(sql)]
+
+    pair_first(store, 10)
+    taken = take(1)
+    pair_first(store, 20, since=10)  # they stand before, between and behind those that were there
+    taken += take(2)
+    pair_first(store, 23, since=20)
+    for iteration in (3, 4, 5):
+        taken += take(iteration)
+    assert len(taken) == len(set(taken)) == 20, "none twice before all had their turn"
+    last = take(6)
+    again = set(last) & set(taken)
+    assert len({*taken, *last}) == 23 and len(again) == 1 and again <= set(taken[:4]), "then whose turn is longest ago"
+
+
 def test_only_pairs_that_come_ready_are_taken_by_turns():
     with pytest.raises(ValueError, match="limit: of pairs that come ready"):
         PairKind(kind="correct/incorrect", limit=3)
@@ -252,6 +276,22 @@ def test_a_ready_pair_stays_where_every_judge_named_passed_the_chosen_one(store)
     assert make_pairs(store, Scope("run_a", 1, ("revised",)), config, verifier=MATH_JUDGE, seed=1) == 2, (
         "a person counts more"
     )
+
+
+def test_what_another_recipes_judge_of_that_name_says_of_other_samples_takes_no_verdict_away(store):
+    """Pairs of a run, of an imported set, and a set without pairs: each judged under other settings, one after the other."""
+    bring(store, [(f"own {i}", f"good {i}", f"bad {i}") for i in range(2)], run_id="run_a", iteration=1, step="revised")
+    bring(store, [(f"given {i}", f"fine {i}", f"poor {i}") for i in range(4)], first=2)
+    pair_first(store, 2, run_id="run_a", iteration=1, kind="revised/original")
+    pair_first(store, 4, since=2)
+    kinds = tuple({"kind": kind, "chosen_passes": ("safe",)} for kind in ("revised/original", "imported"))
+    for judge, said in (
+        ("safe@1", {"s_0_0": True, "s_1_0": False}), ("safe@2", {"s_2_0": False, "s_3_0": True}), ("safe@3", {"s_4_0": True}),
+    ):  # fmt: skip
+        judge_all(store, said, judge)
+    n = make_pairs(store, Scope("run_a", 1, ("revised",)), PairConfig(kinds=kinds), verifier=MATH_JUDGE, seed=1)
+    gone = dict(store.query("SELECT input_id, reason FROM drops"))
+    assert n == 2 and gone == dict.fromkeys(("pair_1", "pair_2"), "chosen failed by safe")
 
 
 def test_of_two_that_are_correct_the_one_that_the_other_judge_passed_is_chosen(store):

@@ -12,7 +12,7 @@ from flywheel.gen.convert import convert_bytes
 from flywheel.gen.convert._definitions import find_definitions
 from flywheel.judge.sandbox import run_python
 from flywheel.prompts import load_template
-from support import run_cli, sql, write_jsonl
+from support import HERE, run_cli, sql, write_jsonl
 from support_recipes import drops, flywheel, init_recipe, read_rows
 
 pytestmark = [pytest.mark.recipes, pytest.mark.timeout(600)]
@@ -117,9 +117,19 @@ def test_programs_that_pass_are_learnt_and_preferred(miniature, endpoint, tmp_pa
     assert next((d["stage"], d["promoted"]) for d in made.decisions) == ("sft", True)
 
 
+nameless = partial(re.sub, r"(function|class) \w+", "it")
+
+
+def test_the_readme_says_how_many_different_sums_the_items_hold():
+    folder = HERE.parent / "recipes" / "code-assistant"
+    asked = [[r["question"] for r in read_rows(folder / "mini" / f"{name}.jsonl")] for name in ("suite", "guard")]
+    (n, sums), (guarded, others) = ((len(questions), len(set(map(nameless, questions)))) for questions in asked)
+    said = " ".join((folder / "README.md").read_text().split())
+    assert f"The {n} hold {sums} different sums and the {guarded} hold {others}," in said
+
+
 def check_items_are_new(folder):
     """See that no item of the suites asks for what a row of the miniature asks for, whatever it is called."""
-    nameless = partial(re.sub, r"(function|class) \w+", "it")
     rows = [r["instruction"] for r in json.loads((folder / "mini" / "alpaca.json").read_text())]
     known = {nameless(q) for q in [*rows, *map(question_of, functions_of(folder))]}
     items = [r["question"] for name in ("suite", "guard") for r in read_rows(folder / "mini" / f"{name}.jsonl")]
@@ -135,6 +145,15 @@ def asserts_by_running(code, name):
         if done.ok and made != "None":
             found.append(f"assert {name}({argument}) == {made}")
     return found
+
+
+PRIME = """def is_prime(n):
+    if n < 2:
+        return False
+    for d in range(2, n):
+        if n % d == 0:
+            return False
+    return True"""
 
 
 def test_real_rows_get_tests_and_no_row_of_the_suites_is_trained_on(tmp_path, endpoint, shared_data):
@@ -158,10 +177,15 @@ def test_real_rows_get_tests_and_no_row_of_the_suites_is_trained_on(tmp_path, en
         {"instruction": r["prompt"].strip(), "input": "", "output": r["prompt"] + r["canonical_solution"]}
         for r in human[:2]
     ]
+    rows.append({"instruction": "Write is_prime(n): whether a number is prime.", "input": "", "output": PRIME})
     (folder / "real.json").write_text(json.dumps([*rows, *leaked]))
     write_jsonl(folder / "mbpp.jsonl", mbpp)
     write_jsonl(folder / "human.jsonl", human)
     teacher = Teacher(folder)
+    asserts = json.dumps(
+        {"tests": [f"assert {said}is_prime({n})" for said, n in (("", 7), ("", 2), ("not ", 9), ("not ", 1))]}
+    )
+    teacher.ask("write-tests", asserts, [asserts], question=rows[-1]["instruction"], code=PRIME)
     tests = {r["text"]: r["test_list"] for r in mbpp} | {
         r["prompt"].strip(): re.findall(r"assert .*", r["test"]) for r in human
     }
@@ -193,6 +217,8 @@ def test_real_rows_get_tests_and_no_row_of_the_suites_is_trained_on(tmp_path, en
     flywheel(folder, "generate", recipe="real.yaml", env=env)
     flywheel(folder, "train", "--method", "sft", recipe="real.yaml", env=env)
     gone = drops(folder)
+    kept = sql(folder, "select completion from samples where step = 'tested-import'")
+    assert PRIME in {r["completion"] for r in kept}, "tests of a predicate are good, though None is as false as False"
     asked = "select distinct fields ->> 'question' as question, completion from snapshot_rows join samples using (sample_id)"
     trained = sql(folder, asked)
     own = {r["instruction"].strip() for r in rows}

@@ -159,6 +159,46 @@ def test_a_program_is_compiled_inside_the_sandbox(tmp_path):
     assert (done.reason, done.stdout) == ("ok", "abc\n")
 
 
+@compiles
+@pytest.mark.skipif(sys.platform != "linux" or not may_start_processes(), reason="the sandbox here starts no processes")
+@pytest.mark.parametrize("flags", [["-Icopybooks"], ["-I", "{}/copybooks"]])
+def test_copybooks_are_found_where_the_project_has_them_and_nothing_else_is_read(tmp_path, monkeypatch, flags):
+    """However their folder is named; the folder that flywheel happens to run in is none of the compiler's."""
+    (tmp_path / "copybooks").mkdir()
+    (tmp_path / "copybooks" / "token.cpy").write_text("       01 TOKEN PIC X(3) VALUE 'abc'.\n")
+    (tmp_path / "here").mkdir()
+    (tmp_path / "here" / "secret.cpy").write_text("       01 TOKEN PIC X(9) VALUE 'hush-hush'.\n")
+    monkeypatch.chdir(tmp_path / "here")
+    cases, binary = load_cases(), tmp_path / "made" / "program"
+    binary.parent.mkdir()
+    placed = cases.place_flags(["-free", *(flag.format(tmp_path) for flag in flags)], tmp_path)
+    assert cases.build(COPYING.format('COPY "token.cpy".'), placed, binary) == ""
+    assert run_command([str(binary)], readable=[binary.parent]).stdout == "abc\n"
+    assert "No such file" in cases.build(COPYING.format(f'COPY "{tmp_path}/here/secret.cpy".'), placed, binary)
+
+
+COPYING = "ID DIVISION.\nPROGRAM-ID. P.\nDATA DIVISION.\nWORKING-STORAGE SECTION.\n{}\nPROCEDURE DIVISION.\nDISPLAY TOKEN.\nGOBACK."
+
+
+def test_flags_that_name_no_folder_are_refused(tmp_path):
+    cases = load_cases()
+    for flags in (["-I"], ["-I", ""], ["-I", "-free"]):
+        with pytest.raises(ValueError, match="-I names no folder"):
+            cases.place_flags(flags, tmp_path)
+    given = ["-free", "-I", "here", "-I/there", "-std=ibm"]
+    assert cases.place_flags(given, tmp_path) == ["-free", f"-I{tmp_path.resolve()}/here", "-I/there", "-std=ibm"]
+
+
+def test_the_suite_that_a_judge_reads_is_on_the_scale_of_the_judge_of_rows():
+    (rubric,) = yaml.safe_load((RECIPE / "idiom.yaml").read_text())["checks"]
+    judge = next(j for j in yaml.safe_load((RECIPE / "recipe.yaml").read_text())["judges"] if j["name"] == "idiom")
+    assert (rubric["rubric"], rubric["levels"], rubric["passes_at"]) == (
+        judge["criteria"],
+        judge["levels"],
+        judge["passes_at"],
+    )
+
+
 def test_the_idiom_suite_runs_what_a_judge_reads():
     """Its checks by code: what prints something else fails, however well it reads."""
     items = load_items(RECIPE / "idiom.yaml")
