@@ -11,7 +11,6 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from ..errors import RecipeError
 from ..stage import RESULT, Event, run_stage
 
 CHILD = "flywheel.eval._child"
@@ -66,11 +65,4 @@ def _device(number: int) -> str:
     """Return the GPU of a process, of those that flywheel may use."""
     given = os.environ.get("CUDA_VISIBLE_DEVICES")
     devices = [d.strip() for d in given.split(",") if d.strip()] if given is not None else [str(number)]
-    if number < len(devices):
-        return devices[number]
-    if not devices:
-        return ""
-    raise RecipeError(
-        "recipe key engine.eval_processes", expected=f"at most {len(devices)}: a GPU each of CUDA_VISIBLE_DEVICES", received=f"process {number + 1}",
-        cure=f"set engine.eval_processes: {len(devices)}",
-    )  # fmt: skip
+    return devices[number % len(devices)] if devices else ""
