@@ -16,7 +16,7 @@ import tempfile
 import uuid
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -80,7 +80,8 @@ class _Actor:
         from ray import cloudpickle
 
         a = self._assignment
-        os.chdir(a.cwd)
+        with suppress(OSError):  # a machine that has the project elsewhere says so where it looks for something
+            os.chdir(a.cwd)
         engine = self._engine = a.engine(**a.asking)
         if isinstance(engine, OpenAIEngine):
             await engine.connect()
