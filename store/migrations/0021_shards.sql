@@ -1,4 +1,4 @@
-CREATE TABLE shards (
+CREATE TABLE IF NOT EXISTS shards (
     shard_id VARCHAR PRIMARY KEY, table_name VARCHAR NOT NULL, url VARCHAR NOT NULL, n_rows BIGINT NOT NULL, n_bytes BIGINT NOT NULL,
     columns VARCHAR[] NOT NULL, created_at TIMESTAMP NOT NULL
 );
