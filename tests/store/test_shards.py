@@ -140,7 +140,9 @@ def test_they_come_back(filled, tmp_path):
     store, before = filled.store, read(filled.store)
     list(move_to_shards(store, str(tmp_path / "shards"), rows=7))
     assert len(list(bring_back(store))) == 8
-    assert read(store) == before and len(list((tmp_path / "shards").iterdir())) == 8, "a copy of the store may read them"
+    assert read(store) == before and len(list((tmp_path / "shards").iterdir())) == 8, (
+        "a copy of the store may read them"
+    )
     assert store.query("SELECT count(*) FROM duckdb_views() WHERE view_name = 'requests'") == [(0,)]
     store.append([request("req_x")])
     store.fold()
