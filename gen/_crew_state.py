@@ -30,8 +30,8 @@ class WorkerState:
     Attributes:
         node: where it runs.
         open: inputs that it has and has not brought to their outcome.
-        in_flight: requests that it may have sent and was not answered.
-        share: most that it may have in flight; ``limit``: what it found its endpoints to take, in all.
+        in_flight: requests, at the endpoint that has most of them.
+        share: most that it may have in flight there; ``limit``: what it found its endpoints to take, in all.
         answers: so far; ``per_s``, ``tokens_per_s``: lately.
     """
 

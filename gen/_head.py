@@ -78,7 +78,7 @@ class _Worker:
             self.hand.name,
             told.node,
             told.open,
-            max(0, self.n_in_flight),
+            told.in_flight,
             self.share,
             told.limit,
             answers,
