@@ -109,7 +109,7 @@ def test_the_recipe_lines_are_recipes():
     lines = [
         found
         for text in (*TEXTS.values(), DOC)
-        for found in re.findall(r"((?:executor|train|engine): \{[^}]*\})", text)
+        for found in re.findall(r"((?:executor|train|engine): \{(?:[^{}]|\{[^{}]*\})*\})", text)
     ]
     assert len(lines) >= 5
     for line in lines:
