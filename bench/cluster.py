@@ -26,7 +26,7 @@ TICKS = os.sysconf("SC_CLK_TCK")
 
 
 class CpuWatch(threading.Thread):
-    """Reads twice a second what a command and Ray's actors have used of the CPU; Linux only."""
+    """Reads twice a second what a command and the actors of any Ray on this machine have used of the CPU; Linux only."""
 
     def __init__(self, pid: int) -> None:
         super().__init__(daemon=True)

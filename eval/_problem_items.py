@@ -60,9 +60,7 @@ def _parse(row: SourceRow, one: ProblemSetConfig, folder: Path | None, project: 
     """Return the parts of a row, its images kept in the project and named in its columns, or why it is no item."""
     if isinstance(one.format, str) or row.fault:
         return parse_problem(row, one.format)
-    found: dict[str, Any] | str = {k: v for k, v in row.row.items() if k != IMAGES}
-    if one.format.images:
-        found = take_images(row.row, one.format.images, folder, project.media, project.root)
+    found = take_images(row.row, one.format.images, folder, project.media, project.root)
     return found if isinstance(found, str) else parse_problem(replace(row, row=found), one.format)
 
 

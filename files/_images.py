@@ -63,24 +63,27 @@ def keep_image(data: bytes, media: Path, root: Path) -> str:
 
 
 def take_images(
-    row: Mapping[str, Any], place: str, folder: Path | None, media: Path, root: Path
+    row: Mapping[str, Any], place: str | None, folder: Path | None, media: Path, root: Path
 ) -> dict[str, Any] | str:
     """Return a row with the images of its column kept in the project and named under :data:`IMAGES`, or why it cannot be.
 
+    What a row itself has under that name is left out.
+
     Args:
-        place: the column, or a place inside one by dots.
+        place: the column, or a place inside one by dots; none: the rows show no images.
         folder: that the row's paths start from; None where it has none (the hub's).
         media: the folder of images.
         root: the project's folder.
     """
-    value = read_path(row, place)
+    value = read_path(row, place) if place else None
     if value is ABSENT:
         return f"nothing under {place!r}"
     try:
         kept = [keep_image(read_image(one, folder), media, root) for one in as_images(value)]
     except ValueError as error:
         return f"{place}: {error}"
-    rest = {name: value for name, value in row.items() if name not in (place, IMAGES)}
+    taken = {IMAGES} | ({place} if place else set())
+    rest = {name: value for name, value in row.items() if name not in taken}
     return {**rest, IMAGES: kept} if kept else rest
 
 

@@ -1,12 +1,12 @@
 """What a crew of workers is at, for those who look on: a file beside their journals that the head writes anew every few seconds."""
 
 import json
-import os
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from ..stage import write_json
 from ..store import Project
 
 NAME = "crew.json"
@@ -81,9 +81,7 @@ class Rate:
 def write_crew(folder: Path, state: CrewState) -> None:
     """Replace the file in one step, so that a reader never sees half of it."""
     folder.mkdir(parents=True, exist_ok=True)
-    partial = folder / (NAME + ".part")
-    partial.write_text(json.dumps(asdict(state)), encoding="utf-8")
-    os.replace(partial, folder / NAME)
+    write_json(folder / NAME, asdict(state))
 
 
 def find_crew(project: Project) -> CrewState | None:

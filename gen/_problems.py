@@ -6,11 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 from ..config import ProblemsConfig, ProblemSetConfig, Source
 from ..errors import InputError
-from ..files import IMAGES, take_images
+from ..files import take_images
 from ..schema import DropRow, ProblemRow, canonical_json, content_id
 from ..store import Parsed, Project, SourceRow, Store, add_distractors, parse_problem, read_set
 from ._plan import Pool, Step, share_out
@@ -24,9 +23,7 @@ def _parse(row: SourceRow, config: ProblemSetConfig, folder: Path | None, projec
     """Return the parts of a row, its images kept in the project and named in its columns, or why it is no problem."""
     if isinstance(config.format, str) or row.fault:
         return parse_problem(row, config.format)
-    found: dict[str, Any] | str = {k: v for k, v in row.row.items() if k != IMAGES}
-    if config.format.images:
-        found = take_images(row.row, config.format.images, folder, project.media, project.root)
+    found = take_images(row.row, config.format.images, folder, project.media, project.root)
     return found if isinstance(found, str) else parse_problem(replace(row, row=found), config.format)
 
 

@@ -63,6 +63,8 @@ class OpenAIEngine:
     """
 
     is_batched = False
+    is_shared = True
+    """Engines elsewhere ask the same endpoints: their concurrency is one for all."""
 
     def __init__(
         self,
@@ -130,13 +132,13 @@ class OpenAIEngine:
             await self._session.close()
             self._session = None
 
-    def share_among(self, n: int) -> dict[str, Any]:
-        """Return the arguments of each of ``n`` engines that ask the same elsewhere; the key is that of the environment there."""
+    def elsewhere(self, among: int) -> dict[str, Any]:
+        """Return the arguments of each of so many engines that ask the same elsewhere; the key is that of the environment there."""
         return {
             "base_url": tuple(e.address.base_url for e in self._endpoints), "model": self._model, "timeout_s": self._timeout_s,
             "concurrency": self._endpoints[0].limiter.most, "max_attempts": self._manners.max_attempts,
             "send_seed": self._send_seed, "patience_s": self._manners.patience_s, "extra_body": self._extra, "folder": self._folder,
-            "peers": n,
+            "peers": among,
         }  # fmt: skip
 
     @property

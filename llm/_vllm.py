@@ -43,6 +43,7 @@ class VllmEngine:
     """
 
     is_batched = False
+    is_shared = False
 
     def __init__(
         self,
@@ -99,9 +100,8 @@ class VllmEngine:
             await _cancel(watcher)
             await cast(Any, replies).aclose()
 
-    @property
-    def elsewhere(self) -> dict[str, Any]:
-        """Arguments of an engine with a server of its own on another machine, which has the model's folder under the same path."""
+    def elsewhere(self, among: int) -> dict[str, Any]:
+        """Return the arguments of an engine with a server of its own on another machine, which has the model's folder under the same path."""
         return {"model": self._resolved, "settings": self._settings, **self._options}
 
     @property

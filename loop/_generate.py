@@ -107,15 +107,16 @@ class Generation:
         from ._cluster import Assignment, RayCrew, connected, pickle_stages, require_gpus
 
         with connected(config):
-            if isinstance(engine, VllmEngine):
+            share = self._recipe.engine.concurrency
+            if engine.is_shared:
+                share = -(-share // config.workers)
+            else:
                 require_gpus(config)
-            is_shared, share = isinstance(engine, OpenAIEngine), self._recipe.engine.concurrency
-            asking = engine.share_among(config.workers) if isinstance(engine, OpenAIEngine) else engine.elsewhere
             assignment = Assignment(
                 pickle_stages(stages), self._store.project.workers.resolve(), self._run_id, self._iteration, self._recipe.seed,
-                -(-share // config.workers) if is_shared else share, Path.cwd(), type(engine), asking,
+                share, Path.cwd(), type(engine), engine.elsewhere(config.workers),
             )  # fmt: skip
-            yield partial(HeadFlow, crew=RayCrew(config, assignment), is_shared=is_shared)
+            yield partial(HeadFlow, crew=RayCrew(config, assignment), is_shared=engine.is_shared)
 
     def _meter(self, engine: Engine) -> Meter:
         """Return what counts the spending; a model of one's own costs no budget."""
