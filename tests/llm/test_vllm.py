@@ -146,6 +146,24 @@ def test_generate_starts_a_real_server_and_stops_it(tmp_path):
     assert list((folder / ".flywheel" / "logs").iterdir()) == logs, "nothing left to ask: no server"
 
 
+def test_each_worker_of_a_ray_cluster_has_a_real_server(tmp_path):
+    pytest.importorskip("ray")
+    solve = {"draws": 2, "problems": 60, "max_tokens": 64}
+    folder = make_mini_project(tmp_path / "ray", generate=[], solve=solve, engine={**MANAGED, "concurrency": 8})
+    recipe = yaml.safe_load((folder / "recipe.yaml").read_text())
+    executor = {"kind": "ray", "workers": 2, "cpus": 1}
+    (folder / "recipe.yaml").write_text(yaml.safe_dump({**recipe, "executor": executor}))
+    done = run_cli(folder, "-v", "generate", check=0, timeout=580)
+    counts = sql(folder, "select step, entered, kept from funnel where step = 'solve'")
+    assert counts == [{"step": "solve", "entered": 120, "kept": 120}], done.stderr
+    (made,) = sql(folder, "select distinct engine, model from requests")
+    assert made == {"engine": "vllm", "model": "seed"}
+    (verified,) = sql(folder, "select * from funnel where step = 'solve/verify'")
+    assert verified["kept"] > 24, "the seed model solves a good part of one- and two-step problems"
+    assert len(list((folder / ".flywheel" / "logs").iterdir())) == 2, "one server a worker"
+    assert not find_processes("vllm.entrypoints.openai.api_server --model="), "nothing of the servers is left"
+
+
 def test_the_document_path_runs_on_a_managed_server(tmp_path):
     """Stories → questions → reasoning → attempts → critiques → revisions and pairs, each step's prompts of its own."""
     folder = tmp_path / "stories"
