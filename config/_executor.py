@@ -2,9 +2,9 @@
 
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
-from ._strict import Strict
+from ._strict import Strict, fault
 
 
 class ExecutorConfig(Strict):
@@ -21,3 +21,16 @@ class ExecutorConfig(Strict):
     """CPUs that Ray sets aside for each."""
     gpus: float = Field(0.0, ge=0)
     """GPUs that Ray sets aside for each: with ``engine: vllm`` those that its server gets, as many as ``tensor_parallel_size``."""
+    journals: str | None = None
+    """Where workers put what they were answered, for machines that share no folder: an address of fsspec (``s3://bucket/folder``); default: the
+    project's folder, which every machine then has to see."""
+
+    @field_validator("journals")
+    @classmethod
+    def _has_a_protocol(cls, journals: str | None) -> str | None:
+        if journals is not None and not all(journals.partition("://")):
+            raise fault(
+                "an address with its protocol: s3://bucket/folder", repr(journals),
+                "leave it out for the project's folder, where each machine sees that",
+            )  # fmt: skip
+        return journals

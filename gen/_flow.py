@@ -71,6 +71,8 @@ class Flow:
         on_progress: called after each group of replies.
     """
 
+    _fold_every_s = FOLD_EVERY_S
+
     def __init__(
         self, store: Store, engine: Engine, stages: Sequence[Stage], *, run_id: str, iteration: int, seed: int,
         concurrency: int, meter: Meter, on_progress: OnProgress = lambda progress: None,
@@ -501,7 +503,7 @@ class Flow:
 
     async def _fold(self) -> None:
         while True:
-            await asyncio.sleep(FOLD_EVERY_S)
+            await asyncio.sleep(self._fold_every_s)
             try:
                 await asyncio.to_thread(self._on_record.fold, 0.0)
             except FlywheelError as error:

@@ -277,18 +277,23 @@ class HeadFlow(Flow):
             if number_of(key) not in self._owners:
                 for one in self._waiting.pop(key):
                     one.held.append(key)
-        opened = await asyncio.to_thread(self._find_open, worker.leases)
+        told = worker.told.progress if worker.told else Progress()
+        opened = await asyncio.to_thread(self._find_open, worker.leases, told)
+        self._sum_up()
         self._backlog.extendleft(opened)
 
-    def _find_open(self, leases: Mapping[str, Sequence[str]]) -> list[tuple[str, Item]]:
-        """Return the inputs of leases that have no outcome, and those of the steps that follow."""
+    def _find_open(self, leases: Mapping[str, Sequence[str]], told: Progress) -> list[tuple[str, Item]]:
+        """Return the inputs of leases that have no outcome, and those of the steps that follow; of what was told as done no more than is on record stays."""
         opened: list[tuple[str, Item]] = []
         due = {name: list(ids) for name, ids in leases.items()}
         for stage in sorted(self._stages, key=lambda s: s.depth):
             ids = due.get(stage.name, [])
+            n_made = len({*ids} - {*leases.get(stage.name, ())})
+            told.planned[stage.name] = min(told.planned.get(stage.name, 0), n_made)
+            items, done = load_inputs(self._store, stage, self._step(stage), ids) if ids else ([], [])
+            told.done[stage.name] = min(told.done.get(stage.name, 0), len(done))
             if not ids:
                 continue
-            items, done = load_inputs(self._store, stage, self._step(stage), ids)
             opened += [(stage.name, item) for item in items]
             for follower in stage.followers:
                 made = self._store.query(

@@ -6,6 +6,7 @@ flight is asked again.
 """
 
 import asyncio
+import threading
 from collections import deque
 from collections.abc import Sequence
 from contextlib import suppress
@@ -17,7 +18,7 @@ from ..config import BudgetConfig, PricesConfig
 from ..errors import FlywheelError
 from ..llm import OpenAIEngine, Request, VllmEngine
 from ..schema import JournaledRow
-from ..store import JournalWriter, Store
+from ..store import Bucket, JournalWriter, Store, list_segments
 from ._budget import Meter
 from ._exchange import Given, Told
 from ._flow import LOW_WATER, Flow
@@ -27,25 +28,55 @@ from ._steps import Stage
 
 PAUSE_S = 0.1
 """How long a worker that has nothing to tell waits before it says so."""
+PUT_EVERY_S = 0.5
+"""Between two puts of a worker's new rows into a bucket."""
 GIVEN = "given"
 
 
 class OwnJournal:
-    """A worker's record: a folder of journal segments that nobody else writes to; the head folds them."""
+    """A worker's record: a folder of journal segments that nobody else writes to; the head folds them.
 
-    def __init__(self, folder: Path) -> None:
+    Args:
+        folder: the segments'; it has the worker's name.
+        bucket: where the head looks for finished segments; None: in the folder.
+    """
+
+    def __init__(self, folder: Path, bucket: Bucket | None = None) -> None:
+        self._folder = folder
+        self._bucket = bucket
         self._writer = JournalWriter(folder, tag=folder.name)
+        self._writing, self._putting = threading.Lock(), threading.Lock()
 
     def journal(self, *groups: Sequence[JournaledRow]) -> None:
         """Put each group of rows on record, whole or not at all."""
-        self._writer.append(*groups)
+        with self._writing:
+            self._writer.append(*groups)
 
     def fold(self, patience_s: float | None = None) -> None:
-        """Leave it to the head."""
+        """Put what is new into the bucket, if there is one, oldest first; the rest is the head's.
+
+        Raises:
+            StoreError: it cannot be put; it stays in the folder.
+        """
+        if self._bucket is None:
+            return
+        with self._putting:
+            with self._writing:
+                self._writer.close()
+                finished = list_segments(self._folder)
+            for segment in finished:
+                self._bucket.put(segment)
+                segment.unlink()
 
     def close(self) -> None:
-        """Flush to disk."""
-        self._writer.close()
+        """Flush to disk, or put the rest into the bucket.
+
+        Raises:
+            StoreError: it cannot be put; it stays in the folder.
+        """
+        with self._writing:
+            self._writer.close()
+        self.fold()
 
 
 class _Any:
@@ -62,16 +93,19 @@ class WorkerFlow(Flow):
     """Brings the inputs that it is given to their outcomes.
 
     Args:
-        journal: a folder of its own, which the head can read.
+        journal: a folder of its own, which the head can read where there is no bucket.
         engine: connected.
         node: where it runs.
+        bucket: where its rows are put for the head.
     """
+
+    _fold_every_s = PUT_EVERY_S
 
     def __init__(
         self, journal: Path, engine: OpenAIEngine | VllmEngine, stages: Sequence[Stage], *, run_id: str, iteration: int, seed: int,
-        concurrency: int, node: str = "",
+        concurrency: int, node: str = "", bucket: Bucket | None = None,
     ) -> None:  # fmt: skip
-        record = OwnJournal(journal)
+        record = OwnJournal(journal, bucket)
         super().__init__(
             cast(Store, record), engine, stages, run_id=run_id, iteration=iteration, seed=seed,
             concurrency=concurrency, meter=Meter(BudgetConfig(), PricesConfig()),
@@ -109,8 +143,10 @@ class WorkerFlow(Flow):
         try:
             return await self.run()
         finally:
-            self._own.close()
-            self._news.set()
+            try:
+                await asyncio.to_thread(self._own.close)
+            finally:
+                self._news.set()
 
     async def _run_freely(self) -> None:
         async for replies in self._engine.stream(self, ()):
@@ -126,9 +162,6 @@ class WorkerFlow(Flow):
 
     async def _plan_on(self) -> None:
         """The head plans."""
-
-    async def _fold(self) -> None:
-        """The head folds."""
 
     async def _look_up(self, wanted: dict[str, tuple[int, Request]]) -> None:
         """Ask the head whether they may be sent."""

@@ -5,6 +5,7 @@ An actor is a worker: it runs the same asynchronous driver as one machine does, 
 (:class:`~flywheel.judge.Mapper`), and Ray gives those of a lost node to others.
 """
 
+import asyncio
 import itertools
 import logging
 import math
@@ -26,6 +27,7 @@ from ..errors import MissingExtraError, RecipeError
 from ..gen import Given, HandLostError, Node, Stage, Told, WorkerFlow
 from ..judge import HERE, PART_CHARS
 from ..llm import OpenAIEngine, VllmEngine
+from ..store import Bucket
 
 log = logging.getLogger(__name__)
 
@@ -40,14 +42,14 @@ class Assignment:
 
     Attributes:
         stages: pickled.
-        journals: folder in which each worker makes one of its own; every machine sees it under this path.
+        journals: folder in which each worker makes one of its own, and every machine sees it under this path; or the bucket to which they put them.
         share: requests at once to begin with; the head tells when that changes.
         cwd: folder that relative paths start from.
         engine: its class; ``asking``: its arguments.
     """
 
     stages: bytes
-    journals: Path
+    journals: Path | Bucket
     run_id: str
     iteration: int
     seed: int
@@ -65,6 +67,7 @@ class _Actor:
         self._assignment = assignment
         self._flow: WorkerFlow | None = None
         self._engine: OpenAIEngine | VllmEngine | None = None
+        self._temporary: Path | None = None
 
     async def exchange(self, given: Given) -> Told:
         """See :class:`~flywheel.gen.WorkerFlow`."""
@@ -74,12 +77,21 @@ class _Actor:
         if told.is_finished and self._engine is not None:
             await self._engine.close()
             self._engine = None
+            if self._temporary is not None:
+                with suppress(OSError):  # what could not be put stays
+                    (self._temporary / self._name).rmdir()
+                    self._temporary.rmdir()
         return told
 
     async def _begin(self) -> WorkerFlow:
         from ray import cloudpickle
 
         a = self._assignment
+        journals, bucket = a.journals, None
+        if isinstance(journals, Bucket):
+            bucket = journals
+            await asyncio.to_thread(bucket.check)
+            journals = self._temporary = Path(tempfile.mkdtemp(prefix="flywheel-journals-"))
         with suppress(OSError):  # a machine that has the project elsewhere says so where it looks for something
             os.chdir(a.cwd)
         engine = self._engine = a.engine(**a.asking)
@@ -87,8 +99,8 @@ class _Actor:
             await engine.connect()
         stages: list[Stage] = cloudpickle.loads(a.stages)
         return WorkerFlow(
-            a.journals / self._name, engine, stages, run_id=a.run_id, iteration=a.iteration, seed=a.seed,
-            concurrency=a.share, node=_name_node(),
+            journals / self._name, engine, stages, run_id=a.run_id, iteration=a.iteration, seed=a.seed,
+            concurrency=a.share, node=_name_node(), bucket=bucket,
         )  # fmt: skip
 
 

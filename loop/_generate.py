@@ -26,7 +26,7 @@ from ..gen import (
     retire,
 )
 from ..llm import Engine, ModelIdentity, OpenAIEngine, VllmEngine
-from ..store import Store
+from ..store import Store, bucket_of
 from ._report_to import Reporter
 from ._words import count
 
@@ -106,14 +106,16 @@ class Generation:
             return
         from ._cluster import Assignment, RayCrew, connected, pickle_stages, require_gpus
 
-        with connected(config):
+        project = self._store.project
+        bucket = bucket_of(project, config.journals) if config.journals else None
+        with self._store.gathering(bucket), connected(config):
             share = self._recipe.engine.concurrency
             if engine.is_shared:
                 share = -(-share // config.workers)
             else:
                 require_gpus(config)
             assignment = Assignment(
-                pickle_stages(stages), self._store.project.workers.resolve(), self._run_id, self._iteration, self._recipe.seed,
+                pickle_stages(stages), bucket or project.workers.resolve(), self._run_id, self._iteration, self._recipe.seed,
                 share, Path.cwd(), type(engine), engine.elsewhere(config.workers),
             )  # fmt: skip
             yield partial(HeadFlow, crew=RayCrew(config, assignment), is_shared=engine.is_shared)

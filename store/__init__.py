@@ -1,5 +1,6 @@
 """Rows in DuckDB: journal first, fold later, read always."""
 
+from ._bucket import Bucket, bucket_of
 from ._describe import describe_schema
 from ._distractors import add_distractors
 from ._journal import JournalWriter, list_segments, read_frames
@@ -23,6 +24,7 @@ __all__ = [
     "SHARD_ROWS",
     "UNLIMITED",
     "USERS",
+    "Bucket",
     "JournalWriter",
     "Limits",
     "Parameter",
@@ -39,6 +41,7 @@ __all__ = [
     "add_distractors",
     "ask",
     "bring_back",
+    "bucket_of",
     "describe_schema",
     "find_owner",
     "insert_new",

@@ -22,6 +22,7 @@ from pyarrow import json as arrow_json
 
 from ..errors import FlywheelError, StoreLockedError
 from ..schema import TABLE_OF, DropRow, JournaledRow, content_id, types_of
+from ._bucket import Bucket
 from ._journal import JournalWriter, Rows, list_segments, list_workers_segments, read_frames
 from ._lease import DEFAULT_PATIENCE_S, keep_open, lease
 from ._migrate import check_version, latest_version, migrate
@@ -66,6 +67,7 @@ class Store:
         self._folded_at = time.monotonic()
         self._folding = threading.Lock()
         self._is_open = False
+        self._bucket: Bucket | None = None
 
     def open(self) -> "Store":
         """Create or migrate the file, and fold in what an earlier process left in the journal.
@@ -224,8 +226,13 @@ class Store:
             with self._folding:  # one fold at a time, whichever thread asks: the offset is read before it is written
                 for segment in list_segments(self.project.journal):
                     self._fold_segment(segment, patience)
+                fetched = self._bucket.fetch(self.project.workers) if self._bucket else []
                 for segment in list_workers_segments(self.project.workers):
                     self._fold_segment(segment, patience, is_workers=True)
+                if self._bucket:
+                    self._bucket.remove(fetched)
+                for segment in fetched:
+                    segment.unlink()
                 self.fold_aside(patience)
         except StoreLockedError:
             if patience_s != 0.0:
@@ -256,6 +263,27 @@ class Store:
         """Remove the journals of workers, which have all ended, once they are folded."""
         self.fold()
         shutil.rmtree(self.project.workers, ignore_errors=True)
+        if self._bucket:
+            self._bucket.forget()
+
+    @contextmanager
+    def gathering(self, bucket: Bucket | None) -> Iterator[None]:
+        """While the block runs, let each fold take in what workers put into a bucket, and remove it there; what is there now is folded first.
+
+        Raises:
+            RecipeError: the bucket cannot be written to.
+            StoreError: what lies there cannot be fetched.
+        """
+        if bucket is None:
+            yield
+            return
+        bucket.check()
+        self._bucket = bucket
+        try:
+            self.fold()
+            yield
+        finally:
+            self._bucket = None
 
     def _fold_segment(self, segment: Path, patience_s: float, *, is_workers: bool = False) -> None:
         """Fold what is new in a segment; one that nobody writes to any more is removed.
