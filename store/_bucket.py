@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 from ..errors import RecipeError, StoreError
 from ._journal import SUFFIX
 from ._project import Project
+from ._remote import put_whole
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -108,9 +109,7 @@ class Bucket:
         if self._is_whole():
             files.put_file(str(segment), f"{folder}/{segment.name}")
             return
-        unfinished = f"{folder}/{segment.name}.part"
-        files.put_file(str(segment), unfinished)
-        files.mv(unfinished, f"{folder}/{segment.name}")
+        put_whole(files, segment, f"{folder}/{segment.name}")
 
     def _fetch(self, folder: Path) -> list[Path]:
         files, path = self._open()

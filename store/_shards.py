@@ -9,7 +9,6 @@ A table that has shards is a view over them and over ``TABLE_here``, so that any
 
 import hashlib
 import tempfile
-import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -20,6 +19,7 @@ import duckdb
 
 from ..errors import FlywheelError, InputError, StoreError
 from ..schema import utc_now
+from ._remote import put_whole
 
 if TYPE_CHECKING:
     from ._store import Store
@@ -291,9 +291,7 @@ class _Folder:
         """Put a file there under a name, whole; return its address."""
         path = f"{self.path}/{name}"
         if not self.files.exists(path) or self.files.size(path) != file.stat().st_size:
-            unfinished = f"{path}.{uuid.uuid4().hex[:8]}.part"
-            self.files.put_file(str(file), unfinished)
-            self.files.mv(unfinished, path)
+            put_whole(self.files, file, path)
         return path if _is_local(self.files) else str(self.files.unstrip_protocol(path))
 
 
