@@ -71,6 +71,12 @@ def run_guarded(work: Callable[[], Any], interrupts: Interrupts) -> Any:
         return _tell(SystemRefusedError(place, **explain_os_error(error)._asdict()))
 
 
+def leave_in_peace() -> None:
+    """Heed no signal from here on: the work is over and told, and libraries that clean up would show a traceback."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
+
+
 def leave_pipe() -> bool:
     """Write nothing more to a reader that has seen enough; return whether standard output has such a one."""
     poll = select.poll()

@@ -9,7 +9,7 @@ import click
 
 from .. import __version__
 from ..errors import NotFoundError
-from ._boundary import Interrupts, leave_pipe, run_guarded
+from ._boundary import Interrupts, leave_in_peace, leave_pipe, run_guarded
 from ._lazy import LazyGroup
 
 COMMANDS = {
@@ -92,5 +92,8 @@ def cli(ctx: click.Context, project: Path, verbose: int) -> None:
 
 
 def main() -> None:
-    """Run the command line."""
-    cli(prog_name="flywheel")
+    """Run the command line, as the whole of this process."""
+    try:
+        cli(prog_name="flywheel")
+    finally:
+        leave_in_peace()

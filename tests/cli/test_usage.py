@@ -93,3 +93,18 @@ def test_a_signal_ends_with_a_word_its_exit_code_and_nothing_lost(mini, endpoint
     assert "Traceback" not in told
     run_cli(mini, "generate", env=server.env, check=0)
     assert len(server.answered()) == len(set(server.answered())), "what was in flight is saved, not asked again"
+
+
+def test_a_signal_while_the_process_leaves_changes_nothing():
+    leave = """
+import atexit, os, signal, sys
+from flywheel.cli import main
+atexit.register(os.kill, os.getpid(), signal.SIGTERM)
+atexit.register(os.kill, os.getpid(), signal.SIGINT)
+sys.argv = ["flywheel", "no-such-command"]
+main()
+"""
+    done = subprocess.run([sys.executable, "-c", leave], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 2, done.stderr
+    assert "no such command" in done.stderr
+    assert "Traceback" not in done.stderr
