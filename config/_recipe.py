@@ -23,6 +23,7 @@ from ._train import TrainConfig, training_identity
 from ._watch import ChooseConfig, WatchConfig
 
 LARGEST_SEED = (1 << 63) - 1
+PARQUET = "parquet://"
 
 
 class SolveConfig(Strict):
@@ -201,6 +202,10 @@ class Recipe(Strict):
     engine: EngineConfig = EngineConfig()
     executor: ExecutorConfig = ExecutorConfig()
     """Where prompts are asked from: ``local``, ``ray``, or ``{kind: ray, workers: 8, …}``."""
+    store: str = ""
+    """``parquet://WHERE``: at the end of each step that asks, requests and samples move to Parquet shards there, in full shards. WHERE is what
+    ``flywheel data shards`` takes (``parquet://s3://bucket/folder``, ``parquet:///mnt/shards``); a relative folder is the project's. No part of a run; empty = all
+    rows stay in the store's file."""
     generate: tuple[StepConfig, ...] = ()
     """Steps from documents, problems or imported rows to samples; rows flow through all of them with no barrier."""
     budget: BudgetConfig = BudgetConfig()
@@ -240,6 +245,20 @@ class Recipe(Strict):
                 "one line of text", f"{description.count(chr(10)) + 1} lines", "put what is more into a README.md"
             )
         return description.strip()
+
+    @field_validator("store")
+    @classmethod
+    def _names_a_place(cls, store: str) -> str:
+        if store and not (store.startswith(PARQUET) and store.removeprefix(PARQUET).strip()):
+            raise fault(
+                f"{PARQUET}WHERE", repr(store), f"for example {PARQUET}s3://bucket/folder, or {PARQUET}shards for a folder of the project"
+            )  # fmt: skip
+        return store
+
+    @property
+    def shards(self) -> str:
+        """Where rows go in shards, as the recipe has it; empty = nowhere."""
+        return self.store.removeprefix(PARQUET)
 
     @field_validator("engine", mode="before", json_schema_input_type=Literal["local", "vllm", "openai"] | EngineConfig)
     @classmethod
@@ -433,7 +452,7 @@ class Recipe(Strict):
         it is for.
         """
         content = self.model_dump(
-            mode="json", exclude={"iterations", "description", "programs", "executor", "commands"}
+            mode="json", exclude={"iterations", "description", "programs", "executor", "store", "commands"}
         )
         content["suites"] = [_with_limit(suite) for suite in content["suites"]]
         content["engine"] = self.engine.identity()

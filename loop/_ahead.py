@@ -56,6 +56,7 @@ from ._pair import JUDGED_IMPORTS, explain_unjudged
 from ._programs import find_missing_programs
 from ._rewards import describe_rewards
 from ._run import resolve_first_model
+from ._shards import check_shards
 from ._stage_list import StageLine, count_challengers, list_stages
 from ._train import find_python
 from ._words import count
@@ -138,6 +139,7 @@ class _Look:
     def look(self) -> Ahead:
         recipe, base = self._recipe, self._base
         self._found.faults += find_missing_programs(recipe.programs)
+        self._try(lambda: check_shards(recipe, self._project))
         for method in list_methods(recipe) or ["sft"]:
             self._try(partial(check_train, recipe.train, base, method))
         self._try(lambda: check_python(find_python(recipe.train.python, base)))

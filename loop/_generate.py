@@ -28,6 +28,7 @@ from ..gen import (
 from ..llm import Engine, ModelIdentity, OpenAIEngine, VllmEngine
 from ..store import Store, bucket_of
 from ._report_to import Reporter
+from ._shards import move_full_shards
 from ._words import count
 
 try:
@@ -77,7 +78,10 @@ class Generation:
             link_followers(stages)
         check_sources(self._store, stages)
         check_imported(self._store, self._recipe.select.imported)
-        return run_loop(self._run(stages, only, sample))
+        progress = run_loop(self._run(stages, only, sample))
+        if progress.stopped is None or progress.stopped.signal is None:
+            move_full_shards(self._store, self._recipe, self._reporter)
+        return progress
 
     async def _run(
         self, stages: Sequence[Stage], only: dict[str, list[str]] | None, sample: int | None

@@ -62,6 +62,7 @@ from ._rewards import describe_rewards
 from ._rollback import roll_back
 from ._run import describe_change, record_run, require_wheel, resolve_first_model
 from ._served import import_served
+from ._shards import check_shards
 from ._stage_list import count_challengers
 from ._stop import find_stop, require_endpoint_score, time_limit
 from ._subjects import endpoint_subject, find_subject, recorded_subject
@@ -129,6 +130,7 @@ class Wheel:
         recipe, project = self.recipe, self.store.project
         for missing in find_missing_programs(recipe.programs):
             raise missing
+        check_shards(recipe, project)
         check_train(recipe.train, self.base, method)
         check_python(find_python(recipe.train.python, self.base))
         describe_rewards(recipe.train.rewards, self.base)

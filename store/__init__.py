@@ -12,7 +12,7 @@ from ._problem_rows import MARK, Parsed, parse_problem, read_set
 from ._project import Project
 from ._query import FORMATS, Result, Value, read_safely, render, require_store, run_frugally, run_query, write_parquet
 from ._questions import Parameter, Question, ask, list_questions, read_value, tabulate_questions
-from ._shards import SHARD_ROWS, Shard, bring_back, keep_here, list_shards, move_to_shards
+from ._shards import SHARD_ROWS, Shard, bring_back, check_place, keep_here, list_shards, move_to_shards
 from ._sources import SourceRow, read_source
 from ._spooled import Spooled
 from ._store import NOBODY_ELSE, Store, insert_new, insert_rows
@@ -42,6 +42,7 @@ __all__ = [
     "ask",
     "bring_back",
     "bucket_of",
+    "check_place",
     "describe_schema",
     "find_owner",
     "insert_new",

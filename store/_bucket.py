@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 from ..errors import RecipeError, StoreError
 from ._journal import SUFFIX
 from ._project import Project
-from ._remote import put_whole
+from ._remote import put_whole, try_to_write
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -45,10 +45,8 @@ class Bucket:
         """
         try:
             files, path = self._open()
-            probe = f"{path}/{uuid.uuid4().hex}.part"
             self._make_folder(files, path)
-            files.pipe_file(probe, b"flywheel")
-            files.rm_file(probe)
+            try_to_write(files, path)
         except Exception as error:  # noqa: BLE001 - of whatever kind the protocol's package has
             raise RecipeError(
                 f"recipe key executor.journals: {self.address}", expected="an address that fsspec can write to",

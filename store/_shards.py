@@ -19,7 +19,7 @@ import duckdb
 
 from ..errors import FlywheelError, InputError, StoreError
 from ..schema import utc_now
-from ._remote import put_whole
+from ._remote import put_whole, try_to_write
 
 if TYPE_CHECKING:
     from ._store import Store
@@ -43,12 +43,13 @@ class Shard:
     n_bytes: int
 
 
-def move_to_shards(store: "Store", where: str, *, rows: int = SHARD_ROWS) -> Iterator[Shard]:
+def move_to_shards(store: "Store", where: str, *, rows: int = SHARD_ROWS, only_full: bool = False) -> Iterator[Shard]:
     """Move all rows of the big tables into shards, yielding each that is on record; the caller owns the project.
 
     Args:
         where: a folder, or what fsspec knows: ``s3://bucket/folder``.
         rows: most of one shard.
+        only_full: leave what fills no shard in the file.
 
     Raises:
         InputError: it cannot be written to.
@@ -56,8 +57,23 @@ def move_to_shards(store: "Store", where: str, *, rows: int = SHARD_ROWS) -> Ite
     store.fold()
     with _place(where) as folder:
         for table in BIG:
-            while (shard := _move_some(store, table, folder, rows)) is not None:
+            while not only_full or _count_here(store, table) >= rows:
+                if (shard := _move_some(store, table, folder, rows)) is None:
+                    break
                 yield shard
+
+
+def check_place(where: str) -> None:
+    """See that shards can be written to a place; a small file is written there, and removed.
+
+    Raises:
+        InputError: they cannot.
+    """
+    with _place(where) as folder:
+        try:
+            try_to_write(folder.files, folder.path)
+        except Exception as error:  # each protocol's package has errors of its own
+            raise OSError(f"{type(error).__name__}: {error}") from error
 
 
 def bring_back(store: "Store") -> Iterator[Shard]:
@@ -217,6 +233,12 @@ def _quoted(text: str) -> str:
 def list_literal(urls: Sequence[str]) -> str:
     """Return texts as a list in SQL."""
     return f"[{', '.join(map(_quoted, urls))}]"
+
+
+def _count_here(store: "Store", table: str) -> int:
+    with store.read() as connection:
+        ((n,),) = connection.execute(f"SELECT count(*) FROM {target_of(connection, table)}").fetchall()
+    return int(n)
 
 
 def _move_some(store: "Store", table: str, folder: "_Folder", rows: int) -> Shard | None:
