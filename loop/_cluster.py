@@ -28,6 +28,7 @@ from ..gen import Given, HandLostError, Node, Stage, Told, WorkerFlow
 from ..judge import HERE, PART_CHARS
 from ..llm import OpenAIEngine, VllmEngine
 from ..store import Bucket
+from ._alike import describe_program, require_alike
 
 log = logging.getLogger(__name__)
 
@@ -60,19 +61,23 @@ class Assignment:
 
 
 class _Actor:
-    """Runs a worker's flow on the actor's own event loop."""
+    """Runs a worker's flow on the actor's own event loop. It is made with plain text alone, and says which flywheel it runs, before it is sent anything of flywheel's."""
 
-    def __init__(self, name: str, assignment: Assignment) -> None:
+    def __init__(self, name: str) -> None:
         self._name = name
-        self._assignment = assignment
         self._flow: WorkerFlow | None = None
         self._engine: OpenAIEngine | VllmEngine | None = None
         self._temporary: Path | None = None
 
-    async def exchange(self, given: Given) -> Told:
-        """See :class:`~flywheel.gen.WorkerFlow`."""
-        if self._flow is None:
-            self._flow = await self._begin()
+    async def introduce(self) -> tuple[str, str]:
+        """Return its machine and its program."""
+        return _name_node(), await asyncio.to_thread(describe_program)
+
+    async def exchange(self, given: Given, assignment: Assignment | None) -> Told:
+        """See :class:`~flywheel.gen.WorkerFlow`; the first time with the assignment."""
+        if assignment is not None:
+            self._flow = await self._begin(assignment)
+        assert self._flow is not None
         told = await self._flow.exchange(given)
         if told.is_finished and self._engine is not None:
             await self._engine.close()
@@ -83,10 +88,9 @@ class _Actor:
                     self._temporary.rmdir()
         return told
 
-    async def _begin(self) -> WorkerFlow:
+    async def _begin(self, a: Assignment) -> WorkerFlow:
         from ray import cloudpickle
 
-        a = self._assignment
         journals, bucket = a.journals, None
         if isinstance(journals, Bucket):
             bucket = journals
@@ -107,20 +111,25 @@ class _Actor:
 class _RayHand:
     """An actor as the head sees it."""
 
-    def __init__(self, name: str, actor: Any) -> None:
+    def __init__(self, name: str, actor: Any, assignment: Assignment) -> None:
         self.name = name
         self._actor = actor
+        self._assignment: Assignment | None = assignment
 
     async def exchange(self, given: Given) -> Told:
         """See :class:`~flywheel.gen.Hand`."""
         from ray.exceptions import ActorDiedError, ActorUnavailableError, RayTaskError
 
         try:
-            told: Told = await self._actor.exchange.remote(given)
+            if self._assignment is not None:
+                node, program = await self._actor.introduce.remote()
+                require_alike(node, program, describe_program())
+            told: Told = await self._actor.exchange.remote(given, self._assignment)
         except (ActorDiedError, ActorUnavailableError) as error:
             raise HandLostError(_sum_up(error)) from None
         except RayTaskError as error:
             raise error.cause if isinstance(error.cause, Exception) else error from None
+        self._assignment = None
         return told
 
 
@@ -170,7 +179,7 @@ class RayCrew:
         name = f"{self._run}-{next(self._numbers):04d}"
         if self._class is None:
             self._class = ray.remote(num_cpus=self._config.cpus, num_gpus=self._config.gpus, max_restarts=0)(_Actor)
-        return _RayHand(name, self._class.remote(name, self._assignment))
+        return _RayHand(name, self._class.remote(name), self._assignment)
 
     def nodes(self) -> Sequence[Node]:
         """See :class:`~flywheel.gen.Crew`."""
@@ -255,7 +264,7 @@ class RayMapper:
         for part in parts:
             if len(under_way) >= self._config.workers:
                 _, under_way = ray.wait(under_way)
-            under_way.append(task.remote(function, part, *kept))
+            under_way.append(task.remote(describe_program(), function, part, *kept))
             order.append(under_way[-1])
             while order and (order[0] not in under_way or len(order) >= BEHIND * self._config.workers):
                 yield _fetch(order.popleft())
@@ -263,7 +272,8 @@ class RayMapper:
             yield _fetch(order.popleft())
 
 
-def _call(function: Callable[..., Any], part: Any, *shared: Any) -> Any:
+def _call(program: str, function: Callable[..., Any], part: Any, *shared: Any) -> Any:
+    require_alike(_name_node(), describe_program(), program)
     return function(part, *shared)
 
 
@@ -287,6 +297,7 @@ def connected(config: ExecutorConfig) -> Iterator[None]:
         RecipeError: no cluster is at the address.
     """
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    address = config.address or os.environ.get("RAY_ADDRESS")
     try:
         import ray
     except ImportError:
@@ -294,7 +305,6 @@ def connected(config: ExecutorConfig) -> Iterator[None]:
             "executor: ray", expected="the package ray", received="not installed",
             cure="pip install 'llm-flywheel[ray]', here and on each machine of the cluster",
         ) from None  # fmt: skip
-    address = config.address or os.environ.get("RAY_ADDRESS")
     if ray.is_initialized():
         yield
         return
@@ -315,7 +325,7 @@ def connected(config: ExecutorConfig) -> Iterator[None]:
     except (ConnectionError, ValueError, RuntimeError) as error:
         raise RecipeError(
             f"executor.address: {address}", expected="a Ray cluster", received=str(error).strip().splitlines()[0],
-            cure="ray start --head on one machine, then ray start --address=HOST:6379 on the others; or leave address out",
+            cure="ray start --head on one machine, then ray start --address=HOST:6379 on the others; RAY_AUTH_MODE=token for a cluster that asks for a token; or leave address out",
         ) from None  # fmt: skip
     try:
         yield

@@ -1,14 +1,18 @@
 """``executor: ray`` with ``journals`` at an address: real workers, of which one is killed, and a head that is killed."""
 
 import os
+import shutil
 import signal
+import socket
 import subprocess
+import sys
 import time
 from contextlib import suppress
 from pathlib import Path
 
+import flywheel
 import pytest
-from support import kill_group, run_cli, start_cli, wait_for
+from support import kill_group, refused, run_cli, start_cli, wait_for
 from support_flow import final_state, make_flow_project
 
 pytest.importorskip("ray", reason="the extra ray is not installed")
@@ -57,3 +61,41 @@ def test_a_killed_worker_and_a_killed_head_cost_what_was_not_put(tmp_path, endpo
     again = len(server.answered()) - 2 * n
     assert 0 <= again <= before - n - 150, "what was put before the kills is not asked again"
     assert not [p for p in far.rglob("*") if p.is_file()] and not (shared / ".flywheel" / "workers").exists()
+
+
+@pytest.fixture
+def other_cluster(tmp_path):
+    """A Ray whose machine has another flywheel than the command: the same version, a file changed."""
+    root = Path(flywheel.__file__).parent
+    copy = tmp_path / "other" / "flywheel"
+    for part in root.iterdir():
+        if part.suffix == ".py" or (part / "__init__.py").exists():
+            (shutil.copytree if part.is_dir() else shutil.copy)(part, copy / part.name)
+    with (copy / "gen" / "_text.py").open("a") as file:
+        file.write("# changed\n")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    command = [Path(sys.executable).with_name("ray"), "start", "--head", "--block", f"--port={port}", "--num-cpus=2", "--include-dashboard=false", "--object-store-memory=100000000"]  # fmt: skip
+    env = {**os.environ, "PYTHONPATH": str(copy.parent), "RAY_USAGE_STATS_ENABLED": "0", "RAY_AUTH_MODE": "disabled"}
+    started = subprocess.Popen(
+        command, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True, cwd=tmp_path
+    )
+
+    def is_up():
+        assert started.poll() is None
+        with suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
+            return True
+        return False
+
+    wait_for(is_up, 120)
+    yield f"127.0.0.1:{port}"
+    kill_group(started)
+
+
+def test_a_machine_with_another_flywheel_is_told_before_anything_is_asked(tmp_path, endpoint, none, other_cluster):
+    server = endpoint(none)
+    executor = {"kind": "ray", "workers": 1, "address": other_cluster}
+    folder = make_flow_project(tmp_path / "p", n=5, executor=executor)
+    refused(run_cli(folder, "generate", env=server.env), "executor: ray: worker on ", "install the same flywheel")
+    assert not server.answered()
