@@ -15,15 +15,13 @@ from typing import Any, TypeVar
 from ..errors import RecipeError, StoreError
 from ._journal import SUFFIX
 from ._project import Project
-from ._remote import put_whole, try_to_write
+from ._remote import make_folder, put_whole, try_to_write
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 PAUSES_S = (0.5, 1.0, 2.0, 4.0, 8.0)
 """Before each further try."""
-WHOLE = frozenset({"s3", "s3a", "gs", "gcs", "az", "abfs", "abfss"})
-"""Protocols with which a put is there whole or not at all; with others a file is put under another name first."""
 MENDED = "see that each machine reaches it and has the right to write, list and remove there; fsspec takes keys from the environment and needs a package for most protocols (s3fs, gcsfs)"
 
 
@@ -45,7 +43,7 @@ class Bucket:
         """
         try:
             files, path = self._open()
-            self._make_folder(files, path)
+            make_folder(files, path)
             try_to_write(files, path)
         except Exception as error:  # noqa: BLE001 - of whatever kind the protocol's package has
             raise RecipeError(
@@ -93,20 +91,10 @@ class Bucket:
         files, path = url_to_fs(self.address)
         return files, str(path).rstrip("/")
 
-    def _is_whole(self) -> bool:
-        return self.address.partition("://")[0] in WHOLE
-
-    def _make_folder(self, files: Any, path: str) -> None:
-        if not self._is_whole():  # a bucket has no folders, and makedirs might make the bucket
-            files.makedirs(path, exist_ok=True)
-
     def _put(self, segment: Path) -> None:
         files, path = self._open()
         folder = f"{path}/{segment.parent.name}"
-        self._make_folder(files, folder)
-        if self._is_whole():
-            files.put_file(str(segment), f"{folder}/{segment.name}")
-            return
+        make_folder(files, folder)
         put_whole(files, segment, f"{folder}/{segment.name}")
 
     def _fetch(self, folder: Path) -> list[Path]:

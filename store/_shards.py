@@ -19,7 +19,7 @@ import duckdb
 
 from ..errors import FlywheelError, InputError, StoreError
 from ..schema import utc_now
-from ._remote import put_whole, try_to_write
+from ._remote import make_folder, put_whole, try_to_write
 
 if TYPE_CHECKING:
     from ._store import Store
@@ -69,11 +69,8 @@ def check_place(where: str) -> None:
     Raises:
         InputError: they cannot.
     """
-    with _place(where) as folder:
-        try:
-            try_to_write(folder.files, folder.path)
-        except Exception as error:  # each protocol's package has errors of its own
-            raise OSError(f"{type(error).__name__}: {error}") from error
+    with _place(where):
+        pass
 
 
 def bring_back(store: "Store") -> Iterator[Shard]:
@@ -319,22 +316,32 @@ class _Folder:
 
 @contextmanager
 def _place(where: str) -> Iterator[_Folder]:
-    """Have a folder for shards, made where there is none.
+    """Have a folder for shards, made where there is none; that it can be written to is tried.
 
     Raises:
         InputError: it cannot be had or written to.
     """
     try:
         files, path = _files_of(where)
-        files.makedirs(path, exist_ok=True)
-        yield _Folder(files, path.rstrip("/"))
+        folder = _Folder(files, path.rstrip("/"))
+        make_folder(files, path)
+        try_to_write(files, folder.path)
+    except Exception as error:  # noqa: BLE001 - each protocol's package has errors of its own
+        raise _refuse(where, error) from None
+    try:
+        yield folder
     except FlywheelError:
         raise
     except (OSError, ImportError, ValueError) as error:
-        raise InputError(
-            f"shards at {where}", expected="a folder, or an address that fsspec can write to: s3://bucket/folder", received=str(error),
-            cure="make it writable; fsspec takes keys from the environment and needs a package for most protocols (s3fs, gcsfs)",
-        ) from None  # fmt: skip
+        raise _refuse(where, error) from None
+
+
+def _refuse(where: str, error: Exception) -> InputError:
+    return InputError(
+        f"shards at {where}", expected="a folder, or an address that fsspec can write to: s3://bucket/folder",
+        received=str(error) or type(error).__name__,
+        cure="make it writable; fsspec takes keys from the environment and needs a package for most protocols (s3fs, gcsfs)",
+    )  # fmt: skip
 
 
 def _files_of(where: str) -> tuple[Any, str]:

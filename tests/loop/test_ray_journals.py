@@ -14,22 +14,12 @@ import flywheel
 import pytest
 from support import kill_group, refused, run_cli, start_cli, wait_for
 from support_flow import final_state, make_flow_project
+from support_ray import find_workers
 
 pytest.importorskip("ray", reason="the extra ray is not installed")
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
 CONCURRENCY = 16
-
-
-def find_workers(marked):
-    """Return the numbers of the processes of workers whose environment has a mark."""
-    found = []
-    for process in Path("/proc").glob("[0-9]*"):
-        with suppress(OSError):
-            is_worker = (process / "cmdline").read_bytes().startswith(b"ray::_Actor")
-            if is_worker and marked.encode() in (process / "environ").read_bytes():
-                found.append(int(process.name))
-    return found
 
 
 def test_a_killed_worker_and_a_killed_head_cost_what_was_not_put(tmp_path, endpoint, none):
