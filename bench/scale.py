@@ -47,12 +47,12 @@ DRIVER_CPU = Constant(
 )
 HEAD_CPU = Constant(
     "CPU of a head for a request of its workers",
-    0.28e-3,
+    0.24e-3,
     "s",
-    "measured: lab-log, `bench/cluster.py --latency 0`, on a busy machine",
+    "measured: lab-log, 2026-11-29, `bench/cluster.py --latency 0`",
 )
 WORKER_CPU = Constant(
-    "CPU of a worker for a request", 0.60e-3, "s", "assumed: as the driver, and the exchange with the head"
+    "CPU of a worker for a request", 0.42e-3, "s", "measured: lab-log, 2026-11-29, `bench/cluster.py --latency 0`"
 )
 STORE_BYTES = Constant(
     "store, of a sample with its requests and verdicts",
