@@ -115,7 +115,9 @@ def shards_command(root: Path, where: str | None, back: bool, rows: int) -> None
         return
     with store.run_lock("flywheel data shards"):
         store.open()
-        made = bring_back(store) if where is None else move_to_shards(store, where, rows=rows)
+        made = (
+            bring_back(store) if where is None else move_to_shards(store, where.removeprefix("parquet://"), rows=rows)
+        )
         n = 0
         for shard in made:
             n += shard.n_rows

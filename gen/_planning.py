@@ -62,8 +62,9 @@ _FORGET = """
     AND input_id NOT IN (SELECT input_id FROM samples WHERE run_id = $1 AND iteration = $2 AND step = $3 AND input_id IS NOT NULL)
     AND input_id NOT IN (SELECT input_id FROM drops WHERE run_id = $1 AND iteration = $2 AND step = $3)"""
 _PAGE = """
-    SELECT ordinal, input_id FROM plans WHERE run_id = ? AND iteration = ? AND step = ? AND ordinal > ? AND ordinal < ?
-    ORDER BY ordinal LIMIT ?"""
+    SELECT ordinal, input_id FROM plans WHERE run_id = $1 AND iteration = $2 AND step = $3
+    AND (ordinal > $4 OR (ordinal = $4 AND input_id > $5)) AND ordinal < $6
+    ORDER BY ordinal, input_id LIMIT $7"""
 
 
 class Range(NamedTuple):
@@ -119,8 +120,16 @@ class Planning:
             with self._store.write() as connection:
                 connection.execute(forget, self._scope).fetchall()
             self.n = count_planned(self._store, self._step)
+            if self._config.limit:
+                self._chosen = self._count_current()
         while self.advance() and not self._chosen:
             pass
+
+    def _count_current(self) -> int:
+        """Return how many planned inputs a version in use has: they count to the limit, wherever their rows stand now."""
+        sql = f"SELECT count(*) FROM plans WHERE run_id = ? AND iteration = ? AND step = ? AND NOT ({_LEFT_BEHIND[self._config.source]})"
+        ((n,),) = self._store.query(sql, self._scope)
+        return int(n)
 
     def _find_turns(self) -> list[tuple[str, int]]:
         """Return which rows are taken one after the other, as (condition, shift of their places): see ``take``."""
@@ -194,7 +203,11 @@ class Planning:
         """Plan the rows of a range from the last window's end to place ``high``."""
         config, key, step = self._config, ID_OF[self._config.source], self._step
         condition = (f"AND ({config.where}\n)" if config.where else "") + (f" AND {now.only}" if now.only else "")
-        limit = f"LIMIT {config.limit - self._chosen}" if config.limit else ""
+        limit = ""
+        if config.limit:
+            limit = f"LIMIT {max(0, config.limit - self._chosen)}"
+            condition += f""" AND {key} NOT IN (SELECT p.input_id FROM plans p
+                WHERE p.run_id = '{step.run_id}' AND p.iteration = {step.iteration} AND p.step = '{step.name}')"""
         chosen = f"""
             SELECT place::BIGINT + {now.shift} AS ordinal, {key} AS input_id FROM ({now.rows}) AS r
             WHERE place >= {self._low} AND place < {high} {condition} ORDER BY ordinal {limit}"""
@@ -225,15 +238,15 @@ def read_plan(store: Store, step: Step, edge: Callable[[], int | None] = lambda:
     Args:
         edge: returns the place up to which the plan is whole, None once it is; inputs behind it are waited for.
     """
-    last, size = -1, FIRST_PAGE
+    last, after, size = -1, "", FIRST_PAGE
     while True:
         end = edge()
         page = store.query(
-            _PAGE, [step.run_id, step.iteration, step.name, last, (1 << 62) if end is None else end, size]
+            _PAGE, [step.run_id, step.iteration, step.name, last, after, (1 << 62) if end is None else end, size]
         )
         if page:
             yield [(int(place), str(key)) for place, key in page]
-            last, size = page[-1][0], PAGE
+            (last, after), size = page[-1], PAGE
         elif end is None:
             return
         else:

@@ -56,7 +56,7 @@ from ._pair import JUDGED_IMPORTS, explain_unjudged
 from ._programs import find_missing_programs
 from ._rewards import describe_rewards
 from ._run import resolve_first_model
-from ._shards import check_shards
+from ._shards import check_journals, check_shards
 from ._stage_list import StageLine, count_challengers, list_stages
 from ._train import find_python
 from ._words import count
@@ -140,6 +140,7 @@ class _Look:
         recipe, base = self._recipe, self._base
         self._found.faults += find_missing_programs(recipe.programs)
         self._try(lambda: check_shards(recipe, self._project))
+        self._try(lambda: check_journals(recipe))
         for method in list_methods(recipe) or ["sft"]:
             self._try(partial(check_train, recipe.train, base, method))
         self._try(lambda: check_python(find_python(recipe.train.python, base)))

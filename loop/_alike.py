@@ -8,8 +8,24 @@ from pathlib import Path
 from .. import __version__
 from ..errors import RecipeError
 
-PARTS = ("config", "errors.py", "gen", "judge", "llm", "loop", "schema", "store")
-"""What a worker runs of the package."""
+PARTS = (
+    "__init__.py",
+    "config",
+    "errors.py",
+    "files",
+    "gen",
+    "judge",
+    "llm",
+    "loop",
+    "net",
+    "plugins",
+    "prompts",
+    "schema",
+    "stage",
+    "store",
+)
+"""What a worker runs of the package, and reads: templates of prompts and rubrics are in the folders."""
+SUFFIXES = (".py", ".yaml", ".md")
 
 
 @functools.cache

@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from ..config import ExecutorConfig
-from ..errors import MissingExtraError, RecipeError
+from ..errors import MissingExtraError, RecipeError, StageError
 from ..gen import Given, HandLostError, Node, Stage, Told, WorkerFlow
 from ..judge import HERE, PART_CHARS
 from ..llm import OpenAIEngine, VllmEngine
@@ -94,7 +94,7 @@ class _Actor:
         journals, bucket = a.journals, None
         if isinstance(journals, Bucket):
             bucket = journals
-            await asyncio.to_thread(bucket.check)
+            await asyncio.to_thread(bucket.await_access)
             journals = self._temporary = Path(tempfile.mkdtemp(prefix="flywheel-journals-"))
         with suppress(OSError):  # a machine that has the project elsewhere says so where it looks for something
             os.chdir(a.cwd)
@@ -280,12 +280,17 @@ def _call(program: str, function: Callable[..., Any], part: Any, *shared: Any) -
 def _fetch(reference: Any) -> Any:
     """Return what a task returned, or raise what it raised."""
     import ray
-    from ray.exceptions import RayTaskError
+    from ray.exceptions import RayError, RayTaskError
 
     try:
         return ray.get(reference)
     except RayTaskError as error:
         raise error.cause if isinstance(error.cause, Exception) else error from None
+    except RayError as error:
+        raise StageError(
+            "executor: ray: a part of curation", expected="its result", received=_sum_up(error),
+            cure="give its tasks a machine with more memory, or fewer tasks at a time (executor.workers, executor.cpus); the same command begins the part anew",
+        ) from None  # fmt: skip
 
 
 @contextmanager
@@ -300,6 +305,7 @@ def connected(config: ExecutorConfig) -> Iterator[None]:
     address = config.address or os.environ.get("RAY_ADDRESS")
     try:
         import ray
+        from ray.exceptions import RayError
     except ImportError:
         raise MissingExtraError(
             "executor: ray", expected="the package ray", received="not installed",
@@ -322,7 +328,7 @@ def connected(config: ExecutorConfig) -> Iterator[None]:
         else:
             del quiet["include_dashboard"]
             ray.init(address=address, **quiet)
-    except (ConnectionError, ValueError, RuntimeError) as error:
+    except (ConnectionError, ValueError, RuntimeError, RayError) as error:
         raise RecipeError(
             f"executor.address: {address}", expected="a Ray cluster", received=str(error).strip().splitlines()[0],
             cure="ray start --head on one machine, then ray start --address=HOST:6379 on the others; RAY_AUTH_MODE=token for a cluster that asks for a token; or leave address out",

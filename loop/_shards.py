@@ -1,9 +1,9 @@
-"""The recipe's key ``store``: rows that leave the store's file for Parquet shards as a run goes on."""
+"""Places of a recipe that are not the project's own: shards of rows that leave the store's file (key ``store``), journals of workers."""
 
 from pathlib import Path
 
 from ..config import Recipe
-from ..store import Project, Store, check_place, move_to_shards
+from ..store import Bucket, Project, Store, check_place, move_to_shards
 from ._report_to import Reporter
 from ._words import count
 
@@ -16,6 +16,16 @@ def check_shards(recipe: Recipe, project: Project) -> None:
     """
     if recipe.shards:
         check_place(find_shards(recipe, project))
+
+
+def check_journals(recipe: Recipe) -> None:
+    """See that journals can be put where the recipe wants them.
+
+    Raises:
+        RecipeError: they cannot.
+    """
+    if recipe.executor.journals:
+        Bucket(recipe.executor.journals).check()
 
 
 def move_full_shards(store: Store, recipe: Recipe, reporter: Reporter) -> None:

@@ -62,7 +62,7 @@ from ._rewards import describe_rewards
 from ._rollback import roll_back
 from ._run import describe_change, record_run, require_wheel, resolve_first_model
 from ._served import import_served
-from ._shards import check_shards
+from ._shards import check_journals, check_shards
 from ._stage_list import count_challengers
 from ._stop import find_stop, require_endpoint_score, time_limit
 from ._subjects import endpoint_subject, find_subject, recorded_subject
@@ -409,6 +409,7 @@ class Wheel:
 
     def estimate(self, iteration: int) -> list[Estimate]:
         """Return what ``generate`` and the recipe's judges of its samples would ask and cost, without asking."""
+        check_journals(self.recipe)
         teacher, stages = self._teacher(iteration), self._all_stages(iteration)
         found = self._generation(iteration, stages, teacher).estimate(self._engines.identity(teacher))
         if all(ready.judge is None for ready in self._judges):

@@ -42,14 +42,20 @@ class Bucket:
             RecipeError: it cannot, or a package is missing.
         """
         try:
-            files, path = self._open()
-            make_folder(files, path)
-            try_to_write(files, path)
+            self._try_to_write()
         except Exception as error:  # noqa: BLE001 - of whatever kind the protocol's package has
             raise RecipeError(
                 f"recipe key executor.journals: {self.address}", expected="an address that fsspec can write to",
                 received=_say(error), cure=MENDED,
             ) from None  # fmt: skip
+
+    def await_access(self) -> None:
+        """See that it can be written to, from another machine than the one that checked it.
+
+        Raises:
+            StoreError: it cannot, however often it was tried.
+        """
+        self._persist("write there", self._try_to_write)
 
     def put(self, segment: Path) -> None:
         """Put a worker's finished segment there; its folder has the worker's name.
@@ -91,6 +97,11 @@ class Bucket:
         files, path = url_to_fs(self.address)
         return files, str(path).rstrip("/")
 
+    def _try_to_write(self) -> None:
+        files, path = self._open()
+        make_folder(files, path)
+        try_to_write(files, path)
+
     def _put(self, segment: Path) -> None:
         files, path = self._open()
         folder = f"{path}/{segment.parent.name}"
@@ -130,23 +141,29 @@ class Bucket:
             try:
                 return act()
             except Exception as error:  # noqa: BLE001 - of whatever kind the protocol's package has
-                log.info("journals at %s: could not %s (%s); again in %.1f s", self.address, what, error, pause)
+                log.warning("journals at %s: could not %s (%s); again in %.1f s", self.address, what, error, pause)
                 time.sleep(pause)
         try:
             return act()
         except Exception as error:
             raise StoreError(
                 f"executor.journals: {self.address}", expected=f"to {what}", received=f"{_say(error)}, {1 + len(PAUSES_S)} times",
-                cure=f"{MENDED}; then give the same command again: what is not there is asked for again",
+                cure=f"{MENDED}; then give the same command again: what is not there is asked for again. What a worker could not put lies on its machine, in a folder flywheel-journals-* for temporary files",
             ) from error  # fmt: skip
 
 
 def bucket_of(project: Project, address: str) -> Bucket:
-    """Return the folder of a project at an address; the project is given its mark, which names it, where it has none."""
-    mark = project.state / "journals.id"
-    if not mark.exists() or not mark.read_text():
-        mark.write_text(uuid.uuid4().hex)
-    return Bucket(f"{address.rstrip('/')}/{mark.read_text()}")
+    """Return the folder of a project at an address; the project is given its mark, which names it, where it has none.
+
+    The mark is that of a project in its place: a copy elsewhere gets its own, and takes nothing from the other.
+    """
+    place = str(project.root.resolve())
+    file = project.state / "journals.id"
+    mark, _, marked = file.read_text().partition(" ") if file.exists() else ("", "", "")
+    if not mark or marked != place:
+        mark = uuid.uuid4().hex
+        file.write_text(f"{mark} {place}")
+    return Bucket(f"{address.rstrip('/')}/{mark}")
 
 
 def _say(error: Exception) -> str:

@@ -19,7 +19,7 @@ import duckdb
 
 from ..errors import FlywheelError, InputError, StoreError
 from ..schema import utc_now
-from ._remote import make_folder, put_whole, try_to_write
+from ._remote import is_bucket, make_folder, put_whole, try_to_write
 
 if TYPE_CHECKING:
     from ._store import Store
@@ -64,13 +64,19 @@ def move_to_shards(store: "Store", where: str, *, rows: int = SHARD_ROWS, only_f
 
 
 def check_place(where: str) -> None:
-    """See that shards can be written to a place; a small file is written there, and removed.
+    """See that shards can be written to a place: a small file is written there and removed, or in the folder where it would be made.
 
     Raises:
         InputError: they cannot.
     """
-    with _place(where):
-        pass
+    try:
+        files, path = _files_of(where)
+        folder = path.rstrip("/")
+        while not is_bucket(files) and not files.exists(folder) and "/" in folder.rstrip("/"):
+            folder = folder.rpartition("/")[0] or "/"
+        try_to_write(files, folder)
+    except Exception as error:  # noqa: BLE001 - each protocol's package has errors of its own
+        raise _refuse(where, error) from None
 
 
 def bring_back(store: "Store") -> Iterator[Shard]:
@@ -253,15 +259,14 @@ def _move_some(store: "Store", table: str, folder: "_Folder", rows: int) -> Shar
 
 
 def _write_rows(store: "Store", table: str, file: Path, rows: int) -> int:
-    """Write the rows of some keys, in an order that does not depend on how they came; return how many."""
+    """Write the rows of the first keys, in the order in which they came: exports and plans go by it. Return how many."""
     key = BIG[table]
     with store.read() as connection:
         connection.execute("SET threads = 1")  # the same rows are the same bytes
         target = target_of(connection, table)
-        order = f"run_id, iteration, step, {key}"
-        some = f"SELECT {key} FROM {target} GROUP BY {key} ORDER BY min(run_id), min(iteration), min(step), {key} LIMIT {rows}"
+        some = f"SELECT {key} FROM {target} ORDER BY rowid LIMIT {rows}"
         ((n,),) = connection.execute(
-            f"COPY (SELECT * FROM {target} WHERE {key} IN ({some}) ORDER BY {order}) TO {_quoted(str(file))} (FORMAT parquet, COMPRESSION zstd)"
+            f"COPY (SELECT * FROM {target} WHERE {key} IN ({some}) ORDER BY rowid) TO {_quoted(str(file))} (FORMAT parquet, COMPRESSION zstd)"
         ).fetchall()
     return int(n)
 
@@ -278,7 +283,8 @@ def _put_on_record(connection: duckdb.DuckDBPyConnection, shard: Shard, file: Pa
             cure="another program writes to the store: stop it, then give the same command again",
         )  # fmt: skip
     connection.execute(
-        "INSERT INTO shards VALUES (?, ?, ?, ?, ?, ?, ?)",
+        """INSERT INTO shards VALUES (?, ?, ?, ?, ?, ?,
+            greatest(?::TIMESTAMP, (SELECT max(created_at) + INTERVAL 1 MICROSECOND FROM shards)))""",
         [shard.shard_id, table, shard.url, shard.n_rows, shard.n_bytes, list(_columns(connection, target)), utc_now()],
     ).fetchall()
     _register(connection, [shard.url])

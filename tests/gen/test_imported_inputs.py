@@ -236,3 +236,33 @@ def test_a_dry_run_says_which_inputs_lack_what_a_step_needs_and_asks_nothing_for
     server = endpoint(none, says="A better one, by far.")
     run_cli(folder, "generate", env=server.env, check=0)
     assert len(server.answered()) == 5 == estimates["better"][0]
+
+
+def test_rows_that_moved_to_shards_and_back_are_the_same_plan_and_the_same_export(tmp_path, endpoint, none):
+    rows = [{"instruction": f"Name river number {i}.", "input": "", "output": f"River {i}."} for i in range(60)]
+    folder, server = make_project(tmp_path / "p", rows), endpoint(none)
+    step = {"step": "s", "generator": "rephrase", "source": "imported", "limit": 10}
+    plan = "select input_id from plans where step = 's' order by 1"
+
+    def look(name):
+        run_cli(
+            folder,
+            "export",
+            "--what",
+            "imported",
+            "--format",
+            "alpaca",
+            "--output",
+            str(tmp_path / f"{name}.jsonl"),
+            check=0,
+        )
+        generate(folder, server, step)
+        return sql(folder, plan), (tmp_path / f"{name}.jsonl").read_text(), len(server.answered())
+
+    generate(folder, server, step)
+    before = look("before")
+    assert len(before[0]) == 10
+    run_cli(folder, "data", "shards", str(tmp_path / "shards"), "--rows", "20", check=0)
+    assert look("moved") == before
+    run_cli(folder, "data", "shards", "--back", check=0)
+    assert look("back") == before

@@ -68,7 +68,32 @@ def test_a_place_that_cannot_be_written_is_told_before_anything_is_asked(tmp_pat
     for where, why in ((str(tmp_path / "file" / "in"), "Not a directory"), ("gcs://bucket/x", "gcsfs")):
         folder = make_flow_project(tmp_path / why.replace(" ", "-"), n=3, steps=ONE, store=f"parquet://{where}")
         refused(run_cli(folder, *command, env=server.env), f"shards at {where}", why)
+        assert not list(tmp_path.rglob("*.part"))
     assert not server.answered()
+
+
+def test_a_dry_run_makes_no_folder_and_tells_journals_that_cannot_be_put(tmp_path, endpoint, none):
+    server = endpoint(none)
+    folder = make_flow_project(tmp_path / "p", n=3, steps=ONE, store="parquet://deep/shards")
+    run_cli(folder, "generate", "--dry-run", env=server.env, check=0)
+    assert not (folder / "deep").exists()
+    (tmp_path / "file").write_text("")
+    executor = {"kind": "ray", "journals": f"file://{tmp_path}/file/in"}
+    folder = make_flow_project(tmp_path / "q", n=3, steps=ONE, executor=executor)
+    refused(run_cli(folder, "generate", "--dry-run", env=server.env), "executor.journals", "Not a directory")
+
+
+@pytest.mark.parametrize(
+    ("executor", "says"),
+    [
+        ({"kind": "local", "journals": "file:///mnt/j"}, "kind: ray beside journals"),
+        ({"kind": "ray", "journals": "file://far"}, "the same on each machine"),
+        ({"kind": "ray", "address": "ray://head:10001"}, "auto or host:port"),
+    ],
+)
+def test_keys_of_the_executor_that_cannot_do_what_they_say_are_told(executor, says):
+    with pytest.raises(ValueError, match=says):
+        Recipe.model_validate({**MINI, "executor": executor})
 
 
 def test_the_key_is_an_address_and_no_part_of_a_run():
