@@ -340,17 +340,20 @@ def connected(config: ExecutorConfig) -> Iterator[None]:
 
 
 def _knock(address: str) -> None:
-    """See that somebody listens at ``host:port``: Ray itself would go on trying for minutes.
+    """See that somebody listens at ``host:port``: Ray itself would go on trying for minutes. With ``auto`` at the one that Ray left on record here.
 
     Raises:
         ConnectionError: nobody does.
     """
+    record = Path(os.environ.get("RAY_TMPDIR", "/tmp"), "ray", "ray_current_cluster")
+    if address == "auto" and record.exists():
+        address = record.read_text().strip()
     host, _, port = address.rpartition("://")[2].rpartition(":")
     if host and port.isdigit():
         try:
             socket.create_connection((host, int(port)), KNOCK_S).close()
         except OSError as error:
-            raise ConnectionError(str(error)) from None
+            raise ConnectionError(f"{error}: {address}") from None
 
 
 def pickle_stages(stages: Sequence[Stage]) -> bytes:

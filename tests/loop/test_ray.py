@@ -48,6 +48,14 @@ def test_a_cluster_that_is_not_there_is_told_with_its_address(tmp_path, endpoint
     refused(run_cli(folder, "generate", env=endpoint(none).env), "executor.address: 127.0.0.1:1", "ray start --head")
 
 
+def test_a_cluster_that_is_on_record_and_gone_is_told_with_its_address(tmp_path, endpoint, none):
+    (tmp_path / "ray").mkdir()
+    (tmp_path / "ray" / "ray_current_cluster").write_text("127.0.0.1:1")
+    folder = make_flow_project(tmp_path / "p", n=3, executor={"kind": "ray", "address": "auto"})
+    env = {**endpoint(none).env, "RAY_TMPDIR": str(tmp_path)}
+    refused(run_cli(folder, "generate", env=env), "executor.address: auto", "127.0.0.1:1", "ray start --head")
+
+
 def test_judges_judge_by_workers_too(tmp_path, endpoint, none):
     judge = {"name": "fair", "kind": "rubric", "criteria": "It is short.", "of": ["notes"], "by_tokens": False}
     server = endpoint(none, latency=0.02)
