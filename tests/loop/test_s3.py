@@ -1,15 +1,12 @@
 """Journals of workers and shards of rows in an S3 of this machine; needs ``pip install s3fs 'moto[server]'``, which nothing else here does."""
 
-import os
-import signal
 import subprocess
 import sys
-import time
 
 import pytest
-from support import kill_group, refused, run_cli, sql, start_cli, wait_for
-from support_flow import ONE, final_state, make_flow_project
-from support_ray import find_workers
+from support import kill_group, refused, run_cli, sql, wait_for
+from support_flow import ONE, make_flow_project
+from support_ray import lose_a_worker_and_the_head
 
 s3fs = pytest.importorskip("s3fs", reason="s3fs is not installed")
 pytest.importorskip("moto", reason="moto[server] is not installed")
@@ -39,29 +36,7 @@ def s3(tmp_path, monkeypatch):
 
 def test_a_killed_worker_and_a_killed_head_cost_what_was_not_put(tmp_path, endpoint, none, s3):
     pytest.importorskip("ray", reason="the extra ray is not installed")
-    server = endpoint(none, latency=0.2)
-    engine = {"concurrency": 16}
-    alone = make_flow_project(tmp_path / "alone", n=500, engine=engine)
-    run_cli(alone, "generate", env=server.env, check=0)
-    n = len(server.answered())
-    executor = {"kind": "ray", "workers": 2, "journals": "s3://wheel/journals"}
-    shared = make_flow_project(tmp_path / "shared", n=500, engine=engine, executor=executor)
-    mark = f"FLYWHEEL_TEST_MARK={tmp_path}"
-    env = {**server.env, "FLYWHEEL_TEST_MARK": str(tmp_path)}
-    run = start_cli(shared, "generate", env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    wait_for(lambda: len(server.answered()) > n + 150 or run.poll() is not None, 180)
-    assert run.poll() is None
-    os.kill(find_workers(mark)[0], signal.SIGKILL)
-    wait_for(lambda: len(server.answered()) > n + 400 or run.poll() is not None, 180)
-    assert run.poll() is None
-    kill_group(run)
-    wait_for(lambda: not find_workers(mark), 60)
-    time.sleep(1)
-    before = len(server.answered())
-    run_cli(shared, "generate", env=env, check=0)
-    assert final_state(shared) == final_state(alone)
-    again = len(server.answered()) - 2 * n
-    assert 0 <= again <= before - n - 150, "what was put before the kills is not asked again"
+    lose_a_worker_and_the_head(tmp_path, endpoint(none, latency=0.2), "s3://wheel/journals")
     assert not s3("journals")
 
 
